@@ -1,0 +1,261 @@
+//! The rules that hold between catalogue files: every reference resolves, no secret field becomes a column.
+
+use std::collections::BTreeSet;
+
+use crate::catalogue::{Catalogue, CatalogueError, Problem};
+use crate::class::Class;
+use crate::layout::{Family, Field, FieldRef, RecordLayout};
+use crate::table::{Column, ColumnKind, Domain, Feed, RowOf, Table, Treatment};
+
+/// Every broken rule of the catalogue.
+pub(crate) fn catalogue(catalogue: &Catalogue) -> Vec<CatalogueError> {
+    let mut found = Findings { catalogue, errors: Vec::new() };
+    for family in catalogue.families.values() {
+        found.family(family);
+    }
+    for scheme in &catalogue.schemes {
+        for role in scheme.roles.iter().flat_map(|role| role.trim_end_matches('?').split('|')) {
+            if !catalogue.roles.contains_key(role) {
+                found.unknown(&format!("schemes/{}", scheme.scheme), "roles", role);
+            }
+        }
+    }
+    for table in catalogue.tables.values() {
+        found.table(table);
+    }
+    for family in catalogue.families.values() {
+        found.uses(family);
+    }
+    found.errors
+}
+
+struct Findings<'a> {
+    catalogue: &'a Catalogue,
+    errors: Vec<CatalogueError>,
+}
+
+impl Findings<'_> {
+    fn push(&mut self, file: &str, key: &str, problem: Problem) {
+        self.errors.push(CatalogueError { file: file.to_owned(), key: key.to_owned(), problem });
+    }
+
+    fn unknown(&mut self, file: &str, key: &str, name: &str) {
+        self.push(file, key, Problem::Unknown(name.to_owned()));
+    }
+
+    fn family(&mut self, family: &Family) {
+        let file = format!("layouts/{}", family.family);
+        let mut tags = BTreeSet::new();
+        for record in &family.records {
+            if !tags.insert(record.tag.as_str()) {
+                self.push(&file, &record.tag, Problem::Twice);
+            }
+            self.record(&file, record);
+        }
+        let references = family.record_key.iter().chain(&family.unique_key).chain(&family.month);
+        for reference in references {
+            if family.field(reference).is_none() {
+                self.unknown(&file, "keys", &reference.to_string());
+            }
+        }
+        if family.records.is_empty() {
+            self.push(&file, "record", Problem::Rule("the family has no record type"));
+        }
+    }
+
+    // Nothing is lost unsaid: a record type feeds a table, or says why it is dropped.
+    fn uses(&mut self, family: &Family) {
+        let feeds: Vec<(&Table, &Feed)> = self
+            .catalogue
+            .tables
+            .values()
+            .flat_map(|table| table.feeds.iter().map(move |feed| (table, feed)))
+            .filter(|(_, feed)| feed.family.as_ref() == Some(&family.family))
+            .collect();
+        for record in &family.records {
+            let is_used = feeds.iter().any(|(table, feed)| uses(table, feed, record.key()));
+            if record.dropped.is_none() && !is_used {
+                let file = format!("layouts/{}", family.family);
+                self.push(
+                    &file,
+                    record.key(),
+                    Problem::Rule("feeds no table and does not say why it is dropped"),
+                );
+            }
+        }
+    }
+
+    fn record(&mut self, file: &str, record: &RecordLayout) {
+        let columns = record.columns.iter().copied().max().unwrap_or(0);
+        let mut keys = BTreeSet::new();
+        let mut places = BTreeSet::new();
+        for field in &record.fields {
+            let key = format!("{}.{}", record.key(), field.key);
+            let last = field.at + field.repeat.max(1) - 1;
+            if last >= columns {
+                self.push(file, &key, Problem::Beyond { at: last, columns });
+            }
+            if !keys.insert(field.key.as_str()) || (field.at..=last).any(|at| !places.insert(at)) {
+                self.push(file, &key, Problem::Twice);
+            }
+            self.field(file, &key, field);
+        }
+        for field in record.roles_when.keys() {
+            if record.field(field).is_none() {
+                self.unknown(file, record.key(), field);
+            }
+        }
+    }
+
+    fn field(&mut self, file: &str, key: &str, field: &Field) {
+        if let Some(role) = &field.role
+            && !self.catalogue.roles.contains_key(role)
+        {
+            self.unknown(file, key, role);
+        }
+        if let Some(system) = &field.codes
+            && !self.catalogue.codes.contains_key(system)
+        {
+            self.unknown(file, key, system);
+        }
+    }
+
+    fn table(&mut self, table: &Table) {
+        let file = format!("tables/{}", table.table);
+        let mut names = BTreeSet::new();
+        for column in &table.columns {
+            if !names.insert(column.name.as_str()) {
+                self.push(&file, &column.name, Problem::Twice);
+            }
+            self.column(&file, table, column);
+        }
+        let persons = table.columns.iter().filter(|column| column.class == Class::Person).count();
+        if persons != usize::from(table.is_private()) {
+            self.push(
+                &file,
+                "unit",
+                Problem::Rule("a table about persons has exactly one person column, others none"),
+            );
+        }
+        if let Some(period) = &table.period
+            && table.column(period).is_none_or(|column| column.kind != ColumnKind::Month)
+        {
+            self.push(&file, "period", Problem::Rule("the period is a column of type month"));
+        }
+        for feed in &table.feeds {
+            self.feed(&file, table, feed);
+        }
+    }
+
+    fn column(&mut self, file: &str, table: &Table, column: &Column) {
+        if let Some(system) = column.codes.as_ref().or(match &column.domain {
+            Some(Domain::Codes(system)) => Some(system),
+            _ => None,
+        }) && !self.catalogue.codes.contains_key(system)
+        {
+            self.unknown(file, &column.name, system);
+        }
+        if !column.class.is_storable() {
+            self.push(file, &column.name, Problem::Rule("a stored column is not direct, link or text"));
+        }
+        if column.class == Class::Measure
+            && (column.bounds.is_none() || !matches!(column.kind, ColumnKind::Int | ColumnKind::Decimal5))
+        {
+            self.push(file, &column.name, Problem::Rule("a measure is an int or a decimal5 with bounds"));
+        }
+        if column.class == Class::Exact && table.table != "person" {
+            self.push(file, &column.name, Problem::Rule("exact values stand in the person table alone"));
+        }
+        if matches!(column.treat, Treatment::Lookup(_)) && column.codes.is_none() {
+            self.push(file, &column.name, Problem::Rule("a lookup needs the code system to look in"));
+        }
+    }
+
+    fn feed(&mut self, file: &str, table: &Table, feed: &Feed) {
+        let Some(name) = &feed.family else {
+            if feed.row != RowOf::Person {
+                self.push(file, "feed", Problem::Rule("only the person table is fed by linkage"));
+            }
+            return;
+        };
+        let catalogue = self.catalogue;
+        let Some(family) = catalogue.families.get(name) else {
+            return self.unknown(file, "feed", name);
+        };
+        if let RowOf::Records(records) = &feed.row
+            && !feed.takes_every_record()
+        {
+            for record in records.iter().filter(|record| family.record(record).is_none()) {
+                self.unknown(file, "feed", record);
+            }
+        }
+        for column in &table.columns {
+            let source = feed.from.get(&column.name).unwrap_or(&column.from);
+            for reference in &source.0 {
+                self.source(file, family, feed, column, reference);
+            }
+        }
+        for column in feed.from.keys().filter(|column| table.column(column).is_none()) {
+            self.unknown(file, "feed.from", column);
+        }
+    }
+
+    fn source(&mut self, file: &str, family: &Family, feed: &Feed, column: &Column, reference: &FieldRef) {
+        // Where every record makes a row, a field that is absent or secret in some of them is null there.
+        if feed.takes_every_record() {
+            return;
+        }
+        // `self` stands for whichever record makes the row.
+        let records: Vec<&str> = match (&feed.row, reference.record.as_str()) {
+            (RowOf::Records(records), "self") => records.iter().map(String::as_str).collect(),
+            (_, record) => vec![record],
+        };
+        for record in records {
+            let resolved = FieldRef { record: record.to_owned(), field: reference.field.clone() };
+            if column.treat == Treatment::Count && family.record(record).is_some() {
+                continue;
+            }
+            match family.field(&resolved) {
+                None => self.unknown(file, &column.name, &resolved.to_string()),
+                Some(field) if !may_store(field.class, &column.treat) => self.push(
+                    file,
+                    &column.name,
+                    Problem::Secret { field: resolved.to_string(), class: field.class.as_str() },
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Whether a delivered field of this class may become a column by this treatment.
+pub(crate) fn may_store(class: Class, treat: &Treatment) -> bool {
+    match class {
+        Class::Direct => matches!(treat, Treatment::Surrogate),
+        // An insurer's first digits say its kind; the whole number is an identity component.
+        Class::Link => {
+            matches!(
+                treat,
+                Treatment::Surrogate
+                    | Treatment::Part(_, 1..=2)
+                    | Treatment::PaddedPart { length: 1..=2, .. }
+            )
+        }
+        Class::Text => false,
+        _ => true,
+    }
+}
+
+/// Whether a feed takes rows or values from the record type.
+fn uses(table: &Table, feed: &Feed, record: &str) -> bool {
+    let makes_rows = match &feed.row {
+        RowOf::Records(records) => feed.takes_every_record() || records.iter().any(|key| key == record),
+        RowOf::Group | RowOf::Person => false,
+    };
+    let gives_values = table
+        .columns
+        .iter()
+        .flat_map(|column| &feed.from.get(&column.name).unwrap_or(&column.from).0)
+        .any(|reference| reference.record == record);
+    makes_rows || gives_values
+}

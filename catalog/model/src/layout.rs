@@ -1,0 +1,295 @@
+//! Data as delivered: families of files, their framing, their record types and fields.
+//!
+//! A family is one kind of file of one revision (a medical UKE file, a 様式1 file). Everything a reader and the
+//! synthetic writer need to know stands here; neither has knowledge of a format of its own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::class::Class;
+use crate::names::Names;
+
+/// One kind of file of one revision.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Family {
+    /// The family's name, used by delivery manifests: `ndb-medical`.
+    pub family: String,
+    /// The database it belongs to: `ndb`, `dpc`, `care`, `public`.
+    pub database: String,
+    /// Official name and ours.
+    pub name: Names,
+    /// The document that defines it.
+    pub source: String,
+    /// How bytes become records.
+    pub framing: Framing,
+    /// Which records belong together.
+    #[serde(default)]
+    pub group: Grouping,
+    /// The fields that name the receipt, stay or claim that a record belongs to.
+    #[serde(default)]
+    pub record_key: Vec<FieldRef>,
+    /// The fields that must not occur twice; a second group with the same values is a duplicate.
+    #[serde(default)]
+    pub unique_key: Vec<FieldRef>,
+    /// The field whose month dates the identities in a record.
+    pub month: Option<FieldRef>,
+    /// Fields that every record of the family begins with.
+    #[serde(default)]
+    pub common: Vec<Field>,
+    /// The record types; filled from this file and from its siblings.
+    #[serde(default, rename = "record")]
+    pub records: Vec<RecordLayout>,
+}
+
+impl Family {
+    /// The record type with the short name `key`.
+    pub fn record(&self, key: &str) -> Option<&RecordLayout> {
+        self.records.iter().find(|record| record.key() == key)
+    }
+
+    /// The field that `reference` names.
+    pub fn field(&self, reference: &FieldRef) -> Option<&Field> {
+        self.record(&reference.record)?.field(&reference.field)
+    }
+}
+
+/// How a file's bytes become records and fields.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Framing {
+    /// The character encoding.
+    pub encoding: Encoding,
+    /// The single byte between fields.
+    pub delimiter: char,
+    /// Whether items may stand in double quotes.
+    #[serde(default)]
+    pub quotes: Quotes,
+    /// Lines to skip at the start (a heading).
+    #[serde(default)]
+    pub skip_lines: usize,
+    /// The positions whose values, joined by `:`, name the record type; empty where a file has one type only.
+    #[serde(default)]
+    pub tag: Vec<usize>,
+    /// For some first tags, further positions to join.
+    #[serde(default)]
+    pub refine: BTreeMap<String, Vec<usize>>,
+}
+
+/// A character encoding of deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Windows-31J, the Shift_JIS that Japanese systems write.
+    Cp932,
+    /// UTF-8, with or without a byte order mark.
+    Utf8,
+}
+
+/// Whether items stand in double quotes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quotes {
+    /// A double quote is data.
+    #[default]
+    Never,
+    /// An item may be quoted; a doubled quote inside stands for one.
+    Optional,
+}
+
+/// Which consecutive records belong together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Grouping {
+    /// Each line stands alone.
+    #[default]
+    Lines,
+    /// A record of this type opens a group (RE opens a receipt).
+    Opener(String),
+    /// Lines with the same values at these positions form a group (one stay of 様式1).
+    Key(Vec<usize>),
+}
+
+/// What a record type is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Content of a group.
+    #[default]
+    Body,
+    /// Stands before the groups and holds for all that follow (IR).
+    Header,
+    /// Closes the file (GO); a file without it is truncated.
+    Trailer,
+}
+
+/// One record type.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordLayout {
+    /// The values at the tag positions, joined by `:`.
+    #[serde(default)]
+    pub tag: String,
+    /// The short name by which tables refer to it; the tag where none is given.
+    key: Option<String>,
+    /// Official name and ours.
+    pub name: Names,
+    /// The document that defines it, where it is another than the family's.
+    pub source: Option<String>,
+    /// Header, body or trailer.
+    #[serde(default)]
+    pub part: Part,
+    /// The column counts that occur; any other count is a fault.
+    pub columns: Vec<usize>,
+    /// Why no table keeps a record of this type, where none does.
+    pub dropped: Option<String>,
+    /// Identity roles count only in records where this field has this value (SN of the medical insurance).
+    #[serde(default)]
+    pub roles_when: BTreeMap<String, String>,
+    /// The fields, by position.
+    #[serde(default)]
+    pub fields: Vec<Field>,
+}
+
+impl RecordLayout {
+    /// The short name by which tables refer to the record type.
+    pub fn key(&self) -> &str {
+        self.key.as_deref().unwrap_or(&self.tag)
+    }
+
+    /// The field with this key.
+    pub fn field(&self, key: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.key == key)
+    }
+}
+
+/// One field of a record type.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// Position in the line, counted from 0.
+    pub at: usize,
+    /// The code name.
+    pub key: String,
+    /// The official Japanese name.
+    pub ja: String,
+    /// What the bytes may be.
+    #[serde(default, rename = "type")]
+    pub kind: FieldKind,
+    /// The widths in bytes that are allowed.
+    #[serde(default)]
+    pub width: Width,
+    /// Whether an empty field is a fault.
+    #[serde(default)]
+    pub required: bool,
+    /// How secret it is.
+    #[serde(default)]
+    pub class: Class,
+    /// The identity role it plays in a keyed hash.
+    pub role: Option<String>,
+    /// The code system whose codes are the only ones allowed.
+    pub codes: Option<String>,
+    /// The number of equal fields that follow each other from here (31 day columns).
+    #[serde(default = "one")]
+    pub repeat: usize,
+    /// Values that mean "none" (an unknown date written as 00000000).
+    #[serde(default)]
+    pub none: Vec<String>,
+}
+
+const fn one() -> usize {
+    1
+}
+
+/// What a field's bytes may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldKind {
+    /// Any characters of the file's encoding.
+    #[default]
+    Text,
+    /// Printable ASCII without a space.
+    Code,
+    /// ASCII digits.
+    Digits,
+    /// A whole number, perhaps with a sign.
+    Number,
+    /// A decimal number, perhaps with a sign.
+    Decimal,
+    /// A day: `YYYYMMDD`, or `GYYMMDD` in the Japanese calendar; told apart by length.
+    Date,
+    /// A month: `YYYYMM`, or `GYYMM` in the Japanese calendar; told apart by length.
+    Month,
+}
+
+/// The widths in bytes that a field may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Width {
+    /// Not said by the source.
+    #[default]
+    Any,
+    /// Exactly so many.
+    Exactly(usize),
+    /// At most so many.
+    AtMost(usize),
+}
+
+impl<'de> Deserialize<'de> for Width {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Exactly(usize),
+            AtMost(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Exactly(width) => Ok(Self::Exactly(width)),
+            Written::AtMost(text) => text
+                .strip_prefix("<=")
+                .and_then(|digits| digits.trim().parse().ok())
+                .map(Self::AtMost)
+                .ok_or_else(|| serde::de::Error::custom("a width is a number, or \"<= number\"")),
+        }
+    }
+}
+
+/// Names a field of a record type: `RE.service_month`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldRef {
+    /// The record type's short name.
+    pub record: String,
+    /// The field's key.
+    pub field: String,
+}
+
+impl fmt::Display for FieldRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.record, self.field)
+    }
+}
+
+/// The text is not of the form `RECORD.field`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not of the form RECORD.field")]
+pub struct NotAFieldRef;
+
+impl FromStr for FieldRef {
+    type Err = NotAFieldRef;
+
+    fn from_str(text: &str) -> Result<Self, NotAFieldRef> {
+        let (record, field) = text.rsplit_once('.').ok_or(NotAFieldRef)?;
+        if record.is_empty() || field.is_empty() {
+            return Err(NotAFieldRef);
+        }
+        Ok(Self { record: record.to_owned(), field: field.to_owned() })
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,41 @@
+//! The one definition of a column, and what follows from it.
+//!
+//! Files under `catalog/` say how data are delivered (`layouts/`), which identities they carry (`schemes/`), which
+//! codes they use (`codes/`) and how they are released (`tables/`). This crate turns those texts into a checked
+//! [`Catalogue`]; parsers, the synthetic writer, the Parquet schema, the vetter and the catalogue pages all read it.
+//!
+//! It does no I/O: [`BUILTIN`] carries the shipped files, and whoever has others hands their text to
+//! [`Catalogue::parse`].
+
+mod calendar;
+mod catalogue;
+mod check;
+mod class;
+mod codes;
+mod delivery;
+mod fault;
+mod grant;
+mod layout;
+mod manifest;
+mod names;
+mod schema;
+mod scheme;
+mod table;
+
+pub use calendar::{Date, Month, Period};
+pub use catalogue::{Catalogue, CatalogueError, Problem};
+pub use class::Class;
+pub use codes::{Code, CodeSystem};
+pub use delivery::{DELIVERY_FILE, DeliveredFile, DeliveryHead, DeliveryManifest};
+pub use fault::FaultKind;
+pub use grant::{Grant, Thresholds, Tier};
+pub use layout::{
+    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Part, Quotes, RecordLayout, Width,
+};
+pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableEntry, Versions, WrappedKey};
+pub use names::Names;
+pub use schema::arrow_schema;
+pub use scheme::{IdentityRole, Normaliser, Scheme};
+pub use table::{Bounds, Column, ColumnKind, Domain, Feed, RowOf, Source, Table, Treatment, Unit};
+
+include!(concat!(env!("OUT_DIR"), "/builtin.rs"));

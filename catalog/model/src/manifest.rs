@@ -1,0 +1,136 @@
+//! The snapshot manifest: the immutable list of files that a permit is pinned to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Period;
+
+/// A snapshot's id: a digest of its logical content, as 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SnapshotId(String);
+
+impl SnapshotId {
+    /// Writes 32 digest bytes as an id.
+    pub fn from_digest(digest: &[u8; 32]) -> Self {
+        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Takes an id as text, or nothing where it is not 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex =
+            text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        is_hex.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve digits, for people.
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for SnapshotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A signed manifest as it lies in the store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotManifest {
+    /// The snapshot's id, which is the digest of the body's logical part.
+    pub id: SnapshotId,
+    /// The content.
+    pub body: ManifestBody,
+    /// When it was published, as RFC 3339 text; not part of the id.
+    pub published: String,
+    /// The snapshot published before, if any; not part of the id.
+    pub parent: Option<SnapshotId>,
+    /// The public key that signed, hexadecimal Ed25519.
+    pub signer: String,
+    /// The signature over everything above, hexadecimal Ed25519.
+    pub signature: String,
+}
+
+/// A manifest's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestBody {
+    /// The version of the manifest's own format.
+    pub format: u32,
+    /// The number of buckets that persons are spread over.
+    pub buckets: u32,
+    /// The service months that the data cover.
+    pub period: Period,
+    /// The number of linked persons.
+    pub persons: u64,
+    /// The versions of the rules that made the content.
+    pub versions: Versions,
+    /// The tables by name.
+    pub tables: BTreeMap<String, TableEntry>,
+}
+
+/// The versions of the rules that made a snapshot's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Versions {
+    /// The digest of the catalogue files.
+    pub catalogue: String,
+    /// The normalisation profile.
+    pub normalisation: String,
+    /// The linkage rules.
+    pub linkage: String,
+}
+
+/// One table's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableEntry {
+    /// The digest of the table's Arrow schema and column classes.
+    pub schema: String,
+    /// The rows in all files.
+    pub rows: u64,
+    /// The files, in order of bucket and fiscal year.
+    pub files: Vec<FileEntry>,
+}
+
+/// One Parquet file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// The path below `store/`.
+    pub path: String,
+    /// The bucket; none for public tables.
+    pub bucket: Option<u32>,
+    /// The fiscal year of the table's period column; none where the table has no period.
+    pub year: Option<i32>,
+    /// The rows.
+    pub rows: u64,
+    /// The size in bytes.
+    pub bytes: u64,
+    /// The keyed digest of the canonical rows: what the snapshot's id is made of.
+    pub content: String,
+    /// The BLAKE3 digest of the file's bytes.
+    pub blake3: String,
+    /// The wrapped data keys by column path; empty while files are stored in clear.
+    #[serde(default)]
+    pub keys: BTreeMap<String, WrappedKey>,
+}
+
+/// A data key, encrypted under a key of the key store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrappedKey {
+    /// The id of the key that wraps.
+    pub kek: String,
+    /// The wrapped bytes, hexadecimal.
+    pub wrapped: String,
+}

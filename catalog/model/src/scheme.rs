@@ -1,0 +1,55 @@
+//! Identity schemes: which normalised fields, in which order, make one keyed hash.
+
+use serde::Deserialize;
+
+use crate::names::Names;
+
+/// One identity scheme, such as ID1 or the individual insured number.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scheme {
+    /// The scheme's name: `id1`.
+    pub scheme: String,
+    /// The version that goes into the hash; a change of fields or normalisation needs a new one.
+    pub version: u8,
+    /// Official name and ours.
+    pub name: Names,
+    /// Where the scheme is described.
+    pub source: String,
+    /// The roles in hash order. `a|b` takes `b` where `a` is empty; a trailing `?` allows an empty value.
+    pub roles: Vec<String>,
+}
+
+/// A part that a delivered field plays in an identity.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityRole {
+    /// The role's name, by which layouts and schemes refer to it.
+    pub role: String,
+    /// What it is.
+    pub name: Names,
+    /// How its value is brought to one form before hashing.
+    pub normalise: Normaliser,
+}
+
+/// How a role's value is brought to one form before hashing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normaliser {
+    /// A name in kanji: compatibility forms folded, spaces and punctuation removed.
+    Kanji,
+    /// A name in kana: folded to full-width katakana, spaces removed.
+    Kana,
+    /// A symbol or number of an insurance card: folded to ASCII, separators removed.
+    Number,
+    /// A number with leading zeros removed as well.
+    Unpadded,
+    /// An insurer number, filled with zeros to eight digits.
+    Insurer,
+    /// A day, written as an ISO date.
+    Date,
+    /// A sex code, 1 or 2.
+    Sex,
+    /// A code, taken as it stands without spaces.
+    Code,
+}

@@ -1,0 +1,240 @@
+//! Data as released: tables, columns, and how each column is made from delivered fields.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::class::Class;
+use crate::layout::FieldRef;
+use crate::names::Names;
+
+/// One table of a snapshot.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// The table's name in SQL.
+    pub table: String,
+    /// The database it belongs to.
+    pub database: String,
+    /// Official name and ours.
+    pub name: Names,
+    /// What one row is.
+    pub row: Names,
+    /// Whom a row is about.
+    #[serde(default)]
+    pub unit: Unit,
+    /// The month column that cuts files by fiscal year and that a permit's period limits.
+    pub period: Option<String>,
+    /// The document that defines the content.
+    pub source: String,
+    /// What a reader must know before using it.
+    pub note: Option<Names>,
+    /// Where rows come from.
+    #[serde(rename = "feed")]
+    pub feeds: Vec<Feed>,
+    /// The columns, in order.
+    #[serde(rename = "column")]
+    pub columns: Vec<Column>,
+}
+
+impl Table {
+    /// The column with this name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The column of class `person`, which every table about persons has.
+    pub fn person_column(&self) -> Option<&Column> {
+        self.columns.iter().find(|column| column.class == Class::Person)
+    }
+
+    /// Says whether rows are about persons and therefore only leave as protected cells.
+    pub fn is_private(&self) -> bool {
+        self.unit == Unit::Person
+    }
+}
+
+/// Whom a row is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// A person: the row is bucketed by person and never leaves.
+    #[default]
+    Person,
+    /// Nobody: public facts.
+    Public,
+}
+
+/// Where a table's rows come from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// The family of files; none for the person table, which linkage makes.
+    pub family: Option<String>,
+    /// What makes a row.
+    pub row: RowOf,
+    /// A row is made only where these fields of the record have these values.
+    #[serde(default)]
+    pub when: BTreeMap<String, String>,
+    /// Columns that come from another field than the column itself says.
+    #[serde(default)]
+    pub from: BTreeMap<String, Source>,
+}
+
+impl Feed {
+    /// Says whether every record type of the family makes a row, written as `records = ["*"]`.
+    pub fn takes_every_record(&self) -> bool {
+        matches!(&self.row, RowOf::Records(records) if records.iter().any(|record| record == "*"))
+    }
+}
+
+/// What makes a row.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowOf {
+    /// Each record of these types.
+    Records(Vec<String>),
+    /// Each group: a receipt, a stay.
+    Group,
+    /// Each linked person.
+    Person,
+}
+
+/// One column of a table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// The name in SQL.
+    pub name: String,
+    /// Official Japanese name.
+    pub ja: String,
+    /// Our English name.
+    pub en: String,
+    /// How secret it is.
+    pub class: Class,
+    /// The stored type.
+    #[serde(rename = "type")]
+    pub kind: ColumnKind,
+    /// The fields it is made of; empty where linkage gives the value.
+    #[serde(default)]
+    pub from: Source,
+    /// How the fields become the value.
+    #[serde(default)]
+    pub treat: Treatment,
+    /// The finite set of values by which it may be grouped.
+    pub domain: Option<Domain>,
+    /// The code system that names its values.
+    pub codes: Option<String>,
+    /// The unit of a measure: 点, 円, 日.
+    pub unit: Option<String>,
+    /// The range that a measure is clamped to before it is summed.
+    pub bounds: Option<Bounds>,
+    /// What a reader must know (a day that is a convention, a code that changed).
+    pub note: Option<String>,
+}
+
+/// The fields that a column is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source(pub Vec<FieldRef>);
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            One(FieldRef),
+            Many(Vec<FieldRef>),
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::One(field) => Self(vec![field]),
+            Written::Many(fields) => Self(fields),
+        })
+    }
+}
+
+/// The stored type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnKind {
+    /// A dense surrogate number (person, record, facility).
+    Id,
+    /// Text, in practice a code.
+    String,
+    /// A day.
+    Date,
+    /// A month, stored as its first day.
+    Month,
+    /// A whole number.
+    Int,
+    /// A decimal number with five places, stored as a scaled whole number.
+    Decimal5,
+    /// Yes or no.
+    Bool,
+    /// A set of days of the month, bit 0 for the first.
+    Days,
+}
+
+/// How fields become a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Treatment {
+    /// The field's value, in the column's type.
+    #[default]
+    Plain,
+    /// A keyed surrogate of the joined fields, numbered at publish.
+    Surrogate,
+    /// The last non-empty value of the field in the group.
+    Carry,
+    /// A part of the value: first character (from 0) and length.
+    Part(usize, usize),
+    /// A part of the value after it was filled with zeros on the left.
+    PaddedPart {
+        /// The width to fill to.
+        width: usize,
+        /// The first character, from 0.
+        start: usize,
+        /// How many characters.
+        length: usize,
+    },
+    /// One of two words, by whether the value's last digit is odd or even.
+    LastDigit {
+        /// The word for an odd digit.
+        odd: String,
+        /// The word for an even digit.
+        even: String,
+    },
+    /// An attribute of the code in the column's code system; unknown codes become null.
+    Lookup(String),
+    /// How many records of the type the group has.
+    Count,
+    /// Whether any of the fields has a value.
+    Present,
+    /// Whether the value, cut into pieces of the text's length, has this piece.
+    HasPiece(String),
+    /// The day columns as a set of days.
+    DaySet,
+    /// Days from the first field to the second.
+    DaysBetween,
+}
+
+/// The finite set of values by which a column may be grouped.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Domain {
+    /// The codes of a code system; a value outside is shown as "other".
+    Codes(String),
+    /// The months of the snapshot's period.
+    Months,
+    /// True and false.
+    Flag,
+}
+
+/// The range that a measure is clamped to before it is summed, in the measure's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// The lowest value that counts.
+    pub low: i64,
+    /// The highest value that counts.
+    pub high: i64,
+}
