@@ -1,0 +1,98 @@
+//! The kinds of entries, each with the stable word that stands in the log.
+
+use std::fmt;
+
+// One line per kind: the enum, its words and the list of all of them cannot drift apart.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
+        /// What an entry is about. A word, once written, never changes its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The word in the log.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// An environment was laid out.
+    EnvironmentCreated = "environment-created",
+    /// A delivery's manifest and checksums were found right.
+    DeliveryAccepted = "delivery-accepted",
+    /// A delivery was turned away whole.
+    DeliveryRejected = "delivery-rejected",
+    /// A delivery was read to its end.
+    IngestFinished = "ingest-finished",
+    /// Linkage grouped the keys into persons.
+    LinkFinished = "link-finished",
+    /// A snapshot was committed.
+    SnapshotPublished = "snapshot-published",
+    /// An approved application became a permit.
+    PermitRegistered = "permit-registered",
+    /// A permit ended before its time.
+    PermitWithdrawn = "permit-withdrawn",
+    /// A query is about to run. Made by [`crate::Log::open_query`] only.
+    QueryOpened = "query-opened",
+    /// A query ended. Made by [`crate::Opened::close`] and by its drop only.
+    QueryClosed = "query-closed",
+    /// A question was refused by the vetter.
+    QueryRefused = "query-refused",
+    /// A question was denied by the policies.
+    QueryDenied = "query-denied",
+    /// A key was made.
+    KeyCreated = "key-created",
+    /// A key was unwrapped for use.
+    KeyUsed = "key-used",
+    /// A key was destroyed.
+    KeyDestroyed = "key-destroyed",
+    /// Somebody looked at a page, a file or a report.
+    View = "view",
+    /// An append found the end of a crashed one and put it right. Made by the log itself only.
+    LogRecovered = "log-recovered",
+}
+
+impl Kind {
+    /// The kind with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    }
+
+    /// Says whether only the log's own functions write this kind.
+    pub const fn is_reserved(self) -> bool {
+        matches!(self, Self::QueryOpened | Self::QueryClosed | Self::LogRecovered)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Kind;
+
+    #[test]
+    fn words_are_distinct_and_read_back() {
+        let words: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(words.len(), Kind::ALL.len());
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.as_str()), Some(*kind));
+        }
+        assert_eq!(Kind::parse("query-open"), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! What an entry's body may hold: text, whole numbers, flags, lists and objects.
+//!
+//! No floats, because two programs print the same float differently, and no null: what is not there is left out.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// One value of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Yes or no.
+    Flag(bool),
+    /// A whole number.
+    Whole(i128),
+    /// Text.
+    Text(String),
+    /// Values in order.
+    List(Vec<Self>),
+    /// Values by name.
+    Object(Body),
+}
+
+/// An entry's body: values by name, written in the byte order of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body(BTreeMap<String, Value>);
+
+impl Body {
+    /// A body that says nothing.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Adds a value, in place of one that had the same name.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Sets a value, in place of one that had the same name.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// The value with this name.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Names and values, in the order in which they are written.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Writes the canonical text.
+    pub(crate) fn write(&self, out: &mut String) {
+        out.push('{');
+        for (n, (name, value)) in self.0.iter().enumerate() {
+            if n > 0 {
+                out.push(',');
+            }
+            write_text(out, name);
+            out.push(':');
+            value.write(out);
+        }
+        out.push('}');
+    }
+}
+
+impl FromIterator<(String, Value)> for Body {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl Value {
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Flag(value) => out.push_str(if *value { "true" } else { "false" }),
+            // Writing to a string cannot fail.
+            Self::Whole(value) => drop(write!(out, "{value}")),
+            Self::Text(value) => write_text(out, value),
+            Self::List(values) => {
+                out.push('[');
+                for (n, value) in values.iter().enumerate() {
+                    if n > 0 {
+                        out.push(',');
+                    }
+                    value.write(out);
+                }
+                out.push(']');
+            }
+            Self::Object(body) => body.write(out),
+        }
+    }
+}
+
+/// Writes text between quotes; only what JSON demands is escaped, and in one way.
+pub(crate) fn write_text(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match escape(character) {
+            Some(escaped) => out.push_str(&escaped),
+            None => out.push(character),
+        }
+    }
+    out.push('"');
+}
+
+/// How a character that cannot stand for itself is written.
+pub(crate) fn escape(character: char) -> Option<String> {
+    match character {
+        '"' | '\\' => Some(format!("\\{character}")),
+        '\n' => Some("\\n".to_owned()),
+        '\r' => Some("\\r".to_owned()),
+        '\t' => Some("\\t".to_owned()),
+        '\0'..'\u{20}' => Some(format!("\\u{:04x}", u32::from(character))),
+        _ => None,
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Flag(value)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Whole(value.into())
+    }
+}
+
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Whole(value.into())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Whole(value.into())
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        // A usize has at most 64 bits.
+        Self::Whole(value as i128)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<crate::Digest> for Value {
+    fn from(value: crate::Digest) -> Self {
+        Self::Text(value.to_string())
+    }
+}
+
+impl From<Body> for Value {
+    fn from(value: Body) -> Self {
+        Self::Object(value)
+    }
+}
+
+impl<T: Into<Self>> From<Vec<T>> for Value {
+    fn from(values: Vec<T>) -> Self {
+        Self::List(values.into_iter().map(Into::into).collect())
+    }
+}
