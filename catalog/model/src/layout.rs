@@ -40,6 +40,9 @@ pub struct Family {
     /// Fields that every record of the family begins with.
     #[serde(default)]
     pub common: Vec<Field>,
+    /// Totals that the file states about itself.
+    #[serde(default, rename = "total")]
+    pub totals: Vec<Total>,
     /// The record types; filled from this file and from its siblings.
     #[serde(default, rename = "record")]
     pub records: Vec<RecordLayout>,
@@ -51,10 +54,26 @@ impl Family {
         self.records.iter().find(|record| record.key() == key)
     }
 
-    /// The field that `reference` names.
+    /// The field that `reference` names; the record `common` stands for the fields that every record begins with.
     pub fn field(&self, reference: &FieldRef) -> Option<&Field> {
+        if reference.record == "common" {
+            return self.common.iter().find(|field| field.key == reference.field);
+        }
         self.record(&reference.record)?.field(&reference.field)
     }
+}
+
+/// A total that a file states about itself: a number of lines, or a sum over them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Total {
+    /// The field of the header or trailer that states it.
+    pub stated: FieldRef,
+    /// The record types whose lines are counted.
+    #[serde(default)]
+    pub count: Vec<String>,
+    /// The field that is summed.
+    pub sum: Option<FieldRef>,
 }
 
 /// How a file's bytes become records and fields.
@@ -74,7 +93,7 @@ pub struct Framing {
     /// The positions whose values, joined by `:`, name the record type; empty where a file has one type only.
     #[serde(default)]
     pub tag: Vec<usize>,
-    /// For some first tags, further positions to join.
+    /// For some tags, further positions to join, again and again.
     #[serde(default)]
     pub refine: BTreeMap<String, Vec<usize>>,
 }

@@ -30,7 +30,7 @@ pub use delivery::{DELIVERY_FILE, DeliveredFile, DeliveryHead, DeliveryManifest}
 pub use fault::FaultKind;
 pub use grant::{Grant, Thresholds, Tier};
 pub use layout::{
-    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Part, Quotes, RecordLayout, Width,
+    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Part, Quotes, RecordLayout, Total, Width,
 };
 pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableEntry, Versions, WrappedKey};
 pub use names::Names;

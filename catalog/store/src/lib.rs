@@ -1,1 +1,18 @@
-//! Stub.
+//! An environment on disk: where things lie, its keys, its snapshots and its metadata.
+//!
+//! An [`Environment`] is a directory; every program that works in it opens it here. Snapshots are committed by
+//! creating one object that must not exist yet, so a snapshot of many files appears at once or not at all.
+//! The interface is blocking; sqlx and object_store run on a small runtime inside.
+
+mod blocking;
+mod config;
+mod environment;
+mod keys;
+mod meta;
+mod snapshots;
+
+pub use config::{Config, ConfigError};
+pub use environment::{Environment, EnvironmentError, Lock};
+pub use keys::{KeyError, KeyRole, SecretKey};
+pub use meta::{Account, DeliveryRecord, FileAccount, Meta, MetaError};
+pub use snapshots::{SnapshotError, Snapshots};

@@ -1,1 +1,17 @@
-//! Stub.
+//! Messages between gateway, guard and worker.
+//!
+//! Each message is one frame: a length and that many bytes. The guard and its clients (gateway, command) speak JSON,
+//! which people can read; guard and worker speak a compact binary form. Whoever reads a frame says how long it may be.
+
+mod client;
+mod frame;
+mod worker;
+
+pub use client::{
+    CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
+    ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
+};
+pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
+pub use worker::{
+    BucketSlice, Evidence, EvidenceCell, Limits, SumEvidence, WorkerFault, WorkerReply, WorkerRequest,
+};

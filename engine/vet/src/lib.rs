@@ -1,1 +1,26 @@
-//! Stub.
+//! SQL → [`VettedPlan`] or a [`Refusal`].
+//!
+//! A query is planned against the granted tables and columns only and then judged on the logical plan, by an
+//! allow-list: every match over plan nodes and expressions is exhaustive and has no wildcard arm, so what DataFusion
+//! adds one day does not compile here instead of slipping through. What passes is rewritten into an evidence plan that
+//! carries the person behind every row; the guard and the worker both do this, and their plans' hashes must agree.
+//!
+//! No I/O, no catalogue of its own, no DataFusion session: [`vet`] takes text, a catalogue and a grant.
+
+mod domain;
+mod functions;
+mod places;
+mod plan;
+mod refusal;
+mod relation;
+mod rewrite;
+mod rules;
+mod schema;
+mod vet;
+
+pub use domain::{DomainValue, KeyDomain, KeyKind};
+pub use functions::{FunctionDoc, documentation, registered};
+pub use plan::{KeyColumn, MeasureColumn, Output, OutputKind, VettedPlan};
+pub use refusal::{Denial, NotVetted, Refusal, Rule};
+pub use rewrite::{KEY_PREFIX, NUM_PREFIX, PERSON, ROWS, SUM_PREFIX};
+pub use vet::{Scope, vet};

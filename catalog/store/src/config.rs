@@ -1,0 +1,93 @@
+//! `misu.toml`, the configuration of an environment.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// An environment's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The version of the environment's layout on disk.
+    pub format: u32,
+    /// How many buckets persons are spread over; fixed when the environment is made.
+    pub buckets: u32,
+    /// The seed of a demo environment, whose keys are derived from it and therefore protect nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demo_seed: Option<u64>,
+}
+
+/// The layout version that this build writes and reads.
+pub(crate) const FORMAT: u32 = 1;
+
+impl Config {
+    /// The configuration of a new environment.
+    pub const fn new(buckets: u32, demo_seed: Option<u64>) -> Self {
+        Self { format: FORMAT, buckets, demo_seed }
+    }
+
+    /// Reads the configuration file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, is not of the expected form, or is of another layout version.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Form {
+            path: path.to_owned(),
+            problem: error.message().to_owned(),
+        })?;
+        if config.format != FORMAT {
+            return Err(ConfigError::Format { path: path.to_owned(), found: config.format });
+        }
+        if config.buckets == 0 {
+            return Err(ConfigError::Form { path: path.to_owned(), problem: "buckets is zero".to_owned() });
+        }
+        Ok(config)
+    }
+
+    /// The configuration as TOML text.
+    pub fn to_text(&self) -> String {
+        let mut text = format!(
+            "# The layout version of this directory.\nformat = {}\n\
+             # How many buckets persons are spread over. Fixed: files of a snapshot lie by bucket.\nbuckets = {}\n",
+            self.format, self.buckets
+        );
+        if let Some(seed) = self.demo_seed {
+            text.push_str(&format!(
+                "# A demo: every key is derived from this seed and protects nothing.\ndemo_seed = {seed}\n"
+            ));
+        }
+        text
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The file is not of the expected form.
+    #[error("{path}: {problem}")]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The environment has another layout version than this build.
+    #[error("{path}: the environment has format {found}, this program works with format {FORMAT}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+    },
+}

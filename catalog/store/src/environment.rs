@@ -1,0 +1,263 @@
+//! An environment: a directory with a place for everything.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use catalog_model::{Catalogue, CatalogueError};
+
+use crate::config::{Config, ConfigError};
+use crate::keys::{self, KeyError, KeyRole, SecretKey};
+use crate::meta::{Meta, MetaError};
+use crate::snapshots::{self, SnapshotError, Snapshots};
+
+const CONFIG: &str = "misu.toml";
+const LOCK: &str = "lock";
+const ROOMS: [&str; 10] = [
+    "audit",
+    "catalog",
+    "keys",
+    "ledger",
+    "links",
+    "quarantine",
+    "reports",
+    "scratch",
+    "store",
+    "workspaces",
+];
+
+/// An open environment.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    root: PathBuf,
+    config: Config,
+}
+
+/// Why an environment cannot be made or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// A new environment would lie on top of something.
+    #[error("{0} is not empty; an environment is made in a directory of its own")]
+    NotEmpty(PathBuf),
+    /// The directory holds no environment.
+    #[error("{0} is not an environment (it has no misu.toml); make one with `misu init`")]
+    NotAnEnvironment(PathBuf),
+    /// A file or directory cannot be made or read.
+    #[error("cannot use {path}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Another program is changing the environment.
+    #[error("another ingest, link or publish is running in {0}; wait for it to end")]
+    Busy(PathBuf),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A key cannot be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The metadata database cannot be used.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// The snapshots cannot be used.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The catalogue files of the environment have errors.
+    #[error("the catalogue has {} errors, the first: {}", .0.len(), .0.first().map_or_else(String::new, ToString::to_string))]
+    Catalogue(Vec<CatalogueError>),
+}
+
+impl Environment {
+    /// Makes an environment in an empty or absent directory: rooms, keys, metadata database and catalogue.
+    ///
+    /// # Errors
+    ///
+    /// The directory is not empty, or something cannot be written.
+    pub fn create(root: &Path, config: Config) -> Result<Self, EnvironmentError> {
+        let is_taken = std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
+        if is_taken {
+            return Err(EnvironmentError::NotEmpty(root.to_owned()));
+        }
+        for room in ROOMS {
+            make_dir(&root.join(room))?;
+        }
+        let environment = Self { root: root.to_owned(), config };
+        keys::create(&environment.room("keys"), environment.config.demo_seed)?;
+        let signer = snapshots::public_key(&environment.key(KeyRole::Manifest)?)?;
+        keys::publish_signer(&environment.room("keys"), &signer)?;
+        for (path, text) in catalog_model::BUILTIN {
+            let file = environment.room("catalog").join(path);
+            if let Some(folder) = file.parent() {
+                make_dir(folder)?;
+            }
+            write(&file, text)?;
+        }
+        environment.meta()?;
+        // The configuration comes last: a directory without it is not an environment.
+        write(&root.join(CONFIG), &environment.config.to_text())?;
+        Ok(environment)
+    }
+
+    /// Opens the environment in `root`.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or its configuration cannot be used.
+    pub fn open(root: &Path) -> Result<Self, EnvironmentError> {
+        let path = root.join(CONFIG);
+        if !path.is_file() {
+            return Err(EnvironmentError::NotAnEnvironment(root.to_owned()));
+        }
+        Ok(Self { root: root.to_owned(), config: Config::read(&path)? })
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The directory of one room: `store`, `links`, `audit` …
+    pub fn room(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The snapshots, checked against the environment's manifest key.
+    ///
+    /// # Errors
+    ///
+    /// The store or the key cannot be opened.
+    pub fn snapshots(&self) -> Result<Snapshots, EnvironmentError> {
+        let signer = keys::read_signer(&self.room("keys"))?;
+        Ok(Snapshots::open(&self.room("store"), signer)?)
+    }
+
+    /// The metadata database.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be opened or brought to the present schema.
+    pub fn meta(&self) -> Result<Meta, EnvironmentError> {
+        Ok(Meta::open(&self.root.join("meta.sqlite"))?)
+    }
+
+    /// The key of one role.
+    ///
+    /// # Errors
+    ///
+    /// The key is not there or not of the expected form.
+    pub fn key(&self, role: KeyRole) -> Result<SecretKey, EnvironmentError> {
+        Ok(keys::read(&self.room("keys"), role)?)
+    }
+
+    /// Reads the environment's catalogue, with the digest of its files.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or the catalogue has errors.
+    pub fn catalogue(&self) -> Result<(Catalogue, String), EnvironmentError> {
+        let root = self.room("catalog");
+        let mut files = Vec::new();
+        collect(&root, &root, &mut files)?;
+        files.sort();
+        let mut digest = blake3::Hasher::new_derive_key("misu 2026-11 catalogue files");
+        for (path, text) in &files {
+            for part in [path.as_bytes(), text.as_bytes()] {
+                digest.update(&(part.len() as u64).to_le_bytes());
+                digest.update(part);
+            }
+        }
+        let catalogue = Catalogue::parse(files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
+            .map_err(EnvironmentError::Catalogue)?;
+        Ok((catalogue, digest.finalize().to_hex().to_string()))
+    }
+
+    /// Takes the environment for one writer; the lock ends when the value is dropped or the process dies.
+    ///
+    /// # Errors
+    ///
+    /// Another writer has it.
+    pub fn lock(&self) -> Result<Lock, EnvironmentError> {
+        let path = self.root.join(LOCK);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|source| EnvironmentError::Io { path: path.clone(), source })?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(EnvironmentError::Busy(self.root.clone())),
+            Err(TryLockError::Error(source)) => Err(EnvironmentError::Io { path, source }),
+        }
+    }
+}
+
+/// The right to change an environment, held by one program at a time.
+#[derive(Debug)]
+#[must_use = "the environment is free again as soon as the lock is dropped"]
+pub struct Lock {
+    _file: File,
+}
+
+fn make_dir(path: &Path) -> Result<(), EnvironmentError> {
+    std::fs::create_dir_all(path).map_err(|source| EnvironmentError::Io { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), EnvironmentError> {
+    std::fs::write(path, text).map_err(|source| EnvironmentError::Io { path: path.to_owned(), source })
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> Result<(), EnvironmentError> {
+    let io = |source| EnvironmentError::Io { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() {
+            collect(root, &path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| EnvironmentError::Io { path: path.clone(), source })?;
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            files.push((name, text));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Environment, EnvironmentError};
+
+    #[test]
+    fn a_second_writer_is_told_that_one_is_running() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
+        let held = environment.lock().unwrap();
+        assert!(matches!(environment.lock(), Err(EnvironmentError::Busy(_))));
+        drop(held);
+        assert!(environment.lock().is_ok());
+    }
+
+    #[test]
+    fn an_environment_is_not_made_on_top_of_files() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x"), "x").unwrap();
+        let made = Environment::create(folder.path(), Config::new(4, None));
+        assert!(matches!(made, Err(EnvironmentError::NotEmpty(_))));
+        assert!(matches!(Environment::open(folder.path()), Err(EnvironmentError::NotAnEnvironment(_))));
+    }
+
+    #[test]
+    fn the_catalogue_of_a_new_environment_is_the_shipped_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, None)).unwrap();
+        let (catalogue, _) = environment.catalogue().unwrap();
+        assert_eq!(catalogue.tables.len(), catalog_model::Catalogue::builtin().unwrap().tables.len());
+    }
+}

@@ -1,0 +1,328 @@
+//! Snapshots: signed manifests, each created once, numbered, never changed.
+//!
+//! `snapshots/00000001.json` and so on below the store. Publishing puts the next number with create-if-absent: of two
+//! writers one wins, and a reader sees the whole snapshot or none. A manifest's id is recomputed and its signature
+//! checked at every load.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use catalog_model::{ManifestBody, SnapshotId, SnapshotManifest};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+
+use crate::blocking::wait;
+use crate::keys::SecretKey;
+
+/// The snapshots of an environment.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    store: Arc<dyn ObjectStore>,
+    signer: [u8; 32],
+}
+
+/// Why a snapshot cannot be published or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The store cannot be opened.
+    #[error("cannot open the store {path}")]
+    Open {
+        /// The store's directory.
+        path: PathBuf,
+        /// What the store said.
+        source: object_store::Error,
+    },
+    /// The store cannot be read or written.
+    #[error("cannot {action} {object}")]
+    Store {
+        /// What was tried.
+        action: &'static str,
+        /// The object.
+        object: String,
+        /// What the store said.
+        source: object_store::Error,
+    },
+    /// Another program published first.
+    #[error("another program published snapshot number {0} meanwhile; publish again")]
+    Raced(u64),
+    /// A manifest is not of the expected form.
+    #[error("{object} is not a snapshot manifest")]
+    Form {
+        /// The object.
+        object: String,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// A manifest's id is not the digest of its content.
+    #[error("{0} was changed: its id is not the digest of its content")]
+    WrongId(String),
+    /// A manifest's signature does not hold.
+    #[error("{0} was changed or signed by another key: its signature does not hold")]
+    WrongSignature(String),
+    /// No snapshot has this id.
+    #[error("there is no snapshot {0}")]
+    Unknown(String),
+    /// The signing key cannot be used.
+    #[error("the manifest key cannot sign")]
+    Key,
+    /// The operating system gave no runtime.
+    #[error("the operating system gave no event loop")]
+    Runtime,
+}
+
+const FOLDER: &str = "snapshots";
+
+impl Snapshots {
+    /// Opens the store in a local directory.
+    pub(crate) fn open(root: &Path, signer: [u8; 32]) -> Result<Self, SnapshotError> {
+        let store = LocalFileSystem::new_with_prefix(root)
+            .map_err(|source| SnapshotError::Open { path: root.to_owned(), source })?;
+        Ok(Self { store: Arc::new(store), signer })
+    }
+
+    /// The snapshots' numbers and manifests, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read, or a manifest was changed.
+    pub fn all(&self) -> Result<Vec<(u64, SnapshotManifest)>, SnapshotError> {
+        (1..=self.count()?).map(|number| Ok((number, self.load(number)?))).collect()
+    }
+
+    /// The latest snapshot, if any.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshots::all`].
+    pub fn head(&self) -> Result<Option<(u64, SnapshotManifest)>, SnapshotError> {
+        match self.count()? {
+            0 => Ok(None),
+            number => Ok(Some((number, self.load(number)?))),
+        }
+    }
+
+    /// The snapshot with this id.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or as [`Snapshots::all`].
+    pub fn find(&self, id: &SnapshotId) -> Result<SnapshotManifest, SnapshotError> {
+        for number in (1..=self.count()?).rev() {
+            let manifest = self.load(number)?;
+            if manifest.id == *id {
+                return Ok(manifest);
+            }
+        }
+        Err(SnapshotError::Unknown(id.to_string()))
+    }
+
+    /// The id that a snapshot with this content has.
+    pub fn id_of(&self, body: &ManifestBody) -> SnapshotId {
+        id_of(body)
+    }
+
+    /// Signs `body` and commits it as the next snapshot. Where the head has the same id nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written, or another program published first.
+    pub fn commit(
+        &self,
+        body: ManifestBody,
+        published: &str,
+        key: &SecretKey,
+    ) -> Result<SnapshotManifest, SnapshotError> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(key.as_bytes()).map_err(|_| SnapshotError::Key)?;
+        let parent = self.head()?;
+        let id = id_of(&body);
+        if let Some((_, head)) = &parent
+            && head.id == id
+        {
+            return Ok(head.clone());
+        }
+        let number = parent.as_ref().map_or(1, |(number, _)| number + 1);
+        let mut manifest = SnapshotManifest {
+            id,
+            body,
+            published: published.to_owned(),
+            parent: parent.map(|(_, manifest)| manifest.id),
+            signer: hex(pair.public_key().as_ref()),
+            signature: String::new(),
+        };
+        manifest.signature = hex(pair.sign(&signed_bytes(&manifest)).as_ref());
+        self.put(number, &manifest)?;
+        Ok(manifest)
+    }
+
+    fn put(&self, number: u64, manifest: &SnapshotManifest) -> Result<(), SnapshotError> {
+        let object = object(number);
+        let bytes = serde_json::to_vec_pretty(manifest)
+            .map_err(|source| SnapshotError::Form { object: object.to_string(), source })?;
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match wait(self.store.put_opts(&object, bytes.into(), options)).ok_or(SnapshotError::Runtime)? {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) => Err(SnapshotError::Raced(number)),
+            Err(source) => Err(SnapshotError::Store { action: "write", object: object.to_string(), source }),
+        }
+    }
+
+    fn count(&self) -> Result<u64, SnapshotError> {
+        let prefix = ObjectPath::from(FOLDER);
+        let listed = wait(self.store.list_with_delimiter(Some(&prefix)))
+            .ok_or(SnapshotError::Runtime)?
+            .map_err(|source| SnapshotError::Store { action: "list", object: FOLDER.to_owned(), source })?;
+        Ok(listed.objects.iter().filter(|meta| meta.location.extension() == Some("json")).count() as u64)
+    }
+
+    fn load(&self, number: u64) -> Result<SnapshotManifest, SnapshotError> {
+        let object = object(number);
+        let read = |source| SnapshotError::Store { action: "read", object: object.to_string(), source };
+        let bytes = wait(async { self.store.get(&object).await?.bytes().await })
+            .ok_or(SnapshotError::Runtime)?
+            .map_err(read)?;
+        let manifest: SnapshotManifest = serde_json::from_slice(&bytes)
+            .map_err(|source| SnapshotError::Form { object: object.to_string(), source })?;
+        if manifest.id != id_of(&manifest.body) {
+            return Err(SnapshotError::WrongId(object.to_string()));
+        }
+        let signature = from_hex(&manifest.signature).unwrap_or_default();
+        let is_ours = manifest.signer == hex(&self.signer);
+        if !is_ours
+            || UnparsedPublicKey::new(&ED25519, &self.signer)
+                .verify(&signed_bytes(&manifest), &signature)
+                .is_err()
+        {
+            return Err(SnapshotError::WrongSignature(object.to_string()));
+        }
+        Ok(manifest)
+    }
+}
+
+/// The public key that belongs to the manifest key.
+///
+/// # Errors
+///
+/// The key cannot sign.
+pub(crate) fn public_key(key: &SecretKey) -> Result<Vec<u8>, SnapshotError> {
+    let pair = Ed25519KeyPair::from_seed_unchecked(key.as_bytes()).map_err(|_| SnapshotError::Key)?;
+    Ok(pair.public_key().as_ref().to_vec())
+}
+
+fn object(number: u64) -> ObjectPath {
+    ObjectPath::from(format!("{FOLDER}/{number:08}.json"))
+}
+
+/// The digest of what the snapshot says, without where and in which bytes it lies.
+fn id_of(body: &ManifestBody) -> SnapshotId {
+    let mut logical = body.clone();
+    for table in logical.tables.values_mut() {
+        for file in &mut table.files {
+            file.path.clear();
+            file.blake3.clear();
+            file.bytes = 0;
+            file.keys.clear();
+        }
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 snapshot id");
+    hasher.update(&canonical(&logical));
+    SnapshotId::from_digest(hasher.finalize().as_bytes())
+}
+
+fn signed_bytes(manifest: &SnapshotManifest) -> Vec<u8> {
+    let unsigned = SnapshotManifest { signature: String::new(), ..manifest.clone() };
+    let mut bytes = b"misu/v1/snapshot-manifest\0".to_vec();
+    bytes.extend(canonical(&unsigned));
+    bytes
+}
+
+// Field order is the structs' own and maps are sorted, so equal values give equal bytes.
+fn canonical<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use catalog_model::{FileEntry, ManifestBody, Period, TableEntry, Versions};
+
+    use super::{SnapshotError, id_of};
+    use crate::{Config, Environment, KeyRole};
+
+    fn body(content: &str, path: &str) -> ManifestBody {
+        let file = FileEntry {
+            path: path.to_owned(),
+            bucket: Some(0),
+            year: Some(2023),
+            rows: 3,
+            bytes: 100,
+            content: content.to_owned(),
+            blake3: "00".to_owned(),
+            keys: BTreeMap::new(),
+        };
+        let table = TableEntry { schema: "s".to_owned(), rows: 3, files: vec![file] };
+        let text = |text: &str| text.to_owned();
+        ManifestBody {
+            format: 1,
+            buckets: 4,
+            period: Period { from: "2023-04".parse().unwrap(), to: "2023-05".parse().unwrap() },
+            persons: 3,
+            versions: Versions { catalogue: text("c"), normalisation: text("n"), linkage: text("l") },
+            tables: BTreeMap::from([(text("person"), table)]),
+        }
+    }
+
+    #[test]
+    fn the_id_tells_content_and_not_place() {
+        assert_eq!(id_of(&body("a", "here")), id_of(&body("a", "there")));
+        assert_ne!(id_of(&body("a", "here")), id_of(&body("b", "here")));
+    }
+
+    #[test]
+    fn committing_the_same_content_twice_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
+        let (snapshots, key) =
+            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        let first = snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap();
+        let again = snapshots.commit(body("a", "y"), "2026-11-21T00:00:00Z", &key).unwrap();
+        let other = snapshots.commit(body("b", "y"), "2026-11-21T00:00:00Z", &key).unwrap();
+        assert_eq!((first.id.clone(), &first.published), (again.id, &again.published));
+        assert_eq!(other.parent, Some(first.id));
+        assert_eq!(snapshots.all().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_changed_manifest_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
+        let (snapshots, key) =
+            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        let published = snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap();
+        let file = environment.room("store").join("snapshots/00000001.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let change = |from: &str, to: &str| {
+            std::fs::write(&file, text.replace(from, to)).unwrap();
+            snapshots.find(&published.id)
+        };
+        assert!(matches!(change("\"rows\": 3", "\"rows\": 4"), Err(SnapshotError::WrongId(_))));
+        assert!(matches!(
+            change("\"path\": \"x\"", "\"path\": \"z\""),
+            Err(SnapshotError::WrongSignature(_))
+        ));
+        assert!(matches!(change("2026-11-20", "2026-11-19"), Err(SnapshotError::WrongSignature(_))));
+    }
+}

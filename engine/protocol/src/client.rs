@@ -1,0 +1,224 @@
+//! What gateway and command ask the guard, and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+/// A request to the guard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+pub enum ClientRequest {
+    /// Would this query run?
+    Vet(Question),
+    /// Run this query.
+    Query(Question),
+    /// Which tables and columns are there, as anybody may know?
+    Catalogue,
+}
+
+/// A query with who asks it and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The user.
+    pub user: String,
+    /// The project.
+    pub project: String,
+    /// The text.
+    pub sql: String,
+}
+
+/// The guard's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "answer")]
+pub enum ClientReply {
+    /// What vetting said; the only answer to a query that is refused or denied.
+    Verdict(Verdict),
+    /// A protected table.
+    Released(ReleasedTable),
+    /// Nothing can be released. Every reason looks the same from outside.
+    Withheld,
+    /// The tables and columns.
+    Catalogue(CatalogueView),
+    /// A fault of ours; the text names no value.
+    Fault {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// What vetting said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Vetted, refused or denied.
+    pub verdict: VerdictKind,
+    /// The rule that a refused query breaks, or the policy that denies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What is wrong, in plain words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Where in the text, as byte offsets from and to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<(usize, usize)>,
+    /// The nearest allowed form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+    /// The tables that the query reads.
+    pub tables: Vec<String>,
+    /// The columns that it touches, as `table.column`.
+    pub columns: Vec<String>,
+}
+
+/// Vetted, refused or denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictKind {
+    /// The query may run.
+    Vetted,
+    /// The question is at fault.
+    Refused,
+    /// The permit does not cover it.
+    Denied,
+}
+
+/// A table that passed disclosure control.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedTable {
+    /// The query's id in the audit record.
+    pub query: String,
+    /// The snapshot that it was asked of.
+    pub snapshot: String,
+    /// The columns.
+    pub columns: Vec<TableColumn>,
+    /// The rows; each has a value for every column.
+    pub rows: Vec<Vec<CellValue>>,
+    /// How many rows are hidden; why is not said.
+    pub suppressed: u64,
+    /// The smallest number of persons that a shown row stands for.
+    pub threshold: u32,
+    /// The rule pack that was applied.
+    pub rules: String,
+}
+
+/// A column of a released table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableColumn {
+    /// Its name.
+    pub name: String,
+    /// What it shows.
+    pub kind: TableColumnKind,
+    /// The unit of a measure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+}
+
+/// What a column of a released table shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableColumnKind {
+    /// A group key.
+    Key,
+    /// A number of rows.
+    Rows,
+    /// A number of distinct persons.
+    Persons,
+    /// A sum.
+    Sum,
+    /// A mean.
+    Average,
+}
+
+/// One value of a released table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellValue {
+    /// A value of a group key with its names.
+    Key {
+        /// The code.
+        code: String,
+        /// The Japanese name.
+        ja: String,
+        /// The English name.
+        en: String,
+    },
+    /// Values outside the declared domain, and missing ones.
+    Other,
+    /// All values of the key together.
+    Total,
+    /// A whole number.
+    Integer(i64),
+    /// A decimal number, as text.
+    Decimal(String),
+    /// A number that cannot be given where nothing is counted (a mean of nothing).
+    Empty,
+    /// Hidden.
+    Suppressed,
+}
+
+impl CellValue {
+    /// The value as text: codes of keys, `***` for what is hidden.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Key { code, .. } => code.clone(),
+            Self::Other => "(other)".to_owned(),
+            Self::Total => "(total)".to_owned(),
+            Self::Integer(number) => number.to_string(),
+            Self::Decimal(text) => text.clone(),
+            Self::Empty => String::new(),
+            Self::Suppressed => "***".to_owned(),
+        }
+    }
+}
+
+/// The tables and columns of an environment, without any figure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueView {
+    /// The latest snapshot, if any.
+    pub snapshot: Option<String>,
+    /// The months that it covers.
+    pub period: Option<(String, String)>,
+    /// Whether the environment is a demo, whose keys protect nothing.
+    pub is_demo: bool,
+    /// The tables.
+    pub tables: Vec<CatalogueTable>,
+}
+
+/// One table of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueTable {
+    /// Its name in SQL.
+    pub name: String,
+    /// The database it belongs to.
+    pub database: String,
+    /// Its Japanese name.
+    pub ja: String,
+    /// Its English name.
+    pub en: String,
+    /// What a row is, in Japanese and English.
+    pub row: (String, String),
+    /// The document that defines it.
+    pub source: String,
+    /// Its columns.
+    pub columns: Vec<CatalogueColumn>,
+}
+
+/// One column of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueColumn {
+    /// Its name in SQL.
+    pub name: String,
+    /// Its Japanese name.
+    pub ja: String,
+    /// Its English name.
+    pub en: String,
+    /// Its class.
+    pub class: String,
+    /// Its SQL type.
+    pub kind: String,
+    /// Its unit, if it is a measure.
+    pub unit: Option<String>,
+    /// How it may be used.
+    pub usage: String,
+    /// What a reader must know.
+    pub note: Option<String>,
+    /// Its codes with their names, where a code system names them.
+    pub codes: Vec<(String, String, String)>,
+}

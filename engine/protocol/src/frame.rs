@@ -1,0 +1,137 @@
+//! Frames: four bytes of length, little-endian, then the message.
+
+use std::io::{self, Read, Write};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a frame cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The other side cannot be reached.
+    #[error("the connection broke")]
+    Io(#[from] io::Error),
+    /// The other side closed the connection between two frames.
+    #[error("the connection was closed")]
+    Closed,
+    /// The frame is longer than the reader allows.
+    #[error("a message of {length} bytes, where at most {most} are allowed")]
+    TooLong {
+        /// The announced length.
+        length: u64,
+        /// The longest allowed.
+        most: u32,
+    },
+    /// The message is not of the expected form.
+    #[error("a message that is not of the expected form")]
+    Form,
+}
+
+/// Writes a message as JSON.
+///
+/// # Errors
+///
+/// The other side cannot be reached, or the message is too long for a frame.
+pub fn write_json<T: Serialize>(to: &mut impl Write, message: &T) -> Result<(), FrameError> {
+    write(to, &serde_json::to_vec(message).map_err(|_| FrameError::Form)?)
+}
+
+/// Reads a message in JSON of at most `most` bytes.
+///
+/// # Errors
+///
+/// The frame is too long, not of the expected form, or the connection broke.
+pub fn read_json<T: DeserializeOwned>(from: &mut impl Read, most: u32) -> Result<T, FrameError> {
+    serde_json::from_slice(&read(from, most)?).map_err(|_| FrameError::Form)
+}
+
+/// Writes a message in the compact form.
+///
+/// # Errors
+///
+/// As [`write_json`].
+pub fn write_packed<T: Serialize>(to: &mut impl Write, message: &T) -> Result<(), FrameError> {
+    write(to, &postcard::to_stdvec(message).map_err(|_| FrameError::Form)?)
+}
+
+/// Reads a message in the compact form of at most `most` bytes; bytes that are left over are an error.
+///
+/// # Errors
+///
+/// As [`read_json`].
+pub fn read_packed<T: DeserializeOwned>(from: &mut impl Read, most: u32) -> Result<T, FrameError> {
+    match postcard::take_from_bytes(&read(from, most)?) {
+        Ok((message, [])) => Ok(message),
+        Ok(_) | Err(_) => Err(FrameError::Form),
+    }
+}
+
+fn write(to: &mut impl Write, bytes: &[u8]) -> Result<(), FrameError> {
+    let length = u32::try_from(bytes.len())
+        .map_err(|_| FrameError::TooLong { length: bytes.len() as u64, most: u32::MAX })?;
+    to.write_all(&length.to_le_bytes())?;
+    to.write_all(bytes)?;
+    Ok(to.flush()?)
+}
+
+fn read(from: &mut impl Read, most: u32) -> Result<Vec<u8>, FrameError> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(FrameError::Closed),
+        other => other?,
+    }
+    let length = u32::from_le_bytes(length);
+    if length > most {
+        return Err(FrameError::TooLong { length: u64::from(length), most });
+    }
+    // The buffer grows with what arrives, not with what was announced.
+    let mut bytes = Vec::new();
+    from.take(u64::from(length)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != u64::from(length) {
+        return Err(FrameError::Closed);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{FrameError, read_json, read_packed, write_json, write_packed};
+    use crate::{Evidence, EvidenceCell, SumEvidence, WorkerReply};
+
+    fn reply() -> WorkerReply {
+        let sums = vec![SumEvidence { sum: -5, values: 2, top1: 7, top2: 1 }];
+        let cell = EvidenceCell { key: vec![0, 3], rows: 4, persons: vec![1, 2, 3], sums };
+        WorkerReply::Evidence(Evidence { cells: vec![cell] })
+    }
+
+    #[test]
+    fn a_message_survives_both_forms() {
+        let mut bytes = Vec::new();
+        write_packed(&mut bytes, &reply()).unwrap();
+        write_json(&mut bytes, &("a", 1)).unwrap();
+        let mut from = bytes.as_slice();
+        assert_eq!(read_packed::<WorkerReply>(&mut from, 1_000).unwrap(), reply());
+        assert_eq!(read_json::<(String, u8)>(&mut from, 1_000).unwrap(), ("a".to_owned(), 1));
+        assert!(matches!(read_json::<u8>(&mut from, 1_000), Err(FrameError::Closed)));
+    }
+
+    #[test]
+    fn a_long_announcement_is_refused_before_anything_is_read() {
+        let mut from = [0xFF_u8, 0xFF, 0xFF, 0x7F, 1].as_slice();
+        assert!(matches!(
+            read_packed::<WorkerReply>(&mut from, 1_000),
+            Err(FrameError::TooLong { most: 1_000, .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut framed = u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();
+            framed.extend(&bytes);
+            let _ = read_packed::<WorkerReply>(&mut framed.as_slice(), 1_000);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Where in the text something stands, so that a refusal can point at it.
+
+use datafusion_common::Column;
+use datafusion_sql::sqlparser::dialect::GenericDialect;
+use datafusion_sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+/// The words of a query with their places.
+#[derive(Debug)]
+pub(crate) struct Places<'a> {
+    text: &'a str,
+    words: Vec<(String, (usize, usize))>,
+}
+
+impl<'a> Places<'a> {
+    /// Finds the words; a text that cannot be split has none.
+    pub(crate) fn new(text: &'a str) -> Self {
+        let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location().unwrap_or_default();
+        let lines = line_starts(text);
+        let words = tokens.iter().filter_map(|token| word(token, text, &lines)).collect();
+        Self { text, words }
+    }
+
+    /// The number of words and marks.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// The first place of a word, letters compared without case.
+    pub(crate) fn word(&self, wanted: &str) -> Option<(usize, usize)> {
+        self.words.iter().find(|(word, _)| word.eq_ignore_ascii_case(wanted)).map(|(_, place)| *place)
+    }
+
+    /// The first place where these words follow each other.
+    pub(crate) fn phrase(&self, wanted: &[&str]) -> Option<(usize, usize)> {
+        self.words.windows(wanted.len().max(1)).find_map(|window| {
+            let is_match =
+                window.iter().zip(wanted).all(|((word, _), wanted)| word.eq_ignore_ascii_case(wanted));
+            let (first, last) = (window.first()?.1, window.last()?.1);
+            is_match.then_some((first.0, last.1))
+        })
+    }
+
+    /// The place of a column: where the planner saw it, else the first place of its name.
+    pub(crate) fn column(&self, column: &Column) -> Option<(usize, usize)> {
+        let lines = line_starts(self.text);
+        let seen = column.spans().first().and_then(|span| {
+            Some((
+                offset(self.text, &lines, span.start.line, span.start.column)?,
+                offset(self.text, &lines, span.end.line, span.end.column)?,
+            ))
+        });
+        let qualified = column
+            .relation
+            .as_ref()
+            .and_then(|relation| self.phrase(&[relation.table(), ".", column.name.as_str()]));
+        seen.or(qualified).or_else(|| self.word(&column.name))
+    }
+}
+
+fn word(token: &TokenWithSpan, text: &str, lines: &[usize]) -> Option<(String, (usize, usize))> {
+    let word = match &token.token {
+        Token::Whitespace(_) => return None,
+        Token::Word(word) => word.value.clone(),
+        other => other.to_string(),
+    };
+    let at = |location: Location| offset(text, lines, location.line, location.column);
+    Some((word, (at(token.span.start)?, at(token.span.end)?)))
+}
+
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
+}
+
+/// The byte offset of a line and column, both counted from 1 and columns in characters.
+fn offset(text: &str, lines: &[usize], line: u64, column: u64) -> Option<usize> {
+    let start = *lines.get(usize::try_from(line).ok()?.checked_sub(1)?)?;
+    let column = usize::try_from(column).ok()?.checked_sub(1)?;
+    let rest = text.get(start..)?;
+    Some(start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Places;
+
+    #[test]
+    fn words_are_found_with_byte_offsets() {
+        let text = "SELECT '年齢' AS a,\n  p.sex FROM person p ORDER  BY 1";
+        let places = Places::new(text);
+        let at = |span: Option<(usize, usize)>| span.map(|(from, to)| &text[from..to]);
+        assert_eq!(at(places.word("SEX")), Some("sex"));
+        assert_eq!(at(places.phrase(&["p", ".", "sex"])), Some("p.sex"));
+        assert_eq!(at(places.phrase(&["order", "by"])), Some("ORDER  BY"));
+        assert_eq!(places.word("absent"), None);
+    }
+}

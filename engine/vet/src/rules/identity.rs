@@ -1,0 +1,24 @@
+//! Identities may be joined and counted; they are never compared with a value, shown or grouped.
+//!
+//! A condition on a person's number isolates one person, a group by it lists all (attacks 6 and 19 of the list).
+
+use catalog_model::Class;
+
+use crate::refusal::{Refusal, Rule};
+use crate::relation::ColumnFact;
+
+/// Refuses a column whose values must not take part in a condition, a group or a result.
+pub(crate) fn check(fact: &ColumnFact, name: &str) -> Result<(), Refusal> {
+    let (message, suggestion) = match fact.class {
+        Class::Person => {
+            ("identifies a person and may only be joined and counted", "count(DISTINCT person_id)")
+        }
+        Class::Record => ("identifies a receipt or a stay and may only be joined", "count(*)"),
+        Class::Facility => ("identifies a facility and may only be joined", "group by prefecture"),
+        Class::Exact => ("is an exact value", "age_band(birth_date, DATE '2024-04-01')"),
+        // Never stored; listed so that the match stays exhaustive.
+        Class::Direct | Class::Link | Class::Text => ("is not stored", "leave it out"),
+        Class::Quasi | Class::Sensitive | Class::Measure | Class::Plain => return Ok(()),
+    };
+    Err(Refusal::new(Rule::Identity, format!("{name} {message}")).suggest(suggestion))
+}

@@ -1,0 +1,12 @@
+//! The rules, one file each.
+
+pub(crate) mod aggregate;
+pub(crate) mod function;
+pub(crate) mod group_key;
+pub(crate) mod identity;
+pub(crate) mod join;
+pub(crate) mod node;
+pub(crate) mod predicate;
+pub(crate) mod projection;
+pub(crate) mod root;
+pub(crate) mod statement;
