@@ -12,12 +12,13 @@ use crate::snapshots::{self, SnapshotError, Snapshots};
 
 const CONFIG: &str = "misu.toml";
 const LOCK: &str = "lock";
-const ROOMS: [&str; 10] = [
+const ROOMS: [&str; 11] = [
     "audit",
     "catalog",
     "keys",
     "ledger",
     "links",
+    "policies",
     "quarantine",
     "reports",
     "scratch",
@@ -156,16 +157,26 @@ impl Environment {
         Ok(keys::read(&self.room("keys"), role)?)
     }
 
+    /// The environment's catalogue files, as path and text.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read.
+    pub fn catalogue_files(&self) -> Result<Vec<(String, String)>, EnvironmentError> {
+        let root = self.room("catalog");
+        let mut files = Vec::new();
+        collect(&root, &root, &mut files)?;
+        files.sort();
+        Ok(files)
+    }
+
     /// Reads the environment's catalogue, with the digest of its files.
     ///
     /// # Errors
     ///
     /// A file cannot be read, or the catalogue has errors.
     pub fn catalogue(&self) -> Result<(Catalogue, String), EnvironmentError> {
-        let root = self.room("catalog");
-        let mut files = Vec::new();
-        collect(&root, &root, &mut files)?;
-        files.sort();
+        let files = self.catalogue_files()?;
         let mut digest = blake3::Hasher::new_derive_key("misu 2026-11 catalogue files");
         for (path, text) in &files {
             for part in [path.as_bytes(), text.as_bytes()] {

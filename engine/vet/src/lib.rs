@@ -23,4 +23,5 @@ pub use functions::{FunctionDoc, documentation, registered};
 pub use plan::{KeyColumn, MeasureColumn, Output, OutputKind, VettedPlan};
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
 pub use rewrite::{KEY_PREFIX, NUM_PREFIX, PERSON, ROWS, SUM_PREFIX};
+pub use schema::granted_schema;
 pub use vet::{Scope, vet};

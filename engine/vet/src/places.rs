@@ -25,6 +25,12 @@ impl<'a> Places<'a> {
         self.words.len()
     }
 
+    /// How often any of these words occurs.
+    pub(crate) fn count(&self, wanted: &[&str]) -> usize {
+        let is_wanted = |word: &str| wanted.iter().any(|wanted| word.eq_ignore_ascii_case(wanted));
+        self.words.iter().filter(|(word, _)| is_wanted(word)).count()
+    }
+
     /// The first place of a word, letters compared without case.
     pub(crate) fn word(&self, wanted: &str) -> Option<(usize, usize)> {
         self.words.iter().find(|(word, _)| word.eq_ignore_ascii_case(wanted)).map(|(_, place)| *place)

@@ -28,7 +28,7 @@ impl TableSource for GrantedTable {
 }
 
 /// The schema of the granted columns of a table, in the catalogue's order.
-pub(crate) fn granted_schema(table: &Table, grant: &Grant) -> SchemaRef {
+pub fn granted_schema(table: &Table, grant: &Grant) -> SchemaRef {
     let whole = catalog_model::arrow_schema(table);
     let fields = whole.fields().iter().filter(|field| grant.allows(&table.table, field.name()));
     Arc::new(Schema::new(fields.cloned().collect::<Vec<FieldRef>>()))

@@ -1,1 +1,12 @@
-//! Stub.
+//! Runs one vetted query over the files of one snapshot and answers with evidence.
+//!
+//! The worker trusts the guard for files and limits and nobody for the query: it vets the text again and stops where
+//! its plan's hash differs. One plan runs per bucket, each on a single partition, several buckets at a time; since a
+//! person lives in one bucket, the evidence of buckets adds up. It knows no key, no name and no network.
+
+mod accumulate;
+mod execute;
+mod session;
+mod source;
+
+pub use execute::run;

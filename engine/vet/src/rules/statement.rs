@@ -10,6 +10,8 @@ use crate::refusal::{Refusal, Rule};
 const MAX_BYTES: usize = 64 * 1024;
 const MAX_WORDS: usize = 4_000;
 const MAX_NESTING: usize = 40;
+/// Terms joined by AND and OR: each deepens the plan's expression tree by one.
+const MAX_TERMS: usize = 200;
 
 /// Parses the text into the one statement that it may be.
 pub(crate) fn parse(sql: &str, places: &Places<'_>) -> Result<Statement, Refusal> {
@@ -18,6 +20,9 @@ pub(crate) fn parse(sql: &str, places: &Places<'_>) -> Result<Statement, Refusal
             Rule::Size,
             format!("a query has at most {MAX_BYTES} bytes and {MAX_WORDS} words"),
         ));
+    }
+    if places.count(&["AND", "OR"]) > MAX_TERMS {
+        return Err(Refusal::new(Rule::Size, format!("a query has at most {MAX_TERMS} AND and OR")));
     }
     let parsed = DFParserBuilder::new(sql)
         .with_dialect(&GenericDialect {})

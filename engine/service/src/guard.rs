@@ -1,0 +1,103 @@
+//! The guard of one environment.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use audit::{AuditError, Clock, Log};
+use catalog_model::{Catalogue, SnapshotManifest};
+use catalog_store::{Environment, EnvironmentError, SnapshotError};
+use engine_protocol::{ClientReply, ClientRequest, Limits};
+use time::OffsetDateTime;
+
+use crate::permits::{Permits, PermitsError};
+use crate::worker::WorkerProgram;
+use crate::{describe, query};
+
+/// The guard of one environment: it alone opens the record of queries and sees protected tables.
+pub struct Guard {
+    pub(crate) environment: Environment,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) catalogue_files: Vec<(String, String)>,
+    pub(crate) permits: Permits,
+    pub(crate) log: Log,
+    pub(crate) worker: WorkerProgram,
+    pub(crate) limits: Limits,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why the guard cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The environment cannot be used.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The snapshots cannot be read.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The permits cannot be read.
+    #[error(transparent)]
+    Permits(#[from] PermitsError),
+    /// The record cannot be written; then nothing runs.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// A value that another part of ours made is not of the form that it guarantees.
+    #[error("broken invariant: {0}")]
+    Bug(&'static str),
+}
+
+/// How much one query may use, until deadline classes come.
+const LIMITS: Limits =
+    Limits { cells: 100_000, bytes: 1 << 30, seconds: 120, memory: 4 << 30, threads: 2 };
+
+impl Guard {
+    /// Opens the guard of the environment in `root`.
+    ///
+    /// # Errors
+    ///
+    /// The environment, its catalogue or its record cannot be opened.
+    pub fn open(
+        root: &Path,
+        worker: WorkerProgram,
+        clock: impl Clock + Clone + 'static,
+    ) -> Result<Self, GuardError> {
+        let environment = Environment::open(root)?;
+        let (catalogue, _) = environment.catalogue()?;
+        let catalogue_files = environment.catalogue_files()?;
+        let permits = Permits::new(environment.room("policies"));
+        let log = Log::open(&environment.room("audit"), clock.clone())?;
+        let clock = Arc::new(clock);
+        Ok(Self { environment, catalogue, catalogue_files, permits, log, worker, limits: LIMITS, clock })
+    }
+
+    /// Answers one request. A fault of ours is told as such, without a value from the data.
+    pub fn answer(&self, request: &ClientRequest) -> ClientReply {
+        let answered = match request {
+            ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
+            ClientRequest::Query(question) => query::answer(self, question),
+            ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
+        };
+        answered.unwrap_or_else(|error| ClientReply::Fault { message: chain(&error) })
+    }
+
+    /// The latest snapshot, if any.
+    pub(crate) fn head(&self) -> Result<Option<SnapshotManifest>, GuardError> {
+        Ok(self.environment.snapshots()?.head()?.map(|(_, manifest)| manifest))
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Guard({})", self.environment.root().display())
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,160 @@
+//! `misu-guard`: answers questions about one environment, on a socket or on its standard streams.
+
+use std::io::{Write as _, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use audit::{Event, Kind, Log};
+use catalog_model::Catalogue;
+use catalog_store::Environment;
+use clap::{Parser, Subcommand};
+use engine_service::{Guard, Permits, WorkerProgram, offline_verdict, serve, serve_once};
+use policies::{Application, Approval, DEMO_APPLICATION, Form, Policies, Request};
+use time::{Duration, OffsetDateTime};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The guard of an environment: permits, vetting, release and the record. It speaks no HTTP.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answers on a Unix socket until it is ended.
+    Serve {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// The socket.
+        #[arg(long)]
+        socket: PathBuf,
+    },
+    /// Answers on standard input and output until the input ends.
+    Ask {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+    },
+    /// Records an approval: the application becomes a permit on the latest snapshot.
+    Approve {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// The application; the demo project's where it is left out.
+        #[arg(long)]
+        application: Option<PathBuf>,
+        /// Days for which the permit holds.
+        #[arg(long, default_value_t = 365)]
+        days: u16,
+        /// Who decided.
+        #[arg(long)]
+        by: String,
+    },
+    /// Vets a query without an environment, with a folder of catalogue files and an approved application.
+    Vet {
+        /// The folder of catalogue files.
+        #[arg(long)]
+        catalog: PathBuf,
+        /// The approved application.
+        #[arg(long)]
+        permit: PathBuf,
+        /// The query; standard input where it is left out.
+        sql: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let causes = std::iter::successors(error.source(), |error| error.source());
+            let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+            let _ = writeln!(std::io::stderr(), "misu-guard: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve { env, socket } => Ok(serve(&Arc::new(open(&env)?), &socket)?),
+        Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
+        Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
+        Command::Vet { catalog, permit, sql } => vet(&catalog, &permit, sql),
+    }
+}
+
+fn open(env: &Path) -> Result<Guard, Failure> {
+    let worker = WorkerProgram::beside(&std::env::current_exe()?)?;
+    Ok(Guard::open(env, worker, OffsetDateTime::now_utc)?)
+}
+
+fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Result<(), Failure> {
+    let environment = Environment::open(env)?;
+    let form = match application {
+        Some(path) => Form::parse(&path.display().to_string(), &std::fs::read_to_string(path)?)?,
+        None => Form::parse(DEMO_APPLICATION.0, DEMO_APPLICATION.1)?,
+    };
+    let (_, head) = environment.snapshots()?.head()?.ok_or("there is no snapshot yet; run `misu publish` first")?;
+    let now = OffsetDateTime::now_utc();
+    let application = form.approve(Approval {
+        snapshot: head.id.clone(),
+        period: head.body.period,
+        valid_from: now,
+        valid_until: now + Duration::days(i64::from(days)),
+    })?;
+    let (catalogue, _) = environment.catalogue()?;
+    // An application that does not compile to policies is not approved.
+    Policies::load([application.clone()], &catalogue)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    let log = Log::open(&environment.room("audit"), OffsetDateTime::now_utc)?;
+    let event = Event::new(Kind::PermitRegistered, by).project(application.project());
+    log.record(event.subject(head.id.as_str()).with("days", u64::from(days)))?;
+    Ok(Permits::new(environment.room("policies")).register(&application)?)
+}
+
+fn vet(catalog: &Path, permit: &Path, sql: Option<String>) -> Result<(), Failure> {
+    let mut files = Vec::new();
+    read_folder(catalog, catalog, &mut files)?;
+    let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    let catalogue = Catalogue::parse(texts)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    let application = Application::parse(&permit.display().to_string(), &std::fs::read_to_string(permit)?)?;
+    let user = application.people().first().ok_or("the application names nobody")?.user.clone();
+    let request = Request {
+        user,
+        project: application.project().to_owned(),
+        purpose: application.purpose().code.clone(),
+        now: application.approval().valid_from,
+        snapshot: application.approval().snapshot.clone(),
+    };
+    let policies = Policies::load([application], &catalogue)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    let permit = policies.permit(&request, &catalogue)?;
+    let sql = match sql {
+        Some(sql) => sql,
+        None => std::io::read_to_string(stdin())?,
+    };
+    let verdict = offline_verdict(&sql, &catalogue, permit.grant());
+    writeln!(stdout(), "{}", serde_json::to_string(&verdict)?)?;
+    Ok(())
+}
+
+fn read_folder(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_folder(root, &path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+            files.push((name, std::fs::read_to_string(&path)?));
+        }
+    }
+    files.sort();
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The guard's socket: one thread for each connection, requests answered in turn.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine_protocol::{ClientReply, ClientRequest, FrameError, read_json, write_json};
+
+use crate::guard::Guard;
+
+/// The longest request: a query of 64 KiB with room to spare.
+const MOST: u32 = 1 << 20;
+
+/// Why the guard cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The socket cannot be made.
+    #[error("cannot listen on {path}")]
+    Listen {
+        /// The socket.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A connection broke.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+/// Answers connections on the socket at `path` until the process ends. Only the same user may connect.
+///
+/// # Errors
+///
+/// The socket cannot be made.
+pub fn serve(guard: &Arc<Guard>, path: &Path) -> Result<(), ServeError> {
+    let listen = |source| ServeError::Listen { path: path.to_owned(), source };
+    // A socket that a dead guard left behind would refuse the new one.
+    if UnixStream::connect(path).is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    let listener = UnixListener::bind(path).map_err(listen)?;
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(path, private).map_err(listen)?;
+    for connection in listener.incoming() {
+        let Ok(connection) = connection else { continue };
+        if !is_same_user(&connection) {
+            continue;
+        }
+        let guard = Arc::clone(guard);
+        std::thread::spawn(move || {
+            // A client that goes away ends its own connection, nothing else.
+            let _ = converse(&guard, &connection, &connection);
+        });
+    }
+    Ok(())
+}
+
+/// Answers requests from `from` on `to` until it ends.
+///
+/// # Errors
+///
+/// A frame is malformed or the connection breaks.
+pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write) -> Result<(), ServeError> {
+    Ok(converse(guard, from, to)?)
+}
+
+fn converse(guard: &Guard, mut from: impl Read, mut to: impl Write) -> Result<(), FrameError> {
+    loop {
+        let request: ClientRequest = match read_json(&mut from, MOST) {
+            Ok(request) => request,
+            Err(FrameError::Closed) => return Ok(()),
+            Err(error) => {
+                let message = error.to_string();
+                write_json(&mut to, &ClientReply::Fault { message })?;
+                return Err(error);
+            }
+        };
+        write_json(&mut to, &guard.answer(&request))?;
+    }
+}
+
+fn is_same_user(connection: &UnixStream) -> bool {
+    let peer = rustix::net::sockopt::socket_peercred(connection);
+    peer.is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+}

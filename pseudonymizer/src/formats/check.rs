@@ -1,0 +1,167 @@
+//! What a field's bytes may be: checked once, so that everything behind can rely on it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use catalog_model::{Encoding, FaultKind, Field, FieldKind, Width};
+
+use super::dates;
+
+/// The check of one field, compiled from its layout.
+#[derive(Debug)]
+pub(crate) struct FieldCheck {
+    pub(crate) at: usize,
+    pub(crate) key: Arc<str>,
+    repeat: usize,
+    kind: FieldKind,
+    width: Width,
+    is_required: bool,
+    codes: Option<BTreeSet<Vec<u8>>>,
+    none: Vec<Vec<u8>>,
+}
+
+/// What a field turned out to be.
+pub(crate) enum Finding {
+    /// It may be used.
+    Good,
+    /// It means "none".
+    None,
+    /// It may not be used.
+    Bad(FaultKind),
+}
+
+impl FieldCheck {
+    pub(crate) fn new(field: &Field, codes: Option<BTreeSet<Vec<u8>>>) -> Self {
+        Self {
+            at: field.at,
+            key: field.key.as_str().into(),
+            repeat: field.repeat,
+            kind: field.kind,
+            width: field.width,
+            is_required: field.required,
+            codes,
+            none: field.none.iter().map(|value| value.as_bytes().to_vec()).collect(),
+        }
+    }
+
+    /// Says whether nothing can be wrong with the field, so that it need not be looked at.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.is_required && self.kind == FieldKind::Text && self.codes.is_none() && self.none.is_empty()
+    }
+
+    /// The number of equal fields from `at` on.
+    pub(crate) const fn repeat(&self) -> usize {
+        self.repeat
+    }
+
+    /// Judges one value.
+    pub(crate) fn judge(&self, value: &[u8]) -> Finding {
+        if value.is_empty() || value.iter().all(|byte| *byte == b' ') {
+            return if self.is_required { Finding::Bad(FaultKind::Missing) } else { Finding::None };
+        }
+        if self.none.iter().any(|none| none == value) {
+            return if self.is_required { Finding::Bad(FaultKind::Missing) } else { Finding::None };
+        }
+        if let Some(kind) = self.kind_fault(value) {
+            return Finding::Bad(kind);
+        }
+        let has_width = match self.width {
+            Width::Any => true,
+            Width::Exactly(width) => value.len() == width,
+            Width::AtMost(width) => value.len() <= width,
+        };
+        if !has_width {
+            return Finding::Bad(FaultKind::Width);
+        }
+        match &self.codes {
+            Some(codes) if !codes.contains(value) => Finding::Bad(FaultKind::Code),
+            _ => Finding::Good,
+        }
+    }
+
+    fn kind_fault(&self, value: &[u8]) -> Option<FaultKind> {
+        let all = |allowed: fn(&u8) -> bool| value.iter().all(allowed);
+        let (is_good, fault) = match self.kind {
+            FieldKind::Text => (true, FaultKind::Characters),
+            FieldKind::Code => (all(u8::is_ascii_graphic), FaultKind::Characters),
+            FieldKind::Digits => (all(u8::is_ascii_digit), FaultKind::Characters),
+            FieldKind::Number => (is_number(value, false), FaultKind::Number),
+            FieldKind::Decimal => (is_number(value, true), FaultKind::Number),
+            FieldKind::Date => (dates::date(value).is_some(), FaultKind::Date),
+            FieldKind::Month => (dates::month(value).is_some(), FaultKind::Month),
+        };
+        (!is_good).then_some(fault)
+    }
+}
+
+// Up to 13 digits before the point and 5 behind it fit the stored types; more is out of range.
+fn is_number(value: &[u8], with_point: bool) -> bool {
+    let digits = value.strip_prefix(b"-").unwrap_or(value);
+    let (whole, fraction) = match memchr::memchr(b'.', digits) {
+        Some(at) if with_point => {
+            (digits.get(..at).unwrap_or_default(), digits.get(at + 1..).unwrap_or_default())
+        }
+        _ => (digits, [].as_slice()),
+    };
+    let is_digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    let has_digit = !whole.is_empty() || !fraction.is_empty();
+    has_digit && whole.len() <= 13 && fraction.len() <= 5 && is_digits(whole) && is_digits(fraction)
+}
+
+/// Says whether the line's bytes are of the encoding.
+///
+/// A UTF-8 line can pass as CP932 (each three-byte kana reads as a kanji and a half-width kana), so a line that is
+/// valid UTF-8 with a character from the CJK blocks is taken for what it is: the wrong encoding.
+pub(crate) fn is_encoded(line: &[u8], encoding: Encoding) -> bool {
+    if line.is_ascii() {
+        return true;
+    }
+    match encoding {
+        Encoding::Utf8 => std::str::from_utf8(line).is_ok(),
+        Encoding::Cp932 => {
+            let is_utf8 = std::str::from_utf8(line).is_ok_and(|text| text.chars().any(|c| c >= '\u{2000}'));
+            !is_utf8
+                && encoding_rs::SHIFT_JIS.decode_without_bom_handling_and_without_replacement(line).is_some()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::Encoding;
+
+    use super::{is_encoded, is_number};
+
+    #[test]
+    fn numbers_are_whole_or_with_five_places() {
+        for (text, whole, decimal) in [
+            ("0", true, true),
+            ("-12", true, true),
+            ("1.5", false, true),
+            (".5", false, true),
+            ("1.", false, true),
+            (".", false, false),
+            ("-", false, false),
+            ("1.123456", false, false),
+            ("12345678901234", false, false),
+            ("1e3", false, false),
+            ("１", false, false),
+        ] {
+            assert_eq!(is_number(text.as_bytes(), false), whole, "{text}");
+            assert_eq!(is_number(text.as_bytes(), true), decimal, "{text}");
+        }
+    }
+
+    #[test]
+    fn utf8_is_not_taken_for_cp932() {
+        let cp932 = |text: &str| encoding_rs::SHIFT_JIS.encode(text).0.into_owned();
+        for text in ["架空　花子", "カクウ　ハナコ", "ｶｸｳ ﾊﾅｺ", "髙﨑①㈱", "〜―∥"]
+        {
+            assert!(is_encoded(&cp932(text), Encoding::Cp932), "{text}");
+            assert!(!is_encoded(text.as_bytes(), Encoding::Cp932), "{text}");
+            assert!(is_encoded(text.as_bytes(), Encoding::Utf8), "{text}");
+        }
+        assert!(!is_encoded(&[b'a', 0x81], Encoding::Cp932));
+        assert!(!is_encoded(&[b'a', 0xFF, b'b'], Encoding::Cp932));
+    }
+}

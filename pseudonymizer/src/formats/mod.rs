@@ -1,0 +1,22 @@
+//! Bytes of a delivered file → claims, table rows and faults.
+//!
+//! The reader knows framings (tagged lines, tab-separated lines, long form) and nothing of any one format: what a
+//! record is and what becomes of its fields is compiled from the catalogue into a [`Program`] once per family.
+//! A bad line never stops a file: it becomes a [`Fault`] and the rest is read.
+
+mod check;
+mod dates;
+mod fault;
+mod group;
+mod lines;
+mod program;
+mod reader;
+mod split;
+mod value;
+
+pub use dates::{date, month};
+pub use fault::Fault;
+pub use lines::Lines;
+pub use program::{Program, ProgramError};
+pub use reader::{Claims, FilePart, FileSummary, Reader, StatedTotal};
+pub use value::Value;

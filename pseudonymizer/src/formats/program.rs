@@ -1,0 +1,478 @@
+//! A family's layouts and the tables fed by it, compiled into what the reader runs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use catalog_model::{
+    Catalogue, Class, Encoding, Family, Feed, Field, FieldRef, Grouping, Part, Quotes, RecordLayout, RowOf,
+    Source, Table, Treatment,
+};
+
+use super::check::FieldCheck;
+use super::value::{From, Make, Output};
+
+/// Everything the reader needs to know about one family of files.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) encoding: Encoding,
+    pub(crate) delimiter: u8,
+    pub(crate) quotes: Quotes,
+    pub(crate) skip_lines: usize,
+    pub(crate) tag: Vec<usize>,
+    pub(crate) refine: BTreeMap<Vec<u8>, Vec<usize>>,
+    pub(crate) grouping: GroupBy,
+    pub(crate) records: Vec<Record>,
+    pub(crate) by_tag: HashMap<Vec<u8>, usize>,
+    pub(crate) group_feeds: Vec<RowProgram>,
+    pub(crate) tables: Vec<Arc<str>>,
+    pub(crate) reasons: Vec<Arc<str>>,
+    pub(crate) slots: usize,
+    pub(crate) header_slots: usize,
+    pub(crate) record_key: Vec<Slot>,
+    pub(crate) unique_key: Vec<Slot>,
+    pub(crate) month: Option<Slot>,
+    pub(crate) roles: usize,
+    pub(crate) has_identity: bool,
+    pub(crate) has_trailer: bool,
+    pub(crate) has_free_lines: bool,
+    pub(crate) totals: Vec<Total>,
+}
+
+/// How records are grouped.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum GroupBy {
+    /// A record of this number opens a group.
+    Opener(usize),
+    /// Consecutive lines with equal key fields form a group.
+    Key,
+    /// Each line stands alone.
+    Line,
+}
+
+/// One record type.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) key: Arc<str>,
+    pub(crate) part: Part,
+    pub(crate) columns: Vec<usize>,
+    pub(crate) checks: Vec<FieldCheck>,
+    pub(crate) captures: Vec<Capture>,
+    pub(crate) roles: Vec<(usize, usize)>,
+    pub(crate) roles_when: Vec<(usize, Vec<u8>)>,
+    pub(crate) group_key: Vec<usize>,
+    pub(crate) feeds: Vec<RowProgram>,
+    /// The reason number under which its lines are dropped; none where they are stored.
+    pub(crate) dropped: Option<usize>,
+}
+
+/// Keeps a field's value for later rows of the group or the file.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    pub(crate) at: usize,
+    pub(crate) repeat: usize,
+    pub(crate) slot: Slot,
+    /// Whether a later value replaces an earlier one.
+    pub(crate) replaces: bool,
+}
+
+/// A place for a captured value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Group(usize),
+    Header(usize),
+}
+
+/// Makes one row of a table.
+#[derive(Debug)]
+pub(crate) struct RowProgram {
+    pub(crate) table: usize,
+    pub(crate) when: Vec<(usize, Vec<u8>)>,
+    pub(crate) columns: Vec<Output>,
+}
+
+/// A total that the file states about itself.
+#[derive(Debug)]
+pub(crate) struct Total {
+    pub(crate) stated: Slot,
+    pub(crate) stated_by: usize,
+    pub(crate) count: Vec<usize>,
+    pub(crate) sum: Option<(usize, usize)>,
+}
+
+/// Why a family cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// The catalogue has no family of this name.
+    #[error("the catalogue has no layout {0}")]
+    UnknownFamily(String),
+    /// The delimiter is not a single byte.
+    #[error("layout {0}: the delimiter is not an ASCII character")]
+    Delimiter(String),
+    /// A reference does not resolve.
+    #[error("layout {family}: {reference} does not resolve")]
+    Reference {
+        /// The family.
+        family: String,
+        /// The reference.
+        reference: String,
+    },
+}
+
+impl Program {
+    /// Compiles the family's layouts and every table that it feeds.
+    ///
+    /// # Errors
+    ///
+    /// The family is unknown or one of its references does not resolve.
+    pub fn compile(catalogue: &Catalogue, family: &str) -> Result<Self, ProgramError> {
+        let family =
+            catalogue.families.get(family).ok_or_else(|| ProgramError::UnknownFamily(family.to_owned()))?;
+        Compiler::new(catalogue, family)?.compile()
+    }
+
+    /// The names of the tables that files of the family feed, by table number.
+    pub fn tables(&self) -> &[Arc<str>] {
+        &self.tables
+    }
+
+    /// The reasons for which lines are dropped, by reason number.
+    pub fn reasons(&self) -> &[Arc<str>] {
+        &self.reasons
+    }
+
+    /// The short name of a record type.
+    pub fn record_key(&self, record: usize) -> &str {
+        self.records.get(record).map_or("", |record| record.key.as_ref())
+    }
+
+    /// The reason for which lines of a record type are dropped, where they are.
+    pub fn drop_reason(&self, record: usize) -> &str {
+        let reason = self.records.get(record).and_then(|record| record.dropped).unwrap_or(HEADING);
+        self.reasons.get(reason).map_or("", |reason| reason.as_ref())
+    }
+
+    /// The encoding of the family's files.
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// The tag of the record that opens a group, where a file may be cut before any such line.
+    pub fn opener(&self) -> Option<&[u8]> {
+        let GroupBy::Opener(opener) = self.grouping else { return None };
+        self.by_tag.iter().find(|(_, record)| **record == opener).map(|(tag, _)| tag.as_slice())
+    }
+
+    /// What a header line looks like together with the line end before it.
+    pub fn header_needles(&self) -> Vec<Vec<u8>> {
+        let is_header =
+            |record: &usize| self.records.get(*record).is_some_and(|record| record.part == Part::Header);
+        let tags = self.by_tag.iter().filter(|(_, record)| is_header(record)).map(|(tag, _)| tag);
+        tags.map(|tag| [b"\n".as_slice(), tag, &[self.delimiter]].concat()).collect()
+    }
+
+    /// The byte between fields.
+    pub const fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
+    /// Says whether a file may be cut at any line: lines that share a claim say so themselves.
+    pub const fn has_free_lines(&self) -> bool {
+        self.has_free_lines
+    }
+}
+
+/// Reasons that every program has, before those of its layouts.
+pub(crate) const BLANK: usize = 0;
+pub(crate) const HEADING: usize = 1;
+pub(crate) const END_MARK: usize = 2;
+const COMMON_REASONS: [&str; 3] = ["blank line", "heading", "end-of-file mark"];
+
+struct Compiler<'a> {
+    catalogue: &'a Catalogue,
+    family: &'a Family,
+    program: Program,
+    // Slot names: `RECORD.field`, `*.field` for any record, `carry.field` for carried state.
+    slots: HashMap<String, Slot>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(catalogue: &'a Catalogue, family: &'a Family) -> Result<Self, ProgramError> {
+        let delimiter = u8::try_from(family.framing.delimiter)
+            .ok()
+            .filter(u8::is_ascii)
+            .ok_or_else(|| ProgramError::Delimiter(family.family.clone()))?;
+        let framing = &family.framing;
+        let refine = framing.refine.iter().map(|(tag, at)| (tag.as_bytes().to_vec(), at.clone())).collect();
+        let has_trailer = family.records.iter().any(|record| record.part == Part::Trailer);
+        let program = Program {
+            encoding: framing.encoding,
+            delimiter,
+            quotes: framing.quotes,
+            skip_lines: framing.skip_lines,
+            tag: framing.tag.clone(),
+            refine,
+            grouping: GroupBy::Line,
+            records: Vec::new(),
+            by_tag: HashMap::new(),
+            group_feeds: Vec::new(),
+            tables: Vec::new(),
+            reasons: COMMON_REASONS.iter().map(|reason| Arc::from(*reason)).collect(),
+            slots: 0,
+            header_slots: 0,
+            record_key: Vec::new(),
+            unique_key: Vec::new(),
+            month: None,
+            roles: catalogue.roles.len(),
+            has_identity: false,
+            has_trailer,
+            has_free_lines: family.group == Grouping::Lines && !has_trailer && framing.skip_lines == 0,
+            totals: Vec::new(),
+        };
+        Ok(Self { catalogue, family, program, slots: HashMap::new() })
+    }
+
+    fn compile(mut self) -> Result<Program, ProgramError> {
+        for (number, layout) in self.family.records.iter().enumerate() {
+            let record = self.record(layout);
+            self.program.by_tag.insert(layout.tag.as_bytes().to_vec(), number);
+            self.program.records.push(record);
+        }
+        self.program.has_identity = self.program.records.iter().any(|record| !record.roles.is_empty());
+        self.grouping()?;
+        self.program.record_key = self.keys(&self.family.record_key)?;
+        self.program.unique_key = self.keys(&self.family.unique_key)?;
+        self.program.month = self.keys(self.family.month.as_slice())?.pop();
+        for table in self.catalogue.tables.values() {
+            for feed in table.feeds.iter().filter(|feed| feed.family.as_ref() == Some(&self.family.family)) {
+                self.feed(table, feed)?;
+            }
+        }
+        self.totals()?;
+        Ok(self.program)
+    }
+
+    fn record(&mut self, layout: &RecordLayout) -> Record {
+        let code_set = |system: &String| {
+            let system = self.catalogue.codes.get(system).filter(|system| system.closed)?;
+            Some(system.codes.iter().map(|code| code.code.as_bytes().to_vec()).collect::<BTreeSet<_>>())
+        };
+        let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set));
+        let role_number = |role: &String| self.catalogue.roles.keys().position(|name| name == role);
+        let dropped = layout.dropped.as_ref().map(|reason| {
+            self.program.reasons.push(Arc::from(reason.as_str()));
+            self.program.reasons.len() - 1
+        });
+        Record {
+            key: layout.key().into(),
+            part: layout.part,
+            columns: layout.columns.clone(),
+            checks: layout.fields.iter().map(check).filter(|check| !check.is_idle()).collect(),
+            captures: Vec::new(),
+            roles: layout
+                .fields
+                .iter()
+                .filter_map(|field| Some((field.at, role_number(field.role.as_ref()?)?)))
+                .collect(),
+            roles_when: when(layout, &layout.roles_when),
+            group_key: Vec::new(),
+            feeds: Vec::new(),
+            dropped,
+        }
+    }
+
+    fn grouping(&mut self) -> Result<(), ProgramError> {
+        self.program.grouping = match &self.family.group {
+            Grouping::Opener(tag) => GroupBy::Opener(self.record_number(tag)?),
+            Grouping::Key(positions) => {
+                for record in &mut self.program.records {
+                    record.group_key.clone_from(positions);
+                }
+                GroupBy::Key
+            }
+            Grouping::Lines if self.family.record_key.is_empty() => GroupBy::Line,
+            Grouping::Lines => {
+                let keys = &self.family.record_key;
+                for (record, layout) in self.program.records.iter_mut().zip(&self.family.records) {
+                    record.group_key = keys
+                        .iter()
+                        .filter_map(|key| layout.field(&key.field))
+                        .map(|field| field.at)
+                        .collect();
+                }
+                GroupBy::Key
+            }
+        };
+        Ok(())
+    }
+
+    fn keys(&mut self, references: &[FieldRef]) -> Result<Vec<Slot>, ProgramError> {
+        references.iter().map(|reference| self.slot(reference)).collect()
+    }
+
+    /// The slot that keeps the field's first value in the group (or in the file, for a header or trailer).
+    fn slot(&mut self, reference: &FieldRef) -> Result<Slot, ProgramError> {
+        let any_record = reference.record == "common" || self.family.group == Grouping::Lines;
+        let is_file_level =
+            self.family.record(&reference.record).is_some_and(|record| record.part != Part::Body);
+        let name = if any_record && !is_file_level {
+            format!("*.{}", reference.field)
+        } else {
+            reference.to_string()
+        };
+        self.capture(&name, reference, is_file_level, false)
+    }
+
+    fn capture(
+        &mut self,
+        name: &str,
+        reference: &FieldRef,
+        is_file_level: bool,
+        replaces: bool,
+    ) -> Result<Slot, ProgramError> {
+        if let Some(slot) = self.slots.get(name) {
+            return Ok(*slot);
+        }
+        let count = if is_file_level { &mut self.program.header_slots } else { &mut self.program.slots };
+        let slot = if is_file_level { Slot::Header(*count) } else { Slot::Group(*count) };
+        *count += 1;
+        self.slots.insert(name.to_owned(), slot);
+        let from_any = !name.starts_with(&format!("{}.", reference.record));
+        let mut found = false;
+        for (record, layout) in self.program.records.iter_mut().zip(&self.family.records) {
+            let is_meant =
+                if from_any { layout.part == Part::Body } else { layout.key() == reference.record };
+            if let Some(field) = layout.field(&reference.field).filter(|_| is_meant) {
+                record.captures.push(Capture { at: field.at, repeat: field.repeat, slot, replaces });
+                found = true;
+            }
+        }
+        if found { Ok(slot) } else { Err(self.unresolved(reference)) }
+    }
+
+    fn feed(&mut self, table: &Table, feed: &Feed) -> Result<(), ProgramError> {
+        let number = self.table_number(&table.table);
+        match &feed.row {
+            RowOf::Person => {}
+            RowOf::Group => {
+                let columns = self.columns(table, feed, None)?;
+                self.program.group_feeds.push(RowProgram { table: number, when: Vec::new(), columns });
+            }
+            RowOf::Records(_) => {
+                for (record, layout) in self.family.records.iter().enumerate() {
+                    if layout.part != Part::Body || !makes_row(feed, layout.key()) {
+                        continue;
+                    }
+                    let columns = self.columns(table, feed, Some(layout))?;
+                    let row = RowProgram { table: number, when: when(layout, &feed.when), columns };
+                    if let Some(record) = self.program.records.get_mut(record) {
+                        record.feeds.push(row);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn columns(
+        &mut self,
+        table: &Table,
+        feed: &Feed,
+        layout: Option<&RecordLayout>,
+    ) -> Result<Vec<Output>, ProgramError> {
+        // Person and record numbers are given at publish; they have no source in the file.
+        let columns =
+            table.columns.iter().filter(|column| !matches!(column.class, Class::Person | Class::Record));
+        columns
+            .map(|column| {
+                let source = feed.from.get(&column.name).unwrap_or(&column.from);
+                let is_lenient = feed.takes_every_record();
+                let from = self.sources(source, &column.treat, layout, is_lenient)?;
+                Ok(Output { from, make: Make::new(self.catalogue, column) })
+            })
+            .collect()
+    }
+
+    fn sources(
+        &mut self,
+        source: &Source,
+        treat: &Treatment,
+        layout: Option<&RecordLayout>,
+        is_lenient: bool,
+    ) -> Result<Vec<From>, ProgramError> {
+        source
+            .0
+            .iter()
+            .map(|reference| {
+                if *treat == Treatment::Count {
+                    return Ok(From::Count(self.record_number(&reference.record)?));
+                }
+                if *treat == Treatment::Carry {
+                    return Ok(From::Slot(self.capture(
+                        &format!("carry.{}", reference.field),
+                        reference,
+                        false,
+                        true,
+                    )?));
+                }
+                let own =
+                    layout.filter(|layout| reference.record == "self" || layout.key() == reference.record);
+                let Some(layout) = own else { return Ok(From::Slot(self.slot(reference)?)) };
+                match layout.field(&reference.field) {
+                    Some(field) if is_lenient && !field.class.is_storable() => Ok(From::Nothing),
+                    Some(field) => Ok(From::Own { at: field.at, repeat: field.repeat }),
+                    None if is_lenient => Ok(From::Nothing),
+                    None => Err(self.unresolved(reference)),
+                }
+            })
+            .collect()
+    }
+
+    fn totals(&mut self) -> Result<(), ProgramError> {
+        for total in &self.family.totals {
+            let stated = self.slot(&total.stated)?;
+            let count =
+                total.count.iter().map(|record| self.record_number(record)).collect::<Result<_, _>>()?;
+            let sum = match &total.sum {
+                None => None,
+                Some(reference) => {
+                    let record = self.record_number(&reference.record)?;
+                    let field = self.family.field(reference).ok_or_else(|| self.unresolved(reference))?;
+                    Some((record, field.at))
+                }
+            };
+            let stated_by = self.record_number(&total.stated.record)?;
+            self.program.totals.push(Total { stated, stated_by, count, sum });
+        }
+        Ok(())
+    }
+
+    fn table_number(&mut self, table: &str) -> usize {
+        if let Some(found) = self.program.tables.iter().position(|name| name.as_ref() == table) {
+            return found;
+        }
+        self.program.tables.push(Arc::from(table));
+        self.program.tables.len() - 1
+    }
+
+    fn record_number(&self, key: &str) -> Result<usize, ProgramError> {
+        self.family.records.iter().position(|record| record.key() == key).ok_or_else(|| {
+            ProgramError::Reference { family: self.family.family.clone(), reference: key.to_owned() }
+        })
+    }
+
+    fn unresolved(&self, reference: &FieldRef) -> ProgramError {
+        ProgramError::Reference { family: self.family.family.clone(), reference: reference.to_string() }
+    }
+}
+
+fn makes_row(feed: &Feed, record: &str) -> bool {
+    let RowOf::Records(records) = &feed.row else { return false };
+    feed.takes_every_record() || records.iter().any(|key| key == record)
+}
+
+fn when(layout: &RecordLayout, conditions: &BTreeMap<String, String>) -> Vec<(usize, Vec<u8>)> {
+    conditions
+        .iter()
+        .filter_map(|(field, value)| Some((layout.field(field)?.at, value.as_bytes().to_vec())))
+        .collect()
+}

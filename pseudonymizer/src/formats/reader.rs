@@ -1,0 +1,486 @@
+//! Reads the lines of one file, or of a part of it, into rows, claims and faults.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use catalog_model::{FaultKind, Part};
+
+use crate::claim::Claim;
+use crate::keying::Identity;
+
+use super::check::{self, Finding};
+use super::fault::Fault;
+use super::group::{Fate, Group, Slots, slot_value};
+use super::lines::{Line, Lines};
+use super::program::{BLANK, END_MARK, GroupBy, HEADING, Program, RowProgram, Slot};
+use super::split::Fields;
+use super::value::{From, Make, Value};
+
+/// Takes what a file says: table rows first, then the claim that they belong to.
+pub trait Claims {
+    /// Takes one value of the row that is being made.
+    fn value(&mut self, table: usize, column: usize, value: Value<'_>);
+
+    /// Ends the row that is being made.
+    fn end_row(&mut self, table: usize, record: u32, line: u64);
+
+    /// Names a claim by its key fields: a keyed surrogate of `parts`.
+    fn surrogate(&mut self, parts: &mut dyn Iterator<Item = &[u8]>) -> [u8; 16];
+
+    /// Settles a claim whose rows were all taken; false where no identity can be built from it.
+    fn claim(&mut self, claim: Claim<&Identity>) -> bool;
+}
+
+/// Which part of which file is read.
+#[derive(Clone, Debug)]
+pub struct FilePart<'a> {
+    /// The file's number in its delivery.
+    pub file: u32,
+    /// The lines before this part.
+    pub lines_before: u64,
+    /// The file's first lines, for a part that does not begin at the start; only headers are taken from it.
+    pub preamble: &'a [u8],
+    /// Whether the part reaches the end of the file.
+    pub is_last: bool,
+}
+
+/// What became of the lines of one file in one part.
+#[derive(Clone, Debug, Default)]
+pub struct FileSummary {
+    /// Lines read.
+    pub read: u64,
+    /// Lines stored.
+    pub stored: u64,
+    /// Lines dropped, by reason number.
+    pub dropped: Vec<u64>,
+    /// Faults that took a line, in order of settling.
+    pub faults: Vec<Fault>,
+    /// Faults of the file as a whole, which take no line.
+    pub notes: Vec<Fault>,
+    /// What the file states about itself and what was counted.
+    pub totals: Vec<StatedTotal>,
+}
+
+/// A total that the file states, and what this part counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatedTotal {
+    /// The stated value with its line and record type, where this part holds it.
+    pub stated: Option<(i64, u64, usize)>,
+    /// What was counted or summed.
+    pub counted: i64,
+    /// Whether a line that may belong to the total is in quarantine, so that it cannot be compared.
+    pub is_uncertain: bool,
+}
+
+/// Reads files of one family.
+#[derive(Debug)]
+pub struct Reader<'p> {
+    program: &'p Program,
+    fields: Fields,
+    header: Slots,
+    group: Group,
+    next_record: u32,
+    has_header: bool,
+    is_closed: bool,
+    line_no: u64,
+    file: u32,
+    summary: FileSummary,
+    tag: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl<'p> Reader<'p> {
+    /// Makes a reader whose claims are numbered from `first_record` on.
+    pub fn new(program: &'p Program, first_record: u32) -> Self {
+        Self {
+            program,
+            fields: Fields::default(),
+            header: Slots::new(program.header_slots),
+            group: Group::new(program),
+            next_record: first_record,
+            has_header: false,
+            is_closed: false,
+            line_no: 0,
+            file: 0,
+            summary: FileSummary::default(),
+            tag: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The number that the next claim gets.
+    pub const fn next_record(&self) -> u32 {
+        self.next_record
+    }
+
+    /// Reads one file or part of a file to its end.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be read. What is wrong with the content is in the summary.
+    pub fn read(
+        &mut self,
+        source: impl Read,
+        part: &FilePart<'_>,
+        claims: &mut impl Claims,
+    ) -> io::Result<FileSummary> {
+        self.begin(part);
+        let mut lines = Lines::new(source);
+        while let Some(line) = lines.next_line()? {
+            self.line_no += 1;
+            self.line(line, part.is_last, claims);
+        }
+        self.end(part.is_last, claims);
+        Ok(std::mem::take(&mut self.summary))
+    }
+
+    fn begin(&mut self, part: &FilePart<'_>) {
+        let program = self.program;
+        self.summary = FileSummary {
+            dropped: vec![0; program.reasons.len()],
+            totals: vec![StatedTotal::default(); program.totals.len()],
+            ..FileSummary::default()
+        };
+        self.file = part.file;
+        self.line_no = part.lines_before;
+        self.header.clear();
+        self.has_header = !program.records.iter().any(|record| record.part == Part::Header);
+        self.is_closed = false;
+        for line in part.preamble.split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Some(record) = self.recognise(line)
+                && program.records.get(record).is_some_and(|record| record.part == Part::Header)
+                && self.validate(line, record).is_ok()
+            {
+                self.capture(line, record);
+                self.has_header = true;
+            }
+        }
+    }
+
+    fn line(&mut self, line: Line<'_>, is_last_part: bool, claims: &mut impl Claims) {
+        self.summary.read += 1;
+        let mut bytes = line.bytes;
+        if !line.is_ended && is_last_part && bytes.last() == Some(&0x1A) {
+            bytes = bytes.strip_suffix(&[0x1A]).unwrap_or(bytes);
+            if bytes.is_empty() {
+                return self.drop_line(END_MARK);
+            }
+        }
+        if self.line_no <= self.program.skip_lines as u64 {
+            return self.drop_line(HEADING);
+        }
+        if bytes.is_empty() {
+            return self.drop_line(BLANK);
+        }
+        if self.line_no == 1 && self.program.encoding == catalog_model::Encoding::Utf8 {
+            bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        }
+        let is_encoded = check::is_encoded(bytes, self.program.encoding);
+        // The tag is ASCII, so the record type of a wrongly encoded line is still known.
+        let Some(record) = self.recognise(bytes) else {
+            let kind = if is_encoded { FaultKind::UnknownRecord } else { FaultKind::Encoding };
+            return self.unplaced(kind, claims);
+        };
+        self.count(record);
+        if !is_encoded {
+            return self.bad_line(record, "".into(), FaultKind::Encoding, claims);
+        }
+        match self.validate(bytes, record) {
+            Ok(()) => self.good_line(bytes, record, claims),
+            Err((field, kind)) => self.bad_line(record, field, kind, claims),
+        }
+    }
+
+    /// Splits the line and finds its record type.
+    fn recognise(&mut self, line: &[u8]) -> Option<usize> {
+        let program = self.program;
+        if !self.fields.split(line, program.delimiter, program.quotes) {
+            return None;
+        }
+        self.tag.clear();
+        let mut positions = program.tag.as_slice();
+        loop {
+            for at in positions {
+                if !self.tag.is_empty() {
+                    self.tag.push(b':');
+                }
+                self.tag.extend_from_slice(self.fields.get(line, *at));
+            }
+            match program.refine.get(&self.tag) {
+                Some(more) => positions = more,
+                None => return program.by_tag.get(&self.tag).copied(),
+            }
+        }
+    }
+
+    fn validate(&mut self, line: &[u8], record: usize) -> Result<(), (Arc<str>, FaultKind)> {
+        let Some(record) = self.program.records.get(record) else { return Ok(()) };
+        if !record.columns.contains(&self.fields.len()) {
+            return Err(("".into(), FaultKind::Columns));
+        }
+        for check in &record.checks {
+            for at in check.at..check.at + check.repeat() {
+                match check.judge(self.fields.get(line, at)) {
+                    Finding::Good => {}
+                    Finding::None => self.fields.clear(at),
+                    Finding::Bad(kind) => return Err((Arc::clone(&check.key), kind)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn good_line(&mut self, line: &[u8], record: usize, claims: &mut impl Claims) {
+        let Some(layout) = self.program.records.get(record) else { return };
+        match layout.part {
+            Part::Header => {
+                self.settle(None, claims);
+                self.header.clear();
+                self.capture(line, record);
+                self.has_header = true;
+                self.is_closed = false;
+                self.drop_line(layout.dropped.unwrap_or(HEADING));
+            }
+            Part::Trailer => {
+                self.settle(None, claims);
+                self.capture(line, record);
+                self.is_closed = true;
+                self.drop_line(layout.dropped.unwrap_or(HEADING));
+            }
+            Part::Body => self.body_line(line, record, claims),
+        }
+        self.state_totals(record);
+        self.sum(line, record);
+    }
+
+    fn body_line(&mut self, line: &[u8], record: usize, claims: &mut impl Claims) {
+        let Some(layout) = self.program.records.get(record) else { return };
+        self.is_closed = false;
+        self.enter_group(line, record, claims);
+        if !self.has_header || !self.group.is_open || self.group.is_broken {
+            return self.quarantine(self.line_no, record, "".into(), FaultKind::Orphan);
+        }
+        if let Some(count) = self.group.counts.get_mut(record) {
+            *count += 1;
+        }
+        self.capture(line, record);
+        if layout.roles_when.iter().all(|(at, value)| self.fields.get(line, *at) == value.as_slice()) {
+            for (at, role) in &layout.roles {
+                self.group.identity.set(*role, self.fields.get(line, *at));
+            }
+        }
+        for row in &layout.feeds {
+            if row.when.iter().all(|(at, value)| self.fields.get(line, *at) == value.as_slice()) {
+                self.row(line, row, claims);
+                claims.end_row(row.table, self.group.head.record, self.line_no);
+            }
+        }
+        let fate = layout.dropped.map_or(Fate::Stored, Fate::Dropped);
+        self.group.lines.push((self.line_no, record, fate));
+    }
+
+    /// Opens a group where the line begins one.
+    fn enter_group(&mut self, line: &[u8], record: usize, claims: &mut impl Claims) {
+        let key =
+            self.program.records.get(record).map(|layout| layout.group_key.as_slice()).unwrap_or_default();
+        let begins = match self.program.grouping {
+            GroupBy::Opener(opener) => record == opener,
+            GroupBy::Line => true,
+            GroupBy::Key => {
+                let fields = &self.fields;
+                !self.group.is_open || !self.group.has_key(key.iter().map(|at| fields.get(line, *at)))
+            }
+        };
+        if !begins {
+            return;
+        }
+        self.settle(None, claims);
+        self.group.open(self.next_record, self.file, self.line_no);
+        self.next_record += 1;
+        let fields = &self.fields;
+        self.group.set_key(key.iter().map(|at| fields.get(line, *at)));
+    }
+
+    fn bad_line(&mut self, record: usize, field: Arc<str>, kind: FaultKind, claims: &mut impl Claims) {
+        let is_header = self.program.records.get(record).is_some_and(|layout| layout.part == Part::Header);
+        if is_header || self.program.grouping == GroupBy::Opener(record) {
+            self.settle(None, claims);
+            self.group.is_broken = true;
+            self.has_header &= !is_header;
+        }
+        self.distrust_totals(Some(record));
+        self.quarantine(self.line_no, record, field, kind);
+    }
+
+    // Without a record type nobody knows whether the line opened a receipt. What follows must not be added to the one
+    // before, so it is orphaned until the next line that opens a group.
+    fn unplaced(&mut self, kind: FaultKind, claims: &mut impl Claims) {
+        if matches!(self.program.grouping, GroupBy::Opener(_)) {
+            self.settle(None, claims);
+            self.group.is_broken = true;
+        }
+        self.distrust_totals(None);
+        let record = Arc::from("");
+        self.summary.faults.push(Fault {
+            file: self.file,
+            line: self.line_no,
+            record,
+            field: "".into(),
+            kind,
+        });
+    }
+
+    fn capture(&mut self, line: &[u8], record: usize) {
+        let Some(layout) = self.program.records.get(record) else { return };
+        for capture in &layout.captures {
+            let value = self.fields.span(line, capture.at, capture.repeat);
+            let is_empty = value.iter().all(|byte| *byte == self.program.delimiter || *byte == b' ');
+            if is_empty {
+                continue;
+            }
+            match capture.slot {
+                Slot::Group(slot) => self.group.slots.set(slot, value, capture.replaces),
+                Slot::Header(slot) => self.header.set(slot, value, true),
+            }
+        }
+    }
+
+    fn row(&mut self, line: &[u8], row: &RowProgram, claims: &mut impl Claims) {
+        let (program, group, header, fields) = (self.program, &self.group, &self.header, &self.fields);
+        for (column, output) in row.columns.iter().enumerate() {
+            if let (Make::Count, Some(From::Count(record))) = (&output.make, output.from.first()) {
+                let count = group.counts.get(*record).copied().unwrap_or(0);
+                claims.value(row.table, column, Value::Int(i64::from(count)));
+                continue;
+            }
+            let bytes = |from: &From| match from {
+                From::Own { at, repeat } => fields.span(line, *at, *repeat),
+                From::Slot(slot) => slot_value(&group.slots, header, *slot),
+                From::Count(_) | From::Nothing => [].as_slice(),
+            };
+            // No treatment takes more than two fields.
+            let sources = [output.from.first().map(bytes), output.from.get(1).map(bytes)]
+                .map(Option::unwrap_or_default);
+            let used = sources.get(..output.from.len().min(2)).unwrap_or_default();
+            let value = output.make.value(used, program.encoding, program.delimiter, &mut self.scratch);
+            claims.value(row.table, column, value);
+        }
+    }
+
+    /// Ends the open group: builds its claim and its group rows, or sends it to quarantine as a whole.
+    fn settle(&mut self, fault: Option<FaultKind>, claims: &mut impl Claims) {
+        if !std::mem::take(&mut self.group.is_open) || self.group.is_broken {
+            return;
+        }
+        let program = self.program;
+        for row in &program.group_feeds {
+            self.row(&[], row, claims);
+            claims.end_row(row.table, self.group.head.record, self.group.head.line);
+        }
+        let (slots, header) = (&self.group.slots, &self.header);
+        let mut surrogate = |keys: &[Slot]| {
+            let is_whole =
+                !keys.is_empty() && keys.iter().all(|slot| !slot_value(slots, header, *slot).is_empty());
+            is_whole.then(|| claims.surrogate(&mut keys.iter().map(|slot| slot_value(slots, header, *slot))))
+        };
+        let key = surrogate(&program.record_key);
+        let unique = surrogate(&program.unique_key);
+        let month = program.month.and_then(|slot| {
+            let value = slot_value(slots, header, slot);
+            super::dates::month(value).or_else(|| super::dates::date(value).map(|date| date.month()))
+        });
+        let stored = self.group.lines.iter().filter(|(_, _, fate)| *fate == Fate::Stored).count();
+        self.group.head.key = key;
+        self.group.head.unique = unique;
+        self.group.head.month = month.map(catalog_model::Month::index);
+        self.group.head.lines = u32::try_from(stored).unwrap_or(u32::MAX);
+        self.group.head.is_void = fault.is_some();
+        let claim = Claim { person: &self.group.identity, head: self.group.head.clone() };
+        let has_identity = claims.claim(claim) || !program.has_identity;
+        self.account(fault.or((!has_identity).then_some(FaultKind::NoIdentity)));
+    }
+
+    /// Books the lines of the settled group.
+    fn account(&mut self, fault: Option<FaultKind>) {
+        let lines = std::mem::take(&mut self.group.lines);
+        for (line, record, fate) in &lines {
+            match (fault, fate) {
+                (Some(kind), _) => {
+                    self.distrust_totals(Some(*record));
+                    self.quarantine(*line, *record, "".into(), kind);
+                }
+                (None, Fate::Stored) => self.summary.stored += 1,
+                (None, Fate::Dropped(reason)) => self.drop_line(*reason),
+            }
+        }
+        self.group.lines = lines;
+    }
+
+    fn end(&mut self, is_last: bool, claims: &mut impl Claims) {
+        let is_truncated = is_last && self.program.has_trailer && !self.is_closed;
+        if !is_truncated {
+            return self.settle(None, claims);
+        }
+        // Whether the last group is whole, nobody knows: it goes to quarantine.
+        self.settle(Some(FaultKind::Truncated), claims);
+        let (file, line) = (self.file, self.line_no);
+        self.summary.notes.push(Fault {
+            file,
+            line,
+            record: "".into(),
+            field: "".into(),
+            kind: FaultKind::Truncated,
+        });
+    }
+
+    fn drop_line(&mut self, reason: usize) {
+        if let Some(lines) = self.summary.dropped.get_mut(reason) {
+            *lines += 1;
+        }
+    }
+
+    fn quarantine(&mut self, line: u64, record: usize, field: Arc<str>, kind: FaultKind) {
+        let record =
+            self.program.records.get(record).map_or_else(|| "".into(), |record| Arc::clone(&record.key));
+        self.summary.faults.push(Fault { file: self.file, line, record, field, kind });
+    }
+
+    fn count(&mut self, record: usize) {
+        for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
+            state.counted += i64::from(total.count.contains(&record));
+        }
+    }
+
+    fn sum(&mut self, line: &[u8], record: usize) {
+        for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
+            if let Some((of, at)) = total.sum
+                && of == record
+            {
+                state.counted += whole(self.fields.get(line, at));
+            }
+        }
+    }
+
+    fn state_totals(&mut self, record: usize) {
+        for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
+            let stated = slot_value(&self.group.slots, &self.header, total.stated);
+            if total.stated_by == record && !stated.is_empty() {
+                state.stated = Some((whole(stated), self.line_no, record));
+            }
+        }
+    }
+
+    fn distrust_totals(&mut self, record: Option<usize>) {
+        for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
+            let sums = total.sum.map(|(of, _)| of);
+            state.is_uncertain |=
+                record.is_none_or(|record| sums == Some(record) || record == total.stated_by);
+        }
+    }
+}
+
+// Checked to be a number before; anything else counts as nothing and the totals differ.
+fn whole(bytes: &[u8]) -> i64 {
+    std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}

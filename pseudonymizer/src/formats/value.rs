@@ -1,0 +1,254 @@
+//! How delivered bytes become a column's value.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use catalog_model::{Catalogue, Column, ColumnKind, Encoding, Treatment};
+
+use super::dates;
+use super::program::Slot;
+
+/// A column's sources and how they become its value.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) from: Vec<From>,
+    pub(crate) make: Make,
+}
+
+/// Where a value comes from.
+#[derive(Debug)]
+pub(crate) enum From {
+    /// A field of the record that makes the row.
+    Own { at: usize, repeat: usize },
+    /// A value kept from another record.
+    Slot(Slot),
+    /// The number of records of a type in the group.
+    Count(usize),
+    /// Nowhere: the value is null.
+    Nothing,
+}
+
+/// How bytes become a value.
+#[derive(Debug)]
+pub(crate) enum Make {
+    Text,
+    Date,
+    Month,
+    Int,
+    Decimal5,
+    Part(usize, usize),
+    PaddedPart { width: usize, start: usize, length: usize },
+    LastDigit { odd: Arc<str>, even: Arc<str> },
+    Lookup(HashMap<Vec<u8>, Arc<str>>),
+    Present,
+    HasPiece(Vec<u8>),
+    DaySet,
+    DaysBetween,
+    Count,
+    Surrogate,
+}
+
+/// A value on its way into a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// No value.
+    Null,
+    /// Text.
+    Text(&'a str),
+    /// A day, as days since 1970-01-01.
+    Date(i32),
+    /// A whole number.
+    Int(i64),
+    /// A number of hundred-thousandths.
+    Decimal5(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// A set of days of the month.
+    Days(i32),
+    /// Bytes of which only a keyed surrogate may be stored.
+    Key(&'a [u8]),
+}
+
+impl Make {
+    pub(crate) fn new(catalogue: &Catalogue, column: &Column) -> Self {
+        match &column.treat {
+            Treatment::Plain | Treatment::Carry => match column.kind {
+                ColumnKind::Date => Self::Date,
+                ColumnKind::Month => Self::Month,
+                ColumnKind::Int => Self::Int,
+                ColumnKind::Decimal5 => Self::Decimal5,
+                ColumnKind::Bool => Self::Present,
+                ColumnKind::Days => Self::DaySet,
+                ColumnKind::Id => Self::Surrogate,
+                ColumnKind::String => Self::Text,
+            },
+            Treatment::Surrogate => Self::Surrogate,
+            Treatment::Part(start, length) => Self::Part(*start, *length),
+            Treatment::PaddedPart { width, start, length } => {
+                Self::PaddedPart { width: *width, start: *start, length: *length }
+            }
+            Treatment::LastDigit { odd, even } => {
+                Self::LastDigit { odd: odd.as_str().into(), even: even.as_str().into() }
+            }
+            Treatment::Lookup(attribute) => Self::Lookup(lookup(catalogue, column, attribute)),
+            Treatment::Count => Self::Count,
+            Treatment::Present => Self::Present,
+            Treatment::HasPiece(piece) => Self::HasPiece(piece.as_bytes().to_vec()),
+            Treatment::DaySet => Self::DaySet,
+            Treatment::DaysBetween => Self::DaysBetween,
+        }
+    }
+
+    /// Makes the value. `bytes` are the sources' bytes, checked before; `scratch` takes text that must be built.
+    pub(crate) fn value<'a>(
+        &'a self,
+        bytes: &[&'a [u8]],
+        encoding: Encoding,
+        delimiter: u8,
+        scratch: &'a mut Vec<u8>,
+    ) -> Value<'a> {
+        let first = bytes.first().copied().unwrap_or_default();
+        if first.is_empty() && !matches!(self, Self::Present | Self::DaySet) {
+            return Value::Null;
+        }
+        match self {
+            Self::Text => text(first, encoding, scratch),
+            Self::Date => dates::date(first).map_or(Value::Null, |date| Value::Date(date.days())),
+            Self::Month => dates::month(first)
+                .or_else(|| dates::date(first).map(|date| date.month()))
+                .map_or(Value::Null, |month| Value::Date(month.first_day().days())),
+            Self::Int => decimal5(first).map_or(Value::Null, |scaled| Value::Int(scaled / 100_000)),
+            Self::Decimal5 => decimal5(first).map_or(Value::Null, Value::Decimal5),
+            Self::Part(start, length) => text(part(first, *start, *length), encoding, scratch),
+            Self::PaddedPart { width, start, length } => {
+                let digits = first.trim_ascii();
+                scratch.clear();
+                scratch.resize(width.saturating_sub(digits.len()), b'0');
+                scratch.extend_from_slice(digits);
+                std::str::from_utf8(part(scratch, *start, *length)).map_or(Value::Null, Value::Text)
+            }
+            Self::LastDigit { odd, even } => match first.last() {
+                Some(digit) if digit.is_ascii_digit() => Value::Text(if digit % 2 == 1 { odd } else { even }),
+                _ => Value::Null,
+            },
+            Self::Lookup(table) => table.get(first).map_or(Value::Null, |found| Value::Text(found)),
+            Self::Present => Value::Bool(bytes.iter().any(|bytes| !bytes.is_empty())),
+            Self::HasPiece(piece) => {
+                Value::Bool(first.chunks(piece.len().max(1)).any(|candidate| candidate == piece.as_slice()))
+            }
+            Self::DaySet => day_set(first, delimiter),
+            Self::DaysBetween => days_between(first, bytes.get(1).copied().unwrap_or_default()),
+            Self::Surrogate => {
+                scratch.clear();
+                for bytes in bytes {
+                    scratch.extend_from_slice(bytes);
+                }
+                Value::Key(scratch)
+            }
+            // Counts come from the group, not from bytes.
+            Self::Count => Value::Null,
+        }
+    }
+}
+
+fn lookup(catalogue: &Catalogue, column: &Column, attribute: &str) -> HashMap<Vec<u8>, Arc<str>> {
+    let system = column.codes.as_ref().and_then(|system| catalogue.codes.get(system));
+    let codes = system.map(|system| system.codes.as_slice()).unwrap_or_default();
+    codes
+        .iter()
+        .filter_map(|code| {
+            Some((code.code.as_bytes().to_vec(), Arc::from(code.attributes.get(attribute)?.as_str())))
+        })
+        .collect()
+}
+
+fn text<'a>(bytes: &'a [u8], encoding: Encoding, scratch: &'a mut Vec<u8>) -> Value<'a> {
+    if bytes.is_ascii() || encoding == Encoding::Utf8 {
+        return std::str::from_utf8(bytes).map_or(Value::Null, Value::Text);
+    }
+    let decoded = encoding_rs::SHIFT_JIS.decode_without_bom_handling(bytes).0;
+    scratch.clear();
+    scratch.extend_from_slice(decoded.as_bytes());
+    std::str::from_utf8(scratch).map_or(Value::Null, Value::Text)
+}
+
+fn part(bytes: &[u8], start: usize, length: usize) -> &[u8] {
+    bytes.get(start..bytes.len().min(start + length)).unwrap_or_default()
+}
+
+// The check before guarantees at most 13 digits, a point and 5 digits, so the sum fits.
+fn decimal5(bytes: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match bytes.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, bytes),
+    };
+    let mut value = 0_i64;
+    let mut places = None;
+    for byte in digits {
+        match byte {
+            b'.' if places.is_none() => places = Some(0),
+            b'0'..=b'9' => {
+                value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
+                places = places.map(|places| places + 1);
+            }
+            _ => return None,
+        }
+    }
+    for _ in places.unwrap_or(0)..5 {
+        value = value.checked_mul(10)?;
+    }
+    Some(if is_negative { -value } else { value })
+}
+
+fn day_set(bytes: &[u8], delimiter: u8) -> Value<'static> {
+    let mut days = 0_i32;
+    for (day, value) in bytes.split(|byte| *byte == delimiter).take(31).enumerate() {
+        if value.iter().any(|byte| (b'1'..=b'9').contains(byte)) {
+            days |= 1 << day;
+        }
+    }
+    if days == 0 { Value::Null } else { Value::Days(days) }
+}
+
+fn days_between(from: &[u8], to: &[u8]) -> Value<'static> {
+    match (dates::date(from), dates::date(to)) {
+        (Some(from), Some(to)) => Value::Int(i64::from(to.days()) - i64::from(from.days())),
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Value, day_set, days_between, decimal5, part};
+
+    #[test]
+    fn decimals_are_scaled_to_five_places() {
+        for (text, expected) in [
+            ("1", Some(100_000)),
+            ("00012", Some(1_200_000)),
+            ("0.5", Some(50_000)),
+            ("-2.00001", Some(-200_001)),
+            (".12345", Some(12_345)),
+            ("9999999999999.99999", Some(999_999_999_999_999_999)),
+        ] {
+            assert_eq!(decimal5(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_set_has_a_bit_for_each_day_with_a_count() {
+        assert_eq!(day_set(b"1,,0,12,", b','), Value::Days(0b1001));
+        assert_eq!(day_set(b",,,", b','), Value::Null);
+        let all = vec!["1"; 31].join(",");
+        assert_eq!(day_set(all.as_bytes(), b','), Value::Days(0x7FFF_FFFF));
+    }
+
+    #[test]
+    fn parts_and_days_between() {
+        assert_eq!(part(b"0100602", 0, 6), b"010060");
+        assert_eq!(part(b"01", 0, 6), b"01");
+        assert_eq!(part(b"01", 5, 2), b"");
+        assert_eq!(days_between(b"20240228", b"20240301"), Value::Int(2));
+        assert_eq!(days_between(b"20240228", b""), Value::Null);
+    }
+}

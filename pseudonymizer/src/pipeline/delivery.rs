@@ -1,0 +1,217 @@
+//! A delivery on disk: its list of files, checked before a byte of content is used.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use catalog_model::{Catalogue, DELIVERY_FILE, DeliveryManifest};
+use ring::digest::{Context, SHA256};
+
+use crate::formats::{Program, ProgramError};
+
+/// A delivery whose files are there and have the sizes and digests that its list says.
+#[derive(Debug)]
+pub struct Delivery {
+    pub(super) manifest: DeliveryManifest,
+    pub(super) id: String,
+    pub(super) files: Vec<ScannedFile>,
+}
+
+/// Why a delivery is not taken in; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// The folder has no list of files.
+    #[error("{0} has no delivery.toml")]
+    NoManifest(PathBuf),
+    /// The list cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The list is not of the expected form.
+    #[error("{path}: {problem}")]
+    Form {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A listed path leaves the folder.
+    #[error("{DELIVERY_FILE}: the path {0} does not stay in the delivery's folder")]
+    Path(String),
+    /// A listed file is not there.
+    #[error("{0} is listed and not there")]
+    Missing(String),
+    /// A file has another size than listed.
+    #[error("{path} has {found} bytes, {DELIVERY_FILE} says {listed}")]
+    Size {
+        /// The file.
+        path: String,
+        /// Its size.
+        found: u64,
+        /// The size in the list.
+        listed: u64,
+    },
+    /// A file has another digest than listed.
+    #[error("{0} is not the file that {DELIVERY_FILE} lists: its SHA-256 differs")]
+    Digest(String),
+    /// A layout is unknown.
+    #[error("{path}: {source}")]
+    Layout {
+        /// The file.
+        path: String,
+        /// What is wrong with the layout.
+        source: ProgramError,
+    },
+}
+
+/// What one look over a file's bytes tells.
+#[derive(Debug)]
+pub(super) struct ScannedFile {
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+    /// Line ends in each block of [`BLOCK`] bytes.
+    pub(super) block_lines: Vec<u64>,
+    /// Offsets of lines that look like a header record.
+    pub(super) headers: Vec<u64>,
+}
+
+pub(super) const BLOCK: usize = 1 << 20;
+
+impl Delivery {
+    /// Opens the delivery in `folder` and checks every file against the list.
+    ///
+    /// # Errors
+    ///
+    /// Something is missing, changed or unknown; the delivery is rejected as a whole.
+    pub fn open(folder: &Path, catalogue: &Catalogue) -> Result<Self, Rejection> {
+        let list = folder.join(DELIVERY_FILE);
+        if !list.is_file() {
+            return Err(Rejection::NoManifest(folder.to_owned()));
+        }
+        let text = std::fs::read_to_string(&list)
+            .map_err(|source| Rejection::Read { path: list.clone(), source })?;
+        let manifest: DeliveryManifest = toml::from_str(&text)
+            .map_err(|error| Rejection::Form { path: list, problem: error.message().to_owned() })?;
+        let id = identify(&manifest);
+        let mut files = Vec::with_capacity(manifest.files.len());
+        for file in &manifest.files {
+            let program = Program::compile(catalogue, &file.family)
+                .map_err(|source| Rejection::Layout { path: file.path.clone(), source })?;
+            let path = inside(folder, &file.path)?;
+            let found = std::fs::metadata(&path).map_err(|_| Rejection::Missing(file.path.clone()))?.len();
+            if found != file.bytes {
+                return Err(Rejection::Size { path: file.path.clone(), found, listed: file.bytes });
+            }
+            let (scanned, digest) = scan(&path, &program.header_needles())
+                .map_err(|source| Rejection::Read { path: path.clone(), source })?;
+            if digest != file.sha256 {
+                return Err(Rejection::Digest(file.path.clone()));
+            }
+            files.push(scanned);
+        }
+        Ok(Self { manifest, id, files })
+    }
+
+    /// Reads only the list of files and gives the delivery's id, without looking at the files.
+    ///
+    /// # Errors
+    ///
+    /// The list is missing or not of the expected form.
+    pub fn identify(folder: &Path) -> Result<String, Rejection> {
+        let list = folder.join(DELIVERY_FILE);
+        let text = std::fs::read_to_string(&list).map_err(|_| Rejection::NoManifest(folder.to_owned()))?;
+        let manifest = toml::from_str(&text)
+            .map_err(|error| Rejection::Form { path: list, problem: error.message().to_owned() })?;
+        Ok(identify(&manifest))
+    }
+
+    /// The delivery's id: a digest of what its list says about the files.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The list of files.
+    pub const fn manifest(&self) -> &DeliveryManifest {
+        &self.manifest
+    }
+}
+
+fn identify(manifest: &DeliveryManifest) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 delivery id");
+    for part in [&manifest.delivery.database, &manifest.delivery.holder] {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+    for file in &manifest.files {
+        for part in [&file.path, &file.family, &file.sha256] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+    }
+    hasher.finalize().to_hex().chars().take(32).collect()
+}
+
+fn inside(folder: &Path, path: &str) -> Result<PathBuf, Rejection> {
+    let relative = Path::new(path);
+    let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    let whole = folder.join(relative);
+    // A link could lead out although every part of its name stays.
+    let is_link = whole.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
+    if path.is_empty() || !stays || is_link {
+        return Err(Rejection::Path(path.to_owned()));
+    }
+    Ok(whole)
+}
+
+fn scan(path: &Path, headers: &[Vec<u8>]) -> std::io::Result<(ScannedFile, String)> {
+    let mut file = File::open(path)?;
+    let mut digest = Context::new(&SHA256);
+    let mut found =
+        ScannedFile { path: path.to_owned(), bytes: 0, block_lines: Vec::new(), headers: Vec::new() };
+    // Blocks overlap by the longest needle, so that none is missed at a border; a file begins like a line does.
+    let overlap = headers.iter().map(Vec::len).max().unwrap_or(0);
+    let mut buffer = vec![b'\n'; overlap + BLOCK];
+    let mut carried = usize::from(overlap > 0);
+    loop {
+        let room = buffer.get_mut(carried..carried + BLOCK).unwrap_or_default();
+        let read = read_full(&mut file, room)?;
+        if read == 0 {
+            break;
+        }
+        let block = room.get(..read).unwrap_or_default();
+        digest.update(block);
+        found.block_lines.push(memchr::memchr_iter(b'\n', block).count() as u64);
+        let window = buffer.get(..carried + read).unwrap_or_default();
+        for needle in headers {
+            for at in memchr::memmem::find_iter(window, needle) {
+                // The needle begins with the line end before, so the line itself begins one byte later.
+                let offset = found.bytes + at as u64 + 1 - carried as u64;
+                if found.headers.last() != Some(&offset) {
+                    found.headers.push(offset);
+                }
+            }
+        }
+        found.bytes += read as u64;
+        let end = carried + read;
+        let keep = overlap.min(end);
+        buffer.copy_within(end - keep..end, 0);
+        carried = keep;
+    }
+    found.headers.sort_unstable();
+    found.headers.dedup();
+    Ok((found, digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let read = file.read(buffer.get_mut(filled..).unwrap_or_default())?;
+        if read == 0 {
+            break;
+        }
+        filled += read;
+    }
+    Ok(filled)
+}

@@ -1,0 +1,302 @@
+//! Takes a delivery in: parts are read by several threads, each part appears at once, the delivery when all are there.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use catalog_model::Catalogue;
+use catalog_store::{
+    Account, DeliveryRecord, Environment, EnvironmentError, FileAccount, KeyRole, MetaError, SecretKey,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use super::account::{PartAccount, Place, whole_file};
+use super::delivery::{Delivery, Rejection};
+use super::parts::{self, CutError, Part, Piece};
+use super::store::{fresh_folder, read_json, settle_folder, write_json, write_whole};
+use crate::formats::{FilePart, Program, ProgramError, Reader};
+use crate::keying::{Keyer, Surrogates};
+use crate::tables::{FileError, Staging, StagingError, write_identities};
+
+/// What an ingest did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingested {
+    /// The delivery's id.
+    pub id: String,
+    /// The holder's name for it.
+    pub name: String,
+    /// Whether it was taken in before, so that nothing was done.
+    pub is_known: bool,
+    /// The account of each file.
+    pub files: Vec<FileAccount>,
+}
+
+impl Ingested {
+    /// The account of the whole delivery.
+    pub fn account(&self) -> Account {
+        self.files.iter().fold(Account::default(), |mut sum, file| {
+            sum.add(&file.account);
+            sum
+        })
+    }
+}
+
+/// How far an ingest is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read so far.
+    pub done: u64,
+    /// Bytes of the delivery.
+    pub total: u64,
+}
+
+/// Why a delivery was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The delivery was rejected; it is the holder's to mend.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The environment cannot be used.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The metadata database cannot be used.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// A layout cannot be compiled.
+    #[error(transparent)]
+    Layout(#[from] ProgramError),
+    /// The delivery cannot be cut into parts.
+    #[error(transparent)]
+    Cut(#[from] CutError),
+    /// Rows cannot be staged.
+    #[error(transparent)]
+    Staging(#[from] StagingError),
+    /// The link table cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file or directory of the environment cannot be used.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Random,
+    /// An account does not close: a defect of ours, and nothing was kept.
+    #[error("the account of {path} does not close: {read} lines read, {booked} booked")]
+    Bug {
+        /// The delivered file.
+        path: String,
+        /// Lines read.
+        read: u64,
+        /// Lines stored, dropped or in quarantine.
+        booked: u64,
+    },
+}
+
+/// Takes the delivery in `folder` into the environment with so many threads. The same delivery twice changes nothing.
+///
+/// `now` is the time that is recorded, `progress` is called from several threads.
+///
+/// # Errors
+///
+/// The delivery is rejected, or something cannot be written; in both cases nothing of it is visible.
+pub fn ingest(
+    environment: &Environment,
+    folder: &Path,
+    now: &str,
+    threads: usize,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Ingested, IngestError> {
+    let meta = environment.meta()?;
+    let id = Delivery::identify(folder)?;
+    if meta.has_delivery(&id)? {
+        let known = meta.deliveries()?.into_iter().find(|delivery| delivery.id == id);
+        let (name, files) = known.map(|delivery| (delivery.name, delivery.files)).unwrap_or_default();
+        return Ok(Ingested { id, name, is_known: true, files });
+    }
+    let (catalogue, _) = environment.catalogue()?;
+    let delivery = Delivery::open(folder, &catalogue)?;
+    let parts = parts::cut(&delivery, &catalogue)?;
+    let run = Run::new(environment, &catalogue, &delivery, progress)?;
+    run.all(&parts, threads)?;
+    let files = run.close(&parts)?;
+    meta.add_delivery(&DeliveryRecord {
+        id: id.clone(),
+        name: delivery.manifest.delivery.name.clone(),
+        database: delivery.manifest.delivery.database.clone(),
+        holder: delivery.manifest.delivery.holder.clone(),
+        month: delivery.manifest.delivery.month.to_string(),
+        taken_in: now.to_owned(),
+        parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+        files: files.clone(),
+    })?;
+    Ok(Ingested { id, name: delivery.manifest.delivery.name.clone(), is_known: false, files })
+}
+
+struct Run<'a> {
+    catalogue: &'a Catalogue,
+    delivery: &'a Delivery,
+    staging: PathBuf,
+    links: PathBuf,
+    quarantine: PathBuf,
+    intake: SecretKey,
+    surrogates: Surrogates,
+    total: u64,
+    done: AtomicU64,
+    progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        environment: &Environment,
+        catalogue: &'a Catalogue,
+        delivery: &'a Delivery,
+        progress: &'a (dyn Fn(Progress) + Sync),
+    ) -> Result<Self, IngestError> {
+        let staging = environment.room("store").join("staging").join(&delivery.id);
+        let links = environment.room("links").join("staging").join(&delivery.id);
+        for folder in [&staging, &links] {
+            std::fs::create_dir_all(folder).map_err(io("create", folder))?;
+        }
+        Ok(Self {
+            catalogue,
+            delivery,
+            staging,
+            links,
+            quarantine: environment.room("quarantine").join(format!("{}.csv", delivery.id)),
+            intake: environment.key(KeyRole::Intake)?,
+            surrogates: Surrogates::new(*environment.key(KeyRole::Surrogate)?.as_bytes()),
+            total: delivery.files.iter().map(|file| file.bytes).sum(),
+            done: AtomicU64::new(0),
+            progress,
+        })
+    }
+
+    /// Reads every part that is not there yet; the first error ends the run.
+    fn all(&self, parts: &[Part], threads: usize) -> Result<(), IngestError> {
+        let next = AtomicUsize::new(0);
+        let has_failed = AtomicBool::new(false);
+        let failure = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                scope.spawn(|| {
+                    while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if has_failed.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        if let Err(error) = self.part(part) {
+                            has_failed.store(true, Ordering::Relaxed);
+                            if let Ok(mut failure) = failure.lock() {
+                                failure.get_or_insert(error);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        failure.into_inner().unwrap_or_default().map_or(Ok(()), Err)
+    }
+
+    fn part(&self, part: &Part) -> Result<(), IngestError> {
+        let folder = self.staging.join(format!("{:05}", part.number));
+        if !folder.exists() {
+            let temporary = folder.with_extension("writing");
+            fresh_folder(&temporary).map_err(io("create", &temporary))?;
+            self.read_part(part, &temporary)?;
+            settle_folder(&temporary, &folder).map_err(io("complete", &folder))?;
+        }
+        let bytes: u64 = part.pieces.iter().map(|piece| piece.to - piece.from).sum();
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        (self.progress)(Progress { done, total: self.total });
+        Ok(())
+    }
+
+    fn read_part(&self, part: &Part, folder: &Path) -> Result<(), IngestError> {
+        let program = Program::compile(self.catalogue, &part.family)?;
+        let mut seen_key = [0; 32];
+        SystemRandom::new().fill(&mut seen_key).map_err(|_| IngestError::Random)?;
+        let keyer = Keyer::new(self.catalogue, program.encoding(), self.intake.as_bytes(), seen_key);
+        let mut staging = Staging::new(folder, self.catalogue, program.tables(), keyer, &self.surrogates)?;
+        let mut account = PartAccount::default();
+        let mut first_record = 0;
+        for piece in &part.pieces {
+            let mut reader = Reader::new(&program, first_record);
+            let summary = self.read_piece(piece, &mut reader, &mut staging)?;
+            first_record = reader.next_record();
+            account.add(piece.file, &summary, &program);
+            staging.check()?;
+        }
+        let identities = staging.finish()?;
+        let schemes: Vec<String> =
+            self.catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
+        let links = self.links.join(format!("{:05}.parquet", part.number));
+        write_identities(&links, &schemes, &identities)?;
+        let path = folder.join("account.json");
+        write_json(&path, &account).map_err(io("write", &path))
+    }
+
+    fn read_piece(
+        &self,
+        piece: &Piece,
+        reader: &mut Reader<'_>,
+        staging: &mut Staging<'_>,
+    ) -> Result<crate::formats::FileSummary, IngestError> {
+        let Some(file) = self.delivery.files.get(piece.file as usize) else { return Ok(Default::default()) };
+        let preamble = parts::read_header(file, piece.header).map_err(io("read", &file.path))?;
+        let mut source = File::open(&file.path).map_err(io("open", &file.path))?;
+        source.seek(SeekFrom::Start(piece.from)).map_err(io("read", &file.path))?;
+        let part = FilePart {
+            file: piece.file,
+            lines_before: piece.lines_before,
+            preamble: &preamble,
+            is_last: piece.is_last,
+        };
+        reader.read(source.take(piece.to - piece.from), &part, staging).map_err(io("read", &file.path))
+    }
+
+    /// Puts the parts' accounts together, checks that they close, and writes the places of the faults.
+    fn close(&self, parts: &[Part]) -> Result<Vec<FileAccount>, IngestError> {
+        let mut accounts = Vec::with_capacity(parts.len());
+        for part in parts {
+            let path = self.staging.join(format!("{:05}", part.number)).join("account.json");
+            let account: PartAccount = read_json(&path).map_err(io("read", &path))?;
+            accounts.push(account);
+        }
+        let mut files = Vec::with_capacity(self.delivery.files.len());
+        let mut quarantine = String::from("file,line,record,field,kind\n");
+        for (number, listed) in self.delivery.manifest.files.iter().enumerate() {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let (account, places) = whole_file(accounts.iter().filter_map(|part| part.files.get(&number)));
+            if !account.closes() {
+                let booked = account.stored + account.dropped_lines() + account.quarantined_lines();
+                return Err(IngestError::Bug { path: listed.path.clone(), read: account.read, booked });
+            }
+            places.iter().for_each(|place| quarantine.push_str(&quarantine_line(&listed.path, place)));
+            let (path, family) = (listed.path.clone(), listed.family.clone());
+            files.push(FileAccount { path, family, bytes: listed.bytes, account });
+        }
+        write_whole(&self.quarantine, quarantine.as_bytes()).map_err(io("write", &self.quarantine))?;
+        Ok(files)
+    }
+}
+
+fn quarantine_line(path: &str, place: &Place) -> String {
+    let path = if path.contains([',', '"']) {
+        format!("\"{}\"", path.replace('"', "\"\""))
+    } else {
+        path.to_owned()
+    };
+    format!("{path},{},{},{},{}\n", place.line, place.record, place.field, place.kind)
+}
+
+fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> IngestError + 'p {
+    move |source| IngestError::Io { action, path: path.to_owned(), source }
+}

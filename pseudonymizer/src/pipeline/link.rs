@@ -1,0 +1,330 @@
+//! Links every identity of every delivery: intake keys become linkage keys, linkage keys become clusters.
+//!
+//! The result lies below `links/`, under a name made from its inputs; `links/current` says which one holds. Linking
+//! again without a new delivery changes nothing.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, FixedSizeBinaryBuilder, RecordBatch, UInt32Array};
+use arrow::datatypes::{Int32Type, UInt8Type, UInt32Type};
+use catalog_store::{Environment, EnvironmentError, KeyRole, MetaError};
+use classified::{Intake, Keyed, Linkage};
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+
+use super::store::{fresh_folder, read_json, settle_folder, write_json, write_whole};
+use crate::keying::linkage_key;
+use crate::linkage::{self, Clusters, Mention};
+use crate::tables::{FileError, ParquetFile, open};
+
+const CURRENT: &str = "current";
+
+/// What linking found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Linked {
+    /// The name of the result, made from its inputs.
+    pub run: String,
+    /// Identities, as distinct key sets per part of a delivery.
+    pub mentions: u64,
+    /// Clusters, which are the persons of the next publish.
+    pub persons: u64,
+    /// What each scheme contributed.
+    pub schemes: Vec<SchemeEvidence>,
+}
+
+/// What one scheme contributed to linking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemeEvidence {
+    /// The scheme.
+    pub scheme: String,
+    /// Identities that carry a key of it.
+    pub mentions: u64,
+    /// Distinct keys.
+    pub keys: u64,
+    /// Joins of groups that were apart until then.
+    pub joins: u64,
+}
+
+/// Why identities cannot be linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The environment cannot be used.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The metadata database cannot be used.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// A file of the link table cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file or directory cannot be used.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// There is nothing to link.
+    #[error("no delivery was taken in yet; run `misu ingest` first")]
+    NoDelivery,
+    /// Nothing was linked yet.
+    #[error("identities were not linked yet; run `misu link` first")]
+    NotLinked,
+    /// Deliveries came after the last linking.
+    #[error("deliveries were taken in after the last linking; run `misu link` again")]
+    Stale,
+    /// There are more identities than numbers.
+    #[error("more than 4 294 967 295 identities")]
+    TooMany,
+}
+
+/// One part of one delivery, in the order in which mentions are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PartName {
+    pub(super) delivery: String,
+    pub(super) number: u32,
+}
+
+/// Links every identity of the environment.
+///
+/// # Errors
+///
+/// There is nothing to link, or a file cannot be read or written.
+pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
+    let parts = parts(environment)?;
+    if parts.is_empty() {
+        return Err(LinkError::NoDelivery);
+    }
+    let (catalogue, _) = environment.catalogue()?;
+    let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
+    let links = environment.room("links");
+    let run = run_name(&parts, &schemes);
+    let folder = links.join(format!("run-{run}"));
+    if folder.exists() {
+        write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
+        return read_json(&folder.join("summary.json")).map_err(io("read", &folder));
+    }
+    let key = environment.key(KeyRole::Linkage)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let mut mentions = Vec::new();
+    for part in &parts {
+        read_mentions(&identities_path(environment, part), &schemes, &key, &mut mentions)?;
+    }
+    u32::try_from(mentions.len()).map_err(|_| LinkError::TooMany)?;
+    let clusters = linkage::cluster(&mentions, schemes.len());
+    let summary = summarise(&run, &schemes, mentions.len(), &clusters);
+    let temporary = folder.with_extension("writing");
+    fresh_folder(&temporary).map_err(io("create", &temporary))?;
+    write_clusters(&temporary, &clusters)?;
+    write_json(&temporary.join("summary.json"), &summary).map_err(io("write", &temporary))?;
+    settle_folder(&temporary, &folder).map_err(io("complete", &folder))?;
+    write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
+    Ok(summary)
+}
+
+/// Every part of every delivery, ordered by delivery id and part number.
+pub(super) fn parts(environment: &Environment) -> Result<Vec<PartName>, LinkError> {
+    let deliveries = environment.meta()?.deliveries()?;
+    let of = |id: String, parts| (0..parts).map(move |number| PartName { delivery: id.clone(), number });
+    Ok(deliveries.into_iter().flat_map(|delivery| of(delivery.id, delivery.parts)).collect())
+}
+
+/// The cluster of every mention and of every key, as the current linking has them.
+pub(super) struct CurrentLinks {
+    pub(super) of_mention: Vec<u32>,
+    pub(super) keys: Vec<([u8; 32], u32)>,
+    pub(super) count: u32,
+}
+
+/// Reads the current linking, which must cover `parts`.
+pub(super) fn current(environment: &Environment, parts: &[PartName]) -> Result<CurrentLinks, LinkError> {
+    let links = environment.room("links");
+    let pointer = links.join(CURRENT);
+    let run = std::fs::read_to_string(&pointer).map_err(|_| LinkError::NotLinked)?;
+    let (catalogue, _) = environment.catalogue()?;
+    let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
+    if run != run_name(parts, &schemes) {
+        return Err(LinkError::Stale);
+    }
+    let folder = links.join(format!("run-{run}"));
+    let mut current = CurrentLinks { of_mention: Vec::new(), keys: Vec::new(), count: 0 };
+    for batch in open(&folder.join("mentions.parquet"), 65_536)? {
+        let batch = batch.map_err(|source| FileError::Arrow { path: folder.clone(), source })?;
+        current.of_mention.extend(numbers(&batch, "cluster", &folder)?.values());
+    }
+    for batch in open(&folder.join("keys.parquet"), 65_536)? {
+        let batch = batch.map_err(|source| FileError::Arrow { path: folder.clone(), source })?;
+        let clusters = numbers(&batch, "cluster", &folder)?;
+        for (key, cluster) in fixed::<32>(&batch, "key", &folder)?.into_iter().zip(clusters.values()) {
+            current.keys.extend(key.map(|key| (key, *cluster)));
+            current.count = current.count.max(cluster + 1);
+        }
+    }
+    Ok(current)
+}
+
+/// The identities of one part, as the person table needs them.
+pub(super) struct PartIdentity {
+    pub(super) sex: Option<u8>,
+    pub(super) birth: Option<i32>,
+    pub(super) first_month: Option<i32>,
+    pub(super) last_month: Option<i32>,
+    pub(super) claims: u32,
+}
+
+pub(super) fn read_identities(
+    environment: &Environment,
+    part: &PartName,
+) -> Result<Vec<PartIdentity>, LinkError> {
+    let path = identities_path(environment, part);
+    let mut identities = Vec::new();
+    for batch in open(&path, 65_536)? {
+        let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
+        let missing = |column: &str| FileError::Column { path: path.clone(), column: column.to_owned() };
+        let months = |column: &str| {
+            let array = batch.column_by_name(column).and_then(|array| array.as_primitive_opt::<Int32Type>());
+            array.ok_or_else(|| missing(column))
+        };
+        let sexes = batch.column_by_name("sex").and_then(|array| array.as_primitive_opt::<UInt8Type>());
+        let sexes = sexes.ok_or_else(|| missing("sex"))?;
+        let (births, firsts, lasts) = (months("birth")?, months("first_month")?, months("last_month")?);
+        let claims = numbers(&batch, "claims", &path)?;
+        let rows = sexes.iter().zip(births).zip(firsts).zip(lasts).zip(claims.values());
+        identities.extend(rows.map(|((((sex, birth), first_month), last_month), claims)| PartIdentity {
+            sex,
+            birth,
+            first_month,
+            last_month,
+            claims: *claims,
+        }));
+    }
+    Ok(identities)
+}
+
+/// The number of the first mention of each part.
+pub(super) fn offsets(environment: &Environment, parts: &[PartName]) -> Result<Vec<usize>, LinkError> {
+    let mut offsets = Vec::with_capacity(parts.len());
+    let mut next = 0;
+    for part in parts {
+        offsets.push(next);
+        let path = identities_path(environment, part);
+        for batch in open(&path, 65_536)? {
+            next += batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?.num_rows();
+        }
+    }
+    Ok(offsets)
+}
+
+fn identities_path(environment: &Environment, part: &PartName) -> PathBuf {
+    environment.room("links").join("staging").join(&part.delivery).join(format!("{:05}.parquet", part.number))
+}
+
+fn run_name(parts: &[PartName], schemes: &[String]) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 linking run");
+    hasher.update(linkage::RULES.as_bytes());
+    for name in schemes {
+        hasher.update(name.as_bytes()).update(b"\0");
+    }
+    for part in parts {
+        hasher.update(part.delivery.as_bytes()).update(&part.number.to_le_bytes());
+    }
+    hasher.finalize().to_hex().chars().take(16).collect()
+}
+
+fn read_mentions(
+    path: &Path,
+    schemes: &[String],
+    key: &hmac::Key,
+    mentions: &mut Vec<Mention>,
+) -> Result<(), LinkError> {
+    // Most intake keys of a part recur in the next, so each is keyed once.
+    let mut known: HashMap<Keyed<Intake>, Keyed<Linkage>> = HashMap::new();
+    for batch in open(path, 65_536)? {
+        let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
+        let first = mentions.len();
+        mentions.extend((0..batch.num_rows()).map(|_| Mention { keys: vec![None; schemes.len()] }));
+        for (at, scheme) in schemes.iter().enumerate() {
+            for (row, value) in fixed::<32>(&batch, scheme, path)?.into_iter().enumerate() {
+                let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
+                let linkage = *known.entry(intake).or_insert_with(|| linkage_key(key, scheme, &intake));
+                if let Some(slot) = mentions.get_mut(first + row).and_then(|mention| mention.keys.get_mut(at))
+                {
+                    *slot = Some(linkage);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn summarise(run: &str, schemes: &[String], mentions: usize, clusters: &Clusters) -> Linked {
+    let schemes = schemes.iter().zip(&clusters.evidence).map(|(scheme, evidence)| SchemeEvidence {
+        scheme: scheme.clone(),
+        mentions: evidence.mentions,
+        keys: evidence.keys,
+        joins: evidence.joins,
+    });
+    Linked {
+        run: run.to_owned(),
+        mentions: mentions as u64,
+        persons: u64::from(clusters.count),
+        schemes: schemes.collect(),
+    }
+}
+
+fn write_clusters(folder: &Path, clusters: &Clusters) -> Result<(), FileError> {
+    let mentions = UInt32Array::from_iter_values(clusters.of_mention.iter().copied());
+    write(&folder.join("mentions.parquet"), vec![("cluster", std::sync::Arc::new(mentions))])?;
+    let mut keys = FixedSizeBinaryBuilder::with_capacity(clusters.keys.len(), 32);
+    for (key, _) in &clusters.keys {
+        keys.append_value(key.as_bytes()).unwrap_or_else(|_| keys.append_null());
+    }
+    let numbers = UInt32Array::from_iter_values(clusters.keys.iter().map(|(_, cluster)| *cluster));
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("key", std::sync::Arc::new(keys.finish())), ("cluster", std::sync::Arc::new(numbers))];
+    write(&folder.join("keys.parquet"), columns)
+}
+
+/// Writes one small file of the link table.
+pub(super) fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) -> Result<(), FileError> {
+    let batch = RecordBatch::try_from_iter(columns)
+        .map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
+    let mut file = ParquetFile::create(path, batch.schema())?;
+    file.write(&batch)?;
+    file.finish()?;
+    Ok(())
+}
+
+/// A column of numbers.
+pub(super) fn numbers<'b>(
+    batch: &'b RecordBatch,
+    column: &str,
+    path: &Path,
+) -> Result<&'b UInt32Array, FileError> {
+    batch
+        .column_by_name(column)
+        .and_then(|array| array.as_primitive_opt::<UInt32Type>())
+        .ok_or_else(|| FileError::Column { path: path.to_owned(), column: column.to_owned() })
+}
+
+/// A column of values of `N` bytes.
+pub(super) fn fixed<const N: usize>(
+    batch: &RecordBatch,
+    column: &str,
+    path: &Path,
+) -> Result<Vec<Option<[u8; N]>>, FileError> {
+    let array = batch
+        .column_by_name(column)
+        .and_then(|array| array.as_fixed_size_binary_opt())
+        .ok_or_else(|| FileError::Column { path: path.to_owned(), column: column.to_owned() })?;
+    let value = |row| array.is_valid(row).then(|| array.value(row).try_into().ok()).flatten();
+    Ok((0..array.len()).map(value).collect())
+}
+
+fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> LinkError + 'p {
+    move |source| LinkError::Io { action, path: path.to_owned(), source }
+}

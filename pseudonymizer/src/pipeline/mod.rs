@@ -1,0 +1,25 @@
+//! Deliveries through the stages: taken in part by part, linked, published.
+//!
+//! Each step leaves its result under a name that appears at once (a renamed directory, a created object), so a process
+//! that is killed anywhere leaves either the step before or the step after, and running it again gives the same.
+
+mod account;
+mod bucket;
+mod delivery;
+mod evaluate;
+mod ingest;
+mod link;
+mod numbering;
+mod parts;
+mod publish;
+mod quality;
+mod spill;
+mod store;
+
+pub use account::PartAccount;
+pub use delivery::{Delivery, Rejection};
+pub use evaluate::{Evaluation, EvaluationError, evaluate};
+pub use ingest::{IngestError, Ingested, Progress, ingest};
+pub use link::{LinkError, Linked, link};
+pub use publish::{PublishError, Published, publish};
+pub use quality::{Quality, QualityError, quality};

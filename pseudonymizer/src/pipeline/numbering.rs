@@ -1,0 +1,166 @@
+//! Dense numbers for persons and facilities: never re-used, given in keyed-hash order, kept from snapshot to snapshot.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray as _, FixedSizeBinaryBuilder, UInt32Array, UInt64Array};
+use arrow::datatypes::UInt64Type;
+
+use super::link::{self, CurrentLinks};
+use crate::tables::{FileError, open};
+
+/// The person number of each cluster.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct PersonNumbers {
+    pub(super) of_cluster: Vec<u32>,
+    /// Numbers that another person took over because their records turned out to be one person's: from, to.
+    pub(super) aliases: BTreeMap<u32, u32>,
+    /// Persons who got a number for the first time.
+    pub(super) added: u32,
+}
+
+/// Numbers the clusters. A cluster keeps the smallest number that any of its keys had before; new persons are numbered
+/// after the highest number, in the order of their smallest key. Where one person's keys now lie in several clusters,
+/// the cluster with the smallest key keeps the number and the others get new ones.
+pub(super) fn number_persons(links: &CurrentLinks, before: &HashMap<[u8; 32], u32>) -> PersonNumbers {
+    let mut known: Vec<BTreeSet<u32>> = vec![BTreeSet::new(); links.count as usize];
+    for (key, cluster) in &links.keys {
+        if let (Some(person), Some(known)) = (before.get(key), known.get_mut(*cluster as usize)) {
+            known.insert(*person);
+        }
+    }
+    let mut next = before.values().max().map_or(0, |highest| highest + 1);
+    let mut taken = BTreeSet::new();
+    let mut numbers = PersonNumbers::default();
+    for mut persons in known {
+        persons.retain(|person| !taken.contains(person));
+        let number = persons.pop_first().unwrap_or_else(|| {
+            numbers.added += 1;
+            next += 1;
+            next - 1
+        });
+        taken.insert(number);
+        numbers.aliases.extend(persons.into_iter().map(|gone| (gone, number)));
+        numbers.of_cluster.push(number);
+    }
+    // A number that moved into another cluster's set may still be alive elsewhere: then it is no alias.
+    numbers.aliases.retain(|gone, _| !taken.contains(gone));
+    numbers
+}
+
+/// Numbers facilities: those known keep theirs, new ones follow in the order of their surrogates.
+pub(super) fn number_facilities(seen: &BTreeSet<u64>, before: &HashMap<u64, u32>) -> HashMap<u64, u32> {
+    let mut numbers = before.clone();
+    let mut next = before.values().max().map_or(0, |highest| highest + 1);
+    for surrogate in seen {
+        numbers.entry(*surrogate).or_insert_with(|| {
+            next += 1;
+            next - 1
+        });
+    }
+    numbers
+}
+
+pub(super) fn read_persons(path: &Path) -> Result<HashMap<[u8; 32], u32>, FileError> {
+    let mut persons = HashMap::new();
+    for batch in open(path, 65_536)? {
+        let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
+        let keys = link::fixed::<32>(&batch, "key", path)?;
+        let numbers = link::numbers(&batch, "person", path)?;
+        persons
+            .extend(keys.into_iter().zip(numbers.values()).filter_map(|(key, person)| Some((key?, *person))));
+    }
+    Ok(persons)
+}
+
+/// Keeps the number of every linkage key, those of keys that no delivery mentions any more as well.
+pub(super) fn write_persons(
+    path: &Path,
+    links: &CurrentLinks,
+    numbers: &PersonNumbers,
+    before: &HashMap<[u8; 32], u32>,
+) -> Result<(), FileError> {
+    let mut all: BTreeMap<[u8; 32], u32> = before.iter().map(|(key, person)| (*key, *person)).collect();
+    for (key, cluster) in &links.keys {
+        if let Some(person) = numbers.of_cluster.get(*cluster as usize) {
+            all.insert(*key, *person);
+        }
+    }
+    let mut keys = FixedSizeBinaryBuilder::with_capacity(all.len(), 32);
+    for key in all.keys() {
+        keys.append_value(key).unwrap_or_else(|_| keys.append_null());
+    }
+    let persons = UInt32Array::from_iter_values(all.values().copied());
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("key", Arc::new(keys.finish())), ("person", Arc::new(persons))];
+    link::write(path, columns)
+}
+
+pub(super) fn read_facilities(path: &Path) -> Result<HashMap<u64, u32>, FileError> {
+    let mut facilities = HashMap::new();
+    for batch in open(path, 65_536)? {
+        let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
+        let surrogates =
+            batch.column_by_name("surrogate").and_then(|array| array.as_primitive_opt::<UInt64Type>());
+        let surrogates = surrogates
+            .ok_or_else(|| FileError::Column { path: path.to_owned(), column: "surrogate".to_owned() })?;
+        let numbers = link::numbers(&batch, "facility", path)?;
+        facilities.extend(surrogates.values().iter().copied().zip(numbers.values().iter().copied()));
+    }
+    Ok(facilities)
+}
+
+pub(super) fn write_facilities(path: &Path, facilities: &HashMap<u64, u32>) -> Result<(), FileError> {
+    let sorted: BTreeMap<u64, u32> =
+        facilities.iter().map(|(surrogate, number)| (*surrogate, *number)).collect();
+    let surrogates = UInt64Array::from_iter_values(sorted.keys().copied());
+    let numbers = UInt32Array::from_iter_values(sorted.values().copied());
+    link::write(path, vec![("surrogate", Arc::new(surrogates)), ("facility", Arc::new(numbers))])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use super::super::link::CurrentLinks;
+    use super::{number_facilities, number_persons};
+
+    fn links(keys: &[(u8, u32)]) -> CurrentLinks {
+        let count = keys.iter().map(|(_, cluster)| cluster + 1).max().unwrap_or(0);
+        let keys = keys.iter().map(|(key, cluster)| ([*key; 32], *cluster)).collect();
+        CurrentLinks { of_mention: Vec::new(), keys, count }
+    }
+
+    fn before(keys: &[(u8, u32)]) -> HashMap<[u8; 32], u32> {
+        keys.iter().map(|(key, person)| ([*key; 32], *person)).collect()
+    }
+
+    #[test]
+    fn new_persons_follow_the_highest_number_and_old_ones_keep_theirs() {
+        let numbers = number_persons(&links(&[(1, 0), (2, 1), (3, 2)]), &before(&[(2, 7)]));
+        assert_eq!(numbers.of_cluster, [8, 7, 9]);
+        assert_eq!((numbers.added, numbers.aliases.len()), (2, 0));
+    }
+
+    #[test]
+    fn a_merge_keeps_the_smallest_number_and_records_an_alias() {
+        let numbers = number_persons(&links(&[(1, 0), (2, 0)]), &before(&[(1, 5), (2, 3)]));
+        assert_eq!(numbers.of_cluster, [3]);
+        assert_eq!(numbers.aliases.into_iter().collect::<Vec<_>>(), [(5, 3)]);
+    }
+
+    #[test]
+    fn a_split_gives_the_rest_a_new_number_and_no_number_twice() {
+        let numbers = number_persons(&links(&[(1, 0), (2, 1)]), &before(&[(1, 0), (2, 0), (9, 4)]));
+        assert_eq!(numbers.of_cluster, [0, 5]);
+        assert!(numbers.aliases.is_empty());
+    }
+
+    #[test]
+    fn facilities_keep_their_numbers() {
+        let before = HashMap::from([(30, 0)]);
+        let numbers = number_facilities(&BTreeSet::from([10, 20, 30]), &before);
+        assert_eq!((numbers[&30], numbers[&10], numbers[&20]), (0, 1, 2));
+    }
+}

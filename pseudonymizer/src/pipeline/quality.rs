@@ -1,0 +1,179 @@
+//! The quality report: what became of every delivered line, and how well identities are covered and linked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use catalog_model::SnapshotManifest;
+use catalog_store::{Account, DeliveryRecord, Environment, EnvironmentError, MetaError};
+use serde::{Deserialize, Serialize};
+
+use super::link::{LinkError, Linked, link};
+use super::publish::{DUPLICATE, DuplicateLines};
+use super::store::read_json;
+
+/// The quality of what lies in an environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quality {
+    /// The snapshot that the report is about.
+    pub snapshot: Option<String>,
+    /// Linked persons in the snapshot.
+    pub persons: u64,
+    /// Rows by table.
+    pub tables: BTreeMap<String, u64>,
+    /// All deliveries together.
+    pub total: LineAccount,
+    /// Each delivery.
+    pub deliveries: Vec<DeliveryQuality>,
+    /// What linking found.
+    pub linkage: Linked,
+}
+
+/// One delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryQuality {
+    /// The holder's name for it.
+    pub name: String,
+    /// The database.
+    pub database: String,
+    /// The month it is for.
+    pub month: String,
+    /// The sum over its files.
+    pub total: LineAccount,
+    /// Each file.
+    pub files: Vec<FileQuality>,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileQuality {
+    /// The path below the delivery.
+    pub path: String,
+    /// The layout.
+    pub family: String,
+    /// What became of its lines.
+    #[serde(flatten)]
+    pub account: LineAccount,
+}
+
+/// What became of lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineAccount {
+    /// Lines read.
+    pub read: u64,
+    /// Lines stored.
+    pub stored: u64,
+    /// Lines dropped by class, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Lines in quarantine, by kind.
+    pub quarantined: BTreeMap<String, u64>,
+    /// Whether read = stored + dropped + quarantined.
+    pub closes: bool,
+}
+
+/// Why there is no quality report.
+#[derive(Debug, thiserror::Error)]
+pub enum QualityError {
+    /// The environment cannot be used.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The metadata database cannot be used.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// The link table cannot be used.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Snapshot(#[from] catalog_store::SnapshotError),
+    /// A report file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// Reports on the environment's deliveries and on a snapshot, the latest where none is named.
+///
+/// # Errors
+///
+/// Nothing is linked yet, or a file cannot be read.
+pub fn quality(
+    environment: &Environment,
+    snapshot: Option<&SnapshotManifest>,
+) -> Result<Quality, QualityError> {
+    let head = match snapshot {
+        Some(snapshot) => Some(snapshot.clone()),
+        None => environment.snapshots()?.head()?.map(|(_, manifest)| manifest),
+    };
+    let duplicates: Vec<DuplicateLines> = match &head {
+        None => Vec::new(),
+        Some(head) => {
+            let path = environment.room("reports").join(format!("duplicates-{}.json", head.id));
+            read_json(&path).map_err(|source| QualityError::Read { path, source })?
+        }
+    };
+    let mut total = Account::default();
+    let mut deliveries = Vec::new();
+    for mut delivery in environment.meta()?.deliveries()? {
+        book_duplicates(&mut delivery, &duplicates);
+        let mut sum = Account::default();
+        delivery.files.iter().for_each(|file| sum.add(&file.account));
+        total.add(&sum);
+        deliveries.push(delivery_quality(delivery, &sum));
+    }
+    deliveries.sort_by(|one, two| (&one.month, &one.name).cmp(&(&two.month, &two.name)));
+    Ok(Quality {
+        persons: head.as_ref().map_or(0, |head| head.body.persons),
+        tables: head
+            .iter()
+            .flat_map(|head| &head.body.tables)
+            .map(|(name, table)| (name.clone(), table.rows))
+            .collect(),
+        snapshot: head.map(|head| head.id.to_string()),
+        total: line_account(&total),
+        deliveries,
+        linkage: link(environment)?,
+    })
+}
+
+/// Moves the lines of receipts that were read before from stored to quarantined.
+fn book_duplicates(delivery: &mut DeliveryRecord, duplicates: &[DuplicateLines]) {
+    for duplicate in duplicates.iter().filter(|duplicate| duplicate.delivery == delivery.id) {
+        let Some(file) = delivery.files.get_mut(duplicate.file as usize) else { continue };
+        let lines = u64::from(duplicate.lines).min(file.account.stored);
+        file.account.stored -= lines;
+        *file.account.quarantined.entry(DUPLICATE).or_default() += lines;
+    }
+}
+
+fn delivery_quality(delivery: DeliveryRecord, sum: &Account) -> DeliveryQuality {
+    let files = delivery.files.into_iter().map(|file| FileQuality {
+        path: file.path,
+        family: file.family,
+        account: line_account(&file.account),
+    });
+    DeliveryQuality {
+        name: delivery.name,
+        database: delivery.database,
+        month: delivery.month,
+        total: line_account(sum),
+        files: files.collect(),
+    }
+}
+
+fn line_account(account: &Account) -> LineAccount {
+    LineAccount {
+        read: account.read,
+        stored: account.stored,
+        dropped: account.dropped.clone(),
+        quarantined: account
+            .quarantined
+            .iter()
+            .map(|(kind, lines)| (kind.as_str().to_owned(), *lines))
+            .collect(),
+        closes: account.closes(),
+    }
+}

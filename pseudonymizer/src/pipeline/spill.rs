@@ -1,0 +1,295 @@
+//! The first pass of publishing: staged rows go to the bucket of their person.
+//!
+//! Rows of one bucket wait in one file per table until the second pass sorts them. A spilled row carries the person,
+//! the claim (part and number) and the line; a spilled claim carries what tells duplicates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt32Type, UInt64Type};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use catalog_model::{Catalogue, Class, Table};
+
+use super::link;
+use crate::tables::{FileError, LINE, RECORD, open, staged_schema};
+
+/// The spilled column with the person number.
+pub(super) const PERSON: &str = "__person";
+/// The spilled column with the number of the part.
+pub(super) const PART: &str = "__part";
+
+/// A claim on its way to its bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SpilledClaim {
+    pub(super) person: u32,
+    pub(super) part: u32,
+    pub(super) record: u32,
+    /// The rank of its file among all delivered files, which decides which of two duplicates is the first.
+    pub(super) file_rank: u32,
+    pub(super) line: u32,
+    pub(super) lines: u32,
+    pub(super) month: i32,
+    pub(super) key: Option<[u8; 16]>,
+    pub(super) unique: Option<[u8; 16]>,
+}
+
+/// What the first pass left for the second.
+#[derive(Debug)]
+pub(super) struct Spilled {
+    folder: PathBuf,
+    /// Claims by bucket.
+    pub(super) claims: Vec<Vec<SpilledClaim>>,
+    /// Facility surrogates that occur.
+    pub(super) facilities: BTreeSet<u64>,
+    tables: BTreeSet<String>,
+}
+
+/// Spreads the rows of every part over `buckets`.
+pub(super) struct Spill<'a> {
+    catalogue: &'a Catalogue,
+    buckets: u32,
+    writers: BTreeMap<(String, u32), StreamWriter<BufWriter<File>>>,
+    out: Spilled,
+}
+
+impl<'a> Spill<'a> {
+    pub(super) fn new(folder: &Path, catalogue: &'a Catalogue, buckets: u32) -> Self {
+        let claims = (0..buckets).map(|_| Vec::new()).collect();
+        let out = Spilled {
+            folder: folder.to_owned(),
+            claims,
+            facilities: BTreeSet::new(),
+            tables: BTreeSet::new(),
+        };
+        Self { catalogue, buckets, writers: BTreeMap::new(), out }
+    }
+
+    /// Spreads one part, whose staged files lie in `folder`.
+    pub(super) fn part(
+        &mut self,
+        part: u32,
+        folder: &Path,
+        person_of: &dyn Fn(u32) -> Option<u32>,
+        file_rank: &dyn Fn(u32) -> u32,
+    ) -> Result<(), FileError> {
+        let persons = self.claims(part, &folder.join("claims.parquet"), person_of, file_rank)?;
+        let catalogue = self.catalogue;
+        for table in catalogue.tables.values() {
+            let path = folder.join(format!("{}.parquet", table.table));
+            if !path.exists() {
+                continue;
+            }
+            for batch in open(&path, 65_536)? {
+                let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
+                self.rows(part, table, &batch, &persons, &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes the files.
+    pub(super) fn finish(self) -> Result<Spilled, FileError> {
+        for ((table, bucket), mut writer) in self.writers {
+            let path = self.out.path(&table, bucket);
+            writer.finish().map_err(|source| FileError::Arrow { path, source })?;
+        }
+        Ok(self.out)
+    }
+
+    /// Reads the part's claims; the person of each, `u32::MAX` where its rows are skipped.
+    fn claims(
+        &mut self,
+        part: u32,
+        path: &Path,
+        person_of: &dyn Fn(u32) -> Option<u32>,
+        file_rank: &dyn Fn(u32) -> u32,
+    ) -> Result<Vec<u32>, FileError> {
+        let mut persons = Vec::new();
+        for batch in open(path, 65_536)? {
+            let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
+            let missing =
+                |column: &str| FileError::Column { path: path.to_owned(), column: column.to_owned() };
+            let number = |column: &str| link::numbers(&batch, column, path);
+            let (records, files, lines) = (number("record")?, number("file")?, number("line")?);
+            let (counts, identities) = (number("lines")?, number("identity")?);
+            let months =
+                batch.column_by_name("month").and_then(|array| array.as_primitive_opt::<Int32Type>());
+            let months = months.ok_or_else(|| missing("month"))?;
+            let voids = batch.column_by_name("void").and_then(|array| array.as_boolean_opt());
+            let voids = voids.ok_or_else(|| missing("void"))?;
+            let keys = link::fixed::<16>(&batch, "key", path)?;
+            let uniques = link::fixed::<16>(&batch, "unique", path)?;
+            for (row, (key, unique)) in keys.into_iter().zip(uniques).enumerate() {
+                let identity = identities.is_valid(row).then(|| identities.value(row));
+                let person = identity.and_then(person_of).filter(|_| !voids.value(row));
+                let record = records.value(row);
+                persons.resize(persons.len().max(record as usize + 1), u32::MAX);
+                let (Some(person), Some(slot)) = (person, persons.get_mut(record as usize)) else { continue };
+                *slot = person;
+                let claim = SpilledClaim {
+                    person,
+                    part,
+                    record,
+                    file_rank: file_rank(files.value(row)),
+                    line: lines.value(row),
+                    lines: counts.value(row),
+                    month: if months.is_valid(row) { months.value(row) } else { 0 },
+                    key,
+                    unique,
+                };
+                if let Some(bucket) = self.out.claims.get_mut((person % self.buckets) as usize) {
+                    bucket.push(claim);
+                }
+            }
+        }
+        Ok(persons)
+    }
+
+    fn rows(
+        &mut self,
+        part: u32,
+        table: &Table,
+        batch: &RecordBatch,
+        persons: &[u32],
+        path: &Path,
+    ) -> Result<(), FileError> {
+        let records = link::numbers(batch, RECORD, path)?;
+        for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
+            let is_facility =
+                table.column(field.name()).is_some_and(|column| column.class == Class::Facility);
+            if let Some(surrogates) = column.as_primitive_opt::<UInt64Type>().filter(|_| is_facility) {
+                // Neighbouring rows share a facility.
+                let mut last = None;
+                for surrogate in surrogates.iter().flatten() {
+                    if last != Some(surrogate) {
+                        self.out.facilities.insert(surrogate);
+                        last = Some(surrogate);
+                    }
+                }
+            }
+        }
+        if !table.is_private() {
+            let all: Vec<u32> = (0..u32::try_from(batch.num_rows()).unwrap_or(u32::MAX)).collect();
+            return self.write(part, table, batch, all, vec![0; batch.num_rows()], 0);
+        }
+        let mut rows: Vec<(Vec<u32>, Vec<u32>)> = vec![(Vec::new(), Vec::new()); self.buckets as usize];
+        for (record, row) in records.values().iter().zip(0_u32..) {
+            let person = persons.get(*record as usize).copied().unwrap_or(u32::MAX);
+            if person == u32::MAX {
+                continue;
+            }
+            if let Some((rows, persons)) = rows.get_mut((person % self.buckets) as usize) {
+                rows.push(row);
+                persons.push(person);
+            }
+        }
+        for ((rows, persons), bucket) in rows.into_iter().zip(0_u32..) {
+            if !rows.is_empty() {
+                self.write(part, table, batch, rows, persons, bucket)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        part: u32,
+        table: &Table,
+        batch: &RecordBatch,
+        rows: Vec<u32>,
+        persons: Vec<u32>,
+        bucket: u32,
+    ) -> Result<(), FileError> {
+        let schema = spilled_schema(table);
+        let path = self.out.path(&table.table, bucket);
+        let arrow = |source| FileError::Arrow { path: path.clone(), source };
+        let rows = UInt32Array::from(rows);
+        let parts = UInt32Array::from(vec![part; rows.len()]);
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(persons)), Arc::new(parts)];
+        for column in batch.columns() {
+            columns.push(take(column, &rows, None).map_err(arrow)?);
+        }
+        let spilled = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(arrow)?;
+        let key = (table.table.clone(), bucket);
+        if !self.writers.contains_key(&key) {
+            let file = File::create(&path).map_err(|source| FileError::Io {
+                action: "create",
+                path: path.clone(),
+                source,
+            })?;
+            let writer =
+                StreamWriter::try_new(BufWriter::with_capacity(1 << 18, file), &schema).map_err(arrow)?;
+            self.writers.insert(key.clone(), writer);
+            self.out.tables.insert(table.table.clone());
+        }
+        match self.writers.get_mut(&key) {
+            Some(writer) => writer.write(&spilled).map_err(arrow),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Spilled {
+    fn path(&self, table: &str, bucket: u32) -> PathBuf {
+        self.folder.join(format!("{table}.{bucket}.arrows"))
+    }
+
+    /// The rows of a table in a bucket, in the order in which they were spilled; nothing where there are none.
+    pub(super) fn rows(&self, table: &Table, bucket: u32) -> Result<Option<RecordBatch>, FileError> {
+        let path = self.path(&table.table, bucket);
+        if !self.tables.contains(&table.table) || !path.exists() {
+            return Ok(None);
+        }
+        let arrow = |source| FileError::Arrow { path: path.clone(), source };
+        let file = File::open(&path).map_err(|source| FileError::Io {
+            action: "open",
+            path: path.clone(),
+            source,
+        })?;
+        let reader = StreamReader::try_new_buffered(file, None).map_err(arrow)?;
+        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(arrow)?;
+        arrow::compute::concat_batches(&spilled_schema(table), &batches).map(Some).map_err(arrow)
+    }
+
+    /// Removes the spilled rows of a table in a bucket, once they are published.
+    pub(super) fn drop_rows(&self, table: &Table, bucket: u32) {
+        // What cannot be removed now goes with the folder when publishing ends.
+        let _ = std::fs::remove_file(self.path(&table.table, bucket));
+    }
+}
+
+fn spilled_schema(table: &Table) -> SchemaRef {
+    let mut fields =
+        vec![Field::new(PERSON, DataType::UInt32, false), Field::new(PART, DataType::UInt32, false)];
+    fields.extend(staged_schema(table).fields().iter().map(|field| field.as_ref().clone()));
+    Arc::new(Schema::new(fields))
+}
+
+/// The columns that a spilled row begins with.
+pub(super) struct RowHeads<'b> {
+    pub(super) persons: &'b UInt32Array,
+    pub(super) parts: &'b UInt32Array,
+    pub(super) records: &'b UInt32Array,
+    pub(super) lines: &'b UInt32Array,
+}
+
+impl<'b> RowHeads<'b> {
+    pub(super) fn of(batch: &'b RecordBatch) -> Result<Self, FileError> {
+        let column = |name: &str| {
+            let array = batch.column_by_name(name).and_then(|array| array.as_primitive_opt::<UInt32Type>());
+            array.ok_or_else(|| FileError::Column { path: PathBuf::from("spill"), column: name.to_owned() })
+        };
+        Ok(Self {
+            persons: column(PERSON)?,
+            parts: column(PART)?,
+            records: column(RECORD)?,
+            lines: column(LINE)?,
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! Arrow builders for one staged column, fed with values.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Int32Builder, Int64Builder, StringBuilder,
+    UInt64Builder,
+};
+use arrow::datatypes::DataType;
+
+use crate::formats::Value;
+use crate::keying::Surrogates;
+
+/// Builds one column of a staged table.
+#[derive(Debug)]
+pub(super) enum ColumnBuilder {
+    Text(StringBuilder),
+    Date(Date32Builder),
+    Int(Int64Builder),
+    Decimal5(Decimal128Builder),
+    Bool(BooleanBuilder),
+    Days(Int32Builder),
+    Surrogate { builder: UInt64Builder, last: Option<(Vec<u8>, u64)> },
+}
+
+impl ColumnBuilder {
+    pub(super) fn new(kind: &DataType) -> Self {
+        match kind {
+            DataType::Date32 => Self::Date(Date32Builder::new()),
+            DataType::Int64 => Self::Int(Int64Builder::new()),
+            DataType::Int32 => Self::Days(Int32Builder::new()),
+            DataType::Boolean => Self::Bool(BooleanBuilder::new()),
+            DataType::UInt64 => Self::Surrogate { builder: UInt64Builder::new(), last: None },
+            DataType::Decimal128(_, _) => {
+                Self::Decimal5(Decimal128Builder::new().with_data_type(kind.clone()))
+            }
+            _ => Self::Text(StringBuilder::new()),
+        }
+    }
+
+    /// Appends a value; one of another type than the column's becomes null.
+    pub(super) fn push(&mut self, value: Value<'_>, surrogates: &Surrogates) {
+        match (self, value) {
+            (Self::Text(builder), Value::Text(text)) => builder.append_value(text),
+            (Self::Date(builder), Value::Date(days)) => builder.append_value(days),
+            (Self::Int(builder), Value::Int(number)) => builder.append_value(number),
+            (Self::Decimal5(builder), Value::Decimal5(scaled)) => builder.append_value(i128::from(scaled)),
+            (Self::Bool(builder), Value::Bool(flag)) => builder.append_value(flag),
+            (Self::Days(builder), Value::Days(days)) => builder.append_value(days),
+            (Self::Surrogate { builder, last }, Value::Key(code)) => {
+                // Rows of one facility follow each other, so its surrogate is made once.
+                let surrogate = match last {
+                    Some((known, surrogate)) if known == code => *surrogate,
+                    _ => {
+                        let surrogate = surrogates.facility(code);
+                        *last = Some((code.to_vec(), surrogate));
+                        surrogate
+                    }
+                };
+                builder.append_value(surrogate);
+            }
+            (builder, _) => builder.push_null(),
+        }
+    }
+
+    fn push_null(&mut self) {
+        match self {
+            Self::Text(builder) => builder.append_null(),
+            Self::Date(builder) => builder.append_null(),
+            Self::Int(builder) => builder.append_null(),
+            Self::Decimal5(builder) => builder.append_null(),
+            Self::Bool(builder) => builder.append_null(),
+            Self::Days(builder) => builder.append_null(),
+            Self::Surrogate { builder, .. } => builder.append_null(),
+        }
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(builder) => Arc::new(builder.finish()),
+            Self::Date(builder) => Arc::new(builder.finish()),
+            Self::Int(builder) => Arc::new(builder.finish()),
+            Self::Decimal5(builder) => Arc::new(builder.finish()),
+            Self::Bool(builder) => Arc::new(builder.finish()),
+            Self::Days(builder) => Arc::new(builder.finish()),
+            Self::Surrogate { builder, .. } => Arc::new(builder.finish()),
+        }
+    }
+}
