@@ -60,6 +60,8 @@ pub(crate) struct Group {
     pub(crate) is_open: bool,
     /// Its opener went to quarantine, so its lines are orphans.
     pub(crate) is_broken: bool,
+    /// One of its records says whom it is about.
+    pub(crate) has_person: bool,
     pub(crate) head: Head,
     pub(crate) slots: Slots,
     pub(crate) identity: Identity,
@@ -75,6 +77,7 @@ impl Group {
         Self {
             is_open: false,
             is_broken: false,
+            has_person: false,
             head: Head::default(),
             slots: Slots::new(program.slots),
             identity: Identity::new(program.roles),
@@ -88,6 +91,7 @@ impl Group {
     pub(crate) fn open(&mut self, record: u32, file: u32, line: u64) {
         self.is_open = true;
         self.is_broken = false;
+        self.has_person = false;
         self.head = Head { record, file, line, ..Head::default() };
         self.slots.clear();
         self.identity.erase();

@@ -32,7 +32,6 @@ pub struct Program {
     pub(crate) unique_key: Vec<Slot>,
     pub(crate) month: Option<Slot>,
     pub(crate) roles: usize,
-    pub(crate) has_identity: bool,
     pub(crate) has_trailer: bool,
     pub(crate) has_free_lines: bool,
     pub(crate) totals: Vec<Total>,
@@ -223,7 +222,6 @@ impl<'a> Compiler<'a> {
             unique_key: Vec::new(),
             month: None,
             roles: catalogue.roles.len(),
-            has_identity: false,
             has_trailer,
             has_free_lines: family.group == Grouping::Lines && !has_trailer && framing.skip_lines == 0,
             totals: Vec::new(),
@@ -237,7 +235,6 @@ impl<'a> Compiler<'a> {
             self.program.by_tag.insert(layout.tag.as_bytes().to_vec(), number);
             self.program.records.push(record);
         }
-        self.program.has_identity = self.program.records.iter().any(|record| !record.roles.is_empty());
         self.grouping()?;
         self.program.record_key = self.keys(&self.family.record_key)?;
         self.program.unique_key = self.keys(&self.family.unique_key)?;

@@ -258,13 +258,14 @@ impl<'p> Reader<'p> {
         let Some(layout) = self.program.records.get(record) else { return };
         self.is_closed = false;
         self.enter_group(line, record, claims);
-        if !self.has_header || !self.group.is_open || self.group.is_broken {
+        if !self.group.is_open || self.group.is_broken {
             return self.quarantine(self.line_no, record, "".into(), FaultKind::Orphan);
         }
         if let Some(count) = self.group.counts.get_mut(record) {
             *count += 1;
         }
         self.capture(line, record);
+        self.group.has_person |= !layout.roles.is_empty();
         if layout.roles_when.iter().all(|(at, value)| self.fields.get(line, *at) == value.as_slice()) {
             for (at, role) in &layout.roles {
                 self.group.identity.set(*role, self.fields.get(line, *at));
@@ -297,6 +298,8 @@ impl<'p> Reader<'p> {
         }
         self.settle(None, claims);
         self.group.open(self.next_record, self.file, self.line_no);
+        // Without a good header nobody knows whose file it is.
+        self.group.is_broken = !self.has_header;
         self.next_record += 1;
         let fields = &self.fields;
         self.group.set_key(key.iter().map(|at| fields.get(line, *at)));
@@ -397,7 +400,7 @@ impl<'p> Reader<'p> {
         self.group.head.lines = u32::try_from(stored).unwrap_or(u32::MAX);
         self.group.head.is_void = fault.is_some();
         let claim = Claim { person: &self.group.identity, head: self.group.head.clone() };
-        let has_identity = claims.claim(claim) || !program.has_identity;
+        let has_identity = claims.claim(claim) || !self.group.has_person;
         self.account(fault.or((!has_identity).then_some(FaultKind::NoIdentity)));
     }
 

@@ -22,4 +22,4 @@ pub use evaluate::{Evaluation, EvaluationError, evaluate};
 pub use ingest::{IngestError, Ingested, Progress, ingest};
 pub use link::{LinkError, Linked, link};
 pub use publish::{PublishError, Published, publish};
-pub use quality::{Quality, QualityError, quality};
+pub use quality::{QualityError, quality};

@@ -1,74 +1,14 @@
 //! The quality report: what became of every delivered line, and how well identities are covered and linked.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use catalog_model::SnapshotManifest;
 use catalog_store::{Account, DeliveryRecord, Environment, EnvironmentError, MetaError};
-use serde::{Deserialize, Serialize};
+use reports::quality::{DeliveryQuality, FileQuality, LineAccount, LinkageQuality, Quality, SchemeQuality};
 
 use super::link::{LinkError, Linked, link};
 use super::publish::{DUPLICATE, DuplicateLines};
 use super::store::read_json;
-
-/// The quality of what lies in an environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quality {
-    /// The snapshot that the report is about.
-    pub snapshot: Option<String>,
-    /// Linked persons in the snapshot.
-    pub persons: u64,
-    /// Rows by table.
-    pub tables: BTreeMap<String, u64>,
-    /// All deliveries together.
-    pub total: LineAccount,
-    /// Each delivery.
-    pub deliveries: Vec<DeliveryQuality>,
-    /// What linking found.
-    pub linkage: Linked,
-}
-
-/// One delivery.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliveryQuality {
-    /// The holder's name for it.
-    pub name: String,
-    /// The database.
-    pub database: String,
-    /// The month it is for.
-    pub month: String,
-    /// The sum over its files.
-    pub total: LineAccount,
-    /// Each file.
-    pub files: Vec<FileQuality>,
-}
-
-/// One file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileQuality {
-    /// The path below the delivery.
-    pub path: String,
-    /// The layout.
-    pub family: String,
-    /// What became of its lines.
-    #[serde(flatten)]
-    pub account: LineAccount,
-}
-
-/// What became of lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LineAccount {
-    /// Lines read.
-    pub read: u64,
-    /// Lines stored.
-    pub stored: u64,
-    /// Lines dropped by class, by reason.
-    pub dropped: BTreeMap<String, u64>,
-    /// Lines in quarantine, by kind.
-    pub quarantined: BTreeMap<String, u64>,
-    /// Whether read = stored + dropped + quarantined.
-    pub closes: bool,
-}
 
 /// Why there is no quality report.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +75,7 @@ pub fn quality(
         snapshot: head.map(|head| head.id.to_string()),
         total: line_account(&total),
         deliveries,
-        linkage: link(environment)?,
+        linkage: linkage_quality(link(environment)?),
     })
 }
 
@@ -161,6 +101,21 @@ fn delivery_quality(delivery: DeliveryRecord, sum: &Account) -> DeliveryQuality 
         month: delivery.month,
         total: line_account(sum),
         files: files.collect(),
+    }
+}
+
+fn linkage_quality(linked: Linked) -> LinkageQuality {
+    let schemes = linked.schemes.into_iter().map(|evidence| SchemeQuality {
+        scheme: evidence.scheme,
+        mentions: evidence.mentions,
+        keys: evidence.keys,
+        joins: evidence.joins,
+    });
+    LinkageQuality {
+        run: linked.run,
+        mentions: linked.mentions,
+        persons: linked.persons,
+        schemes: schemes.collect(),
     }
 }
 

@@ -1,0 +1,161 @@
+//! Fixtures written by hand from the format documents: what the reader makes of them, row by row.
+//!
+//! A case is a folder: `input` in UTF-8 with LF, of which the runner makes the bytes of the family's encoding with
+//! CRLF (`\xNN` stands for a raw byte, a last line `\eof` means that the file ends without a line end), the family in
+//! `family`, and `expected`. `UPDATE_EXPECT=1` writes the expectations anew.
+#![cfg(test)]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use catalog_model::{Catalogue, Encoding};
+use expect_test::expect_file;
+use pseudonymizer::claim::Claim;
+use pseudonymizer::formats::{Claims, FilePart, Program, Reader, Value};
+use pseudonymizer::keying::{Identity, Keyer, Surrogates};
+
+mod mutations;
+mod pipeline;
+
+fn bytes(text: &str, encoding: Encoding) -> Vec<u8> {
+    let (text, has_end) = text.strip_suffix("\\eof\n").map_or((text, true), |rest| (rest.trim_end_matches('\n'), false));
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\\x") {
+        encode(before, encoding, &mut bytes);
+        bytes.push(u8::from_str_radix(&after[..2], 16).unwrap());
+        rest = &after[2..];
+    }
+    encode(rest, encoding, &mut bytes);
+    if !has_end {
+        assert_ne!(bytes.last(), Some(&b'\n'));
+    }
+    bytes
+}
+
+fn encode(text: &str, encoding: Encoding, bytes: &mut Vec<u8>) {
+    let text = text.replace('\n', "\r\n");
+    match encoding {
+        Encoding::Utf8 => bytes.extend_from_slice(text.as_bytes()),
+        Encoding::Cp932 => {
+            let (encoded, _, lossy) = encoding_rs::SHIFT_JIS.encode(&text);
+            assert!(!lossy, "not CP932: {text}");
+            bytes.extend_from_slice(&encoded);
+        }
+    }
+}
+
+/// Writes down what the reader says.
+struct Record {
+    text: String,
+    row: Vec<String>,
+    tables: Vec<String>,
+    keyer: Keyer,
+    surrogates: Surrogates,
+    schemes: Vec<String>,
+}
+
+impl Claims for Record {
+    fn value(&mut self, _table: usize, _column: usize, value: Value<'_>) {
+        self.row.push(match value {
+            Value::Null => "-".to_owned(),
+            Value::Text(text) => text.to_owned(),
+            Value::Date(days) => catalog_model::Date::from_days(days).to_string(),
+            Value::Int(number) => number.to_string(),
+            Value::Decimal5(scaled) => format!("{}.{:05}", scaled / 100_000, scaled % 100_000),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Days(days) => format!("{days:#b}"),
+            Value::Key(_) => "keyed".to_owned(),
+        });
+    }
+
+    fn end_row(&mut self, table: usize, record: u32, line: u64) {
+        let row = std::mem::take(&mut self.row).join(" | ");
+        writeln!(self.text, "{:>3} {}#{record}: {row}", line, self.tables[table]).unwrap();
+    }
+
+    fn surrogate(&mut self, parts: &mut dyn Iterator<Item = &[u8]>) -> [u8; 16] {
+        self.surrogates.record(parts)
+    }
+
+    fn claim(&mut self, claim: Claim<&Identity>) -> bool {
+        let head = claim.head.clone();
+        let number = self.keyer.key(claim);
+        let void = if head.is_void { ", void" } else { "" };
+        let known = number.as_ref().map_or("no identity".to_owned(), |claim| format!("identity {}", claim.person.0));
+        let month = head.month.map_or("-".to_owned(), |month| catalog_model::Month::from_index(month).to_string());
+        writeln!(
+            self.text,
+            "    claim#{} line {}, {} lines, {month}, {known}, key {}, unique {}{void}",
+            head.record,
+            head.line,
+            head.lines,
+            head.key.is_some(),
+            head.unique.is_some(),
+        )
+        .unwrap();
+        number.is_some()
+    }
+}
+
+fn read(catalogue: &Catalogue, family: &str, bytes: &[u8]) -> String {
+    let program = Program::compile(catalogue, family).unwrap();
+    let mut record = Record {
+        text: String::new(),
+        row: Vec::new(),
+        tables: program.tables().iter().map(ToString::to_string).collect(),
+        keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], [2; 32]),
+        surrogates: Surrogates::new([3; 32]),
+        schemes: catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect(),
+    };
+    let part = FilePart { file: 0, lines_before: 0, preamble: &[], is_last: true };
+    let summary = Reader::new(&program, 0).read(bytes, &part, &mut record).unwrap();
+    let mut text = record.text;
+    let schemes = record.schemes;
+    for (number, identity) in record.keyer.into_identities().iter().enumerate() {
+        let keys = identity.keys.keys.iter().zip(&schemes).filter(|(key, _)| key.is_some());
+        let names: Vec<&str> = keys.map(|(_, scheme)| scheme.as_str()).collect();
+        let birth = identity.keys.birth.map_or("-".to_owned(), |days| catalog_model::Date::from_days(days).to_string());
+        writeln!(text, "identity {number}: {} | sex {:?} | born {birth}", names.join(" "), identity.keys.sex).unwrap();
+    }
+    for fault in &summary.faults {
+        writeln!(text, "fault line {} {} {} {}", fault.line, fault.record, fault.field, fault.kind).unwrap();
+    }
+    for note in &summary.notes {
+        writeln!(text, "note line {} {}", note.line, note.kind).unwrap();
+    }
+    for total in summary.totals.iter().filter(|total| total.stated.is_some()) {
+        let (stated, line, _) = total.stated.unwrap();
+        writeln!(text, "total stated {stated} on line {line}, counted {}", total.counted).unwrap();
+    }
+    let dropped = program.reasons().iter().zip(&summary.dropped).filter(|(_, lines)| **lines > 0);
+    let dropped: Vec<String> = dropped.map(|(reason, lines)| format!("{lines} {reason}")).collect();
+    writeln!(
+        text,
+        "{} lines = {} stored + {} in quarantine + dropped: {}",
+        summary.read,
+        summary.stored,
+        summary.faults.len(),
+        dropped.join(", ")
+    )
+    .unwrap();
+    let sum = summary.stored + summary.faults.len() as u64 + summary.dropped.iter().sum::<u64>();
+    assert_eq!(summary.read, sum, "the account does not close\n{text}");
+    text
+}
+
+#[test]
+fn hand_written_files_are_read_as_their_documents_say() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut folders: Vec<_> = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 10);
+    for folder in folders {
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let family = text("family").trim().to_owned();
+        let encoding = catalogue.families[&family].framing.encoding;
+        let found = read(&catalogue, &family, &bytes(&text("input"), encoding));
+        expect_file![folder.join("expected")].assert_eq(&found);
+    }
+}

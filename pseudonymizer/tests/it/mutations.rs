@@ -1,0 +1,49 @@
+//! Any change of a byte gives rows and faults whose counts add up, never a panic.
+#![cfg(test)]
+
+use std::sync::LazyLock;
+
+use catalog_model::Catalogue;
+use proptest::prelude::*;
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::builtin().unwrap());
+static INPUTS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(inputs);
+
+fn inputs() -> Vec<(String, Vec<u8>)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut folders: Vec<_> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    let input = |folder: &std::path::PathBuf| {
+        let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let family = text("family").trim().to_owned();
+        let encoding = CATALOGUE.families[&family].framing.encoding;
+        let bytes = super::bytes(&text("input"), encoding);
+        (family, bytes)
+    };
+    folders.iter().map(input).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_mutated_file_is_read_to_its_end_and_its_account_closes(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..3), 1..6),
+    ) {
+        let inputs = &*INPUTS;
+        let (family, bytes) = &inputs[which.index(inputs.len())];
+        let mut bytes = bytes.clone();
+        for (place, byte, how) in changes {
+            let at = place.index(bytes.len().max(1));
+            match how {
+                0 if at < bytes.len() => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                2 if at < bytes.len() => { bytes.remove(at); }
+                _ => {}
+            }
+        }
+        // `read` asserts that the account closes.
+        super::read(&CATALOGUE, family, &bytes);
+    }
+}

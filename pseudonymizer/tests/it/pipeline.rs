@@ -1,0 +1,2 @@
+//! Deliveries through the stages.
+#![cfg(test)]
