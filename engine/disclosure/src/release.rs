@@ -11,8 +11,8 @@ use crate::rules::{few_persons, margins};
 use crate::shape::{OutputKind, Shape};
 use crate::table::{self, Cell, Cells, TOTAL};
 
-/// Cells up to which absent groups are listed as zeros.
-const FILL: usize = 5_000;
+/// Cells up to which absent groups are listed as zeros; in larger tables an absent group means zero.
+const FILL: usize = 120;
 /// Cells beyond which nothing is released.
 const MOST: usize = 200_000;
 
@@ -57,7 +57,11 @@ pub fn release(
 ) -> Result<Release, Withheld> {
     let bad = |error: table::BadEvidence| Withheld::Evidence(error.to_string());
     let mut cells = table::read(evidence.inside(), shape).map_err(bad)?;
-    table::fill(&mut cells, shape, FILL);
+    // Where zeros are hidden an absent group would tell one, so all are listed.
+    let is_whole = table::fill(&mut cells, shape, if thresholds.zero_shown { FILL } else { MOST });
+    if !is_whole && !thresholds.zero_shown {
+        return Err(Withheld::TooLarge(usize::MAX));
+    }
     if shape.is_rollup {
         table::roll_up(&mut cells, shape.keys.len()).map_err(bad)?;
     }

@@ -71,12 +71,12 @@ fn check_key(cell: &EvidenceCell, shape: &Shape) -> Result<(), BadEvidence> {
     if is_declared { Ok(()) } else { Err(BadEvidence::KeyValue) }
 }
 
-/// Adds empty cells for the declared values that nobody has, where the whole table stays below `most` cells; a query
-/// without groups always has its one cell.
-pub(crate) fn fill(cells: &mut Cells, shape: &Shape, most: usize) {
+/// Adds empty cells for the declared values that nobody has, and says so, where the whole table has at most `most`
+/// cells; a query without groups always has its one cell.
+pub(crate) fn fill(cells: &mut Cells, shape: &Shape, most: usize) -> bool {
     let whole = shape.keys.iter().try_fold(1_usize, |product, key| product.checked_mul(key.values.len()));
     if whole.is_none_or(|whole| whole > most) {
-        return;
+        return false;
     }
     let mut keys = vec![Vec::new()];
     for key in &shape.keys {
@@ -92,6 +92,7 @@ pub(crate) fn fill(cells: &mut Cells, shape: &Shape, most: usize) {
     for key in keys {
         cells.entry(key).or_insert_with(|| empty.clone());
     }
+    true
 }
 
 /// Adds the margins of a roll-up: for each cell, the totals over its last keys.

@@ -33,6 +33,9 @@ enum Command {
         /// The socket.
         #[arg(long)]
         socket: PathBuf,
+        /// Ends when the program that started it does.
+        #[arg(long)]
+        end_with_parent: bool,
     },
     /// Answers on standard input and output until the input ends.
     Ask {
@@ -82,7 +85,13 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Serve { env, socket } => Ok(serve(&Arc::new(open(&env)?), &socket)?),
+        Command::Serve { env, socket, end_with_parent } => {
+            if end_with_parent {
+                rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+            }
+            let listens = || writeln!(stdout(), "listening on {}", socket.display());
+            Ok(serve(&Arc::new(open(&env)?), &socket, listens)?)
+        }
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
         Command::Vet { catalog, permit, sql } => vet(&catalog, &permit, sql),

@@ -28,12 +28,17 @@ pub enum ServeError {
     Frame(#[from] FrameError),
 }
 
-/// Answers connections on the socket at `path` until the process ends. Only the same user may connect.
+/// Answers connections on the socket at `path` until the process ends. Only the same user may connect; `listens` is
+/// called once when they can.
 ///
 /// # Errors
 ///
 /// The socket cannot be made.
-pub fn serve(guard: &Arc<Guard>, path: &Path) -> Result<(), ServeError> {
+pub fn serve(
+    guard: &Arc<Guard>,
+    path: &Path,
+    listens: impl FnOnce() -> std::io::Result<()>,
+) -> Result<(), ServeError> {
     let listen = |source| ServeError::Listen { path: path.to_owned(), source };
     // A socket that a dead guard left behind would refuse the new one.
     if UnixStream::connect(path).is_err() {
@@ -42,6 +47,7 @@ pub fn serve(guard: &Arc<Guard>, path: &Path) -> Result<(), ServeError> {
     let listener = UnixListener::bind(path).map_err(listen)?;
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(path, private).map_err(listen)?;
+    listens().map_err(listen)?;
     for connection in listener.incoming() {
         let Ok(connection) = connection else { continue };
         if !is_same_user(&connection) {

@@ -1,0 +1,109 @@
+//! `misu doctor`: what is wrong with an environment, and what to do.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use catalog_store::{Environment, KeyRole};
+use serde::Serialize;
+
+use super::Env;
+use crate::failure::Failure;
+use crate::programs::Program;
+use crate::screen;
+
+/// One thing that was looked at.
+#[derive(Serialize)]
+struct Finding {
+    what: &'static str,
+    is_well: bool,
+    text: String,
+}
+
+/// Looks at the environment and prints what it finds; fails where something is wrong.
+pub(crate) fn run(env: &Env) -> Result<ExitCode, Failure> {
+    let environment = Environment::open(&env.env)?;
+    let findings = [
+        configuration(&environment),
+        keys(&environment),
+        catalogue(&environment),
+        snapshots(&environment),
+        record(&env.env),
+        programs(),
+    ];
+    let is_well = findings.iter().all(|finding| finding.is_well);
+    if env.json {
+        let form = |_| Failure::Form { program: "misu", what: "JSON" };
+        screen::say(&serde_json::to_string_pretty(&findings).map_err(form)?);
+    } else {
+        for finding in &findings {
+            let mark = if finding.is_well { "ok " } else { "!! " };
+            screen::say(&format!("{mark}{:14} {}", finding.what, finding.text));
+        }
+    }
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn configuration(environment: &Environment) -> Finding {
+    let config = environment.config();
+    let demo = match config.demo_seed {
+        Some(seed) => format!("; a DEMO: every key is derived from seed {seed} and protects nothing"),
+        None => String::new(),
+    };
+    Finding { what: "configuration", is_well: true, text: format!("{} buckets{demo}", config.buckets) }
+}
+
+fn keys(environment: &Environment) -> Finding {
+    let missing: Vec<&str> =
+        KeyRole::ALL.into_iter().filter(|role| environment.key(*role).is_err()).map(KeyRole::as_str).collect();
+    let text = if missing.is_empty() {
+        format!("{} keys, one for each role", KeyRole::ALL.len())
+    } else {
+        format!("cannot read the keys {}; restore keys/ from a backup", missing.join(", "))
+    };
+    Finding { what: "keys", is_well: missing.is_empty(), text }
+}
+
+fn catalogue(environment: &Environment) -> Finding {
+    match environment.catalogue() {
+        Ok((catalogue, _)) => Finding {
+            what: "catalogue",
+            is_well: true,
+            text: format!("{} layouts, {} tables", catalogue.families.len(), catalogue.tables.len()),
+        },
+        Err(error) => Finding { what: "catalogue", is_well: false, text: error.to_string() },
+    }
+}
+
+fn snapshots(environment: &Environment) -> Finding {
+    let found = environment.snapshots().map_err(|error| error.to_string());
+    match found.and_then(|snapshots| snapshots.all().map_err(|error| error.to_string())) {
+        Ok(all) => {
+            let latest = all.last().map_or_else(|| "none yet; run `misu publish`".to_owned(), |(number, manifest)| {
+                format!("{number}, the latest {} for {} persons", manifest.id.short(), manifest.body.persons)
+            });
+            Finding { what: "snapshots", is_well: true, text: latest }
+        }
+        Err(text) => Finding { what: "snapshots", is_well: false, text },
+    }
+}
+
+fn record(env: &Path) -> Finding {
+    match audit::verify_file(&env.join("audit").join(audit::LOG_FILE)) {
+        Ok(verified) => {
+            let unclosed = verified.unclosed.len();
+            let text = format!("{} entries verified, {unclosed} queries without an end", verified.entries);
+            Finding { what: "record", is_well: true, text }
+        }
+        Err(error) => Finding { what: "record", is_well: false, text: error.to_string() },
+    }
+}
+
+fn programs() -> Finding {
+    let missing: Vec<String> = [Program::Ingest, Program::Guard, Program::Gateway]
+        .into_iter()
+        .filter_map(|program| program.command().err())
+        .map(|error| error.to_string())
+        .collect();
+    let is_well = missing.is_empty();
+    Finding { what: "programs", is_well, text: if is_well { "all beside this one".to_owned() } else { missing.join("; ") } }
+}

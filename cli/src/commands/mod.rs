@@ -1,0 +1,184 @@
+//! The sub-commands.
+
+mod audit;
+mod doctor;
+mod query;
+mod synth;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::programs::Program;
+use crate::{demo, portal, screen};
+
+pub(crate) use query::{Ask, Format, shown};
+pub(crate) use synth::{Synth, write as write_synthetic};
+
+/// A Visiting environment for linked, pseudonymized public health databases.
+#[derive(Parser)]
+#[command(name = "misu", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows the whole main job: invented deliveries in, protected answers out, the portal left running.
+    Demo(demo::Demo),
+    /// Writes deliveries of an invented population, with the truth beside them.
+    Synth(Synth),
+    /// Makes an environment: rooms, keys, metadata database, catalogue, record.
+    Init {
+        /// The directory, empty or absent.
+        env: PathBuf,
+        /// Makes a demo, whose keys are derived from this seed and protect nothing.
+        #[arg(long)]
+        demo_seed: Option<u64>,
+        /// Buckets that persons are spread over.
+        #[arg(long, default_value_t = 16)]
+        buckets: u32,
+    },
+    /// Takes a delivery in, or every delivery of a folder; the same delivery twice changes nothing.
+    Ingest {
+        /// The delivery's folder.
+        delivery: PathBuf,
+        #[command(flatten)]
+        env: Env,
+    },
+    /// Links every identity by person.
+    Link {
+        #[command(flatten)]
+        env: Env,
+    },
+    /// Publishes a snapshot and prints its id.
+    Publish {
+        #[command(flatten)]
+        env: Env,
+    },
+    /// Reports on deliveries, quarantine and linkage.
+    Quality {
+        #[command(flatten)]
+        env: Env,
+        /// The snapshot, where not the latest.
+        #[arg(long)]
+        snapshot: Option<String>,
+        /// Writes the report as a page.
+        #[arg(long)]
+        html: Option<PathBuf>,
+    },
+    /// Says whether a query would run, without running it.
+    Vet {
+        #[command(flatten)]
+        ask: Ask,
+        /// Prints the verdict as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Vets without an environment: the folder of catalogue files.
+        #[arg(long, requires = "permit", conflicts_with = "env")]
+        catalog: Option<PathBuf>,
+        /// Vets without an environment: the approved application.
+        #[arg(long, requires = "catalog")]
+        permit: Option<PathBuf>,
+    },
+    /// Runs a query and prints its protected table.
+    Query {
+        #[command(flatten)]
+        ask: Ask,
+        /// The form of the table.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
+    /// Verifies and shows the record.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Audit,
+    },
+    /// Starts the guard and the portal.
+    Serve(portal::Serve),
+    /// Says what is wrong with an environment and what to do.
+    Doctor {
+        #[command(flatten)]
+        env: Env,
+    },
+}
+
+/// The environment and how figures are printed.
+#[derive(Parser)]
+pub(crate) struct Env {
+    /// The environment.
+    #[arg(long)]
+    pub(crate) env: PathBuf,
+    /// Prints figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Env {
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--env".to_owned(), self.env.display().to_string()];
+        arguments.extend(self.json.then(|| "--json".to_owned()));
+        arguments
+    }
+}
+
+impl Arguments {
+    /// Runs the command.
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        match self.command {
+            Command::Demo(demo) => demo.run(),
+            Command::Synth(synth) => synth.run(),
+            Command::Init { env, demo_seed, buckets } => {
+                let mut arguments = vec!["init".to_owned(), env.display().to_string()];
+                arguments.extend(["--buckets".to_owned(), buckets.to_string()]);
+                arguments.extend(demo_seed.into_iter().flat_map(|seed| ["--demo-seed".to_owned(), seed.to_string()]));
+                ingest(&arguments)
+            }
+            Command::Ingest { delivery, env } => {
+                let mut arguments = vec!["ingest".to_owned(), delivery.display().to_string()];
+                arguments.extend(env.arguments());
+                ingest(&arguments)
+            }
+            Command::Link { env } => ingest(&[vec!["link".to_owned()], env.arguments()].concat()),
+            Command::Publish { env } => ingest(&[vec!["publish".to_owned()], env.arguments()].concat()),
+            Command::Quality { env, snapshot, html } => quality(&env, snapshot, html),
+            Command::Vet { ask, json, catalog, permit } => match (catalog, permit) {
+                (Some(catalog), Some(permit)) => ask.vet_offline(&catalog, &permit, json),
+                _ => ask.vet(json),
+            },
+            Command::Query { ask, format } => ask.query(format),
+            Command::Audit { command } => command.run(),
+            Command::Serve(serve) => serve.run(),
+            Command::Doctor { env } => doctor::run(&env),
+        }
+    }
+}
+
+fn ingest(arguments: &[String]) -> Result<ExitCode, Failure> {
+    Program::Ingest.run(arguments).map(|()| ExitCode::SUCCESS)
+}
+
+fn quality(env: &Env, snapshot: Option<String>, html: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let mut arguments = vec!["quality".to_owned(), "--env".to_owned(), env.env.display().to_string()];
+    arguments.extend(snapshot.into_iter().flat_map(|id| ["--snapshot".to_owned(), id]));
+    let printed = Program::Ingest.output(&arguments)?;
+    if env.json {
+        screen::write(&printed);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let form = |_| Failure::Form { program: Program::Ingest.name(), what: "a quality report" };
+    let report: reports::quality::Quality = serde_json::from_slice(&printed).map_err(form)?;
+    match html {
+        None => screen::say(&reports::quality::text(&report, screen::language())),
+        Some(path) => {
+            let page = reports::quality::page(&report)
+                .map_err(|error| Failure::Fault(format!("the page cannot be made: {error}")))?;
+            std::fs::write(&path, page).map_err(crate::failure::io("write", &path))?;
+            screen::note(&format!("{}", path.display()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

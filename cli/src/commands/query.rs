@@ -1,0 +1,146 @@
+//! `misu vet` and `misu query`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use catalog_store::Environment;
+use clap::{Parser, ValueEnum};
+use engine_protocol::{ClientReply, ClientRequest, Question, ReleasedTable, Verdict, VerdictKind};
+
+use crate::ask::Guard;
+use crate::failure::{DENIED, Failure, REFUSED, WITHHELD, io};
+use crate::programs::Program;
+use crate::screen;
+
+/// The user of a demo environment who asks where nobody is named.
+const DEMO_USER: &str = "demo-researcher";
+const DEMO_PROJECT: &str = "demo";
+
+/// Who asks what, and where.
+#[derive(Parser)]
+pub(crate) struct Ask {
+    /// The environment.
+    #[arg(long)]
+    env: Option<PathBuf>,
+    /// The project.
+    #[arg(long, default_value = DEMO_PROJECT)]
+    project: String,
+    /// The user; the operating system's where it is left out, `demo-researcher` in a demo.
+    #[arg(long)]
+    user: Option<String>,
+    /// The query; standard input where neither it nor a file is given.
+    sql: Option<String>,
+    /// The file with the query.
+    #[arg(short, long, conflicts_with = "sql")]
+    file: Option<PathBuf>,
+}
+
+/// The form of a released table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned text.
+    Table,
+    /// Comma-separated values.
+    Csv,
+    /// JSON.
+    Json,
+    /// An Arrow IPC file.
+    Arrow,
+    /// An Excel workbook.
+    Xlsx,
+}
+
+impl Ask {
+    /// Prints the verdict.
+    pub(crate) fn vet(&self, json: bool) -> Result<ExitCode, Failure> {
+        let (mut guard, question) = self.question()?;
+        match guard.ask(&ClientRequest::Vet(question.clone()))? {
+            ClientReply::Verdict(verdict) => show_verdict(&verdict, &question.sql, json),
+            other => unexpected(other),
+        }
+    }
+
+    /// Prints the verdict under a catalogue folder and a permit file.
+    pub(crate) fn vet_offline(&self, catalog: &Path, permit: &Path, json: bool) -> Result<ExitCode, Failure> {
+        let sql = self.sql()?;
+        let arguments = [
+            "vet".to_owned(),
+            "--catalog".to_owned(),
+            catalog.display().to_string(),
+            "--permit".to_owned(),
+            permit.display().to_string(),
+            sql.clone(),
+        ];
+        let printed = Program::Guard.output(&arguments)?;
+        let verdict: Verdict = serde_json::from_slice(&printed)
+            .map_err(|_| Failure::Form { program: Program::Guard.name(), what: "a verdict" })?;
+        show_verdict(&verdict, &sql, json)
+    }
+
+    /// Prints the protected table, or why there is none.
+    pub(crate) fn query(&self, format: Format) -> Result<ExitCode, Failure> {
+        let (mut guard, question) = self.question()?;
+        match guard.ask(&ClientRequest::Query(question.clone()))? {
+            ClientReply::Released(table) => {
+                screen::write(&shown(&table, format)?);
+                Ok(ExitCode::SUCCESS)
+            }
+            ClientReply::Verdict(verdict) => show_verdict(&verdict, &question.sql, false),
+            ClientReply::Withheld => {
+                screen::note("withheld: nothing can be released for this question");
+                Ok(ExitCode::from(WITHHELD))
+            }
+            other => unexpected(other),
+        }
+    }
+
+    fn question(&self) -> Result<(Guard, Question), Failure> {
+        let env = self.env.as_deref().ok_or_else(|| Failure::Call("--env is missing".to_owned()))?;
+        let environment = Environment::open(env)?;
+        let is_demo = environment.config().demo_seed.is_some();
+        let user = self.user.clone().or_else(|| is_demo.then(|| DEMO_USER.to_owned()));
+        let user = user.or_else(|| std::env::var("USER").ok()).unwrap_or_default();
+        let question = Question { user, project: self.project.clone(), sql: self.sql()? };
+        Ok((Guard::of(env)?, question))
+    }
+
+    fn sql(&self) -> Result<String, Failure> {
+        match (&self.sql, &self.file) {
+            (Some(sql), _) => Ok(sql.clone()),
+            (None, Some(file)) => std::fs::read_to_string(file).map_err(io("read", file)),
+            (None, None) => std::io::read_to_string(std::io::stdin()).map_err(io("read", "standard input")),
+        }
+    }
+}
+
+/// The table in the form that was asked for.
+pub(crate) fn shown(table: &ReleasedTable, format: Format) -> Result<Vec<u8>, Failure> {
+    Ok(match format {
+        Format::Table => reports::table::text(table, screen::language()).into_bytes(),
+        Format::Csv => reports::table::csv(table).into_bytes(),
+        Format::Json => reports::table::json(table)?.into_bytes(),
+        Format::Arrow => reports::table::arrow(table)?,
+        Format::Xlsx => reports::table::xlsx(table)?,
+    })
+}
+
+fn show_verdict(verdict: &Verdict, sql: &str, json: bool) -> Result<ExitCode, Failure> {
+    if json {
+        let form = |_| Failure::Form { program: Program::Guard.name(), what: "a verdict" };
+        screen::say(&serde_json::to_string(verdict).map_err(form)?);
+    } else {
+        screen::say(&reports::verdict::text(verdict, sql, screen::language()));
+    }
+    Ok(match verdict.verdict {
+        VerdictKind::Vetted => ExitCode::SUCCESS,
+        VerdictKind::Refused => ExitCode::from(REFUSED),
+        VerdictKind::Denied => ExitCode::from(DENIED),
+    })
+}
+
+fn unexpected(reply: ClientReply) -> Result<ExitCode, Failure> {
+    match reply {
+        ClientReply::Fault { message } => Err(Failure::Fault(message)),
+        _ => Err(Failure::Form { program: Program::Guard.name(), what: "an answer to this question" }),
+    }
+}

@@ -1,0 +1,216 @@
+//! `misu serve`: the guard and the portal, in the foreground or left running.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitCode, Stdio};
+
+use clap::Parser;
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde::{Deserialize, Serialize};
+
+use crate::ask;
+use crate::failure::{Failure, io};
+use crate::programs::Program;
+use crate::screen;
+
+/// Starts the guard and the portal.
+#[derive(Parser)]
+pub(crate) struct Serve {
+    /// The environment.
+    #[arg(long)]
+    env: PathBuf,
+    /// The address of the portal.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Ends the guard and portal that were left running.
+    #[arg(long, conflicts_with = "listen")]
+    stop: bool,
+}
+
+impl Serve {
+    /// Runs the command.
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        if self.stop {
+            stop(&self.env)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut running = Running::start(&self.env, &self.listen, Streams::Ours)?;
+        running.announce();
+        // Both end with us; if one ends by itself, so do we.
+        let status = running.gateway.wait().map_err(|source| Failure::Start { program: "misu-gateway", source })?;
+        let _ = running.guard.kill();
+        Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Where the programs' words go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// To our own standard error, and the programs end with us.
+    Ours,
+    /// Into files of the environment, and the programs go on when we end.
+    Files,
+}
+
+/// A running guard and portal.
+pub(crate) struct Running {
+    guard: Child,
+    gateway: Child,
+    address: String,
+    tokens: Vec<Token>,
+}
+
+/// A token that lets one user in, shown once.
+struct Token {
+    user: &'static str,
+    secret: String,
+}
+
+/// What the portal reads of a token.
+#[derive(Serialize)]
+struct StoredToken<'a> {
+    user: &'a str,
+    project: &'a str,
+    sha256: String,
+}
+
+/// The process numbers of programs that were left running.
+#[derive(Serialize, Deserialize)]
+struct Left {
+    guard: u32,
+    gateway: u32,
+}
+
+const DEMO_USERS: [&str; 1] = ["demo-researcher"];
+const DEMO_PROJECT: &str = "demo";
+
+impl Running {
+    /// Starts both and waits until they listen.
+    pub(crate) fn start(env: &Path, listen: &str, streams: Streams) -> Result<Self, Failure> {
+        let tokens = make_tokens(env)?;
+        let socket = ask::socket(env);
+        let text = |path: &Path| path.display().to_string();
+        let arguments = ["serve".to_owned(), "--env".to_owned(), text(env), "--socket".to_owned(), text(&socket)];
+        let mut guard = spawn(Program::Guard, &arguments, env, streams)?;
+        wait_for_line(&mut guard, Program::Guard)?;
+        let arguments = [
+            "--guard".to_owned(),
+            text(&socket),
+            "--listen".to_owned(),
+            listen.to_owned(),
+            "--token-file".to_owned(),
+            text(&token_file(env)),
+        ];
+        let started = spawn(Program::Gateway, &arguments, env, streams)
+            .and_then(|mut gateway| Ok((wait_for_line(&mut gateway, Program::Gateway)?, gateway)));
+        let (address, gateway) = started.inspect_err(|_| {
+            let _ = guard.kill();
+        })?;
+        Ok(Self { guard, gateway, address, tokens })
+    }
+
+    /// Tells where the portal is and how to get in.
+    pub(crate) fn announce(&self) {
+        screen::say(&format!("The portal listens on {}", self.address));
+        for token in &self.tokens {
+            screen::say(&format!("  sign in as {} with the token {}", token.user, token.secret));
+        }
+    }
+
+    /// Lets both go on after us.
+    pub(crate) fn leave(self, env: &Path) -> Result<(), Failure> {
+        let left = Left { guard: self.guard.id(), gateway: self.gateway.id() };
+        let path = left_file(env);
+        let text = serde_json::to_string(&left).unwrap_or_default();
+        std::fs::write(&path, text).map_err(io("write", path))
+    }
+}
+
+/// Ends a guard and portal that were left running; nothing where there are none.
+pub(crate) fn stop(env: &Path) -> Result<(), Failure> {
+    let path = left_file(env);
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
+    let left: Left = serde_json::from_str(&text)
+        .map_err(|_| Failure::Form { program: "misu serve", what: "a list of processes" })?;
+    for (process, program) in [(left.gateway, Program::Gateway), (left.guard, Program::Guard)] {
+        // The number may belong to somebody else by now, so the program's name decides.
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        if name.trim_end() == program.name() {
+            let number = process.to_string();
+            let _ = std::process::Command::new("kill").arg(number).status();
+        }
+    }
+    std::fs::remove_file(&path).map_err(io("remove", path))
+}
+
+fn spawn(program: Program, arguments: &[String], env: &Path, streams: Streams) -> Result<Child, Failure> {
+    let mut command = program.command()?;
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    match streams {
+        Streams::Ours => {
+            command.arg("--end-with-parent");
+        }
+        Streams::Files => {
+            let path = env.join("scratch").join(format!("{}.log", program.name()));
+            let file = File::create(&path).map_err(io("create", path))?;
+            // A group of its own, so that the terminal's interrupt does not reach it.
+            command.stderr(file).process_group(0);
+        }
+    }
+    command.spawn().map_err(|source| Failure::Start { program: program.name(), source })
+}
+
+/// The programs print one line when they listen.
+fn wait_for_line(child: &mut Child, program: Program) -> Result<String, Failure> {
+    let out = child.stdout.take().ok_or(Failure::Form { program: program.name(), what: "a line" })?;
+    let mut line = String::new();
+    let read = BufReader::new(out).read_line(&mut line);
+    if read.is_ok_and(|bytes| bytes > 0) {
+        return Ok(line.trim_end().to_owned());
+    }
+    let status = child.wait().map_err(|source| Failure::Start { program: program.name(), source })?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    Err(Failure::Ended { program: program.name(), code })
+}
+
+fn make_tokens(env: &Path) -> Result<Vec<Token>, Failure> {
+    let mut tokens = Vec::new();
+    for user in DEMO_USERS {
+        let mut bytes = [0; 24];
+        SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::Random)?;
+        tokens.push(Token { user, secret: hex(&bytes) });
+    }
+    let stored: Vec<StoredToken<'_>> = tokens
+        .iter()
+        .map(|token| StoredToken {
+            user: token.user,
+            project: DEMO_PROJECT,
+            sha256: hex(digest(&SHA256, token.secret.as_bytes()).as_ref()),
+        })
+        .collect();
+    let path = token_file(env);
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    let file = file.map_err(io("create", &path))?;
+    serde_json::to_writer(file, &stored).map_err(|error| Failure::Io {
+        action: "write",
+        path,
+        source: error.into(),
+    })?;
+    Ok(tokens)
+}
+
+fn token_file(env: &Path) -> PathBuf {
+    env.join("keys").join("portal-tokens.json")
+}
+
+fn left_file(env: &Path) -> PathBuf {
+    env.join("scratch").join("left-running.json")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,62 @@
+//! The programs beside this one.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+
+use crate::failure::Failure;
+
+/// A program of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// Reads identities.
+    Ingest,
+    /// Holds permits and the record.
+    Guard,
+    /// Speaks HTTP.
+    Gateway,
+}
+
+impl Program {
+    /// The program's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "misu-ingest",
+            Self::Guard => "misu-guard",
+            Self::Gateway => "misu-gateway",
+        }
+    }
+
+    /// A command that starts it.
+    pub(crate) fn command(self) -> Result<Command, Failure> {
+        let own = std::env::current_exe().map_err(|source| Failure::Start { program: self.name(), source })?;
+        let path: PathBuf = own.with_file_name(self.name());
+        if path.is_file() { Ok(Command::new(path)) } else { Err(Failure::Missing(path)) }
+    }
+
+    /// Runs it to its end with our own streams.
+    pub(crate) fn run(self, arguments: &[String]) -> Result<(), Failure> {
+        let status = self.command()?.args(arguments).status();
+        self.check(status.map_err(|source| Failure::Start { program: self.name(), source })?)
+    }
+
+    /// Runs it to its end and takes what it prints; what it tells goes to our standard error.
+    pub(crate) fn output(self, arguments: &[String]) -> Result<Vec<u8>, Failure> {
+        let output = self
+            .command()?
+            .args(arguments)
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|source| Failure::Start { program: self.name(), source })?;
+        self.check(output.status)?;
+        Ok(output.stdout)
+    }
+
+    fn check(self, status: ExitStatus) -> Result<(), Failure> {
+        if status.success() {
+            return Ok(());
+        }
+        // A signal has no code; it is our fault like any other end that nobody planned.
+        let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+        Err(Failure::Ended { program: self.name(), code })
+    }
+}
