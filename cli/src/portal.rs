@@ -41,7 +41,8 @@ impl Serve {
         let mut running = Running::start(&self.env, &self.listen, Streams::Ours)?;
         running.announce();
         // Both end with us; if one ends by itself, so do we.
-        let status = running.gateway.wait().map_err(|source| Failure::Start { program: "misu-gateway", source })?;
+        let status =
+            running.gateway.wait().map_err(|source| Failure::Start { program: "misu-gateway", source })?;
         let _ = running.guard.kill();
         Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -94,7 +95,8 @@ impl Running {
         let tokens = make_tokens(env)?;
         let socket = ask::socket(env);
         let text = |path: &Path| path.display().to_string();
-        let arguments = ["serve".to_owned(), "--env".to_owned(), text(env), "--socket".to_owned(), text(&socket)];
+        let arguments =
+            ["serve".to_owned(), "--env".to_owned(), text(env), "--socket".to_owned(), text(&socket)];
         let mut guard = spawn(Program::Guard, &arguments, env, streams)?;
         wait_for_line(&mut guard, Program::Guard)?;
         let arguments = [

@@ -28,7 +28,8 @@ impl Program {
 
     /// A command that starts it.
     pub(crate) fn command(self) -> Result<Command, Failure> {
-        let own = std::env::current_exe().map_err(|source| Failure::Start { program: self.name(), source })?;
+        let own =
+            std::env::current_exe().map_err(|source| Failure::Start { program: self.name(), source })?;
         let path: PathBuf = own.with_file_name(self.name());
         if path.is_file() { Ok(Command::new(path)) } else { Err(Failure::Missing(path)) }
     }

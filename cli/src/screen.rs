@@ -21,9 +21,9 @@ pub(crate) fn note(text: &str) {
 
 /// The language of a terminal: Japanese where the locale says so, else English.
 pub(crate) fn language() -> reports::Language {
-    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|name| {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    });
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     if locale.is_some_and(|locale| locale.starts_with("ja")) {
         reports::Language::Japanese
     } else {

@@ -105,8 +105,9 @@ impl Failure {
 impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        let is_rejection =
-            error.downcast_ref::<IngestError>().is_some_and(|error| matches!(error, IngestError::Rejected(_)));
+        let is_rejection = error
+            .downcast_ref::<IngestError>()
+            .is_some_and(|error| matches!(error, IngestError::Rejected(_)));
         Self { error, code: if is_rejection { 6 } else { 1 } }
     }
 }
@@ -261,7 +262,11 @@ fn publish(shared: &Shared) -> Result<(), Failure> {
     let manifest = &published.manifest;
     if !published.is_known {
         let event = Event::new(Kind::SnapshotPublished, WHO).subject(manifest.id.as_str());
-        log.record(event.with("persons", manifest.body.persons).with("new_persons", u64::from(published.new_persons)))?;
+        log.record(
+            event
+                .with("persons", manifest.body.persons)
+                .with("new_persons", u64::from(published.new_persons)),
+        )?;
     }
     if shared.json {
         return print_json(&PublishedView {

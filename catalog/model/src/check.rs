@@ -53,7 +53,8 @@ impl Findings<'_> {
             self.record(&file, record);
         }
         let totals = family.totals.iter().flat_map(|total| std::iter::once(&total.stated).chain(&total.sum));
-        let references = family.record_key.iter().chain(&family.unique_key).chain(&family.month).chain(totals);
+        let references =
+            family.record_key.iter().chain(&family.unique_key).chain(&family.month).chain(totals);
         for reference in references {
             if family.field(reference).is_none() {
                 self.unknown(&file, "keys", &reference.to_string());

@@ -53,8 +53,11 @@ fn configuration(environment: &Environment) -> Finding {
 }
 
 fn keys(environment: &Environment) -> Finding {
-    let missing: Vec<&str> =
-        KeyRole::ALL.into_iter().filter(|role| environment.key(*role).is_err()).map(KeyRole::as_str).collect();
+    let missing: Vec<&str> = KeyRole::ALL
+        .into_iter()
+        .filter(|role| environment.key(*role).is_err())
+        .map(KeyRole::as_str)
+        .collect();
     let text = if missing.is_empty() {
         format!("{} keys, one for each role", KeyRole::ALL.len())
     } else {
@@ -78,9 +81,16 @@ fn snapshots(environment: &Environment) -> Finding {
     let found = environment.snapshots().map_err(|error| error.to_string());
     match found.and_then(|snapshots| snapshots.all().map_err(|error| error.to_string())) {
         Ok(all) => {
-            let latest = all.last().map_or_else(|| "none yet; run `misu publish`".to_owned(), |(number, manifest)| {
-                format!("{number}, the latest {} for {} persons", manifest.id.short(), manifest.body.persons)
-            });
+            let latest = all.last().map_or_else(
+                || "none yet; run `misu publish`".to_owned(),
+                |(number, manifest)| {
+                    format!(
+                        "{number}, the latest {} for {} persons",
+                        manifest.id.short(),
+                        manifest.body.persons
+                    )
+                },
+            );
             Finding { what: "snapshots", is_well: true, text: latest }
         }
         Err(text) => Finding { what: "snapshots", is_well: false, text },
@@ -105,5 +115,9 @@ fn programs() -> Finding {
         .map(|error| error.to_string())
         .collect();
     let is_well = missing.is_empty();
-    Finding { what: "programs", is_well, text: if is_well { "all beside this one".to_owned() } else { missing.join("; ") } }
+    Finding {
+        what: "programs",
+        is_well,
+        text: if is_well { "all beside this one".to_owned() } else { missing.join("; ") },
+    }
 }

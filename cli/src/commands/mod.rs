@@ -134,7 +134,9 @@ impl Arguments {
             Command::Init { env, demo_seed, buckets } => {
                 let mut arguments = vec!["init".to_owned(), env.display().to_string()];
                 arguments.extend(["--buckets".to_owned(), buckets.to_string()]);
-                arguments.extend(demo_seed.into_iter().flat_map(|seed| ["--demo-seed".to_owned(), seed.to_string()]));
+                arguments.extend(
+                    demo_seed.into_iter().flat_map(|seed| ["--demo-seed".to_owned(), seed.to_string()]),
+                );
                 ingest(&arguments)
             }
             Command::Ingest { delivery, env } => {

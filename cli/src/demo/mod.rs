@@ -77,7 +77,8 @@ impl Demo {
     fn deliver(&self, summary: &mut Summary) -> Result<(), Failure> {
         heading("1. Deliveries of an invented population, in the official formats");
         let begun = Instant::now();
-        let first_month = Month::new(2023, 4).ok_or_else(|| Failure::Fault("2023-04 is a month".to_owned()))?;
+        let first_month =
+            Month::new(2023, 4).ok_or_else(|| Failure::Fault("2023-04 is a month".to_owned()))?;
         let options = Options {
             persons: self.persons,
             months: self.months,
@@ -106,7 +107,8 @@ impl Demo {
         let seed = self.seed.to_string();
         Program::Ingest.run(&["init".to_owned(), text(env), "--demo-seed".to_owned(), seed])?;
         let begun = Instant::now();
-        let arguments = [vec!["ingest".to_owned(), text(&self.dir.join("deliveries"))], env_arguments.to_vec()].concat();
+        let arguments =
+            [vec!["ingest".to_owned(), text(&self.dir.join("deliveries"))], env_arguments.to_vec()].concat();
         Program::Ingest.output(&arguments)?;
         summary.took("reading and keying", begun);
         let begun = Instant::now();
@@ -126,8 +128,8 @@ impl Demo {
         screen::say(&format!("project {PROJECT}: approved for {USER} on this snapshot"));
         let quality = Program::Ingest.output(&["quality", "--env", &text(env)].map(str::to_owned))?;
         let truth = text(&self.dir.join("truth"));
-        let evaluation =
-            Program::Ingest.output(&["evaluate", "--truth", &truth, "--env", &text(env)].map(str::to_owned))?;
+        let evaluation = Program::Ingest
+            .output(&["evaluate", "--truth", &truth, "--env", &text(env)].map(str::to_owned))?;
         summary.figures(&quality, &evaluation)
     }
 }
@@ -158,7 +160,8 @@ fn clear(dir: &Path, env: &Path) -> Result<(), Failure> {
 fn ask_questions(env: &Path) -> Result<(), Failure> {
     heading("3. Ask linked questions; rows stay inside, protected tables come out");
     let mut guard = Guard::of(env)?;
-    let question = |sql: &str| Question { user: USER.to_owned(), project: PROJECT.to_owned(), sql: sql.to_owned() };
+    let question =
+        |sql: &str| Question { user: USER.to_owned(), project: PROJECT.to_owned(), sql: sql.to_owned() };
     for (number, asked) in QUESTIONS.iter().enumerate() {
         screen::say(&format!("\n({}) {}\n    {}\n", number + 1, asked.ja, asked.en));
         screen::say(&indent(asked.sql));
@@ -171,7 +174,9 @@ fn ask_questions(env: &Path) -> Result<(), Failure> {
                     screen::say(&format!("… and {} more rows", rows - ROWS));
                 }
             }
-            other => return Err(Failure::Fault(format!("question {} was not answered: {other:?}", number + 1))),
+            other => {
+                return Err(Failure::Fault(format!("question {} was not answered: {other:?}", number + 1)));
+            }
         }
     }
     screen::say(&format!("\n(6) {}\n    {}\n", REFUSED_QUESTION.ja, REFUSED_QUESTION.en));

@@ -54,7 +54,10 @@ impl Summary {
             let total = &quality.total;
             let quarantined: u64 = total.quarantined.values().sum();
             let dropped: u64 = total.dropped.values().sum();
-            screen::say(&format!("persons     {} linked, {} in truth", quality.persons, evaluation.true_persons));
+            screen::say(&format!(
+                "persons     {} linked, {} in truth",
+                quality.persons, evaluation.true_persons
+            ));
             screen::say(&format!(
                 "lines       {} read = {} stored + {dropped} dropped by class + {quarantined} in quarantine",
                 total.read, total.stored
@@ -68,8 +71,13 @@ impl Summary {
                 evaluation.linked_persons,
             ));
         }
-        let steps: Vec<String> = self.steps.iter().map(|(step, seconds)| format!("{step} {seconds:.1} s")).collect();
-        screen::say(&format!("time        {:.1} s: {}", self.begun.elapsed().as_secs_f64(), steps.join(", ")));
+        let steps: Vec<String> =
+            self.steps.iter().map(|(step, seconds)| format!("{step} {seconds:.1} s")).collect();
+        screen::say(&format!(
+            "time        {:.1} s: {}",
+            self.begun.elapsed().as_secs_f64(),
+            steps.join(", ")
+        ));
         let megabytes = |path: &Path| Ok::<_, Failure>(size(path)? / 1_000_000);
         screen::say(&format!(
             "disk        {} MB deliveries, {} MB snapshot, {} MB environment in all",

@@ -1,6 +1,6 @@
 //! The catalogue as anybody may see it: names, classes, codes; no figure.
 
-use catalog_model::{Class, Column, ColumnKind, Table};
+use catalog_model::{Class, Column, ColumnKind, Domain, Table, Treatment};
 use engine_protocol::{CatalogueColumn, CatalogueTable, CatalogueView};
 
 use crate::guard::{Guard, GuardError};
@@ -8,7 +8,8 @@ use crate::guard::{Guard, GuardError};
 /// The tables and columns with the latest snapshot's period.
 pub(crate) fn catalogue(guard: &Guard) -> Result<CatalogueView, GuardError> {
     let head = guard.head()?;
-    let period = head.as_ref().map(|head| (head.body.period.from.to_string(), head.body.period.to.to_string()));
+    let period =
+        head.as_ref().map(|head| (head.body.period.from.to_string(), head.body.period.to.to_string()));
     Ok(CatalogueView {
         snapshot: head.map(|head| head.id.to_string()),
         period,
@@ -30,7 +31,12 @@ fn describe(guard: &Guard, table: &Table) -> CatalogueTable {
 }
 
 fn column_view(guard: &Guard, table: &Table, column: &Column) -> CatalogueColumn {
-    let system = column.codes.as_ref().and_then(|system| guard.catalogue.codes.get(system));
+    // A looked-up column has the codes of its domain, not those of the code system that it was looked up in.
+    let named = match &column.domain {
+        Some(Domain::Codes(system)) => Some(system),
+        _ => column.codes.as_ref().filter(|_| !matches!(column.treat, Treatment::Lookup(_))),
+    };
+    let system = named.and_then(|system| guard.catalogue.codes.get(system));
     let codes = system.map(|system| system.codes.as_slice()).unwrap_or_default();
     CatalogueColumn {
         name: column.name.clone(),

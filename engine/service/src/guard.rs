@@ -46,8 +46,7 @@ pub enum GuardError {
 }
 
 /// How much one query may use, until deadline classes come.
-const LIMITS: Limits =
-    Limits { cells: 100_000, bytes: 1 << 30, seconds: 120, memory: 4 << 30, threads: 2 };
+const LIMITS: Limits = Limits { cells: 100_000, bytes: 1 << 30, seconds: 120, memory: 4 << 30, threads: 2 };
 
 impl Guard {
     /// Opens the guard of the environment in `root`.

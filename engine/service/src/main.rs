@@ -109,7 +109,8 @@ fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Resul
         Some(path) => Form::parse(&path.display().to_string(), &std::fs::read_to_string(path)?)?,
         None => Form::parse(DEMO_APPLICATION.0, DEMO_APPLICATION.1)?,
     };
-    let (_, head) = environment.snapshots()?.head()?.ok_or("there is no snapshot yet; run `misu publish` first")?;
+    let (_, head) =
+        environment.snapshots()?.head()?.ok_or("there is no snapshot yet; run `misu publish` first")?;
     let now = OffsetDateTime::now_utc();
     let application = form.approve(Approval {
         snapshot: head.id.clone(),

@@ -7,7 +7,8 @@ use catalog_model::{Catalogue, FileEntry, Grant, SnapshotManifest};
 use classified::Protected;
 use engine_disclosure::{KeyLabel, KeyShape, OutputKind, OutputShape, Release, Shape, Withheld};
 use engine_protocol::{
-    BucketSlice, ClientReply, Evidence, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply, WorkerRequest,
+    BucketSlice, ClientReply, Evidence, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply,
+    WorkerRequest,
 };
 use engine_vet::{NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
@@ -32,8 +33,11 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
             return Ok(ClientReply::Verdict(denied_verdict(&denied)));
         }
         Judged::NotVetted(not_vetted) => {
-            let kind =
-                if matches!(not_vetted, NotVetted::Denied(_)) { Kind::QueryDenied } else { Kind::QueryRefused };
+            let kind = if matches!(not_vetted, NotVetted::Denied(_)) {
+                Kind::QueryDenied
+            } else {
+                Kind::QueryRefused
+            };
             let verdict = not_vetted_verdict(&not_vetted);
             record_no(guard, question, kind, verdict.rule.as_deref().unwrap_or_default())?;
             return Ok(ClientReply::Verdict(verdict));
@@ -171,7 +175,8 @@ fn slices(guard: &Guard, vetted: &Vetted) -> Vec<BucketSlice> {
     let mut slices: BTreeMap<u32, BucketSlice> =
         (0..vetted.manifest.body.buckets).map(|bucket| (bucket, BucketSlice::default())).collect();
     for table in vetted.plan.used().keys() {
-        let files = vetted.manifest.body.tables.get(table).map(|entry| entry.files.as_slice()).unwrap_or_default();
+        let files =
+            vetted.manifest.body.tables.get(table).map(|entry| entry.files.as_slice()).unwrap_or_default();
         for file in files.iter().filter(|file| is_reachable(file)) {
             let slice = file.bucket.and_then(|bucket| slices.get_mut(&bucket));
             if let Some(slice) = slice {
@@ -189,7 +194,8 @@ fn shape(plan: &VettedPlan) -> Shape {
         ja: value.ja.clone(),
         en: value.en.clone(),
     };
-    let keys = plan.keys().iter().map(|key| KeyShape { values: key.domain.values.iter().map(label).collect() });
+    let keys =
+        plan.keys().iter().map(|key| KeyShape { values: key.domain.values.iter().map(label).collect() });
     let measure = |at: usize| plan.measures().get(at);
     let outputs = plan.outputs().iter().map(|output| {
         let scale = |at: usize| measure(at).map_or(0, |measure| measure.scale);
@@ -199,7 +205,9 @@ fn shape(plan: &VettedPlan) -> Shape {
             engine_vet::OutputKind::Rows => (OutputKind::Rows, None),
             engine_vet::OutputKind::Persons => (OutputKind::Persons, None),
             engine_vet::OutputKind::Sum(at) => (OutputKind::Sum { measure: at, scale: scale(at) }, unit(at)),
-            engine_vet::OutputKind::Average(at) => (OutputKind::Average { measure: at, scale: scale(at) }, unit(at)),
+            engine_vet::OutputKind::Average(at) => {
+                (OutputKind::Average { measure: at, scale: scale(at) }, unit(at))
+            }
         };
         OutputShape { name: output.name.clone(), kind, unit }
     });

@@ -48,17 +48,24 @@ impl KeyNumbers {
 
     /// The numbers of a column's values; a value outside the domain, and a missing one, is "other".
     fn of(&self, column: &ArrayRef) -> Result<Vec<u32>, WorkerFault> {
-        let text = |value: Option<&str>| value.and_then(|value| self.texts.get(value)).copied().unwrap_or(self.other);
+        let text = |value: Option<&str>| {
+            value.and_then(|value| self.texts.get(value)).copied().unwrap_or(self.other)
+        };
         match (self.kind, column.data_type()) {
             (KeyKind::Text, DataType::Utf8) => Ok(column.as_string::<i32>().iter().map(text).collect()),
             (KeyKind::Text, DataType::Utf8View) => Ok(column.as_string_view().iter().map(text).collect()),
             (KeyKind::Flag, DataType::Boolean) => {
-                let flag = |value: Option<bool>| text(value.map(|value| if value { "true" } else { "false" }));
+                let flag =
+                    |value: Option<bool>| text(value.map(|value| if value { "true" } else { "false" }));
                 Ok(column.as_boolean().iter().map(flag).collect())
             }
             (KeyKind::Date, DataType::Date32) => {
                 let day = |value: Option<i32>| value.and_then(|day| self.days.get(&day)).copied();
-                Ok(column.as_primitive::<Date32Type>().iter().map(|value| day(value).unwrap_or(self.other)).collect())
+                Ok(column
+                    .as_primitive::<Date32Type>()
+                    .iter()
+                    .map(|value| day(value).unwrap_or(self.other))
+                    .collect())
             }
             _ => Err(WorkerFault::Execution),
         }
@@ -183,9 +190,11 @@ fn contribute(sum: &mut SumEvidence, total: i128) {
 /// A column of sums as scaled whole numbers; a sum of nothing is zero.
 fn scaled(column: &ArrayRef, scale: u32) -> Result<Vec<i128>, WorkerFault> {
     match column.data_type() {
-        DataType::Int64 if scale == 0 => {
-            Ok(column.as_primitive::<Int64Type>().iter().map(|value| i128::from(value.unwrap_or_default())).collect())
-        }
+        DataType::Int64 if scale == 0 => Ok(column
+            .as_primitive::<Int64Type>()
+            .iter()
+            .map(|value| i128::from(value.unwrap_or_default()))
+            .collect()),
         DataType::Decimal128(_, places) if i64::from(*places) == i64::from(scale) => {
             Ok(column.as_primitive::<Decimal128Type>().iter().map(Option::unwrap_or_default).collect())
         }

@@ -91,10 +91,8 @@ impl Job {
         let plan = state.optimize(&plan).map_err(|_| WorkerFault::Execution)?;
         self.check(&plan)?;
         let planner = state.query_planner();
-        let plan =
-            planner.create_physical_plan(&plan, &state).await.map_err(|_| WorkerFault::Execution)?;
-        let mut batches =
-            execute_stream(plan, context.task_ctx()).map_err(|_| WorkerFault::Execution)?;
+        let plan = planner.create_physical_plan(&plan, &state).await.map_err(|_| WorkerFault::Execution)?;
+        let mut batches = execute_stream(plan, context.task_ctx()).map_err(|_| WorkerFault::Execution)?;
         let mut cells = Cells::default();
         while let Some(batch) = batches.next().await {
             let batch = batch.map_err(|_| WorkerFault::Execution)?;

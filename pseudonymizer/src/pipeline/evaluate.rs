@@ -110,6 +110,7 @@ fn read_truth(path: &Path) -> Result<Truth, EvaluationError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| EvaluationError::Read { path: path.to_owned(), source })?;
     let mut truth = Truth::new();
+    let mut persons: HashMap<&str, u64> = HashMap::new();
     for (number, line) in text.lines().enumerate().skip(1) {
         let form = || EvaluationError::Form { path: path.to_owned(), line: number + 1 };
         let mut fields = line.split(',');
@@ -119,7 +120,8 @@ fn read_truth(path: &Path) -> Result<Truth, EvaluationError> {
             return Err(form());
         };
         let at = at.parse().map_err(|_| form())?;
-        let person = person.parse().map_err(|_| form())?;
+        let next = persons.len() as u64;
+        let person = *persons.entry(person).or_insert(next);
         truth.entry(delivery.to_owned()).or_default().insert((file.to_owned(), at), person);
     }
     Ok(truth)

@@ -18,13 +18,15 @@ mod mutations;
 mod pipeline;
 
 fn bytes(text: &str, encoding: Encoding) -> Vec<u8> {
-    let (text, has_end) = text.strip_suffix("\\eof\n").map_or((text, true), |rest| (rest.trim_end_matches('\n'), false));
+    let (text, has_end) =
+        text.strip_suffix("\\eof\n").map_or((text, true), |rest| (rest.trim_end_matches('\n'), false));
     let mut bytes = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("\\x") {
         encode(before, encoding, &mut bytes);
-        bytes.push(u8::from_str_radix(&after[..2], 16).unwrap());
-        rest = &after[2..];
+        let (digits, after) = after.split_at(2);
+        bytes.push(u8::from_str_radix(digits, 16).unwrap());
+        rest = after;
     }
     encode(rest, encoding, &mut bytes);
     if !has_end {
@@ -82,8 +84,10 @@ impl Claims for Record {
         let head = claim.head.clone();
         let number = self.keyer.key(claim);
         let void = if head.is_void { ", void" } else { "" };
-        let known = number.as_ref().map_or("no identity".to_owned(), |claim| format!("identity {}", claim.person.0));
-        let month = head.month.map_or("-".to_owned(), |month| catalog_model::Month::from_index(month).to_string());
+        let known =
+            number.as_ref().map_or("no identity".to_owned(), |claim| format!("identity {}", claim.person.0));
+        let month =
+            head.month.map_or("-".to_owned(), |month| catalog_model::Month::from_index(month).to_string());
         writeln!(
             self.text,
             "    claim#{} line {}, {} lines, {month}, {known}, key {}, unique {}{void}",
@@ -115,8 +119,12 @@ fn read(catalogue: &Catalogue, family: &str, bytes: &[u8]) -> String {
     for (number, identity) in record.keyer.into_identities().iter().enumerate() {
         let keys = identity.keys.keys.iter().zip(&schemes).filter(|(key, _)| key.is_some());
         let names: Vec<&str> = keys.map(|(_, scheme)| scheme.as_str()).collect();
-        let birth = identity.keys.birth.map_or("-".to_owned(), |days| catalog_model::Date::from_days(days).to_string());
-        writeln!(text, "identity {number}: {} | sex {:?} | born {birth}", names.join(" "), identity.keys.sex).unwrap();
+        let birth = identity
+            .keys
+            .birth
+            .map_or("-".to_owned(), |days| catalog_model::Date::from_days(days).to_string());
+        writeln!(text, "identity {number}: {} | sex {:?} | born {birth}", names.join(" "), identity.keys.sex)
+            .unwrap();
     }
     for fault in &summary.faults {
         writeln!(text, "fault line {} {} {} {}", fault.line, fault.record, fault.field, fault.kind).unwrap();

@@ -62,7 +62,7 @@ mod tests {
             ("", 3, "null"),
             ("2290-01-01", 600, "null"),
         ] {
-            assert_eq!(call("add_months", &[day], &[months], DataType::Date32), expected, "{day} {months}");
+            assert_eq!(call("add_months", &[day], &[months], &DataType::Date32), expected, "{day} {months}");
         }
     }
 }

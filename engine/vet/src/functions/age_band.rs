@@ -87,7 +87,7 @@ mod tests {
         ] {
             let literals: Vec<i64> = width.into_iter().collect();
             assert_eq!(
-                call("age_band", &[birth, on], &literals, DataType::Utf8),
+                call("age_band", &[birth, on], &literals, &DataType::Utf8),
                 expected,
                 "{birth} {on} {width:?}"
             );

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_year_turns_in_april() {
-        assert_eq!(call("fiscal_year", &["2024-03-31"], &[], DataType::Utf8), "2023");
-        assert_eq!(call("fiscal_year", &["2024-04-01"], &[], DataType::Utf8), "2024");
+        assert_eq!(call("fiscal_year", &["2024-03-31"], &[], &DataType::Utf8), "2023");
+        assert_eq!(call("fiscal_year", &["2024-04-01"], &[], &DataType::Utf8), "2024");
     }
 }

@@ -183,7 +183,7 @@ pub(crate) mod tests {
         Date::from_ymd(i32::try_from(year).ok()?, month, day).map(Date::days)
     }
 
-    pub(crate) fn call(name: &str, dates: &[&str], literals: &[i64], result: DataType) -> String {
+    pub(crate) fn call(name: &str, dates: &[&str], literals: &[i64], result: &DataType) -> String {
         let udf = (super::find(name).unwrap().udf)();
         let mut args: Vec<ColumnarValue> = dates
             .iter()

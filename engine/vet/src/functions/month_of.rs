@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_day_becomes_the_first_of_its_month() {
-        assert_eq!(call("month_of", &["2024-02-29"], &[], DataType::Date32), "2024-02-01");
-        assert_eq!(call("month_of", &[""], &[], DataType::Date32), "null");
+        assert_eq!(call("month_of", &["2024-02-29"], &[], &DataType::Date32), "2024-02-01");
+        assert_eq!(call("month_of", &[""], &[], &DataType::Date32), "null");
     }
 }

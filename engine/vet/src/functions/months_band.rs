@@ -89,7 +89,7 @@ mod tests {
             ("", "2023-07-01", 1, "null"),
         ] {
             assert_eq!(
-                call("months_band", &[from, to], &[width], DataType::Utf8),
+                call("months_band", &[from, to], &[width], &DataType::Utf8),
                 expected,
                 "{from} {to} {width}"
             );

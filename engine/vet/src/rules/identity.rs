@@ -13,7 +13,10 @@ pub(crate) fn check(fact: &ColumnFact, name: &str) -> Result<(), Refusal> {
         Class::Person => {
             ("identifies a person and may only be joined and counted", "count(DISTINCT person_id)")
         }
-        Class::Record => ("identifies a receipt or a stay and may only be joined", "count(*)"),
+        Class::Record => (
+            "identifies a receipt or a stay and may only be joined",
+            "ON a.person_id = b.person_id AND a.receipt_id = b.receipt_id",
+        ),
         Class::Facility => ("identifies a facility and may only be joined", "group by prefecture"),
         Class::Exact => ("is an exact value", "age_band(birth_date, DATE '2024-04-01')"),
         // Never stored; listed so that the match stays exhaustive.

@@ -1,6 +1,7 @@
 //! The rules, one file each.
 
 pub(crate) mod aggregate;
+pub(crate) mod clauses;
 pub(crate) mod function;
 pub(crate) mod group_key;
 pub(crate) mod identity;

@@ -1,9 +1,10 @@
 //! One `SELECT` of a bounded size, and nothing else.
 
 use datafusion_sql::parser::{DFParserBuilder, Statement};
-use datafusion_sql::sqlparser::ast::{Query, Statement as SqlStatement};
+use datafusion_sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion_sql::sqlparser::dialect::GenericDialect;
 
+use super::clauses;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
 
@@ -37,7 +38,7 @@ pub(crate) fn parse(sql: &str, places: &Places<'_>) -> Result<Statement, Refusal
     match &statement {
         Statement::Statement(inner) => match inner.as_ref() {
             SqlStatement::Query(query) => {
-                check_query(query, places)?;
+                clauses::check(query, places)?;
                 Ok(statement)
             }
             _ => Err(only_select(places, sql)),
@@ -57,27 +58,6 @@ fn only_select(places: &Places<'_>, sql: &str) -> Refusal {
     )
     .at(places.word(first))
     .suggest("SELECT sex, count(DISTINCT person_id) FROM person GROUP BY sex")
-}
-
-fn check_query(query: &Query, places: &Places<'_>) -> Result<(), Refusal> {
-    let root = |message: &str, words: &[&str], suggestion: &str| {
-        Err(Refusal::new(Rule::Root, message).at(places.phrase(words)).suggest(suggestion))
-    };
-    if query.with.as_ref().is_some_and(|with| with.recursive) {
-        return root("recursive queries are not allowed", &["RECURSIVE"], "drop RECURSIVE");
-    }
-    if query.order_by.is_some() {
-        let suggestion = "drop ORDER BY: groups come in the order of their declared values";
-        return root("ORDER BY is not available yet", &["ORDER", "BY"], suggestion);
-    }
-    if query.limit_clause.is_some() || query.fetch.is_some() {
-        let suggestion = "drop LIMIT: the whole protected table is returned";
-        return root("LIMIT is not available yet", &["LIMIT"], suggestion);
-    }
-    if !query.locks.is_empty() || query.for_clause.is_some() || query.settings.is_some() {
-        return root("FOR and SETTINGS are not allowed", &["FOR"], "drop the clause");
-    }
-    Ok(())
 }
 
 /// The parser's message without its own prefix.

@@ -1,0 +1,109 @@
+//! The pages, one route in one file, and what all of them have around their content.
+
+mod assets;
+mod catalogue;
+mod health;
+mod home;
+pub(crate) mod problem;
+mod results;
+mod sign_in;
+mod sign_out;
+mod table;
+mod workbench;
+
+mod answer;
+mod examples;
+mod words;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::gateway::{Gateway, NoRandomness};
+use crate::sessions::Visitor;
+use crate::shield::shield;
+
+/// The longest form.
+const BODY: usize = 256 * 1024;
+
+/// Every page of the gateway.
+pub fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/", get(home::page))
+        .route("/catalogue", get(catalogue::page))
+        .route("/catalogue/{table}", get(table::page))
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_out::sign_out))
+        .route("/workbench", get(workbench::page).post(workbench::ask))
+        .route("/workbench/results/{query}/{format}", get(results::download))
+        .route("/health", get(health::health))
+        .route("/assets/{file}", get(assets::asset))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(from_fn_with_state(gateway.clone(), shield))
+        .with_state(gateway)
+}
+
+/// What stands around the content of every page.
+#[derive(Debug)]
+pub(crate) struct Chrome {
+    pub(crate) visitor: Option<Visitor>,
+    /// Whether the guard says that the environment is a demo.
+    pub(crate) is_demo: bool,
+    /// The part of the site that the page belongs to.
+    pub(crate) here: Here,
+}
+
+/// A part of the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Here {
+    Home,
+    Catalogue,
+    Workbench,
+    Elsewhere,
+}
+
+impl Chrome {
+    pub(crate) async fn new(gateway: &Gateway, visitor: Option<&Visitor>, here: Here) -> Self {
+        let is_demo = gateway.catalogue().await.is_ok_and(|view| view.is_demo);
+        Self { visitor: visitor.cloned(), is_demo, here }
+    }
+
+    /// Says whether the page belongs to the part of the site with this path.
+    fn is_at(&self, path: &str) -> bool {
+        match self.here {
+            Here::Home => path == "/",
+            Here::Catalogue => path == "/catalogue",
+            Here::Workbench => path == "/workbench",
+            Here::Elsewhere => false,
+        }
+    }
+}
+
+/// A page as a response.
+pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be written");
+            (StatusCode::INTERNAL_SERVER_ERROR, "misu: a page cannot be written\n").into_response()
+        }
+    }
+}
+
+/// Sends the browser on to another page, which it asks for with GET.
+pub(crate) fn go(to: &'static str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, HeaderValue::from_static(to))]).into_response()
+}
+
+impl From<NoRandomness> for problem::Problem {
+    fn from(error: NoRandomness) -> Self {
+        tracing::error!(%error, "nobody can sign in");
+        Self::Ours
+    }
+}

@@ -1,0 +1,184 @@
+//! Pages for what goes wrong: what happened, whose it is, and what to do next.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::{Chrome, Here, show};
+use crate::gateway::Gateway;
+use crate::guard::AskError;
+use crate::sessions::Visitor;
+use crate::visitor::Whoever;
+
+/// What went wrong.
+#[derive(Clone, Debug)]
+pub(crate) enum Problem {
+    /// There is no such page.
+    NotFound,
+    /// The page does not take such a request.
+    Method,
+    /// The form does not come from one of our own pages, or from one of another session.
+    Foreign,
+    /// The form is too large.
+    TooLarge,
+    /// The form is not of the expected form.
+    Malformed,
+    /// Something took longer than it may.
+    Slow,
+    /// The answer that is asked for is not kept any more.
+    NotKept,
+    /// The guard gave no answer.
+    Guard(AskError),
+    /// A fault of ours.
+    Ours,
+}
+
+/// Words of a page, in Japanese and English.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    pub(crate) title: (&'static str, &'static str),
+    pub(crate) text: (&'static str, &'static str),
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Page {
+    chrome: Chrome,
+    status: u16,
+    words: Words,
+}
+
+/// The page about a problem.
+pub(crate) async fn respond(gateway: &Gateway, visitor: Option<&Visitor>, problem: &Problem) -> Response {
+    let status = problem.status();
+    if let Problem::Guard(error) = problem {
+        tracing::warn!(%error, cause = cause(error), "the guard gave no answer");
+    }
+    let chrome = Chrome::new(gateway, visitor, Here::Elsewhere).await;
+    show(status, &Page { chrome, status: status.as_u16(), words: problem.words() })
+}
+
+/// The page for an address that is not there.
+pub(super) async fn not_found(State(gateway): State<Gateway>, Whoever(visitor): Whoever) -> Response {
+    respond(&gateway, visitor.as_ref(), &Problem::NotFound).await
+}
+
+/// The page for a method that an address does not take.
+pub(super) async fn method_not_allowed(
+    State(gateway): State<Gateway>,
+    Whoever(visitor): Whoever,
+) -> Response {
+    respond(&gateway, visitor.as_ref(), &Problem::Method).await
+}
+
+impl Problem {
+    pub(super) const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Foreign => StatusCode::FORBIDDEN,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::NotKept => StatusCode::GONE,
+            Self::Guard(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Ours => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn words(&self) -> Words {
+        let (title, text) = match self {
+            Self::NotFound => (
+                ("このページはありません", "There is no such page"),
+                (
+                    "アドレスが変わったか、打ち間違いかもしれません。表や項目はカタログから探せます。",
+                    "The address may have changed or been mistyped. Tables and columns can be found in the catalogue.",
+                ),
+            ),
+            Self::Method => (
+                ("この操作はできません", "This page does not take such a request"),
+                (
+                    "画面のボタンやリンクから操作してください。",
+                    "Please use the buttons and links of the pages.",
+                ),
+            ),
+            Self::Foreign => (
+                ("この送信は受け付けませんでした", "This form was not accepted"),
+                (
+                    "別のサイトから、または前のサインインの画面から送られたようです。画面を開き直してから送信してください。",
+                    "It seems to come from another site, or from a page of an earlier sign-in. Please open the page again and send it from there.",
+                ),
+            ),
+            Self::TooLarge => (
+                ("送信が大きすぎます", "The form is too large"),
+                ("一度に送れるのは256 KiBまでです。", "A form may have 256 KiB at most."),
+            ),
+            Self::Malformed => (
+                ("送信の形式が読めません", "The form cannot be read"),
+                (
+                    "画面を開き直してから送信してください。",
+                    "Please open the page again and send it from there.",
+                ),
+            ),
+            Self::Slow => (
+                ("時間がかかりすぎました", "This took too long"),
+                (
+                    "実行中の照会があれば、そのまま続いています。ワークベンチで確かめてください。",
+                    "A query that was running goes on. Look at the workbench.",
+                ),
+            ),
+            Self::NotKept => (
+                ("この結果はもう保持していません", "This result is not kept any more"),
+                (
+                    "ワークベンチが保持するのは、サインイン中の最後の結果だけです。必要なら、もう一度実行してください。",
+                    "The workbench keeps the last result of a sign-in only. Please run the query again if you need it.",
+                ),
+            ),
+            Self::Guard(error) => return no_answer(error),
+            Self::Ours => (
+                ("こちらの不具合です", "This is our fault"),
+                ("少し待ってから、もう一度試してください。", "Please wait a little and try again."),
+            ),
+        };
+        Words { title, text }
+    }
+}
+
+/// What a visitor is told where the guard gave no answer.
+pub(crate) const fn no_answer(error: &AskError) -> Words {
+    let (title, text) = match error {
+        AskError::Unreachable(_) => (
+            ("データの番人に届きません", "The guard of the data cannot be reached"),
+            (
+                "この画面の奥で問いに答える misu-guard が動いていないようです。データは失われていません。運用担当者に知らせるか、少し待って開き直してください。",
+                "The program that answers behind these pages, misu-guard, does not seem to run. No data are lost. Please tell the operator, or open this page again in a while.",
+            ),
+        ),
+        AskError::Late => (
+            ("答えが時間内に届きませんでした", "No answer came in time"),
+            (
+                "問いが大きすぎるのかもしれません。期間や表を絞って、もう一度試してください。",
+                "The question may be too large. Please narrow its period or its tables and try again.",
+            ),
+        ),
+        AskError::Busy => (
+            ("いま混み合っています", "Too many questions at once"),
+            ("少し待ってから、もう一度試してください。", "Please wait a little and try again."),
+        ),
+        AskError::Broken(_) | AskError::Lost => (
+            ("答えが途中で切れました", "The answer broke off"),
+            ("少し待ってから、もう一度試してください。", "Please wait a little and try again."),
+        ),
+    };
+    Words { title, text }
+}
+
+/// The innermost cause, for the log.
+fn cause(error: &AskError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,98 @@
+//! `/workbench/results/{query}/{format}`: the last answer as a file, from the session's memory; nothing runs again.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use engine_protocol::ReleasedTable;
+use reports::table::{self, TableError};
+
+use super::go;
+use super::problem::{self, Problem};
+use crate::gateway::Gateway;
+use crate::sessions::{Answer, State as Progress};
+use crate::visitor::Whoever;
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Csv,
+    Xlsx,
+    Json,
+    Arrow,
+}
+
+pub(super) async fn download(
+    State(gateway): State<Gateway>,
+    Whoever(visitor): Whoever,
+    Path((query, format)): Path<(String, String)>,
+) -> Response {
+    let Some(visitor) = visitor else { return go("/sign-in") };
+    let Some(format) = Format::parse(&format) else {
+        return problem::respond(&gateway, Some(&visitor), &Problem::NotFound).await;
+    };
+    let bench = gateway.parts().sessions.bench(visitor.session);
+    let Progress::Done { answer, .. } = bench.state else {
+        return problem::respond(&gateway, Some(&visitor), &Problem::NotKept).await;
+    };
+    // A large workbook takes a while, which the other pages need not wait for.
+    let written = tokio::task::spawn_blocking(move || write(&answer, &query, format)).await;
+    match written {
+        Ok(Ok(Some((name, bytes)))) => {
+            let disposition = format!("attachment; filename=\"{name}\"");
+            ([(CONTENT_TYPE, format.media_type()), (CONTENT_DISPOSITION, &disposition)], bytes)
+                .into_response()
+        }
+        Ok(Ok(None)) => problem::respond(&gateway, Some(&visitor), &Problem::NotKept).await,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a result cannot be written");
+            problem::respond(&gateway, Some(&visitor), &Problem::Ours).await
+        }
+        Err(_) => problem::respond(&gateway, Some(&visitor), &Problem::Ours).await,
+    }
+}
+
+/// The file's name and bytes; nothing where the answer is not that query's table.
+fn write(answer: &Arc<Answer>, query: &str, format: Format) -> Result<Option<(String, Vec<u8>)>, TableError> {
+    let Answer::Released(table) = &**answer else { return Ok(None) };
+    if table.query != query {
+        return Ok(None);
+    }
+    let safe: String =
+        query.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+    Ok(Some((format!("misu-{safe}.{}", format.extension()), format.write(table)?)))
+}
+
+impl Format {
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Csv, Self::Xlsx, Self::Json, Self::Arrow].into_iter().find(|format| format.extension() == word)
+    }
+
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Xlsx => "xlsx",
+            Self::Json => "json",
+            Self::Arrow => "arrow",
+        }
+    }
+
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Json => "application/json",
+            Self::Arrow => "application/vnd.apache.arrow.file",
+        }
+    }
+
+    fn write(self, table: &ReleasedTable) -> Result<Vec<u8>, TableError> {
+        match self {
+            Self::Csv => Ok(table::csv(table).into_bytes()),
+            Self::Xlsx => table::xlsx(table),
+            Self::Json => Ok(table::json(table)?.into_bytes()),
+            Self::Arrow => table::arrow(table),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What holds for every response: security headers, a deadline, and a line in the log without any text of a visitor.
+
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::gateway::Gateway;
+use crate::pages::problem::{self, Problem};
+
+/// What a page may load: our own styles and pictures, nothing else. No page has a script; later ones are files.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// How long a page may take. Questions that take longer go on without their page.
+const DEADLINE: Duration = Duration::from_secs(40);
+
+const ALWAYS: [(HeaderName, &str); 5] = [
+    (CONTENT_SECURITY_POLICY, POLICY),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // Not `no-referrer`: with that, a browser does not name the origin of our own forms.
+    (REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Runs a request and dresses its response.
+pub(crate) async fn shield(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+    let began = gateway.now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let mut response = match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => problem::respond(&gateway, None, &Problem::Slow).await,
+    };
+    dress(response.headers_mut());
+    let milliseconds = u64::try_from(gateway.now().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
+    let (route, status) = (route.as_deref().unwrap_or("none"), response.status().as_u16());
+    tracing::info!(%method, route, status, milliseconds, "answered");
+    response
+}
+
+fn dress(headers: &mut HeaderMap) {
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}

@@ -1,0 +1,168 @@
+//! A guard that answers by rote: a thread on a Unix socket that speaks the protocol.
+
+use std::io::Write as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use engine_protocol::{
+    CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
+    ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind, read_json, write_json,
+};
+use tokio::sync::Mutex;
+
+/// A guard with a count of the questions that reached it.
+pub(crate) struct FakeGuard {
+    pub(crate) socket: PathBuf,
+    pub(crate) asked: Arc<AtomicUsize>,
+    /// Held by a test that wants answers to queries to wait.
+    pub(crate) gate: Arc<Mutex<()>>,
+}
+
+impl FakeGuard {
+    /// Listens in this folder until the test's process ends.
+    pub(crate) fn start(folder: &Path) -> Self {
+        let guard = Self {
+            socket: folder.join("guard.sock"),
+            asked: Arc::new(AtomicUsize::new(0)),
+            gate: Arc::new(Mutex::new(())),
+        };
+        let listener = UnixListener::bind(&guard.socket).unwrap();
+        let (asked, gate) = (Arc::clone(&guard.asked), Arc::clone(&guard.gate));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (asked, gate) = (Arc::clone(&asked), Arc::clone(&gate));
+                std::thread::spawn(move || converse(stream.unwrap(), &asked, &gate));
+            }
+        });
+        guard
+    }
+
+    /// How many verdicts and queries were asked for.
+    pub(crate) fn questions(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>) {
+    while let Ok(request) = read_json::<ClientRequest>(&mut stream, 1 << 20) {
+        let reply = match &request {
+            ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
+            ClientRequest::Vet(question) => {
+                asked.fetch_add(1, Ordering::SeqCst);
+                ClientReply::Verdict(verdict(question))
+            }
+            ClientRequest::Query(question) => {
+                asked.fetch_add(1, Ordering::SeqCst);
+                drop(gate.blocking_lock());
+                if question.sql.contains("JUNK") {
+                    stream.write_all(b"\x05\0\0\0hello").unwrap();
+                    return;
+                }
+                if question.sql.contains("ENDLESS") {
+                    stream.write_all(b"\xff\xff\xff\xff").unwrap();
+                    return;
+                }
+                query(question)
+            }
+        };
+        let _ = write_json(&mut stream, &reply);
+    }
+}
+
+fn query(question: &Question) -> ClientReply {
+    let verdict = verdict(question);
+    if verdict.verdict != VerdictKind::Vetted {
+        return ClientReply::Verdict(verdict);
+    }
+    match question.sql.as_str() {
+        sql if sql.contains("WITHHELD") => ClientReply::Withheld,
+        sql if sql.contains("FAULT") => ClientReply::Fault { message: "the <disk> is full".to_owned() },
+        _ => ClientReply::Released(released()),
+    }
+}
+
+/// Refuses `<place>` where the text has `bad("…")`, denies other users' projects, lets everything else run.
+fn verdict(question: &Question) -> Verdict {
+    let mut verdict = Verdict {
+        verdict: VerdictKind::Vetted,
+        rule: None,
+        message: None,
+        span: None,
+        suggestion: None,
+        tables: vec!["person".to_owned()],
+        columns: vec!["person.sex".to_owned()],
+    };
+    if question.sql.contains("DENIED") {
+        verdict.verdict = VerdictKind::Denied;
+        verdict.rule = Some("default".to_owned());
+        verdict.message = Some(format!("{} may not query for {}", question.user, question.project));
+    } else if let Some(at) = question.sql.find("bad(") {
+        let end = question.sql.find(')').map_or(question.sql.len(), |end| end + 1);
+        verdict.verdict = VerdictKind::Refused;
+        verdict.rule = Some("group-key".to_owned());
+        verdict.message = Some("<b>bad</b> cannot be a group".to_owned());
+        verdict.span = Some((at, end));
+        verdict.suggestion = Some("good(a) & <i>better</i>".to_owned());
+    }
+    verdict
+}
+
+/// A table with a hidden cell, a total and a name that wants to be markup.
+pub(crate) fn released() -> ReleasedTable {
+    let column = |name: &str, kind| TableColumn { name: name.to_owned(), kind, unit: None };
+    let key = |code: &str, ja: &str, en: &str| CellValue::Key {
+        code: code.to_owned(),
+        ja: ja.to_owned(),
+        en: en.to_owned(),
+    };
+    ReleasedTable {
+        query: "q7".to_owned(),
+        snapshot: "5a5a".to_owned(),
+        columns: vec![
+            column("<u>sex</u>", TableColumnKind::Key),
+            column("persons", TableColumnKind::Persons),
+        ],
+        rows: vec![
+            vec![key("1", "男", "male"), CellValue::Integer(12_345)],
+            vec![key("2", "女", "female"), CellValue::Suppressed],
+            vec![CellValue::Total, CellValue::Integer(12_400)],
+        ],
+        suppressed: 1,
+        threshold: 10,
+        rules: "general-2026".to_owned(),
+    }
+}
+
+fn catalogue() -> CatalogueView {
+    let codes = vec![("1".to_owned(), "男".to_owned(), "male".to_owned())];
+    let column = |name: &str, ja: &str, class: &str, codes: &[(String, String, String)]| CatalogueColumn {
+        name: name.to_owned(),
+        ja: ja.to_owned(),
+        en: name.replace('_', " "),
+        class: class.to_owned(),
+        kind: "text".to_owned(),
+        unit: None,
+        usage: "filter, group".to_owned(),
+        note: Some("see <note>".to_owned()),
+        codes: codes.to_vec(),
+    };
+    CatalogueView {
+        snapshot: Some("5a5a".to_owned()),
+        period: Some(("2023-04".to_owned(), "2025-03".to_owned())),
+        is_demo: true,
+        tables: vec![CatalogueTable {
+            name: "person".to_owned(),
+            database: "person".to_owned(),
+            ja: "個人".to_owned(),
+            en: "persons".to_owned(),
+            row: ("一人".to_owned(), "one person".to_owned()),
+            source: "linkage".to_owned(),
+            columns: vec![
+                column("sex", "性別", "quasi", &codes),
+                column("icd10", "ＩＣＤ－１０", "sensitive", &[]),
+            ],
+        }],
+    }
+}

@@ -1,0 +1,9 @@
+//! The gateway from outside: its pages in front of a guard that answers by rote, its listener, its program.
+
+#![cfg(test)]
+
+mod guard;
+mod support;
+
+mod pages;
+mod serving;

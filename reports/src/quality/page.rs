@@ -1,0 +1,177 @@
+//! The quality report as one HTML page that needs nothing else: no script, no file, no network.
+
+use askama::Template;
+
+use super::chart::{self, Chart};
+use super::summary::{self, Lines};
+use super::{LineAccount, Quality, words};
+use crate::number::{count, share};
+
+/// Why the page cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the quality page")]
+pub struct PageError(#[from] askama::Error);
+
+/// The report as a page, Japanese with English beside it.
+///
+/// # Errors
+///
+/// The page cannot be made.
+pub fn page(quality: &Quality) -> Result<String, PageError> {
+    let months = summary::by_month(quality);
+    let page = Page {
+        snapshot: quality.snapshot.as_deref(),
+        period: summary::period(quality),
+        persons: count(quality.persons),
+        deliveries: count(quality.deliveries.len() as u64),
+        closes: summary::closes(quality),
+        figures: figures(&quality.total),
+        chart: chart::chart(&months),
+        width: chart::WIDTH,
+        height: chart::HEIGHT,
+        left: chart::LEFT,
+        right: chart::RIGHT,
+        months: rows(quality),
+        quarantined: reasons(&quality.total).collect(),
+        dropped: summary::ranked(&quality.total.dropped)
+            .into_iter()
+            .map(|(why, lines)| (why, count(lines)))
+            .collect(),
+        mentions: count(quality.linkage.mentions),
+        linked: count(quality.linkage.persons),
+        schemes: schemes(quality),
+        tables: quality.tables.iter().map(|(name, rows)| (name.as_str(), count(*rows))).collect(),
+    };
+    Ok(page.render()?)
+}
+
+#[derive(Template)]
+#[template(path = "quality.html")]
+struct Page<'q> {
+    snapshot: Option<&'q str>,
+    period: Option<(&'q str, &'q str)>,
+    persons: String,
+    deliveries: String,
+    closes: bool,
+    figures: [Figure; 4],
+    chart: Chart,
+    width: f64,
+    height: f64,
+    left: f64,
+    right: f64,
+    months: Vec<MonthRow<'q>>,
+    quarantined: Vec<ReasonRow<'q>>,
+    dropped: Vec<(&'q str, String)>,
+    mentions: String,
+    linked: String,
+    schemes: Vec<[String; 5]>,
+    tables: Vec<(&'q str, String)>,
+}
+
+/// One of the figures at the top.
+struct Figure {
+    kind: &'static str,
+    ja: &'static str,
+    en: &'static str,
+    lines: String,
+    share: String,
+}
+
+/// One database and month.
+struct MonthRow<'q> {
+    ja: &'q str,
+    en: &'q str,
+    month: &'q str,
+    numbers: [String; 5],
+    closes: bool,
+}
+
+/// One kind of fault.
+struct ReasonRow<'q> {
+    kind: &'q str,
+    ja: &'q str,
+    en: &'q str,
+    lines: String,
+}
+
+fn figures(total: &LineAccount) -> [Figure; 4] {
+    let lines = Lines::of(total);
+    let figure = |kind, ja, en, number: u64| Figure {
+        kind,
+        ja,
+        en,
+        lines: count(number),
+        share: share(number, lines.read),
+    };
+    [
+        figure("read", "読込", "read", lines.read),
+        figure("stored", "格納", "stored", lines.stored),
+        figure("dropped", "除外（分類による）", "dropped by class", lines.dropped),
+        figure("quarantined", "隔離", "in quarantine", lines.quarantined),
+    ]
+}
+
+fn rows(quality: &Quality) -> Vec<MonthRow<'_>> {
+    let mut rows = Vec::new();
+    for ((database, month), cell) in summary::by_database_and_month(quality) {
+        let Lines { read, stored, dropped, quarantined } = cell.lines;
+        let numbers = [cell.deliveries, read, stored, dropped, quarantined].map(count);
+        let (ja, en) = words::database(database);
+        rows.push(MonthRow { ja, en, month, numbers, closes: cell.closes });
+    }
+    rows
+}
+
+fn reasons(total: &LineAccount) -> impl Iterator<Item = ReasonRow<'_>> {
+    summary::ranked(&total.quarantined).into_iter().map(|(kind, lines)| {
+        let (ja, en) = words::fault(kind);
+        ReasonRow { kind, ja, en, lines: count(lines) }
+    })
+}
+
+fn schemes(quality: &Quality) -> Vec<[String; 5]> {
+    let linkage = &quality.linkage;
+    let row = |scheme: &super::SchemeQuality| {
+        [
+            scheme.scheme.clone(),
+            count(scheme.mentions),
+            share(scheme.mentions, linkage.mentions),
+            count(scheme.keys),
+            count(scheme.joins),
+        ]
+    };
+    linkage.schemes.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page;
+    use crate::quality::tests::sample;
+
+    #[test]
+    fn the_page_needs_nothing_else_and_runs_nothing() {
+        let page = page(&sample()).unwrap();
+        for outside in ["<script", "http:", "https:", "url(", "@import", "<link", " onclick", " onload"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(page.contains("1,210,000"), "{page}");
+        assert_eq!(page.matches("<rect").count(), 2 * 3);
+    }
+
+    #[test]
+    fn text_from_a_delivery_is_escaped() {
+        let mut quality = sample();
+        quality.deliveries[0].month = "<b>&".to_owned();
+        quality.snapshot = Some("\"><i>".to_owned());
+        let page = page(&quality).unwrap();
+        assert!(!page.contains("<b>") && !page.contains("<i>"), "{page}");
+    }
+
+    #[test]
+    fn an_environment_without_deliveries_has_a_page() {
+        let mut quality = sample();
+        quality.deliveries.clear();
+        quality.snapshot = None;
+        assert!(page(&quality).unwrap().contains("未公開"));
+    }
+}

@@ -1,0 +1,34 @@
+//! Names of databases and kinds of fault for readers.
+
+/// A database's Japanese and English name; its own name where it has no other.
+pub(super) fn database(name: &str) -> (&str, &str) {
+    match name {
+        "ndb" => ("医療レセプト（NDB）", "medical claims (NDB)"),
+        "dpc" => ("DPC", "DPC inpatient data"),
+        "care" => ("介護", "long-term care"),
+        "public" => ("公開統計", "public statistics"),
+        other => (other, other),
+    }
+}
+
+/// What a kind of fault means, in Japanese and English; the kind itself where this program does not know it.
+pub(super) fn fault(kind: &str) -> (&str, &str) {
+    match kind {
+        "encoding" => ("文字コードが違う", "bytes of another encoding"),
+        "columns" => ("列数が仕様と違う", "a number of columns that the layout does not know"),
+        "unknown-record" => ("未知のレコード種別", "an unknown record type"),
+        "missing" => ("必須項目が空", "a required field is empty"),
+        "width" => ("桁数が仕様と違う", "a field too wide or too narrow"),
+        "characters" => ("使えない文字がある", "characters that the field does not allow"),
+        "number" => ("数値でない、または範囲外", "not a number, or out of range"),
+        "date" => ("存在しない日付", "a day that does not exist"),
+        "month" => ("存在しない年月", "a month that does not exist"),
+        "code" => ("コード表にない", "a code outside its closed list"),
+        "orphan" => ("先頭行が隔離または欠落", "its group's first line is missing or in quarantine"),
+        "no-identity" => ("照合キーを作れない", "no identity scheme can be built"),
+        "duplicate" => ("重複", "read before"),
+        "truncated" => ("途中で切れている", "the file or the line ends too early"),
+        "totals" => ("合計が一致しない", "the trailer's totals are not those of the file"),
+        other => (other, other),
+    }
+}

@@ -1,0 +1,79 @@
+//! What a reader of the tree may rely on.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('.') || matches!(name.as_str(), "target" | "node_modules" | "misu-demo") {
+            continue;
+        }
+        if path.is_dir() {
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+}
+
+fn all(extension: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    files(root(), extension, &mut found);
+    found.sort();
+    found.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn every_rust_file_says_what_it_is() {
+    for (path, text) in all("rs") {
+        assert!(text.starts_with("//! "), "{} does not open with //!", path.display());
+    }
+}
+
+#[test]
+fn no_test_is_ignored_and_nothing_is_left_to_do() {
+    // Written apart, so that this file does not find itself.
+    let words = [
+        concat!("#[", "ignore"),
+        concat!("#[", "should_panic"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+    ];
+    for (path, text) in all("rs") {
+        for word in words {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn links_in_documents_lead_somewhere() {
+    for (path, text) in all("md") {
+        for (at, _) in text.match_indices("](") {
+            let target = text.get(at + 2..).unwrap().split(')').next().unwrap();
+            let target = target.split('#').next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let resolved = path.parent().unwrap().join(target);
+            assert!(resolved.exists(), "{} links to {target}", path.display());
+        }
+    }
+}
+
+#[test]
+fn decisions_are_dated_and_short() {
+    for entry in std::fs::read_dir(root().join("docs/decisions")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(name.as_bytes()[..4].iter().all(u8::is_ascii_digit), "{name} has no number");
+        assert!(text.contains("Date: "), "{name} has no date");
+        assert!(text.lines().count() <= 60, "{name} is long");
+    }
+}
