@@ -23,7 +23,7 @@ test:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo build --locked $(addprefix -p ,$(PROGRAMS))
 	cargo test --workspace --locked
-	cargo deny --locked check
+	cargo deny --locked check bans licenses sources
 
 check:
 	cargo fmt --all --check

@@ -20,6 +20,7 @@ use crate::keys::SecretKey;
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     store: Arc<dyn ObjectStore>,
+    root: PathBuf,
     signer: [u8; 32],
 }
 
@@ -43,6 +44,14 @@ pub enum SnapshotError {
         object: String,
         /// What the store said.
         source: object_store::Error,
+    },
+    /// A manifest cannot be brought to disk.
+    #[error("cannot flush {path}")]
+    Flush {
+        /// The manifest.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
     },
     /// Another program published first.
     #[error("another program published snapshot number {0} meanwhile; publish again")]
@@ -79,7 +88,7 @@ impl Snapshots {
     pub(crate) fn open(root: &Path, signer: [u8; 32]) -> Result<Self, SnapshotError> {
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(|source| SnapshotError::Open { path: root.to_owned(), source })?;
-        Ok(Self { store: Arc::new(store), signer })
+        Ok(Self { store: Arc::new(store), root: root.to_owned(), signer })
     }
 
     /// The snapshots' numbers and manifests, oldest first.
@@ -162,10 +171,20 @@ impl Snapshots {
             .map_err(|source| SnapshotError::Form { object: object.to_string(), source })?;
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match wait(self.store.put_opts(&object, bytes.into(), options)).ok_or(SnapshotError::Runtime)? {
-            Ok(_) => Ok(()),
+            Ok(_) => self.flush(&object),
             Err(object_store::Error::AlreadyExists { .. }) => Err(SnapshotError::Raced(number)),
             Err(source) => Err(SnapshotError::Store { action: "write", object: object.to_string(), source }),
         }
+    }
+
+    // The local store does not bring an object to disk by itself, and a snapshot that is told must outlive a crash.
+    fn flush(&self, object: &ObjectPath) -> Result<(), SnapshotError> {
+        let path = self.root.join(object.to_string());
+        let synced = |path: &Path| std::fs::File::open(path)?.sync_all();
+        let folder = path.parent().unwrap_or(&self.root);
+        synced(&path)
+            .and_then(|()| synced(folder))
+            .map_err(|source| SnapshotError::Flush { path: path.clone(), source })
     }
 
     fn count(&self) -> Result<u64, SnapshotError> {

@@ -12,7 +12,7 @@ use crate::shape::{OutputKind, Shape};
 use crate::table::{self, Cell, Cells, TOTAL};
 
 /// Cells up to which absent groups are listed as zeros; in larger tables an absent group means zero.
-const FILL: usize = 120;
+const FILL: usize = 40;
 /// Cells beyond which nothing is released.
 const MOST: usize = 200_000;
 

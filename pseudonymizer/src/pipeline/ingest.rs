@@ -1,5 +1,6 @@
 //! Takes a delivery in: parts are read by several threads, each part appears at once, the delivery when all are there.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::account::{PartAccount, Place, whole_file};
 use super::delivery::{Delivery, Rejection};
 use super::parts::{self, CutError, Part, Piece};
-use super::store::{fresh_folder, read_json, settle_folder, write_json, write_whole};
+use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::formats::{FilePart, Program, ProgramError, Reader};
 use crate::keying::{Keyer, Surrogates};
 use crate::tables::{FileError, Staging, StagingError, write_identities};
@@ -141,6 +142,8 @@ pub fn ingest(
     Ok(Ingested { id, name: delivery.manifest.delivery.name.clone(), is_known: false, files })
 }
 
+const ACCOUNT: &str = "account.json";
+
 struct Run<'a> {
     catalogue: &'a Catalogue,
     delivery: &'a Delivery,
@@ -207,7 +210,10 @@ impl<'a> Run<'a> {
 
     fn part(&self, part: &Part) -> Result<(), IngestError> {
         let folder = self.staging.join(format!("{:05}", part.number));
-        if !folder.exists() {
+        if !self.is_whole(part, &folder) {
+            fresh_folder(&folder)
+                .and_then(|()| std::fs::remove_dir(&folder))
+                .map_err(io("clear", &folder))?;
             let temporary = folder.with_extension("writing");
             fresh_folder(&temporary).map_err(io("create", &temporary))?;
             self.read_part(part, &temporary)?;
@@ -237,10 +243,28 @@ impl<'a> Run<'a> {
         let identities = staging.finish()?;
         let schemes: Vec<String> =
             self.catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-        let links = self.links.join(format!("{:05}.parquet", part.number));
-        write_identities(&links, &schemes, &identities)?;
-        let path = folder.join("account.json");
+        write_identities(&self.identities(part), &schemes, &identities)?;
+        account.digests = self.digests(part, folder).map_err(io("read", folder))?;
+        let path = folder.join(ACCOUNT);
         write_json(&path, &account).map_err(io("write", &path))
+    }
+
+    /// Whether an earlier run left this part whole.
+    fn is_whole(&self, part: &Part, folder: &Path) -> bool {
+        let account = read_json::<PartAccount>(&folder.join(ACCOUNT));
+        let digests = self.digests(part, folder);
+        account.is_ok_and(|account| digests.is_ok_and(|digests| digests == account.digests))
+    }
+
+    fn digests(&self, part: &Part, folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
+        let mut digests = store::digests(folder)?;
+        digests.remove(ACCOUNT);
+        digests.insert("identities".to_owned(), store::digest(&self.identities(part))?);
+        Ok(digests)
+    }
+
+    fn identities(&self, part: &Part) -> PathBuf {
+        self.links.join(format!("{:05}.parquet", part.number))
     }
 
     fn read_piece(
@@ -266,7 +290,7 @@ impl<'a> Run<'a> {
     fn close(&self, parts: &[Part]) -> Result<Vec<FileAccount>, IngestError> {
         let mut accounts = Vec::with_capacity(parts.len());
         for part in parts {
-            let path = self.staging.join(format!("{:05}", part.number)).join("account.json");
+            let path = self.staging.join(format!("{:05}", part.number)).join(ACCOUNT);
             let account: PartAccount = read_json(&path).map_err(io("read", &path))?;
             accounts.push(account);
         }
@@ -284,6 +308,7 @@ impl<'a> Run<'a> {
             files.push(FileAccount { path, family, bytes: listed.bytes, account });
         }
         write_whole(&self.quarantine, quarantine.as_bytes()).map_err(io("write", &self.quarantine))?;
+        sync_filesystem(&self.staging).map_err(io("flush", &self.staging))?;
         Ok(files)
     }
 }

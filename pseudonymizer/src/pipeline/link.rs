@@ -13,7 +13,7 @@ use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::store::{fresh_folder, read_json, settle_folder, write_json, write_whole};
+use super::store::{fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::keying::linkage_key;
 use crate::linkage::{self, Clusters, Mention};
 use crate::tables::{FileError, ParquetFile, open};
@@ -122,6 +122,7 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     write_clusters(&temporary, &clusters)?;
     write_json(&temporary.join("summary.json"), &summary).map_err(io("write", &temporary))?;
     settle_folder(&temporary, &folder).map_err(io("complete", &folder))?;
+    sync_filesystem(&links).map_err(io("flush", &links))?;
     write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
     Ok(summary)
 }

@@ -21,7 +21,7 @@ use super::bucket::{self, BucketClaims, Shared};
 use super::link::{self, CurrentLinks, LinkError, PartName};
 use super::numbering::{self, PersonNumbers};
 use super::spill::{Spill, Spilled, SpilledClaim};
-use super::store::{fresh_folder, write_json};
+use super::store::{fresh_folder, sync_filesystem, write_json};
 use crate::keying::PROFILE;
 use crate::linkage::RULES;
 use crate::tables::{FileError, schema_fingerprint};
@@ -392,6 +392,9 @@ impl<'a> Publisher<'a> {
         write_json(&path, &numbers.persons.aliases).map_err(io("write", &path))?;
         let path = reports.join(format!("duplicates-{id}.json"));
         write_json(&path, &duplicates).map_err(io("write", &path))?;
+        // The manifest names files that must be on disk before it is.
+        let store = self.environment.room("store");
+        sync_filesystem(&store).map_err(io("flush", &store))?;
         let key = self.environment.key(KeyRole::Manifest)?;
         Ok(snapshots.commit(body, now, &key)?)
     }

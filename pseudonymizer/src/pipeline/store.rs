@@ -1,5 +1,6 @@
 //! Small files and directories that appear at once.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -25,8 +26,30 @@ pub(super) fn settle_folder(temporary: &Path, path: &Path) -> std::io::Result<()
     if path.exists() {
         return std::fs::remove_dir_all(temporary);
     }
-    std::fs::rename(temporary, path)?;
-    sync_folder(path)
+    std::fs::rename(temporary, path)
+}
+
+/// Brings everything that was written to the folder's file system to disk: one call before a commit instead of one for
+/// every file.
+pub(super) fn sync_filesystem(folder: &Path) -> std::io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(folder)?)?)
+}
+
+/// The digest of each file of a folder, by name.
+pub(super) fn digests(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    let mut digests = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        digests.insert(entry.file_name().to_string_lossy().into_owned(), digest(&entry.path())?);
+    }
+    Ok(digests)
+}
+
+/// The digest of a file.
+pub(super) fn digest(path: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// Makes an empty directory, removing what a killed run left there.
@@ -37,9 +60,9 @@ pub(super) fn fresh_folder(path: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-/// Writes a value as JSON under its name at once.
+/// Writes a value as JSON; it is brought to disk by whoever commits.
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> std::io::Result<()> {
-    write_whole(path, &serde_json::to_vec_pretty(value)?)
+    std::fs::write(path, serde_json::to_vec_pretty(value)?)
 }
 
 /// Reads a JSON file.

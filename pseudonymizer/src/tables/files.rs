@@ -100,18 +100,14 @@ impl ParquetFile {
         })
     }
 
-    /// Completes the file and brings it to disk; the number of rows.
+    /// Completes the file; the number of rows. It is brought to disk together with its neighbours, by whoever commits.
     ///
     /// # Errors
     ///
     /// The disk is full.
     pub fn finish(self) -> Result<u64, FileError> {
-        let file = self.writer.into_inner().map_err(|source| FileError::Parquet {
-            action: "complete",
-            path: self.path.clone(),
-            source,
-        })?;
-        file.sync_all().map_err(|source| FileError::Io { action: "flush", path: self.path, source })?;
+        let closed = self.writer.close();
+        closed.map_err(|source| FileError::Parquet { action: "complete", path: self.path, source })?;
         Ok(self.rows)
     }
 }

@@ -1,0 +1,258 @@
+//! The demo in small, and what must hold of the environment that it leaves.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+/// A program of ours, built before the tests (`make test` does).
+fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().unwrap().parent().unwrap().join(name);
+    assert!(path.is_file(), "{} is not built; run `make test`", path.display());
+    path
+}
+
+fn misu(arguments: &[&str]) -> Output {
+    Command::new(program("misu")).args(arguments).env("LC_ALL", "C").output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+struct Demo {
+    folder: TempDir,
+    output: String,
+}
+
+impl Demo {
+    fn env(&self) -> String {
+        self.folder.path().join("demo/env").display().to_string()
+    }
+
+    fn truth(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join("demo/truth").join(name)).unwrap()
+    }
+}
+
+fn demo() -> Demo {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("demo").display().to_string();
+    let output =
+        misu(&["demo", "--dir", &dir, "--persons", "1200", "--months", "6", "--seed", "3", "--no-serve"]);
+    assert!(output.status.success(), "{}", text(&output));
+    Demo { folder, output: text(&output) }
+}
+
+static DEMO: LazyLock<Demo> = LazyLock::new(demo);
+
+fn snapshot(output: &str) -> &str {
+    output.lines().find_map(|line| line.strip_prefix("snapshot ")).unwrap().split(' ').next().unwrap()
+}
+
+#[test]
+fn the_demo_answers_five_questions_and_refuses_one() {
+    let output = &DEMO.output;
+    for number in 1..=6 {
+        assert!(output.contains(&format!("\n({number}) ")), "{output}");
+    }
+    assert!(output.contains("identity") && output.contains("^^^"), "{output}");
+    assert!(output.contains("precision 1.0") || output.contains("precision 0.9"), "{output}");
+    assert!(output.contains("***"), "{output}");
+}
+
+#[test]
+fn two_demos_with_the_same_seed_have_the_same_snapshot() {
+    assert_eq!(snapshot(&DEMO.output), snapshot(&demo().output));
+}
+
+#[test]
+fn accounts_close_in_the_quality_report() {
+    let output = misu(&["quality", "--json", "--env", &DEMO.env()]);
+    let quality: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(quality["total"]["closes"], true);
+    let sum = |key: &str| -> u64 {
+        quality["total"][key].as_object().unwrap().values().map(|lines| lines.as_u64().unwrap()).sum()
+    };
+    let total = |key: &str| quality["total"][key].as_u64().unwrap();
+    assert_eq!(total("read"), total("stored") + sum("dropped") + sum("quarantined"));
+    assert!(sum("quarantined") > 0);
+}
+
+/// Every file of the environment, with its bytes.
+fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.is_file() {
+            found.push((path.clone(), std::fs::read(path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn no_identity_of_the_truth_lies_anywhere_in_the_environment() {
+    let mut found = Vec::new();
+    files(Path::new(&DEMO.env()), &mut found);
+    // Parquet pages are compressed, so their content is looked at as it is read back.
+    let readable: Vec<(PathBuf, Vec<u8>)> = found
+        .iter()
+        .flat_map(|(path, bytes)| [Some((path.clone(), bytes.clone())), uncompressed(path)])
+        .flatten()
+        .collect();
+    let mut needles = std::collections::BTreeSet::new();
+    for line in DEMO.truth("identities.csv").lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let (kind, value) = (fields[1], fields[2]);
+        // Two digits or a two-character name occur anywhere by chance; they come in longer forms as well.
+        if matches!(kind, "branch_no" | "insurer_no" | "postcode") || value.chars().count() < 4 {
+            continue;
+        }
+        needles.insert(value.as_bytes().to_vec());
+        let (encoded, _, lossy) = encoding_rs::SHIFT_JIS.encode(value);
+        if !lossy && encoded.len() >= 6 {
+            needles.insert(encoded.into_owned());
+        }
+    }
+    assert!(needles.len() > 5_000, "{}", needles.len());
+    let longest = needles.iter().map(Vec::len).max().unwrap();
+    for (path, bytes) in &readable {
+        if let Some(needle) = first_found(bytes, &needles, longest) {
+            panic!("{} holds {:?}", path.display(), String::from_utf8_lossy(needle));
+        }
+    }
+}
+
+/// The text columns of a Parquet file, one value after the other.
+fn uncompressed(path: &Path) -> Option<(PathBuf, Vec<u8>)> {
+    use arrow::array::AsArray as _;
+    path.extension().filter(|extension| *extension == "parquet")?;
+    let file = std::fs::File::open(path).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
+        .unwrap()
+        .build()
+        .unwrap();
+    let mut bytes = Vec::new();
+    for batch in reader {
+        for column in batch.unwrap().columns() {
+            if let Some(texts) = column.as_string_opt::<i32>() {
+                for value in texts.iter().flatten() {
+                    bytes.extend_from_slice(value.as_bytes());
+                    bytes.push(b'\n');
+                }
+            }
+        }
+    }
+    Some((path.to_owned(), bytes))
+}
+
+/// The first needle that occurs, by looking each window up once for every needle length.
+fn first_found<'n>(
+    bytes: &[u8],
+    needles: &'n std::collections::BTreeSet<Vec<u8>>,
+    longest: usize,
+) -> Option<&'n Vec<u8>> {
+    let lengths: std::collections::BTreeSet<usize> = needles.iter().map(Vec::len).collect();
+    let starts: std::collections::HashSet<[u8; 4]> =
+        needles.iter().filter_map(|needle| needle.get(..4)?.try_into().ok()).collect();
+    for at in 0..bytes.len().saturating_sub(4) {
+        let start: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+        if !starts.contains(&start) {
+            continue;
+        }
+        let window = bytes.get(at..(at + longest).min(bytes.len()))?;
+        for length in &lengths {
+            if let Some(found) = window.get(..*length).and_then(|candidate| needles.get(candidate)) {
+                return Some(found);
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn exit_codes_say_whose_fault_it_is() {
+    let env = DEMO.env();
+    let code = |arguments: &[&str]| {
+        let output = misu(&[arguments, &["--env", &env]].concat());
+        (output.status.code().unwrap(), text(&output))
+    };
+    let allowed = "SELECT sex, count(DISTINCT person_id) FROM person GROUP BY sex";
+    assert_eq!(code(&["query", allowed]).0, 0);
+    assert_eq!(code(&["vet", allowed]).0, 0);
+    assert_eq!(code(&["query", "SELECT * FROM person"]).0, 3);
+    assert_eq!(code(&["vet", "SELECT * FROM person"]).0, 3);
+    assert_eq!(code(&["query", "SELECT count(*) FROM ndb_material"]).0, 4);
+    assert_eq!(code(&["query", "--user", "somebody", allowed]).0, 4);
+    assert_eq!(code(&["query", "--project", "other", allowed]).0, 4);
+    assert_eq!(misu(&["query"]).status.code(), Some(2));
+}
+
+#[test]
+fn every_format_carries_the_same_figures() {
+    let env = DEMO.env();
+    let sql = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex";
+    let out = |format: &str| misu(&["query", sql, "--env", &env, "--format", format]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&out("json")).unwrap();
+    let persons: Vec<String> =
+        json["rows"].as_array().unwrap().iter().map(|row| row[1]["integer"].to_string()).collect();
+    assert!(persons.len() >= 2);
+    let csv = String::from_utf8(out("csv")).unwrap();
+    for number in persons {
+        assert!(csv.contains(&number), "{csv}");
+    }
+    assert_eq!(&out("xlsx")[..2], b"PK");
+    assert_eq!(&out("arrow")[..6], b"ARROW1");
+}
+
+#[test]
+fn offline_and_online_verdicts_are_the_same_bytes() {
+    let env = DEMO.env();
+    let permit = format!("{env}/policies/demo.toml");
+    let catalogue = format!("{env}/catalog");
+    for sql in [
+        "SELECT sex, count(*) FROM person GROUP BY sex",
+        "SELECT count(*) FROM person WHERE person_id = 1",
+        "SELECT sum(copay_amount) FROM ndb_receipt",
+        "SELECT count(*) FROM nowhere",
+    ] {
+        let online = misu(&["vet", "--json", "--env", &env, sql]);
+        let offline = misu(&["vet", "--json", "--catalog", &catalogue, "--permit", &permit, sql]);
+        assert_eq!(text(&online), text(&offline));
+        assert_eq!(online.status.code(), offline.status.code());
+    }
+}
+
+#[test]
+fn a_changed_byte_of_the_record_is_found() {
+    let log = Path::new(&DEMO.env()).join("audit/log.jsonl");
+    let copy = DEMO.folder.path().join("copy.jsonl");
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&copy, &bytes).unwrap();
+    let verify = || misu(&["audit", "verify", "--log", &copy.display().to_string()]);
+    assert_eq!(verify().status.code(), Some(0));
+    let third = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0 + 20;
+    let mut changed = bytes;
+    changed[third] ^= 1;
+    std::fs::write(&copy, changed).unwrap();
+    let output = verify();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("line 3"), "{}", text(&output));
+}
+
+#[test]
+fn the_doctor_finds_a_demo_well_and_a_missing_key() {
+    let env = DEMO.env();
+    let output = misu(&["doctor", "--env", &env]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("DEMO"));
+    let copy = DEMO.folder.path().join("broken");
+    std::fs::create_dir_all(copy.join("catalog")).unwrap();
+    std::fs::copy(Path::new(&env).join("misu.toml"), copy.join("misu.toml")).unwrap();
+    let output = misu(&["doctor", "--env", &copy.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("restore keys/ from a backup"), "{}", text(&output));
+}
