@@ -4,7 +4,8 @@ use std::io::{self, Read};
 
 use zeroize::Zeroize;
 
-const BUFFER: usize = 1 << 20;
+/// A delivery has thousands of small files, so the buffer begins small; it is erased as far as it was ever filled.
+const BUFFER: usize = 1 << 17;
 
 /// Reads lines that end in LF or CRLF; the last may lack its end.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct Lines<R> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    filled: usize,
     is_exhausted: bool,
 }
 
@@ -28,7 +30,7 @@ pub struct Line<'a> {
 impl<R: Read> Lines<R> {
     /// Reads lines from `source`.
     pub fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; BUFFER], start: 0, end: 0, is_exhausted: false }
+        Self { source, buffer: vec![0; BUFFER], start: 0, end: 0, filled: 0, is_exhausted: false }
     }
 
     /// The next line, or nothing at the end of the file.
@@ -86,11 +88,16 @@ impl<R: Read> Lines<R> {
             self.start = 0;
         }
         if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            let mut larger = vec![0; self.buffer.len() * 2];
+            for (to, from) in larger.iter_mut().zip(&self.buffer) {
+                *to = *from;
+            }
+            std::mem::replace(&mut self.buffer, larger).zeroize();
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         let read = self.source.read(room)?;
         self.end += read;
+        self.filled = self.filled.max(self.end);
         self.is_exhausted = read == 0;
         Ok(())
     }
@@ -99,7 +106,7 @@ impl<R: Read> Lines<R> {
 // The buffer held names and numbers.
 impl<R> Drop for Lines<R> {
     fn drop(&mut self) {
-        self.buffer.as_mut_slice().zeroize();
+        self.buffer.get_mut(..self.filled).unwrap_or_default().zeroize();
     }
 }
 

@@ -260,7 +260,7 @@ fn identity_kind(field: &Field) -> Option<&'static str> {
         (Class::Direct, "chart_no" | "billing_info") => Some("chart_no"),
         (Class::Direct, "address") => Some("address"),
         (Class::Direct, "contact") => Some("phone"),
-        (Class::Direct, "postcode") => Some("postcode"),
+        (Class::Direct, _) if field.ja.ends_with("郵便番号") => Some("postcode"),
         (Class::Direct, "search_no") => Some("search_no"),
         (Class::Direct, key) if key.ends_with("recipient_no") => Some("public_recipient_no"),
         (Class::Direct, _) => Some("other"),
