@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("..");
+    // The script runs in its package's folder. Texts are copied, not referred to: a build folder may serve many clones.
+    let root = Path::new("..");
     let mut files = Vec::new();
     for room in ["codes", "layouts", "schemes", "tables"] {
         println!("cargo::rerun-if-changed={}", root.join(room).display());
@@ -16,9 +17,13 @@ fn main() {
          pub const BUILTIN: &[(&str, &str)] = &[\n",
     );
     for file in &files {
-        let path = file.canonicalize().unwrap_or_else(|_| file.clone());
-        let name = file.strip_prefix(&root).unwrap_or(file).display().to_string();
-        let _ = writeln!(text, "    ({name:?}, include_str!({:?})),", path.display().to_string());
+        match std::fs::read_to_string(file) {
+            Ok(content) => {
+                let name = file.strip_prefix(root).unwrap_or(file).display().to_string();
+                let _ = writeln!(text, "    ({name:?}, {content:?}),");
+            }
+            Err(error) => println!("cargo::error=cannot read {}: {error}", file.display()),
+        }
     }
     text.push_str("];\n");
     let out = PathBuf::from(std::env::var("OUT_DIR").unwrap_or_default()).join("builtin.rs");

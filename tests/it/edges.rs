@@ -1,7 +1,6 @@
 //! The forbidden edges, over what is actually built: `cargo tree` with the features of the default build.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::Command;
 
 const ROOMS: [&str; 17] = [
@@ -24,15 +23,11 @@ const ROOMS: [&str; 17] = [
     "tests",
 ];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
 fn tree(arguments: &[&str]) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p}"])
         .args(arguments)
-        .current_dir(root())
+        .current_dir(crate::root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -54,12 +49,12 @@ fn named(package: &str) -> BTreeSet<String> {
 #[test]
 fn a_package_is_named_by_its_path() {
     let workspace: toml::Table =
-        toml::from_str(&std::fs::read_to_string(root().join("Cargo.toml")).unwrap()).unwrap();
+        toml::from_str(&std::fs::read_to_string(crate::root().join("Cargo.toml")).unwrap()).unwrap();
     let members = workspace["workspace"]["members"].as_array().unwrap();
     let mut names = BTreeSet::new();
     for member in members {
         let path = member.as_str().unwrap();
-        let manifest = std::fs::read_to_string(root().join(path).join("Cargo.toml")).unwrap();
+        let manifest = std::fs::read_to_string(crate::root().join(path).join("Cargo.toml")).unwrap();
         let manifest: toml::Table = toml::from_str(&manifest).unwrap();
         assert_eq!(manifest["package"]["name"].as_str().unwrap(), path.replace('/', "-"));
         names.insert(path.replace('/', "-"));

@@ -5,3 +5,8 @@ mod demo;
 mod edges;
 mod refusals;
 mod tidy;
+
+/// The tree's root. A test runs in its package's folder; a path noted at build time may be another clone's.
+fn root() -> std::path::PathBuf {
+    std::env::current_dir().unwrap().parent().unwrap().to_owned()
+}

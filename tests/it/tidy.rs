@@ -2,10 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
 fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -23,7 +19,7 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 
 fn all(extension: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    files(root(), extension, &mut found);
+    files(&crate::root(), extension, &mut found);
     found.sort();
     found.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
@@ -68,7 +64,7 @@ fn links_in_documents_lead_somewhere() {
 
 #[test]
 fn decisions_are_dated_and_short() {
-    for entry in std::fs::read_dir(root().join("docs/decisions")).unwrap() {
+    for entry in std::fs::read_dir(crate::root().join("docs/decisions")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).unwrap();
