@@ -167,7 +167,7 @@ fn ingest(folder: &Path, shared: &Shared) -> Result<(), Failure> {
             let share = (at.done * 1_000).checked_div(at.total).unwrap_or(1_000);
             progress.at(number * 1_000 + share, count * 1_000);
         };
-        let taken = pipeline::ingest(&environment, folder, &now()?, threads(), &inner);
+        let taken = pipeline::ingest(&environment, folder, &now()?, &inner);
         record_ingest(&log, folder, &taken)?;
         done.push(taken?);
     }
@@ -257,7 +257,7 @@ fn publish(shared: &Shared) -> Result<(), Failure> {
     let _lock = environment.lock()?;
     let progress = Progress::new("publish");
     let at = |done: u32, total: u32| progress.at(u64::from(done), u64::from(total));
-    let published = pipeline::publish(&environment, &now()?, threads(), &at)?;
+    let published = pipeline::publish(&environment, &now()?, &at)?;
     progress.end();
     let manifest = &published.manifest;
     if !published.is_known {
@@ -306,10 +306,6 @@ fn quality(shared: &Shared, snapshot: Option<&str>) -> Result<(), Failure> {
 fn evaluate(truth: &Path, shared: &Shared) -> Result<(), Failure> {
     let (environment, _) = open(shared)?;
     print_json(&pipeline::evaluate(&environment, truth)?)
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn now() -> Result<String, Failure> {

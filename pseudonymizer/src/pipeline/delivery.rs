@@ -1,10 +1,12 @@
 //! A delivery on disk: its list of files, checked before a byte of content is used.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-use catalog_model::{Catalogue, DELIVERY_FILE, DeliveryManifest};
+use catalog_model::{Catalogue, DELIVERY_FILE, DeliveredFile, DeliveryManifest};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::digest::{Context, SHA256};
 
 use crate::formats::{Program, ProgramError};
@@ -14,6 +16,8 @@ use crate::formats::{Program, ProgramError};
 pub struct Delivery {
     pub(super) manifest: DeliveryManifest,
     pub(super) id: String,
+    /// The compiled layout of each family in the delivery.
+    pub(super) programs: BTreeMap<String, Program>,
     pub(super) files: Vec<ScannedFile>,
 }
 
@@ -97,23 +101,22 @@ impl Delivery {
         let manifest: DeliveryManifest = toml::from_str(&text)
             .map_err(|error| Rejection::Form { path: list, problem: error.message().to_owned() })?;
         let id = identify(&manifest);
-        let mut files = Vec::with_capacity(manifest.files.len());
+        let mut programs = BTreeMap::new();
         for file in &manifest.files {
-            let program = Program::compile(catalogue, &file.family)
-                .map_err(|source| Rejection::Layout { path: file.path.clone(), source })?;
-            let path = inside(folder, &file.path)?;
-            let found = std::fs::metadata(&path).map_err(|_| Rejection::Missing(file.path.clone()))?.len();
-            if found != file.bytes {
-                return Err(Rejection::Size { path: file.path.clone(), found, listed: file.bytes });
+            if !programs.contains_key(&file.family) {
+                let program = Program::compile(catalogue, &file.family)
+                    .map_err(|source| Rejection::Layout { path: file.path.clone(), source })?;
+                programs.insert(file.family.clone(), program);
             }
-            let (scanned, digest) = scan(&path, &program.header_needles())
-                .map_err(|source| Rejection::Read { path: path.clone(), source })?;
-            if digest != file.sha256 {
-                return Err(Rejection::Digest(file.path.clone()));
-            }
-            files.push(scanned);
         }
-        Ok(Self { manifest, id, files })
+        let scan = |file: &DeliveredFile| {
+            let needles = programs.get(&file.family).map(Program::header_needles).unwrap_or_default();
+            check(folder, file, &needles)
+        };
+        // The first rejection in the order of the list is told, whichever thread is first.
+        let files = manifest.files.par_iter().map(scan).collect::<Vec<_>>();
+        let files = files.into_iter().collect::<Result<_, _>>()?;
+        Ok(Self { manifest, id, programs, files })
     }
 
     /// Reads only the list of files and gives the delivery's id, without looking at the files.
@@ -153,16 +156,33 @@ fn identify(manifest: &DeliveryManifest) -> String {
     hasher.finalize().to_hex().chars().take(32).collect()
 }
 
+/// Looks one listed file over and checks that it is the listed one.
+fn check(folder: &Path, listed: &DeliveredFile, needles: &[Vec<u8>]) -> Result<ScannedFile, Rejection> {
+    let path = inside(folder, &listed.path)?;
+    let found = std::fs::metadata(&path).map_err(|_| Rejection::Missing(listed.path.clone()))?.len();
+    if found != listed.bytes {
+        return Err(Rejection::Size { path: listed.path.clone(), found, listed: listed.bytes });
+    }
+    let (scanned, digest) =
+        scan(&path, needles).map_err(|source| Rejection::Read { path: path.clone(), source })?;
+    if digest != listed.sha256 {
+        return Err(Rejection::Digest(listed.path.clone()));
+    }
+    Ok(scanned)
+}
+
 fn inside(folder: &Path, path: &str) -> Result<PathBuf, Rejection> {
     let relative = Path::new(path);
-    let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    let whole = folder.join(relative);
+    let is_plain = !path.is_empty() && relative.components().all(|part| matches!(part, Component::Normal(_)));
     // A link could lead out although every part of its name stays.
-    let is_link = whole.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink());
-    if path.is_empty() || !stays || is_link {
+    let is_straight = relative
+        .ancestors()
+        .filter(|part| !part.as_os_str().is_empty())
+        .all(|part| !folder.join(part).symlink_metadata().is_ok_and(|found| found.file_type().is_symlink()));
+    if !is_plain || !is_straight {
         return Err(Rejection::Path(path.to_owned()));
     }
-    Ok(whole)
+    Ok(folder.join(relative))
 }
 
 fn scan(path: &Path, headers: &[Vec<u8>]) -> std::io::Result<(ScannedFile, String)> {
@@ -172,17 +192,18 @@ fn scan(path: &Path, headers: &[Vec<u8>]) -> std::io::Result<(ScannedFile, Strin
         ScannedFile { path: path.to_owned(), bytes: 0, block_lines: Vec::new(), headers: Vec::new() };
     // Blocks overlap by the longest needle, so that none is missed at a border; a file begins like a line does.
     let overlap = headers.iter().map(Vec::len).max().unwrap_or(0);
-    let mut buffer = vec![b'\n'; overlap + BLOCK];
+    let block = BLOCK.min(usize::try_from(file.metadata()?.len()).map_or(BLOCK, |bytes| bytes.max(1)));
+    let mut buffer = vec![b'\n'; overlap + block];
     let mut carried = usize::from(overlap > 0);
     loop {
-        let room = buffer.get_mut(carried..carried + BLOCK).unwrap_or_default();
+        let room = buffer.get_mut(carried..carried + block).unwrap_or_default();
         let read = read_full(&mut file, room)?;
         if read == 0 {
             break;
         }
-        let block = room.get(..read).unwrap_or_default();
-        digest.update(block);
-        found.block_lines.push(memchr::memchr_iter(b'\n', block).count() as u64);
+        let content = room.get(..read).unwrap_or_default();
+        digest.update(content);
+        found.block_lines.push(memchr::memchr_iter(b'\n', content).count() as u64);
         let window = buffer.get(..carried + read).unwrap_or_default();
         for needle in headers {
             for at in memchr::memmem::find_iter(window, needle) {

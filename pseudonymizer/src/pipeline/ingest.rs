@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use catalog_model::Catalogue;
 use catalog_store::{
     Account, DeliveryRecord, Environment, EnvironmentError, FileAccount, KeyRole, MetaError, SecretKey,
 };
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::account::{PartAccount, Place, whole_file};
 use super::delivery::{Delivery, Rejection};
 use super::parts::{self, CutError, Part, Piece};
 use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
-use crate::formats::{FilePart, Program, ProgramError, Reader};
+use crate::formats::{FilePart, ProgramError, Reader};
 use crate::keying::{Keyer, Surrogates};
 use crate::tables::{FileError, Staging, StagingError, write_identities};
 
@@ -102,7 +102,7 @@ pub enum IngestError {
     },
 }
 
-/// Takes the delivery in `folder` into the environment with so many threads. The same delivery twice changes nothing.
+/// Takes the delivery in `folder` into the environment. The same delivery twice changes nothing.
 ///
 /// `now` is the time that is recorded, `progress` is called from several threads.
 ///
@@ -113,7 +113,6 @@ pub fn ingest(
     environment: &Environment,
     folder: &Path,
     now: &str,
-    threads: usize,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Ingested, IngestError> {
     let meta = environment.meta()?;
@@ -125,9 +124,9 @@ pub fn ingest(
     }
     let (catalogue, _) = environment.catalogue()?;
     let delivery = Delivery::open(folder, &catalogue)?;
-    let parts = parts::cut(&delivery, &catalogue)?;
+    let parts = parts::cut(&delivery)?;
     let run = Run::new(environment, &catalogue, &delivery, progress)?;
-    run.all(&parts, threads)?;
+    parts.par_iter().try_for_each(|part| run.part(part))?;
     let files = run.close(&parts)?;
     meta.add_delivery(&DeliveryRecord {
         id: id.clone(),
@@ -183,31 +182,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Reads every part that is not there yet; the first error ends the run.
-    fn all(&self, parts: &[Part], threads: usize) -> Result<(), IngestError> {
-        let next = AtomicUsize::new(0);
-        let has_failed = AtomicBool::new(false);
-        let failure = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for _ in 0..threads.max(1) {
-                scope.spawn(|| {
-                    while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if has_failed.load(Ordering::Relaxed) {
-                            break;
-                        }
-                        if let Err(error) = self.part(part) {
-                            has_failed.store(true, Ordering::Relaxed);
-                            if let Ok(mut failure) = failure.lock() {
-                                failure.get_or_insert(error);
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        failure.into_inner().unwrap_or_default().map_or(Ok(()), Err)
-    }
-
+    /// Reads a part, unless an earlier run left it whole.
     fn part(&self, part: &Part) -> Result<(), IngestError> {
         let folder = self.staging.join(format!("{:05}", part.number));
         if !self.is_whole(part, &folder) {
@@ -226,7 +201,7 @@ impl<'a> Run<'a> {
     }
 
     fn read_part(&self, part: &Part, folder: &Path) -> Result<(), IngestError> {
-        let program = Program::compile(self.catalogue, &part.family)?;
+        let Some(program) = self.delivery.programs.get(&part.family) else { return Ok(()) };
         let mut seen_key = [0; 32];
         SystemRandom::new().fill(&mut seen_key).map_err(|_| IngestError::Random)?;
         let keyer = Keyer::new(self.catalogue, program.encoding(), self.intake.as_bytes(), seen_key);
@@ -234,10 +209,10 @@ impl<'a> Run<'a> {
         let mut account = PartAccount::default();
         let mut first_record = 0;
         for piece in &part.pieces {
-            let mut reader = Reader::new(&program, first_record);
+            let mut reader = Reader::new(program, first_record);
             let summary = self.read_piece(piece, &mut reader, &mut staging)?;
             first_record = reader.next_record();
-            account.add(piece.file, &summary, &program);
+            account.add(piece.file, &summary, program);
             staging.check()?;
         }
         let identities = staging.finish()?;

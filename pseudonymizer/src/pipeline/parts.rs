@@ -6,13 +6,13 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
-use catalog_model::Catalogue;
-
 use super::delivery::{BLOCK, Delivery, ScannedFile};
-use crate::formats::{Lines, Program, ProgramError};
+use crate::formats::{Lines, Program};
 
-/// Bytes after which a part ends.
-const PART_BYTES: u64 = 64 << 20;
+/// A family is cut into this many parts, so that all threads have work; its parts are neither tiny nor huge.
+const PARTS: u64 = 8;
+const SMALLEST: u64 = 1 << 20;
+const LARGEST: u64 = 64 << 20;
 
 /// What one thread reads in one go: pieces of files of one family.
 #[derive(Debug)]
@@ -35,23 +35,26 @@ pub(super) struct Piece {
 }
 
 /// Cuts the delivery.
-pub(super) fn cut(delivery: &Delivery, catalogue: &Catalogue) -> Result<Vec<Part>, CutError> {
-    let mut families: Vec<&str> = delivery.manifest.files.iter().map(|file| file.family.as_str()).collect();
-    families.sort_unstable();
-    families.dedup();
+pub(super) fn cut(delivery: &Delivery) -> Result<Vec<Part>, CutError> {
     let mut parts: Vec<Part> = Vec::new();
-    for family in families {
-        let program = Program::compile(catalogue, family)?;
+    for (family, program) in &delivery.programs {
+        let files: Vec<(usize, &ScannedFile)> = delivery
+            .files
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| {
+                delivery.manifest.files.get(*number).is_some_and(|listed| listed.family == *family)
+            })
+            .collect();
+        let total: u64 = files.iter().map(|(_, file)| file.bytes).sum();
+        let share = (total / PARTS).clamp(SMALLEST, LARGEST);
         let mut bytes = 0;
         let mut is_new = true;
-        for (number, file) in delivery.files.iter().enumerate() {
-            if delivery.manifest.files.get(number).is_none_or(|listed| listed.family != family) {
-                continue;
-            }
-            for piece in pieces(number, file, &program)? {
-                if is_new || bytes >= PART_BYTES {
+        for (number, file) in files {
+            for piece in pieces(number, file, program, share)? {
+                if is_new || bytes >= share {
                     let number = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-                    parts.push(Part { number, family: family.to_owned(), pieces: Vec::new() });
+                    parts.push(Part { number, family: family.clone(), pieces: Vec::new() });
                     bytes = 0;
                     is_new = false;
                 }
@@ -68,9 +71,6 @@ pub(super) fn cut(delivery: &Delivery, catalogue: &Catalogue) -> Result<Vec<Part
 /// Why a delivery cannot be cut.
 #[derive(Debug, thiserror::Error)]
 pub enum CutError {
-    /// A layout cannot be compiled.
-    #[error(transparent)]
-    Layout(#[from] ProgramError),
     /// A file cannot be read.
     #[error("cannot read {path}")]
     Read {
@@ -81,13 +81,13 @@ pub enum CutError {
     },
 }
 
-fn pieces(number: usize, file: &ScannedFile, program: &Program) -> Result<Vec<Piece>, CutError> {
+fn pieces(number: usize, file: &ScannedFile, program: &Program, share: u64) -> Result<Vec<Piece>, CutError> {
     let read = |source| CutError::Read { path: file.path.clone(), source };
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     let mut pieces = Vec::new();
     let mut from = 0;
     let mut lines_before = 0;
-    while let Some((to, lines)) = next_cut(file, program, from + PART_BYTES).map_err(read)? {
+    while let Some((to, lines)) = next_cut(file, program, from + share).map_err(read)? {
         pieces.push(Piece {
             file: number,
             from,

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow::array::{ArrayRef, Date32Array, RecordBatch, StringArray, UInt32Array};
 use catalog_model::{
@@ -15,6 +15,7 @@ use catalog_model::{
     Versions,
 };
 use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyRole, MetaError};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
 
 use super::bucket::{self, BucketClaims, Shared};
@@ -85,12 +86,9 @@ pub enum PublishError {
     /// No table has a month.
     #[error("the deliveries hold no month of service")]
     NoMonth,
-    /// A thread of ours panicked.
-    #[error("a publishing thread ended without a result")]
-    Bug,
 }
 
-/// Publishes what is staged and linked, with so many threads. `now` is the time that the manifest records.
+/// Publishes what is staged and linked. `now` is the time that the manifest records.
 ///
 /// # Errors
 ///
@@ -98,13 +96,12 @@ pub enum PublishError {
 pub fn publish(
     environment: &Environment,
     now: &str,
-    threads: usize,
     progress: &(dyn Fn(u32, u32) + Sync),
 ) -> Result<Published, PublishError> {
     let publisher = Publisher::open(environment)?;
     let scratch = environment.room("scratch").join("publish");
     fresh_folder(&scratch).map_err(io("create", &scratch))?;
-    let published = publisher.run(&scratch, now, threads, progress);
+    let published = publisher.run(&scratch, now, progress);
     // The scratch folder holds pseudonymized rows; nothing of it outlives the run.
     std::fs::remove_dir_all(&scratch).map_err(io("remove", &scratch))?;
     published
@@ -150,7 +147,6 @@ impl<'a> Publisher<'a> {
         &self,
         scratch: &Path,
         now: &str,
-        threads: usize,
         progress: &(dyn Fn(u32, u32) + Sync),
     ) -> Result<Published, PublishError> {
         let head = self.environment.snapshots()?.head()?;
@@ -169,7 +165,7 @@ impl<'a> Publisher<'a> {
             store: &store,
             buckets: self.buckets,
         };
-        let BucketOutput { files, duplicates } = self.buckets(&shared, &facts, threads, progress)?;
+        let BucketOutput { files, duplicates } = self.buckets(&shared, &facts, progress)?;
         let body = self.body(files, facts.len() as u64)?;
         let duplicates = self.name_duplicates(&duplicates, &ranks);
         let manifest = self.commit(body, now, &numbers, &facilities, &duplicates)?;
@@ -249,34 +245,19 @@ impl<'a> Publisher<'a> {
         &self,
         shared: &Shared<'_>,
         facts: &BTreeMap<u32, PersonFacts>,
-        threads: usize,
         progress: &(dyn Fn(u32, u32) + Sync),
     ) -> Result<BucketOutput, PublishError> {
-        let (next, done) = (AtomicUsize::new(0), AtomicU32::new(0));
-        let results: Mutex<Vec<Result<BucketOutput, PublishError>>> = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for _ in 0..threads.max(1) {
-                scope.spawn(|| {
-                    while let Ok(bucket) = u32::try_from(next.fetch_add(1, Ordering::Relaxed)) {
-                        if bucket >= self.buckets {
-                            break;
-                        }
-                        let output = self.bucket(shared, facts, bucket);
-                        if let Ok(mut results) = results.lock() {
-                            results.push(output);
-                        }
-                        progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.buckets);
-                    }
-                });
-            }
-        });
-        let outputs = results.into_inner().map_err(|_| PublishError::Bug)?;
-        if outputs.len() != self.buckets as usize {
-            return Err(PublishError::Bug);
-        }
+        let done = AtomicU32::new(0);
+        let outputs: Vec<BucketOutput> = (0..self.buckets)
+            .into_par_iter()
+            .map(|bucket| {
+                let output = self.bucket(shared, facts, bucket);
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.buckets);
+                output
+            })
+            .collect::<Result<_, _>>()?;
         let mut all = BucketOutput { files: Vec::new(), duplicates: Vec::new() };
         for output in outputs {
-            let output = output?;
             all.files.extend(output.files);
             all.duplicates.extend(output.duplicates);
         }
