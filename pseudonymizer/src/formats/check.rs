@@ -15,7 +15,7 @@ pub(crate) struct FieldCheck {
     repeat: usize,
     kind: FieldKind,
     width: Width,
-    is_required: bool,
+    pub(crate) is_required: bool,
     codes: Option<BTreeSet<Vec<u8>>>,
     none: Vec<Vec<u8>>,
 }

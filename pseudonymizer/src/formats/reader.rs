@@ -220,7 +220,12 @@ impl<'p> Reader<'p> {
             return Err(("".into(), FaultKind::Columns));
         }
         for check in &record.checks {
-            for at in check.at..check.at + check.repeat() {
+            // The 31 days of a receipt line are empty for the most part: then the run is one delimiter short of itself.
+            let repeat = check.repeat();
+            if repeat > 1 && !check.is_required && self.fields.span(line, check.at, repeat).len() < repeat {
+                continue;
+            }
+            for at in check.at..check.at + repeat {
                 match check.judge(self.fields.get(line, at)) {
                     Finding::Good => {}
                     Finding::None => self.fields.clear(at),

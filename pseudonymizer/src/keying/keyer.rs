@@ -51,6 +51,8 @@ pub struct Keyer {
     // Raw identities that were keyed before, under a digest key that lives as long as the keyer.
     seen: HashMap<[u8; 32], Option<IdentityNo>>,
     seen_key: [u8; 32],
+    // The raw fields one after the other, for their digest.
+    raw: Zeroizing<Vec<u8>>,
     numbers: HashMap<KeySet, IdentityNo>,
     identities: Vec<KeyedIdentity>,
 }
@@ -83,6 +85,7 @@ impl Keyer {
             birth: role("birth_date"),
             seen: HashMap::new(),
             seen_key,
+            raw: Zeroizing::default(),
             numbers: HashMap::new(),
             identities: Vec::new(),
         }
@@ -172,12 +175,13 @@ impl Keyer {
 
     /// A digest by which the same raw fields are known again, so that their keys are made once.
     #[expect(clippy::disallowed_methods, reason = "a keyed hash under a key that dies with the process")]
-    fn digest(&self, identity: &Identity) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_keyed(&self.seen_key);
+    fn digest(&mut self, identity: &Identity) -> [u8; 32] {
+        self.raw.clear();
         for raw in identity.roles() {
-            hasher.update(&(raw.expose().len() as u64).to_le_bytes()).update(raw.expose());
+            self.raw.extend((raw.expose().len() as u64).to_le_bytes());
+            self.raw.extend_from_slice(raw.expose());
         }
-        *hasher.finalize().as_bytes()
+        *blake3::keyed_hash(&self.seen_key, &self.raw).as_bytes()
     }
 }
 

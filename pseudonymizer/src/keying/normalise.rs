@@ -54,7 +54,17 @@ fn fold(raw: &[u8], encoding: Encoding) -> String {
         Encoding::Utf8 => String::from_utf8_lossy(raw),
         Encoding::Cp932 => encoding_rs::SHIFT_JIS.decode_without_bom_handling(raw).0,
     };
-    decoded.trim().nfkc().collect()
+    let text = decoded.trim();
+    // What stands in nearly every field needs no tables.
+    if text.chars().all(|c| is_folded(c) || c == '\u{3000}') {
+        return text.replace('\u{3000}', " ");
+    }
+    text.nfkc().collect()
+}
+
+/// Characters that NFKC leaves alone whatever stands beside them: ASCII, the usual kana, the unified ideographs.
+const fn is_folded(c: char) -> bool {
+    matches!(c, '\0'..='\x7F' | 'ぁ'..='ゖ' | 'ァ'..='ヺ' | 'ー' | '\u{4E00}'..='\u{9FFF}')
 }
 
 fn keep(text: &str, out: &mut Vec<u8>, is_kept: impl Fn(char) -> bool) {
@@ -66,6 +76,10 @@ fn keep(text: &str, out: &mut Vec<u8>, is_kept: impl Fn(char) -> bool) {
 
 // The long-vowel mark belongs to a name; middle dots, hyphens and spaces do not.
 fn is_name_character(c: char) -> bool {
+    // The library searches long tables for these.
+    if matches!(c, 'ぁ'..='ゖ' | 'ァ'..='ヺ' | '\u{4E00}'..='\u{9FFF}') {
+        return true;
+    }
     c.is_alphanumeric() || c == 'ー' || c == '々'
 }
 
@@ -81,7 +95,20 @@ fn to_katakana(c: char) -> char {
 mod tests {
     use catalog_model::{Encoding, Normaliser};
 
-    use super::normalise;
+    use unicode_normalization::UnicodeNormalization as _;
+
+    use super::{is_folded, is_name_character, normalise};
+
+    #[test]
+    fn the_short_cuts_agree_with_the_tables() {
+        for c in '\0'..=char::MAX {
+            assert!(!is_folded(c) || c.nfkc().eq([c]), "{c:?}");
+            assert_eq!(is_name_character(c), c.is_alphanumeric() || matches!(c, 'ー' | '々'), "{c:?}");
+            // A voiced mark behind a kana would be joined to it, so it must not take the short cut.
+            assert!(!is_folded(c) || unicode_normalization::char::canonical_combining_class(c) == 0, "{c:?}");
+        }
+        assert_eq!("\u{3000}".nfkc().collect::<String>(), " ");
+    }
 
     fn normal(rule: Normaliser, text: &str) -> String {
         let (bytes, _, lossy) = encoding_rs::SHIFT_JIS.encode(text);

@@ -24,17 +24,18 @@ pub(super) enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    pub(super) fn new(kind: &DataType) -> Self {
+    /// Makes a builder with room for so many rows.
+    pub(super) fn new(kind: &DataType, rows: usize) -> Self {
         match kind {
-            DataType::Date32 => Self::Date(Date32Builder::new()),
-            DataType::Int64 => Self::Int(Int64Builder::new()),
-            DataType::Int32 => Self::Days(Int32Builder::new()),
-            DataType::Boolean => Self::Bool(BooleanBuilder::new()),
-            DataType::UInt64 => Self::Surrogate { builder: UInt64Builder::new(), last: None },
+            DataType::Date32 => Self::Date(Date32Builder::with_capacity(rows)),
+            DataType::Int64 => Self::Int(Int64Builder::with_capacity(rows)),
+            DataType::Int32 => Self::Days(Int32Builder::with_capacity(rows)),
+            DataType::Boolean => Self::Bool(BooleanBuilder::with_capacity(rows)),
+            DataType::UInt64 => Self::Surrogate { builder: UInt64Builder::with_capacity(rows), last: None },
             DataType::Decimal128(_, _) => {
-                Self::Decimal5(Decimal128Builder::new().with_data_type(kind.clone()))
+                Self::Decimal5(Decimal128Builder::with_capacity(rows).with_data_type(kind.clone()))
             }
-            _ => Self::Text(StringBuilder::new()),
+            _ => Self::Text(StringBuilder::with_capacity(rows, rows * 8)),
         }
     }
 
@@ -75,15 +76,15 @@ impl ColumnBuilder {
         }
     }
 
-    pub(super) fn finish(&mut self) -> ArrayRef {
+    pub(super) fn finish(self) -> ArrayRef {
         match self {
-            Self::Text(builder) => Arc::new(builder.finish()),
-            Self::Date(builder) => Arc::new(builder.finish()),
-            Self::Int(builder) => Arc::new(builder.finish()),
-            Self::Decimal5(builder) => Arc::new(builder.finish()),
-            Self::Bool(builder) => Arc::new(builder.finish()),
-            Self::Days(builder) => Arc::new(builder.finish()),
-            Self::Surrogate { builder, .. } => Arc::new(builder.finish()),
+            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Date(mut builder) => Arc::new(builder.finish()),
+            Self::Int(mut builder) => Arc::new(builder.finish()),
+            Self::Decimal5(mut builder) => Arc::new(builder.finish()),
+            Self::Bool(mut builder) => Arc::new(builder.finish()),
+            Self::Days(mut builder) => Arc::new(builder.finish()),
+            Self::Surrogate { mut builder, .. } => Arc::new(builder.finish()),
         }
     }
 }

@@ -175,8 +175,7 @@ impl Claims for Staging<'_> {
 
 impl StagedTable {
     fn new(name: Arc<str>, schema: SchemaRef) -> Self {
-        let columns =
-            schema.fields().iter().skip(2).map(|field| ColumnBuilder::new(field.data_type())).collect();
+        let columns = columns(&schema);
         let (records, lines) = (UInt32Builder::new(), UInt32Builder::new());
         Self { name, schema, records, lines, columns, rows: 0, file: None }
     }
@@ -187,7 +186,8 @@ impl StagedTable {
         }
         let path = folder.join(format!("{}.parquet", self.name));
         let mut columns: Vec<ArrayRef> = vec![Arc::new(self.records.finish()), Arc::new(self.lines.finish())];
-        columns.extend(self.columns.iter_mut().map(ColumnBuilder::finish));
+        let built = std::mem::replace(&mut self.columns, self::columns(&self.schema));
+        columns.extend(built.into_iter().map(ColumnBuilder::finish));
         let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|source| FileError::Arrow { path: path.clone(), source })?;
@@ -199,6 +199,11 @@ impl StagedTable {
         }
         Ok(())
     }
+}
+
+/// Builders for the staged columns behind claim and line.
+fn columns(schema: &Schema) -> Vec<ColumnBuilder> {
+    schema.fields().iter().skip(2).map(|field| ColumnBuilder::new(field.data_type(), BATCH)).collect()
 }
 
 fn write_claims(path: &Path, claims: &[Claim<Option<IdentityNo>>]) -> Result<(), FileError> {
