@@ -35,15 +35,22 @@ def joined(*fields):
 
 counts = ", ".join(f"tag = '{tag}', {columns - 1}" for tag, columns in COLUMNS.items())
 tags = ", ".join(f"'{tag}'" for tag in COLUMNS)
+# The number of a line's receipt needs the order of the file, so one thread reads and numbers and all split.
 session.query(f"""
-    CREATE TABLE record ENGINE = Memory AS
-    SELECT toInt32(sum(tag = 'RE') OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS receipt, tag,
-           splitByChar(',', line, 13) AS f,
-           throwIf(countSubstrings(line, ',') != multiIf({counts}, 0), 'a line with another number of fields') AS bad
+    CREATE TABLE numbered ENGINE = Memory AS
+    SELECT toInt32(sum(tag = 'RE') OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS receipt, tag, line
     FROM (SELECT trimRight(line, '\\r') AS line, substring(line, 1, 2) AS tag
           FROM file('{source}', 'LineAsString', 'line String') WHERE tag IN ({tags}))
-    SETTINGS max_insert_threads = 1
+    SETTINGS max_threads = 1, max_insert_threads = 1
 """)
+session.query(f"""
+    CREATE TABLE record ENGINE = Memory AS
+    SELECT receipt, tag, splitByChar(',', line, 13) AS f,
+           throwIf(countSubstrings(line, ',') != multiIf({counts}, 0), 'a line with another number of fields') AS bad
+    FROM numbered
+    SETTINGS max_insert_threads = {THREADS}
+""")
+session.query("DROP TABLE numbered")
 re, ho = RECEIPT, INSURER
 of = {name: field(at, "r.f") for name, at in re.items()} | {name: field(at, "h.f") for name, at in ho.items()}
 id1 = decoded(*joined(of["insurer"], of["symbol"], of["number"], of["birth"], of["sex"]))

@@ -63,6 +63,21 @@ struct SchemeProgram {
     places: Vec<(Vec<usize>, bool)>,
 }
 
+/// The normal forms of an identity's roles, one after the other.
+#[derive(Default)]
+struct NormalForms {
+    bytes: Zeroizing<Vec<u8>>,
+    ends: Vec<usize>,
+}
+
+impl NormalForms {
+    fn get(&self, role: usize) -> &[u8] {
+        let start = role.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(role).copied().unwrap_or(start);
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+}
+
 impl Keyer {
     /// Compiles the catalogue's schemes. `seen_key` is a random key for the in-memory cache.
     pub fn new(catalogue: &Catalogue, encoding: Encoding, intake: &[u8; 32], seen_key: [u8; 32]) -> Self {
@@ -136,41 +151,45 @@ impl Keyer {
     }
 
     fn key_set(&self, identity: &Identity) -> KeySet {
-        let normal: Vec<Zeroizing<Vec<u8>>> = identity
-            .roles()
-            .iter()
-            .zip(&self.rules)
-            .map(|(raw, rule)| self.normal_form(raw, *rule))
-            .collect();
+        let mut normal = NormalForms::default();
+        for (raw, rule) in identity.roles().iter().zip(&self.rules) {
+            self.normal_form(raw, *rule, &mut normal);
+        }
+        let mut record = Zeroizing::new(Vec::with_capacity(256));
         KeySet {
-            keys: self.schemes.iter().map(|scheme| self.intake_key(scheme, &normal)).collect(),
-            sex: self.sex.and_then(|role| normal.get(role)?.first().map(|digit| digit - b'0')),
+            keys: self.schemes.iter().map(|scheme| self.intake_key(scheme, &normal, &mut record)).collect(),
+            sex: self.sex.and_then(|role| normal.get(role).first().map(|digit| digit - b'0')),
             birth: self.birth.and_then(|role| birth_date(identity.roles().get(role)?)),
         }
     }
 
-    fn intake_key(&self, scheme: &SchemeProgram, normal: &[Zeroizing<Vec<u8>>]) -> Option<Keyed<Intake>> {
-        let mut record = Zeroizing::new(scheme.prefix.clone());
+    fn intake_key(
+        &self,
+        scheme: &SchemeProgram,
+        normal: &NormalForms,
+        record: &mut Vec<u8>,
+    ) -> Option<Keyed<Intake>> {
+        record.clear();
+        record.extend_from_slice(&scheme.prefix);
         for (roles, may_be_empty) in &scheme.places {
-            let value = roles.iter().filter_map(|role| normal.get(*role)).find(|value| !value.is_empty());
+            let value = roles.iter().map(|role| normal.get(*role)).find(|value| !value.is_empty());
             let value = match value {
-                Some(value) => value.as_slice(),
+                Some(value) => value,
                 None if *may_be_empty => &[],
                 None => return None,
             };
             record.extend(u16::try_from(value.len()).ok()?.to_be_bytes());
             record.extend_from_slice(value);
         }
-        Some(Keyed::new(tag(&self.intake, &record)))
+        Some(Keyed::new(tag(&self.intake, record)))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the keyed hash is where raw fields end")]
-    fn normal_form(&self, raw: &Raw<Vec<u8>>, rule: Normaliser) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::new());
+    fn normal_form(&self, raw: &Raw<Vec<u8>>, rule: Normaliser, normal: &mut NormalForms) {
         if !raw.is_empty() {
-            normalise(rule, raw.expose(), self.encoding, &mut out);
+            normalise(rule, raw.expose(), self.encoding, &mut normal.bytes);
         }
-        out
+        normal.ends.push(normal.bytes.len());
     }
 
     /// A digest by which the same raw fields are known again, so that their keys are made once.

@@ -10,7 +10,7 @@ use catalog_model::Table;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
 /// Why a file of tables cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -65,22 +65,46 @@ pub struct ParquetFile {
 const ROW_GROUP: usize = 262_144;
 
 impl ParquetFile {
-    /// Creates the file.
+    /// Creates a file that is read as a whole once or twice: without dictionaries and statistics, which cost time and,
+    /// for lines as they come, space.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be created.
+    pub fn staged(path: &Path, schema: SchemaRef) -> Result<Self, FileError> {
+        let plain = Self::properties()
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .build();
+        Self::with_properties(path, schema, plain)
+    }
+
+    /// Creates a file of a snapshot.
     ///
     /// # Errors
     ///
     /// It cannot be created.
     pub fn create(path: &Path, schema: SchemaRef) -> Result<Self, FileError> {
+        Self::with_properties(path, schema, Self::properties().build())
+    }
+
+    fn properties() -> WriterPropertiesBuilder {
+        let level = ZstdLevel::try_new(1).unwrap_or_default();
+        WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_max_row_group_row_count(Some(ROW_GROUP))
+    }
+
+    fn with_properties(
+        path: &Path,
+        schema: SchemaRef,
+        properties: WriterProperties,
+    ) -> Result<Self, FileError> {
         let file = File::create(path).map_err(|source| FileError::Io {
             action: "create",
             path: path.to_owned(),
             source,
         })?;
-        let level = ZstdLevel::try_new(1).unwrap_or_default();
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .set_max_row_group_row_count(Some(ROW_GROUP))
-            .build();
         let writer = ArrowWriter::try_new(file, schema, Some(properties))
             .map_err(|source| FileError::Parquet { action: "create", path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), writer, rows: 0 })

@@ -192,7 +192,7 @@ impl StagedTable {
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|source| FileError::Arrow { path: path.clone(), source })?;
         if self.file.is_none() {
-            self.file = Some(ParquetFile::create(&path, Arc::clone(&self.schema))?);
+            self.file = Some(ParquetFile::staged(&path, Arc::clone(&self.schema))?);
         }
         if let Some(file) = &mut self.file {
             file.write(&batch)?;
@@ -237,7 +237,7 @@ fn write_claims(path: &Path, claims: &[Claim<Option<IdentityNo>>]) -> Result<(),
         ),
     ])
     .map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
-    let mut file = ParquetFile::create(path, batch.schema())?;
+    let mut file = ParquetFile::staged(path, batch.schema())?;
     file.write(&batch)?;
     file.finish()?;
     Ok(())
@@ -277,7 +277,7 @@ pub fn write_identities(
     }
     let batch = RecordBatch::try_from_iter_with_nullable(columns)
         .map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
-    let mut file = ParquetFile::create(path, batch.schema())?;
+    let mut file = ParquetFile::staged(path, batch.schema())?;
     file.write(&batch)?;
     file.finish()?;
     Ok(())

@@ -1,0 +1,34 @@
+"""Runs the ingest bench and the query bench, prints a table for each and keeps the figures as JSON."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+
+import ingest
+import queries
+from places import RESULTS
+
+
+def machine():
+    """What the figures depend on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {"cores": len(os.sched_getaffinity(0)), "memory": memory, "system": platform.platform()}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="benches/run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a small file and population, one repetition")
+    quick = parser.parse_args().quick
+    begun = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    result = {"begun": begun, "quick": quick, "machine": machine(), "ingest": ingest.run(quick),
+              "queries": queries.run(quick)}
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{begun.replace(':', '')}{'-quick' if quick else ''}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"\n{path}")
+
+
+if __name__ == "__main__":
+    main()

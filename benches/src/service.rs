@@ -1,0 +1,77 @@
+//! A running guard, asked over its socket as portal and command ask it.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use engine_protocol::{ClientReply, ClientRequest, Question, ReleasedTable, read_json, write_json};
+
+use crate::Failure;
+
+/// The user and the project of a demo environment.
+const USER: &str = "demo-researcher";
+const PROJECT: &str = "demo";
+/// The longest answer.
+const MOST: u32 = 256 << 20;
+
+/// A guard that ends with this value.
+pub(crate) struct Service {
+    guard: Child,
+    connection: UnixStream,
+    socket: PathBuf,
+}
+
+impl Service {
+    /// Starts the guard that lies beside this program and waits until it listens.
+    pub(crate) fn start(env: &Path) -> Result<Self, Failure> {
+        let program = std::env::current_exe()?.with_file_name("misu-guard");
+        let socket = std::env::temp_dir().join(format!("misu-bench-{}.sock", std::process::id()));
+        let mut guard = Command::new(program)
+            .args(["serve", "--end-with-parent", "--env"])
+            .arg(env)
+            .arg("--socket")
+            .arg(&socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let out = guard.stdout.take().ok_or("the guard has no output")?;
+        if BufReader::new(out).read_line(&mut line)? == 0 {
+            guard.wait()?;
+            return Err("the guard did not start".into());
+        }
+        let connection = UnixStream::connect(&socket)?;
+        Ok(Self { guard, connection, socket })
+    }
+
+    /// The released table.
+    pub(crate) fn ask(&mut self, sql: &str) -> Result<ReleasedTable, Failure> {
+        match self.converse(&ClientRequest::Query(question(sql)))? {
+            ClientReply::Released(table) => Ok(table),
+            other => Err(format!("a question was not answered: {other:?}").into()),
+        }
+    }
+
+    /// Vets without running.
+    pub(crate) fn vet(&mut self, sql: &str) -> Result<(), Failure> {
+        self.converse(&ClientRequest::Vet(question(sql))).map(drop)
+    }
+
+    fn converse(&mut self, request: &ClientRequest) -> Result<ClientReply, Failure> {
+        write_json(&mut self.connection, request)?;
+        Ok(read_json(&mut self.connection, MOST)?)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.guard.kill();
+        let _ = self.guard.wait();
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+fn question(sql: &str) -> Question {
+    Question { user: USER.to_owned(), project: PROJECT.to_owned(), sql: sql.to_owned() }
+}

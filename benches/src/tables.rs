@@ -1,0 +1,116 @@
+//! What plain DataFusion plans against: the snapshot's tables, our scalar functions, three aggregates.
+//!
+//! The workspace builds DataFusion without its own SQL front, so the planner is given this view.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use catalog_model::{ManifestBody, TableEntry};
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::session_state::SessionState;
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{DataFusionError, Result, TableReference};
+use datafusion_expr::planner::{ContextProvider, ExprPlanner};
+use datafusion_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
+use datafusion_functions_aggregate::{average, count, sum};
+
+/// The tables and functions by name.
+pub(crate) struct Tables {
+    tables: HashMap<String, Arc<dyn TableSource>>,
+    scalars: HashMap<String, Arc<ScalarUDF>>,
+    aggregates: HashMap<&'static str, Arc<AggregateUDF>>,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+    options: ConfigOptions,
+}
+
+impl Tables {
+    /// Takes every table of the snapshot, with the schema that its files say.
+    pub(crate) async fn open(state: &SessionState, store: &Path, snapshot: &ManifestBody) -> Result<Self> {
+        let mut tables = HashMap::new();
+        for (name, entry) in snapshot.tables.iter().filter(|(_, entry)| !entry.files.is_empty()) {
+            tables.insert(name.clone(), table(state, store, entry).await?);
+        }
+        Ok(Self {
+            tables,
+            scalars: engine_vet::registered().into_iter().map(|udf| (udf.name().to_owned(), udf)).collect(),
+            aggregates: HashMap::from([
+                ("count", count::count_udaf()),
+                ("sum", sum::sum_udaf()),
+                ("avg", average::avg_udaf()),
+            ]),
+            planners: vec![Arc::new(AggregateFunctionPlanner)],
+            options: ConfigOptions::default(),
+        })
+    }
+}
+
+async fn table(state: &SessionState, store: &Path, entry: &TableEntry) -> Result<Arc<dyn TableSource>> {
+    let url = |path: &String| ListingTableUrl::parse(store.join(path).to_string_lossy());
+    let urls = entry.files.iter().map(|file| url(&file.path)).collect::<Result<Vec<_>>>()?;
+    let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
+    let first = urls.first().ok_or_else(|| DataFusionError::Plan("a table without files".to_owned()))?;
+    let schema = options.infer_schema(state, first).await?;
+    let config =
+        ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options).with_schema(schema);
+    Ok(provider_as_source(Arc::new(ListingTable::try_new(config)?)))
+}
+
+impl ContextProvider for Tables {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let source = self.tables.get(name.table()).cloned();
+        source.ok_or_else(|| DataFusionError::Plan(format!("no table {name}")))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
+    }
+
+    fn get_table_function_source(&self, name: &str, _args: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        Err(DataFusionError::Plan(format!("no table function {name}")))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.scalars.get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.aggregates.get(name).cloned()
+    }
+
+    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
+        None
+    }
+
+    fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        &self.options
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.scalars.keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.aggregates.keys().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
