@@ -183,6 +183,12 @@ fn exit_codes_say_whose_fault_it_is() {
     };
     let allowed = "SELECT sex, count(DISTINCT person_id) FROM person GROUP BY sex";
     assert_eq!(code(&["query", allowed]).0, 0);
+    let beside = Command::new(program("misu"))
+        .args(["query", "--env", "env", allowed])
+        .current_dir(DEMO.folder.path().join("demo"))
+        .output()
+        .unwrap();
+    assert!(beside.status.success(), "a path from the working directory: {}", text(&beside));
     assert_eq!(code(&["vet", allowed]).0, 0);
     assert_eq!(code(&["query", "SELECT * FROM person"]).0, 3);
     assert_eq!(code(&["vet", "SELECT * FROM person"]).0, 3);

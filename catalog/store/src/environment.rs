@@ -111,7 +111,11 @@ impl Environment {
         if !path.is_file() {
             return Err(EnvironmentError::NotAnEnvironment(root.to_owned()));
         }
-        Ok(Self { root: root.to_owned(), config: Config::read(&path)? })
+        let config = Config::read(&path)?;
+        // Paths into the environment go to other programs and to libraries that know no working directory.
+        let root =
+            root.canonicalize().map_err(|source| EnvironmentError::Io { path: root.to_owned(), source })?;
+        Ok(Self { root, config })
     }
 
     /// The directory.

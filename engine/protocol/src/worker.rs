@@ -62,6 +62,10 @@ pub enum WorkerFault {
     Data,
     /// The engine gave an error while running.
     Execution,
+    /// The engine needed more memory than it is given.
+    Memory,
+    /// The engine panicked: a defect.
+    Panic,
     /// The answer would have too many cells or bytes.
     TooLarge,
 }
@@ -73,6 +77,8 @@ impl WorkerFault {
             Self::Vetting => "worker-vetting",
             Self::Data => "worker-data",
             Self::Execution => "worker-execution",
+            Self::Memory => "worker-memory",
+            Self::Panic => "worker-panic",
             Self::TooLarge => "worker-too-large",
         }
     }

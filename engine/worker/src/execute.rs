@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use catalog_model::{Catalogue, Grant};
+use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -43,6 +44,17 @@ fn evidence(request: &WorkerRequest) -> Result<Evidence, WorkerFault> {
     runtime.block_on(job.all(&request.buckets, threads))?.evidence()
 }
 
+/// The kind of an engine's error; its text may hold values and goes nowhere.
+fn fault(error: &DataFusionError) -> WorkerFault {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => WorkerFault::Memory,
+        DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) => {
+            WorkerFault::Data
+        }
+        _ => WorkerFault::Execution,
+    }
+}
+
 /// What all buckets of a query share.
 struct Job {
     plan: VettedPlan,
@@ -72,7 +84,7 @@ impl Job {
             async move {
                 tokio::spawn(async move { job.bucket(&bucket).await })
                     .await
-                    .unwrap_or(Err(WorkerFault::Execution))
+                    .unwrap_or(Err(WorkerFault::Panic))
             }
         });
         let mut runs = futures::stream::iter(runs).buffer_unordered(threads);
@@ -91,11 +103,11 @@ impl Job {
         let plan = state.optimize(&plan).map_err(|_| WorkerFault::Execution)?;
         self.check(&plan)?;
         let planner = state.query_planner();
-        let plan = planner.create_physical_plan(&plan, &state).await.map_err(|_| WorkerFault::Execution)?;
-        let mut batches = execute_stream(plan, context.task_ctx()).map_err(|_| WorkerFault::Execution)?;
+        let plan = planner.create_physical_plan(&plan, &state).await.map_err(|error| fault(&error))?;
+        let mut batches = execute_stream(plan, context.task_ctx()).map_err(|error| fault(&error))?;
         let mut cells = Cells::default();
         while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(|_| WorkerFault::Execution)?;
+            let batch = batch.map_err(|error| fault(&error))?;
             cells.add(&batch, &self.plan, &self.numbers, self.most)?;
         }
         Ok(cells)
@@ -152,7 +164,7 @@ impl Job {
             if is_known && calls_known {
                 Ok(TreeNodeRecursion::Continue)
             } else {
-                Err(datafusion::error::DataFusionError::Plan("a step outside the allow-list".to_owned()))
+                Err(DataFusionError::Plan("a step outside the allow-list".to_owned()))
             }
         });
         visited.map(|_| ()).map_err(|_| WorkerFault::Execution)
