@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::catalogue::{Catalogue, CatalogueError, Problem};
 use crate::class::Class;
 use crate::layout::{Family, Field, FieldRef, RecordLayout};
+use crate::package::ItemRule;
 use crate::table::{Column, ColumnKind, Domain, Feed, RowOf, Table, Treatment};
 
 /// Every broken rule of the catalogue.
@@ -51,6 +52,13 @@ impl Findings<'_> {
                 self.push(&file, &record.tag, Problem::Twice);
             }
             self.record(&file, record);
+            let is_package = family.framing.package.is_some();
+            // The first value of a line says its element; all others have a place in it.
+            for field in record.fields.iter().filter(|field| (field.at > 0 && is_package) != field.path.is_some())
+            {
+                let key = format!("{}.{}", record.key(), field.key);
+                self.push(&file, &key, Problem::Rule("a field has a path in a package, and only there"));
+            }
         }
         let totals = family.totals.iter().flat_map(|total| std::iter::once(&total.stated).chain(&total.sum));
         let references =
@@ -102,6 +110,9 @@ impl Findings<'_> {
             }
             self.field(file, &key, field);
         }
+        if let Some(rule) = &record.item {
+            self.item_rule(file, record, rule);
+        }
         for field in record.roles_when.keys() {
             if record.field(field).is_none() {
                 self.unknown(file, record.key(), field);
@@ -119,6 +130,25 @@ impl Findings<'_> {
             && !self.catalogue.codes.contains_key(system)
         {
             self.unknown(file, key, system);
+        }
+    }
+
+    fn item_rule(&mut self, file: &str, record: &RecordLayout, rule: &ItemRule) {
+        for field in [&rule.code, &rule.kind, &rule.value, &rule.unit] {
+            if record.field(field).is_none() {
+                self.unknown(file, record.key(), field);
+            }
+        }
+        match self.catalogue.codes.get(&rule.system) {
+            None => self.unknown(file, record.key(), &rule.system),
+            Some(system) if !system.codes.iter().all(crate::package::has_sound_range) => {
+                self.push(
+                    &format!("codes/{}", rule.system),
+                    "low, high",
+                    Problem::Rule("a range has two whole numbers, the lower first"),
+                );
+            }
+            Some(_) => {}
         }
     }
 
@@ -213,6 +243,11 @@ impl Findings<'_> {
             (_, record) => vec![record],
         };
         for record in records {
+            if let Some(pick) = &column.pick
+                && family.record(record).is_some_and(|layout| layout.field(&pick.field).is_none())
+            {
+                self.unknown(file, &column.name, &format!("{record}.{}", pick.field));
+            }
             let resolved = FieldRef { record: record.to_owned(), field: reference.field.clone() };
             if column.treat == Treatment::Count && family.record(record).is_some() {
                 continue;
@@ -236,9 +271,11 @@ pub(crate) fn may_store(class: Class, treat: &Treatment) -> bool {
         Class::Direct => matches!(treat, Treatment::Surrogate),
         // An insurer's first digits say its kind; the whole number is an identity component.
         Class::Link => {
+            // So do completed years instead of a birth date.
             matches!(
                 treat,
                 Treatment::Surrogate
+                    | Treatment::Age
                     | Treatment::Part(_, 1..=2)
                     | Treatment::PaddedPart { length: 1..=2, .. }
             )

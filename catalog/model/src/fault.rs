@@ -35,11 +35,13 @@ pub enum FaultKind {
     Truncated,
     /// The trailer's totals are not those of the file.
     Totals,
+    /// A document is not well-formed XML.
+    Markup,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Encoding,
         Self::Columns,
         Self::UnknownRecord,
@@ -55,6 +57,7 @@ impl FaultKind {
         Self::Duplicate,
         Self::Truncated,
         Self::Totals,
+        Self::Markup,
     ];
 
     /// The word used in quarantine, reports and truth files.
@@ -75,6 +78,7 @@ impl FaultKind {
             Self::Duplicate => "duplicate",
             Self::Truncated => "truncated",
             Self::Totals => "totals",
+            Self::Markup => "markup",
         }
     }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::class::Class;
 use crate::names::Names;
+use crate::package::{ElementPath, ItemRule, Package};
 
 /// One kind of file of one revision.
 #[derive(Clone, Debug, Deserialize)]
@@ -96,6 +97,8 @@ pub struct Framing {
     /// For some tags, further positions to join, again and again.
     #[serde(default)]
     pub refine: BTreeMap<String, Vec<usize>>,
+    /// Files are zip packages of XML documents, whose elements become lines.
+    pub package: Option<Package>,
 }
 
 /// A character encoding of deliveries.
@@ -168,6 +171,8 @@ pub struct RecordLayout {
     /// Identity roles count only in records where this field has this value (SN of the medical insurance).
     #[serde(default)]
     pub roles_when: BTreeMap<String, String>,
+    /// What a code system says about the coded items that lines of this type hold.
+    pub item: Option<ItemRule>,
     /// The fields, by position.
     #[serde(default)]
     pub fields: Vec<Field>,
@@ -217,6 +222,8 @@ pub struct Field {
     /// Values that mean "none" (an unknown date written as 00000000).
     #[serde(default)]
     pub none: Vec<String>,
+    /// Where the value stands below the element that makes the line, in a package.
+    pub path: Option<ElementPath>,
 }
 
 const fn one() -> usize {

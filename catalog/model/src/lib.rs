@@ -18,6 +18,7 @@ mod grant;
 mod layout;
 mod manifest;
 mod names;
+mod package;
 mod schema;
 mod scheme;
 mod table;
@@ -34,8 +35,9 @@ pub use layout::{
 };
 pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableEntry, Versions, WrappedKey};
 pub use names::Names;
+pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
 pub use schema::arrow_schema;
 pub use scheme::{IdentityRole, Normaliser, Scheme};
-pub use table::{Bounds, Column, ColumnKind, Domain, Feed, RowOf, Source, Table, Treatment, Unit};
+pub use table::{Bounds, Column, ColumnKind, Domain, Feed, Pick, RowOf, Source, Table, Treatment, Unit};
 
 include!(concat!(env!("OUT_DIR"), "/builtin.rs"));

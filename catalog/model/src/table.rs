@@ -121,6 +121,8 @@ pub struct Column {
     /// How the fields become the value.
     #[serde(default)]
     pub treat: Treatment,
+    /// Which records of the group give the value, where only those of some items do.
+    pub pick: Option<Pick>,
     /// The finite set of values by which it may be grouped.
     pub domain: Option<Domain>,
     /// The code system that names its values.
@@ -150,6 +152,16 @@ impl<'de> Deserialize<'de> for Source {
             Written::Many(fields) => Self(fields),
         })
     }
+}
+
+/// The records of a group that give a column's value: one column for an item of a long list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pick {
+    /// The field that says which item a record holds.
+    pub field: String,
+    /// The items' codes; where the group has several, the first of this list counts.
+    pub codes: Vec<String>,
 }
 
 /// The stored type of a column.
@@ -215,6 +227,8 @@ pub enum Treatment {
     DaySet,
     /// Days from the first field to the second.
     DaysBetween,
+    /// Completed years from the first field, a birth date, to the second.
+    Age,
 }
 
 /// The finite set of values by which a column may be grouped.

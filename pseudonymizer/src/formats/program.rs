@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use catalog_model::{
-    Catalogue, Class, Encoding, Family, Feed, Field, FieldRef, Grouping, Part, Quotes, RecordLayout, RowOf,
-    Source, Table, Treatment,
+    Catalogue, Class, Encoding, Family, Feed, Field, FieldRef, Grouping, Part, Pick, Quotes, RecordLayout,
+    RowOf, Source, Table, Treatment,
 };
 
 use super::check::FieldCheck;
+use super::elements::Elements;
+use super::item::ItemCheck;
 use super::value::{From, Make, Output};
 
 /// Everything the reader needs to know about one family of files.
@@ -35,6 +37,7 @@ pub struct Program {
     pub(crate) has_trailer: bool,
     pub(crate) has_free_lines: bool,
     pub(crate) totals: Vec<Total>,
+    pub(crate) package: Option<Elements>,
 }
 
 /// How records are grouped.
@@ -55,6 +58,7 @@ pub(crate) struct Record {
     pub(crate) part: Part,
     pub(crate) columns: Vec<usize>,
     pub(crate) checks: Vec<FieldCheck>,
+    pub(crate) item: Option<ItemCheck>,
     pub(crate) captures: Vec<Capture>,
     pub(crate) roles: Vec<(usize, usize)>,
     pub(crate) roles_when: Vec<(usize, Vec<u8>)>,
@@ -72,6 +76,8 @@ pub(crate) struct Capture {
     pub(crate) slot: Slot,
     /// Whether a later value replaces an earlier one.
     pub(crate) replaces: bool,
+    /// The field and the value that the record must have.
+    pub(crate) only: Option<(usize, Vec<u8>)>,
 }
 
 /// A place for a captured value.
@@ -157,16 +163,27 @@ impl Program {
 
     /// The tag of the record that opens a group, where a file may be cut before any such line.
     pub fn opener(&self) -> Option<&[u8]> {
+        if self.is_package() {
+            return None;
+        }
         let GroupBy::Opener(opener) = self.grouping else { return None };
         self.by_tag.iter().find(|(_, record)| **record == opener).map(|(tag, _)| tag.as_slice())
     }
 
     /// What a header line looks like together with the line end before it.
     pub fn header_needles(&self) -> Vec<Vec<u8>> {
+        if self.is_package() {
+            return Vec::new();
+        }
         let is_header =
             |record: &usize| self.records.get(*record).is_some_and(|record| record.part == Part::Header);
         let tags = self.by_tag.iter().filter(|(_, record)| is_header(record)).map(|(tag, _)| tag);
         tags.map(|tag| [b"\n".as_slice(), tag, &[self.delimiter]].concat()).collect()
+    }
+
+    /// Says whether files of the family are zip packages, which are not cut.
+    pub const fn is_package(&self) -> bool {
+        self.package.is_some()
     }
 
     /// The byte between fields.
@@ -225,6 +242,7 @@ impl<'a> Compiler<'a> {
             has_trailer,
             has_free_lines: family.group == Grouping::Lines && !has_trailer && framing.skip_lines == 0,
             totals: Vec::new(),
+            package: framing.package.as_ref().map(|package| Elements::new(package, family)),
         };
         Ok(Self { catalogue, family, program, slots: HashMap::new() })
     }
@@ -264,6 +282,7 @@ impl<'a> Compiler<'a> {
             part: layout.part,
             columns: layout.columns.clone(),
             checks: layout.fields.iter().map(check).filter(|check| !check.is_idle()).collect(),
+            item: layout.item.as_ref().and_then(|rule| ItemCheck::new(rule, layout, self.catalogue)),
             captures: Vec::new(),
             roles: layout
                 .fields
@@ -319,6 +338,23 @@ impl<'a> Compiler<'a> {
         self.capture(&name, reference, is_file_level, false)
     }
 
+    /// The slots that keep the first value of each item that the column picks.
+    fn picked(&mut self, reference: &FieldRef, pick: &Pick) -> Result<From, ProgramError> {
+        let slot = |code: &String| {
+            let name = format!("{reference} of {code}");
+            let is_new = !self.slots.contains_key(&name);
+            let slot = self.capture(&name, reference, false, false)?;
+            for (record, layout) in self.program.records.iter_mut().zip(&self.family.records) {
+                let Some(field) = layout.field(&pick.field).filter(|_| is_new) else { continue };
+                for capture in record.captures.iter_mut().filter(|capture| capture.slot == slot) {
+                    capture.only = Some((field.at, code.as_bytes().to_vec()));
+                }
+            }
+            Ok(slot)
+        };
+        pick.codes.iter().map(slot).collect::<Result<_, _>>().map(From::FirstOf)
+    }
+
     fn capture(
         &mut self,
         name: &str,
@@ -339,7 +375,7 @@ impl<'a> Compiler<'a> {
             let is_meant =
                 if from_any { layout.part == Part::Body } else { layout.key() == reference.record };
             if let Some(field) = layout.field(&reference.field).filter(|_| is_meant) {
-                record.captures.push(Capture { at: field.at, repeat: field.repeat, slot, replaces });
+                record.captures.push(Capture { at: field.at, repeat: field.repeat, slot, replaces, only: None });
                 found = true;
             }
         }
@@ -383,7 +419,10 @@ impl<'a> Compiler<'a> {
             .map(|column| {
                 let source = feed.from.get(&column.name).unwrap_or(&column.from);
                 let is_lenient = feed.takes_every_record();
-                let from = self.sources(source, &column.treat, layout, is_lenient)?;
+                let from = match (&column.pick, source.0.first()) {
+                    (Some(pick), Some(reference)) => vec![self.picked(reference, pick)?],
+                    _ => self.sources(source, &column.treat, layout, is_lenient)?,
+                };
                 Ok(Output { from, make: Make::new(self.catalogue, column) })
             })
             .collect()

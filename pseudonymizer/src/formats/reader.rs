@@ -75,16 +75,16 @@ pub struct StatedTotal {
 /// Reads files of one family.
 #[derive(Debug)]
 pub struct Reader<'p> {
-    program: &'p Program,
+    pub(super) program: &'p Program,
     fields: Fields,
     header: Slots,
     group: Group,
     next_record: u32,
     has_header: bool,
     is_closed: bool,
-    line_no: u64,
+    pub(super) line_no: u64,
     file: u32,
-    summary: FileSummary,
+    pub(super) summary: FileSummary,
     tag: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -134,7 +134,7 @@ impl<'p> Reader<'p> {
         Ok(std::mem::take(&mut self.summary))
     }
 
-    fn begin(&mut self, part: &FilePart<'_>) {
+    pub(super) fn begin(&mut self, part: &FilePart<'_>) {
         let program = self.program;
         self.summary = FileSummary {
             dropped: vec![0; program.reasons.len()],
@@ -158,7 +158,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn line(&mut self, line: Line<'_>, is_last_part: bool, claims: &mut impl Claims) {
+    pub(super) fn line(&mut self, line: Line<'_>, is_last_part: bool, claims: &mut impl Claims) {
         self.summary.read += 1;
         let mut bytes = line.bytes;
         if !line.is_ended && is_last_part && bytes.last() == Some(&0x1A) {
@@ -193,7 +193,7 @@ impl<'p> Reader<'p> {
     }
 
     /// Splits the line and finds its record type.
-    fn recognise(&mut self, line: &[u8]) -> Option<usize> {
+    pub(super) fn recognise(&mut self, line: &[u8]) -> Option<usize> {
         let program = self.program;
         if !self.fields.split(line, program.delimiter, program.quotes) {
             return None;
@@ -233,7 +233,10 @@ impl<'p> Reader<'p> {
                 }
             }
         }
-        Ok(())
+        match record.item.as_ref().and_then(|item| item.judge(&self.fields, line)) {
+            Some(finding) => Err(finding),
+            None => Ok(()),
+        }
     }
 
     fn good_line(&mut self, line: &[u8], record: usize, claims: &mut impl Claims) {
@@ -317,13 +320,24 @@ impl<'p> Reader<'p> {
             self.group.is_broken = true;
             self.has_header &= !is_header;
         }
+        self.forget_context(record);
         self.distrust_totals(Some(record));
         self.quarantine(self.line_no, record, field, kind);
     }
 
+    /// What a record says about those after it holds no longer where such a record is in quarantine.
+    fn forget_context(&mut self, record: usize) {
+        let Some(layout) = self.program.records.get(record) else { return };
+        for capture in layout.captures.iter().filter(|capture| capture.replaces && layout.feeds.is_empty()) {
+            if let Slot::Group(slot) = capture.slot {
+                self.group.slots.set(slot, &[], true);
+            }
+        }
+    }
+
     // Without a record type nobody knows whether the line opened a receipt. What follows must not be added to the one
     // before, so it is orphaned until the next line that opens a group.
-    fn unplaced(&mut self, kind: FaultKind, claims: &mut impl Claims) {
+    pub(super) fn unplaced(&mut self, kind: FaultKind, claims: &mut impl Claims) {
         if matches!(self.program.grouping, GroupBy::Opener(_)) {
             self.settle(None, claims);
             self.group.is_broken = true;
@@ -342,6 +356,9 @@ impl<'p> Reader<'p> {
     fn capture(&mut self, line: &[u8], record: usize) {
         let Some(layout) = self.program.records.get(record) else { return };
         for capture in &layout.captures {
+            if capture.only.as_ref().is_some_and(|(at, value)| self.fields.get(line, *at) != value.as_slice()) {
+                continue;
+            }
             let value = self.fields.span(line, capture.at, capture.repeat);
             let is_empty = value.iter().all(|byte| *byte == self.program.delimiter || *byte == b' ');
             if is_empty {
@@ -365,6 +382,10 @@ impl<'p> Reader<'p> {
             let bytes = |from: &From| match from {
                 From::Own { at, repeat } => fields.span(line, *at, *repeat),
                 From::Slot(slot) => slot_value(&group.slots, header, *slot),
+                From::FirstOf(slots) => {
+                    let mut values = slots.iter().map(|slot| slot_value(&group.slots, header, *slot));
+                    values.find(|value| !value.is_empty()).unwrap_or_default()
+                }
                 From::Count(_) | From::Nothing => [].as_slice(),
             };
             // No treatment takes more than two fields.
@@ -425,7 +446,7 @@ impl<'p> Reader<'p> {
         self.group.lines = lines;
     }
 
-    fn end(&mut self, is_last: bool, claims: &mut impl Claims) {
+    pub(super) fn end(&mut self, is_last: bool, claims: &mut impl Claims) {
         let is_truncated = is_last && self.program.has_trailer && !self.is_closed;
         if !is_truncated {
             return self.settle(None, claims);
@@ -448,13 +469,13 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn quarantine(&mut self, line: u64, record: usize, field: Arc<str>, kind: FaultKind) {
+    pub(super) fn quarantine(&mut self, line: u64, record: usize, field: Arc<str>, kind: FaultKind) {
         let record =
             self.program.records.get(record).map_or_else(|| "".into(), |record| Arc::clone(&record.key));
         self.summary.faults.push(Fault { file: self.file, line, record, field, kind });
     }
 
-    fn count(&mut self, record: usize) {
+    pub(super) fn count(&mut self, record: usize) {
         for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
             state.counted += i64::from(total.count.contains(&record));
         }

@@ -22,6 +22,8 @@ pub(crate) enum From {
     Own { at: usize, repeat: usize },
     /// A value kept from another record.
     Slot(Slot),
+    /// The first of these kept values that there is.
+    FirstOf(Vec<Slot>),
     /// The number of records of a type in the group.
     Count(usize),
     /// Nowhere: the value is null.
@@ -44,6 +46,7 @@ pub(crate) enum Make {
     HasPiece(Vec<u8>),
     DaySet,
     DaysBetween,
+    Age,
     Count,
     Surrogate,
 }
@@ -96,6 +99,7 @@ impl Make {
             Treatment::HasPiece(piece) => Self::HasPiece(piece.as_bytes().to_vec()),
             Treatment::DaySet => Self::DaySet,
             Treatment::DaysBetween => Self::DaysBetween,
+            Treatment::Age => Self::Age,
         }
     }
 
@@ -138,6 +142,7 @@ impl Make {
             }
             Self::DaySet => day_set(first, delimiter),
             Self::DaysBetween => days_between(first, bytes.get(1).copied().unwrap_or_default()),
+            Self::Age => age(first, bytes.get(1).copied().unwrap_or_default()),
             Self::Surrogate => {
                 scratch.clear();
                 for bytes in bytes {
@@ -177,7 +182,7 @@ fn part(bytes: &[u8], start: usize, length: usize) -> &[u8] {
 }
 
 // The check before guarantees at most 13 digits, a point and 5 digits, so the sum fits.
-fn decimal5(bytes: &[u8]) -> Option<i64> {
+pub(super) fn decimal5(bytes: &[u8]) -> Option<i64> {
     let (is_negative, digits) = match bytes.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, bytes),
@@ -217,9 +222,17 @@ fn days_between(from: &[u8], to: &[u8]) -> Value<'static> {
     }
 }
 
+// Before birth there is no age.
+fn age(birth: &[u8], on: &[u8]) -> Value<'static> {
+    match (dates::date(birth), dates::date(on)) {
+        (Some(birth), Some(on)) if on >= birth => Value::Int(i64::from(birth.years_until(on))),
+        _ => Value::Null,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Value, day_set, days_between, decimal5, part};
+    use super::{Value, age, day_set, days_between, decimal5, part};
 
     #[test]
     fn decimals_are_scaled_to_five_places() {
@@ -250,5 +263,8 @@ mod tests {
         assert_eq!(part(b"01", 5, 2), b"");
         assert_eq!(days_between(b"20240228", b"20240301"), Value::Int(2));
         assert_eq!(days_between(b"20240228", b""), Value::Null);
+        assert_eq!(age(b"19600501", b"20240430"), Value::Int(63));
+        assert_eq!(age(b"3350501", b"20240501"), Value::Int(64));
+        assert_eq!(age(b"20240501", b"20240430"), Value::Null);
     }
 }

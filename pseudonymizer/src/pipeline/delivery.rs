@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use catalog_model::{Catalogue, DELIVERY_FILE, DeliveredFile, DeliveryManifest};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::digest::{Context, SHA256};
 
-use crate::formats::{Program, ProgramError};
+use crate::formats::{self, PackageError, Program, ProgramError};
 
 /// A delivery whose files are there and have the sizes and digests that its list says.
 #[derive(Debug)]
@@ -62,6 +63,17 @@ pub enum Rejection {
     /// A file has another digest than listed.
     #[error("{0} is not the file that {DELIVERY_FILE} lists: its SHA-256 differs")]
     Digest(String),
+    /// A file changed while it was looked over, or since.
+    #[error("{0} changed while it was being read")]
+    Changed(String),
+    /// A package could harm its reader, or is not what it seems.
+    #[error("{path}: refused as a package")]
+    Package {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: PackageError,
+    },
     /// A layout is unknown.
     #[error("{path}: {source}")]
     Layout {
@@ -81,6 +93,29 @@ pub(super) struct ScannedFile {
     pub(super) block_lines: Vec<u64>,
     /// Offsets of lines that look like a header record.
     pub(super) headers: Vec<u64>,
+    /// What the file was when it was looked over.
+    pub(super) stamp: Stamp,
+}
+
+/// Which file it is and when it was last changed: a file with the same stamp as before is taken for unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    file: (u64, u64),
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(super) fn of(file: &File) -> std::io::Result<Self> {
+        let found = file.metadata()?;
+        Ok(Self {
+            file: (found.dev(), found.ino()),
+            bytes: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
+    }
 }
 
 pub(super) const BLOCK: usize = 1 << 20;
@@ -110,8 +145,8 @@ impl Delivery {
             }
         }
         let scan = |file: &DeliveredFile| {
-            let needles = programs.get(&file.family).map(Program::header_needles).unwrap_or_default();
-            check(folder, file, &needles)
+            let program = programs.get(&file.family);
+            check(folder, file, program)
         };
         // The first rejection in the order of the list is told, whichever thread is first.
         let files = manifest.files.par_iter().map(scan).collect::<Vec<_>>();
@@ -157,17 +192,35 @@ fn identify(manifest: &DeliveryManifest) -> String {
 }
 
 /// Looks one listed file over and checks that it is the listed one.
-fn check(folder: &Path, listed: &DeliveredFile, needles: &[Vec<u8>]) -> Result<ScannedFile, Rejection> {
+fn check(
+    folder: &Path,
+    listed: &DeliveredFile,
+    program: Option<&Program>,
+) -> Result<ScannedFile, Rejection> {
     let path = inside(folder, &listed.path)?;
     let found = std::fs::metadata(&path).map_err(|_| Rejection::Missing(listed.path.clone()))?.len();
     if found != listed.bytes {
         return Err(Rejection::Size { path: listed.path.clone(), found, listed: listed.bytes });
     }
-    let (scanned, digest) =
-        scan(&path, needles).map_err(|source| Rejection::Read { path: path.clone(), source })?;
+    let read = |source| Rejection::Read { path: path.clone(), source };
+    let mut file = File::open(&path).map_err(read)?;
+    let stamp = Stamp::of(&file).map_err(read)?;
+    let needles = program.map(Program::header_needles).unwrap_or_default();
+    let (scanned, digest) = scan(&mut file, &path, stamp, &needles).map_err(read)?;
+    let package = match program.filter(|program| program.is_package() && digest == listed.sha256) {
+        Some(program) => {
+            file.rewind().map_err(read)?;
+            formats::inspect(program, &mut file)
+        }
+        None => Ok(()),
+    };
+    if Stamp::of(&file).map_err(read)? != scanned.stamp {
+        return Err(Rejection::Changed(listed.path.clone()));
+    }
     if digest != listed.sha256 {
         return Err(Rejection::Digest(listed.path.clone()));
     }
+    package.map_err(|source| Rejection::Package { path: listed.path.clone(), source })?;
     Ok(scanned)
 }
 
@@ -185,11 +238,15 @@ fn inside(folder: &Path, path: &str) -> Result<PathBuf, Rejection> {
     Ok(folder.join(relative))
 }
 
-fn scan(path: &Path, headers: &[Vec<u8>]) -> std::io::Result<(ScannedFile, String)> {
-    let mut file = File::open(path)?;
+fn scan(
+    file: &mut File,
+    path: &Path,
+    stamp: Stamp,
+    headers: &[Vec<u8>],
+) -> std::io::Result<(ScannedFile, String)> {
     let mut digest = Context::new(&SHA256);
     let mut found =
-        ScannedFile { path: path.to_owned(), bytes: 0, block_lines: Vec::new(), headers: Vec::new() };
+        ScannedFile { path: path.to_owned(), bytes: 0, block_lines: Vec::new(), headers: Vec::new(), stamp };
     // Blocks overlap by the longest needle, so that none is missed at a border; a file begins like a line does.
     let overlap = headers.iter().map(Vec::len).max().unwrap_or(0);
     let block = BLOCK.min(usize::try_from(file.metadata()?.len()).map_or(BLOCK, |bytes| bytes.max(1)));
@@ -197,7 +254,7 @@ fn scan(path: &Path, headers: &[Vec<u8>]) -> std::io::Result<(ScannedFile, Strin
     let mut carried = usize::from(overlap > 0);
     loop {
         let room = buffer.get_mut(carried..carried + block).unwrap_or_default();
-        let read = read_full(&mut file, room)?;
+        let read = read_full(file, room)?;
         if read == 0 {
             break;
         }

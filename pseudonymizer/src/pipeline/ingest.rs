@@ -14,10 +14,10 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::account::{PartAccount, Place, whole_file};
-use super::delivery::{Delivery, Rejection};
+use super::delivery::{Delivery, Rejection, Stamp};
 use super::parts::{self, CutError, Part, Piece};
 use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
-use crate::formats::{FilePart, ProgramError, Reader};
+use crate::formats::{FilePart, Program, ProgramError, Reader};
 use crate::keying::{Keyer, Surrogates};
 use crate::tables::{FileError, Staging, StagingError, write_identities};
 
@@ -126,7 +126,12 @@ pub fn ingest(
     let delivery = Delivery::open(folder, &catalogue)?;
     let parts = parts::cut(&delivery)?;
     let run = Run::new(environment, &catalogue, &delivery, progress)?;
-    parts.par_iter().try_for_each(|part| run.part(part))?;
+    if let Err(error) = parts.par_iter().try_for_each(|part| run.part(part)) {
+        if matches!(error, IngestError::Rejected(_)) {
+            run.discard();
+        }
+        return Err(error);
+    }
     let files = run.close(&parts)?;
     meta.add_delivery(&DeliveryRecord {
         id: id.clone(),
@@ -182,6 +187,14 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Removes what was staged of a delivery that turned out to be another than the one looked over.
+    fn discard(&self) {
+        for folder in [&self.staging, &self.links] {
+            // What cannot be removed is invisible all the same, and is overwritten when the delivery comes again.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+
     /// Reads a part, unless an earlier run left it whole.
     fn part(&self, part: &Part) -> Result<(), IngestError> {
         let folder = self.staging.join(format!("{:05}", part.number));
@@ -210,7 +223,7 @@ impl<'a> Run<'a> {
         let mut first_record = 0;
         for piece in &part.pieces {
             let mut reader = Reader::new(program, first_record);
-            let summary = self.read_piece(piece, &mut reader, &mut staging)?;
+            let summary = self.read_piece(&part.family, piece, &mut reader, &mut staging)?;
             first_record = reader.next_record();
             account.add(piece.file, &summary, program);
             staging.check()?;
@@ -244,11 +257,13 @@ impl<'a> Run<'a> {
 
     fn read_piece(
         &self,
+        family: &str,
         piece: &Piece,
         reader: &mut Reader<'_>,
         staging: &mut Staging<'_>,
     ) -> Result<crate::formats::FileSummary, IngestError> {
         let Some(file) = self.delivery.files.get(piece.file as usize) else { return Ok(Default::default()) };
+        let name = || self.delivery.manifest.files.get(piece.file as usize).map(|file| file.path.clone());
         let preamble = parts::read_header(file, piece.header).map_err(io("read", &file.path))?;
         let mut source = File::open(&file.path).map_err(io("open", &file.path))?;
         source.seek(SeekFrom::Start(piece.from)).map_err(io("read", &file.path))?;
@@ -258,7 +273,18 @@ impl<'a> Run<'a> {
             preamble: &preamble,
             is_last: piece.is_last,
         };
-        reader.read(source.take(piece.to - piece.from), &part, staging).map_err(io("read", &file.path))
+        let bytes = piece.to - piece.from;
+        let read = match self.delivery.programs.get(family).is_some_and(Program::is_package) {
+            true => reader.read_package(&mut source, &part, staging).map_err(|source| {
+                IngestError::Rejected(Rejection::Package { path: name().unwrap_or_default(), source })
+            }),
+            false => reader.read((&mut source).take(bytes), &part, staging).map_err(io("read", &file.path)),
+        };
+        // What was read is what was looked over, or nothing of it is kept.
+        if Stamp::of(&source).map_err(io("read", &file.path))? != file.stamp {
+            return Err(Rejection::Changed(name().unwrap_or_default()).into());
+        }
+        read
     }
 
     /// Puts the parts' accounts together, checks that they close, and writes the places of the faults.

@@ -10,10 +10,12 @@ use std::fmt::Write as _;
 use catalog_model::{Catalogue, Encoding};
 use expect_test::expect_file;
 use pseudonymizer::claim::Claim;
-use pseudonymizer::formats::{Claims, FilePart, Program, Reader, Value};
+use pseudonymizer::formats::{Claims, FilePart, FileSummary, Program, Reader, Value};
 use pseudonymizer::keying::{Identity, Keyer, Surrogates};
 
+mod changes;
 mod mutations;
+mod packages;
 mod pipeline;
 
 fn bytes(text: &str, encoding: Encoding) -> Vec<u8> {
@@ -101,18 +103,30 @@ impl Claims for Record {
     }
 }
 
+impl Record {
+    fn new(catalogue: &Catalogue, program: &Program) -> Self {
+        Self {
+            text: String::new(),
+            row: Vec::new(),
+            tables: program.tables().iter().map(ToString::to_string).collect(),
+            keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], [2; 32]),
+            surrogates: Surrogates::new([3; 32]),
+            schemes: catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect(),
+        }
+    }
+}
+
+const WHOLE: FilePart<'_> = FilePart { file: 0, lines_before: 0, preamble: &[], is_last: true };
+
 fn read(catalogue: &Catalogue, family: &str, bytes: &[u8]) -> String {
     let program = Program::compile(catalogue, family).unwrap();
-    let mut record = Record {
-        text: String::new(),
-        row: Vec::new(),
-        tables: program.tables().iter().map(ToString::to_string).collect(),
-        keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], [2; 32]),
-        surrogates: Surrogates::new([3; 32]),
-        schemes: catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect(),
-    };
-    let part = FilePart { file: 0, lines_before: 0, preamble: &[], is_last: true };
-    let summary = Reader::new(&program, 0).read(bytes, &part, &mut record).unwrap();
+    let mut record = Record::new(catalogue, &program);
+    let summary = Reader::new(&program, 0).read(bytes, &WHOLE, &mut record).unwrap();
+    told(&program, record, &summary)
+}
+
+/// What was read, with its account, which must close.
+fn told(program: &Program, record: Record, summary: &FileSummary) -> String {
     let mut text = record.text;
     let schemes = record.schemes;
     for (number, identity) in record.keyer.into_identities().iter().enumerate() {
