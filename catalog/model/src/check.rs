@@ -54,7 +54,8 @@ impl Findings<'_> {
             self.record(&file, record);
             let is_package = family.framing.package.is_some();
             // The first value of a line says its element; all others have a place in it.
-            for field in record.fields.iter().filter(|field| (field.at > 0 && is_package) != field.path.is_some())
+            for field in
+                record.fields.iter().filter(|field| (field.at > 0 && is_package) != field.path.is_some())
             {
                 let key = format!("{}.{}", record.key(), field.key);
                 self.push(&file, &key, Problem::Rule("a field has a path in a package, and only there"));

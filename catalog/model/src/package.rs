@@ -91,7 +91,8 @@ fn parse_steps(text: &str) -> Result<Vec<ElementStep>, NotAPath> {
         let (name, only) = match text.split_once('[') {
             None => (text, None),
             Some((name, rest)) => {
-                let (attribute, value) = rest.strip_suffix(']').ok_or(NotAPath)?.split_once('=').ok_or(NotAPath)?;
+                let (attribute, value) =
+                    rest.strip_suffix(']').ok_or(NotAPath)?.split_once('=').ok_or(NotAPath)?;
                 (name, Some((attribute.to_owned(), value.to_owned())))
             }
         };

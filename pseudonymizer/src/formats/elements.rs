@@ -69,9 +69,8 @@ impl Unit {
     }
 
     fn child(&mut self, parent: usize, step: &ElementStep) -> usize {
-        let is_same = |child: &usize| {
-            self.nodes.get(*child).is_some_and(|node| node.step.as_ref() == Some(step))
-        };
+        let is_same =
+            |child: &usize| self.nodes.get(*child).is_some_and(|node| node.step.as_ref() == Some(step));
         let children = self.nodes.get(parent).map(|node| node.children.as_slice()).unwrap_or_default();
         if let Some(found) = children.iter().copied().find(is_same) {
             return found;

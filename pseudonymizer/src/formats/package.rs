@@ -9,9 +9,9 @@ use std::io::{self, Read, Seek};
 
 use catalog_model::{FaultKind, PackageLimits};
 use zeroize::Zeroizing;
+use zip::CompressionMethod;
 use zip::read::ZipArchive;
 use zip::result::ZipError;
-use zip::CompressionMethod;
 
 use super::elements::Elements;
 use super::program::Program;
@@ -198,7 +198,8 @@ fn each_entry<S: Read + Seek>(
         if total > elements.limits.bytes {
             return Err(PackageError::Total(elements.limits.bytes));
         }
-        let document = xml::read(elements, &bytes).map_err(|attack| refused(attack, entry, &elements.limits))?;
+        let document =
+            xml::read(elements, &bytes).map_err(|attack| refused(attack, entry, &elements.limits))?;
         visit(Content::Document(document));
     }
     Ok(())
@@ -277,8 +278,12 @@ fn plain_file<S: Read + Seek>(
     if entry.encrypted() || !is_known {
         return Err(PackageError::Method(number));
     }
-    let found =
-        Entry { index, name: name.to_ascii_lowercase(), size: entry.size(), compressed: entry.compressed_size() };
+    let found = Entry {
+        index,
+        name: name.to_ascii_lowercase(),
+        size: entry.size(),
+        compressed: entry.compressed_size(),
+    };
     if found.size > limits.entry_bytes {
         return Err(PackageError::Large { entry: number, limit: limits.entry_bytes });
     }
@@ -293,7 +298,8 @@ const SMALL: u64 = 1 << 16;
 
 fn is_inside(name: &[u8]) -> bool {
     let is_plain = |byte: &u8| *byte >= 0x20 && !matches!(byte, b'\\' | b':');
-    name.iter().all(is_plain) && name.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
+    name.iter().all(is_plain)
+        && name.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
 }
 
 /// Expands an entry; whatever its list says, no more than it says.

@@ -375,7 +375,13 @@ impl<'a> Compiler<'a> {
             let is_meant =
                 if from_any { layout.part == Part::Body } else { layout.key() == reference.record };
             if let Some(field) = layout.field(&reference.field).filter(|_| is_meant) {
-                record.captures.push(Capture { at: field.at, repeat: field.repeat, slot, replaces, only: None });
+                record.captures.push(Capture {
+                    at: field.at,
+                    repeat: field.repeat,
+                    slot,
+                    replaces,
+                    only: None,
+                });
                 found = true;
             }
         }

@@ -356,7 +356,8 @@ impl<'p> Reader<'p> {
     fn capture(&mut self, line: &[u8], record: usize) {
         let Some(layout) = self.program.records.get(record) else { return };
         for capture in &layout.captures {
-            if capture.only.as_ref().is_some_and(|(at, value)| self.fields.get(line, *at) != value.as_slice()) {
+            if capture.only.as_ref().is_some_and(|(at, value)| self.fields.get(line, *at) != value.as_slice())
+            {
                 continue;
             }
             let value = self.fields.span(line, capture.at, capture.repeat);

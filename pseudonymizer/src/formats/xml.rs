@@ -226,7 +226,8 @@ impl<'p> OpenUnit<'p> {
     }
 
     fn line(&self, delimiter: u8) -> Zeroizing<Vec<u8>> {
-        let mut line = Zeroizing::new(Vec::with_capacity(self.values.iter().map(|value| value.len() + 1).sum()));
+        let mut line =
+            Zeroizing::new(Vec::with_capacity(self.values.iter().map(|value| value.len() + 1).sum()));
         for (number, value) in self.values.iter().enumerate() {
             if number > 0 {
                 line.push(delimiter);
@@ -293,7 +294,9 @@ fn resolve(reference: &BytesRef<'_>) -> Option<String> {
 fn declared(declaration: &BytesDecl<'_>) -> Result<(), Stop> {
     match declaration.encoding() {
         None => Ok(()),
-        Some(Ok(name)) if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("us-ascii") => Ok(()),
+        Some(Ok(name)) if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("us-ascii") => {
+            Ok(())
+        }
         Some(Ok(_)) => Err(Stop::Broken(FaultKind::Encoding)),
         Some(Err(_)) => Err(MARKUP),
     }

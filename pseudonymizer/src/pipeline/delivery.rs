@@ -192,11 +192,7 @@ fn identify(manifest: &DeliveryManifest) -> String {
 }
 
 /// Looks one listed file over and checks that it is the listed one.
-fn check(
-    folder: &Path,
-    listed: &DeliveredFile,
-    program: Option<&Program>,
-) -> Result<ScannedFile, Rejection> {
+fn check(folder: &Path, listed: &DeliveredFile, program: Option<&Program>) -> Result<ScannedFile, Rejection> {
     let path = inside(folder, &listed.path)?;
     let found = std::fs::metadata(&path).map_err(|_| Rejection::Missing(listed.path.clone()))?.len();
     if found != listed.bytes {

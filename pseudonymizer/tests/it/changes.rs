@@ -41,7 +41,10 @@ fn a_file_that_changes_after_it_was_looked_over_is_refused_and_nothing_is_kept()
     let from = folder.path().join("delivery");
     let municipality = std::fs::read("tests/cases/public-municipality/input").unwrap();
     let csv = b"head\n".as_slice();
-    delivery(&from, &[("a.csv", "ndb-checkup-csv-assumed", csv), ("b.csv", "public-municipality", &municipality)]);
+    delivery(
+        &from,
+        &[("a.csv", "ndb-checkup-csv-assumed", csv), ("b.csv", "public-municipality", &municipality)],
+    );
     let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(5))).unwrap();
     let parts = AtomicUsize::new(0);
     // One byte becomes another between the first part and the second; size and name stay.
@@ -53,9 +56,8 @@ fn a_file_that_changes_after_it_was_looked_over_is_refused_and_nothing_is_kept()
         }
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let error = pool
-        .install(|| pipeline::ingest(&environment, &from, "2024-06-10T00:00:00Z", &change))
-        .unwrap_err();
+    let error =
+        pool.install(|| pipeline::ingest(&environment, &from, "2024-06-10T00:00:00Z", &change)).unwrap_err();
     assert!(matches!(&error, IngestError::Rejected(Rejection::Changed(path)) if path == "b.csv"), "{error}");
     assert_eq!(error.to_string(), "b.csv changed while it was being read");
     assert!(environment.meta().unwrap().deliveries().unwrap().is_empty());
@@ -82,6 +84,22 @@ fn a_refused_package_rejects_the_delivery_and_says_why() {
 }
 
 #[test]
+fn an_index_that_states_another_number_of_persons_goes_to_quarantine() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("delivery");
+    let package = super::packages::case(Path::new("tests/packages/missing-person"));
+    delivery(&from, &[("checkups.zip", "ndb-checkup", &package)]);
+    let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(5))).unwrap();
+    let taken = pipeline::ingest(&environment, &from, "2024-06-10T00:00:00Z", &|_| {}).unwrap();
+    let account = taken.account();
+    assert!(account.closes());
+    assert_eq!((account.read, account.stored, account.quarantined_lines()), (4, 3, 1));
+    let places = environment.room("quarantine").join(format!("{}.csv", taken.id));
+    let text = std::fs::read_to_string(places).unwrap();
+    assert_eq!(text, "file,line,record,field,kind\ncheckups.zip,1,index,,totals\n");
+}
+
+#[test]
 fn a_package_goes_in_whole_and_comes_out_as_tables() {
     let folder = tempfile::tempdir().unwrap();
     let from = folder.path().join("delivery");
@@ -93,7 +111,12 @@ fn a_package_goes_in_whole_and_comes_out_as_tables() {
     assert!(account.closes());
     assert_eq!((account.read, account.stored, account.dropped_lines()), (22, 18, 4));
     let tables = |name: &str| {
-        environment.room("store").join("staging").join(&taken.id).join("00000").join(format!("{name}.parquet"))
+        environment
+            .room("store")
+            .join("staging")
+            .join(&taken.id)
+            .join("00000")
+            .join(format!("{name}.parquet"))
     };
     for name in ["ndb_checkup", "ndb_checkup_result", "ndb_checkup_wide"] {
         assert!(tables(name).is_file(), "{name}");

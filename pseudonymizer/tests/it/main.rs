@@ -65,7 +65,10 @@ impl Claims for Record {
             Value::Text(text) => text.to_owned(),
             Value::Date(days) => catalog_model::Date::from_days(days).to_string(),
             Value::Int(number) => number.to_string(),
-            Value::Decimal5(scaled) => format!("{}.{:05}", scaled / 100_000, scaled % 100_000),
+            Value::Decimal5(scaled) => {
+                let (sign, scaled) = (if scaled < 0 { "-" } else { "" }, scaled.unsigned_abs());
+                format!("{sign}{}.{:05}", scaled / 100_000, scaled % 100_000)
+            }
             Value::Bool(flag) => flag.to_string(),
             Value::Days(days) => format!("{days:#b}"),
             Value::Key(_) => "keyed".to_owned(),

@@ -12,14 +12,13 @@ use catalog_model::Catalogue;
 use expect_test::{Expect, expect, expect_file};
 use proptest::prelude::*;
 use pseudonymizer::formats::{PackageError, Program, Reader, inspect};
-use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::CompressionMethod;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::{Record, WHOLE, told};
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::builtin().unwrap());
-static PROGRAM: LazyLock<Program> =
-    LazyLock::new(|| Program::compile(&CATALOGUE, "ndb-checkup").unwrap());
+static PROGRAM: LazyLock<Program> = LazyLock::new(|| Program::compile(&CATALOGUE, "ndb-checkup").unwrap());
 
 fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -132,8 +131,15 @@ fn endless_nesting_and_endless_attributes_are_refused() {
 
 #[test]
 fn names_that_leave_the_package_are_refused() {
-    for name in ["../h1.xml", "DATA/../../h1.xml", "/etc/h1.xml", "DATA\\..\\h1.xml", "C:h1.xml", "DATA//h1.xml", "a\nb.xml"]
-    {
+    for name in [
+        "../h1.xml",
+        "DATA/../../h1.xml",
+        "/etc/h1.xml",
+        "DATA\\..\\h1.xml",
+        "C:h1.xml",
+        "DATA//h1.xml",
+        "a\nb.xml",
+    ] {
         // The writer mends some names, so another one is written and then overwritten.
         let plain = "x".repeat(name.len());
         let mut bytes = zip(&[("ix08_V08.xml", INDEX), (&plain, b"<a/>")]);
@@ -158,7 +164,8 @@ fn a_link_is_refused() {
 #[test]
 fn two_entries_of_one_name_are_refused() {
     let mut bytes = zip(&[("ix08_V08.xml", INDEX), ("DATA/h1.xml", b"<a/>"), ("DATA/h2.xml", b"<b/>")]);
-    let places: Vec<usize> = (0..bytes.len() - 11).filter(|at| &bytes[*at..*at + 11] == b"DATA/h2.xml").collect();
+    let places: Vec<usize> =
+        (0..bytes.len() - 11).filter(|at| &bytes[*at..*at + 11] == b"DATA/h2.xml").collect();
     for at in places {
         bytes[at..at + 11].copy_from_slice(b"DATA/h1.xml");
     }
