@@ -40,6 +40,8 @@ pub struct PackageLimits {
     pub depth: usize,
     /// Attributes of one element.
     pub attributes: usize,
+    /// Elements of one document that make lines.
+    pub lines: usize,
 }
 
 /// Where a value stands below an element: `recordTarget/patientRole/id[root=1.2.3]/@extension`.

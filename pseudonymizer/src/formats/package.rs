@@ -91,6 +91,14 @@ pub enum PackageError {
         /// How many there may be.
         limit: usize,
     },
+    /// Too many elements of a document make lines.
+    #[error("entry {entry}: more than {limit} elements that make lines")]
+    Lines {
+        /// Which entry.
+        entry: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// A document that the package must have is not there.
     #[error("no {0} document")]
     Missing(String),
@@ -330,6 +338,7 @@ const fn refused(attack: Attack, entry: &Entry, limits: &PackageLimits) -> Packa
     match attack {
         Attack::Doctype => PackageError::Doctype(entry),
         Attack::Depth => PackageError::Depth { entry, limit: limits.depth },
+        Attack::Lines => PackageError::Lines { entry, limit: limits.lines },
         Attack::Attributes => PackageError::Attributes { entry, limit: limits.attributes },
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Attack {
     Depth,
     /// One of its elements has too many attributes.
     Attributes,
+    /// Too many of its elements make lines.
+    Lines,
 }
 
 /// Why reading stops.
@@ -67,6 +69,8 @@ pub(crate) fn read(elements: &Elements, bytes: &[u8]) -> Result<Document, Attack
 const fn is_allowed(byte: u8) -> bool {
     byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r')
 }
+
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 struct Walk<'p> {
     elements: &'p Elements,
@@ -158,6 +162,9 @@ impl Walk<'_> {
             }
             let plan = self.elements.unit(name).filter(|_| root.is_known);
             if plan.is_some() || is_root {
+                if self.units.len() >= limits.lines {
+                    return Err(Stop::Attack(Attack::Lines));
+                }
                 frame.nodes.push((self.units.len(), 0));
                 self.units.push(OpenUnit::new(plan, name));
             }
@@ -183,6 +190,8 @@ impl Walk<'_> {
         };
         for (unit, at) in &frame.text {
             if let Some(value) = self.units.get_mut(*unit).and_then(|open| open.values.get_mut(*at)) {
+                // A value begins with something, so that the next of many spaces need not be looked at again.
+                let text = if value.is_empty() { text.trim_start_matches(SPACE) } else { text };
                 value.push_str(text);
             }
         }
@@ -213,15 +222,14 @@ impl<'p> OpenUnit<'p> {
     }
 
     fn is_empty(&self, at: usize) -> bool {
-        self.values.get(at).is_some_and(|value| value.trim().is_empty())
+        self.values.get(at).is_some_and(|value| value.is_empty())
     }
 
     fn take(&mut self, at: usize, text: &str) {
         if self.is_empty(at)
             && let Some(value) = self.values.get_mut(at)
         {
-            value.clear();
-            value.push_str(text);
+            value.push_str(text.trim_matches(SPACE));
         }
     }
 
@@ -232,8 +240,8 @@ impl<'p> OpenUnit<'p> {
             if number > 0 {
                 line.push(delimiter);
             }
-            let space = |byte: u8| if is_allowed(byte) && byte >= 0x20 { byte } else { b' ' };
-            line.extend(value.trim_matches([' ', '\t', '\n', '\r']).bytes().map(space));
+            let space = |byte: u8| if byte >= 0x20 { byte } else { b' ' };
+            line.extend(value.trim_end_matches(SPACE).bytes().map(space));
         }
         line
     }

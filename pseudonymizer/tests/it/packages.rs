@@ -76,7 +76,7 @@ fn hand_written_packages_are_read_as_the_layout_says() {
 const INDEX: &[u8] = b"<index><totalRecordCount value=\"1\"/></index>";
 
 /// Both the look over and the reading itself refuse, with these words.
-fn check(bytes: &[u8], expected: Expect) {
+fn check(bytes: &[u8], expected: &Expect) {
     let first = inspect(&PROGRAM, Cursor::new(bytes)).unwrap_err().to_string();
     expected.assert_eq(&first);
     let mut record = Record::new(&CATALOGUE, &PROGRAM);
@@ -84,14 +84,14 @@ fn check(bytes: &[u8], expected: Expect) {
     assert_eq!(second.to_string(), first);
 }
 
-fn check_document(document: &[u8], expected: Expect) {
+fn check_document(document: &[u8], expected: &Expect) {
     check(&zip(&[("ix08_V08.xml", INDEX), ("DATA/h1.xml", document)]), expected);
 }
 
 #[test]
 fn a_zip_bomb_is_refused() {
-    check_document(&vec![b' '; 15 << 20], expect!["entry 2: expands more than 200 times"]);
-    check_document(&vec![b' '; 17 << 20], expect!["entry 2: expands to more than 16777216 bytes"]);
+    check_document(&vec![b' '; 15 << 20], &expect!["entry 2: expands more than 200 times"]);
+    check_document(&vec![b' '; 17 << 20], &expect!["entry 2: expands to more than 16777216 bytes"]);
 }
 
 #[test]
@@ -104,28 +104,33 @@ fn a_bomb_that_hides_its_size_is_refused() {
     for at in places {
         bytes[at..at + 4].copy_from_slice(&100_u32.to_le_bytes());
     }
-    check(&bytes, expect!["entry 2: damaged, its bytes are not those that the package lists"]);
+    check(&bytes, &expect!["entry 2: damaged, its bytes are not those that the package lists"]);
 }
 
 #[test]
 fn entities_do_not_expand() {
     check_document(
         b"<!DOCTYPE a [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;\">]><a>&c;</a>",
-        expect!["entry 2: has a document type definition, by which entities expand"],
+        &expect!["entry 2: has a document type definition, by which entities expand"],
     );
     check_document(
         b"<!DOCTYPE a SYSTEM \"file:///etc/hostname\"><a/>",
-        expect!["entry 2: has a document type definition, by which entities expand"],
+        &expect!["entry 2: has a document type definition, by which entities expand"],
     );
 }
 
 #[test]
 fn endless_nesting_and_endless_attributes_are_refused() {
-    check_document("<a>".repeat(65).as_bytes(), expect!["entry 2: more than 64 elements inside each other"]);
+    check_document("<a>".repeat(65).as_bytes(), &expect!["entry 2: more than 64 elements inside each other"]);
+    let lines = "<observation/>".repeat(20_001);
+    check_document(
+        format!("<ClinicalDocument xmlns=\"urn:hl7-org:v3\">{lines}</ClinicalDocument>").as_bytes(),
+        &expect!["entry 2: more than 20000 elements that make lines"],
+    );
     let attributes: String = (0..100).map(|number| format!(" a{number}=\"\"")).collect();
     check_document(
         format!("<a{attributes}/>").as_bytes(),
-        expect!["entry 2: an element with more than 64 attributes"],
+        &expect!["entry 2: an element with more than 64 attributes"],
     );
 }
 
@@ -150,7 +155,7 @@ fn names_that_leave_the_package_are_refused() {
         for at in places {
             bytes[at..at + name.len()].copy_from_slice(name.as_bytes());
         }
-        check(&bytes, expect!["entry 2: its name does not stay in the package"]);
+        check(&bytes, &expect!["entry 2: its name does not stay in the package"]);
     }
 }
 
@@ -158,7 +163,7 @@ fn names_that_leave_the_package_are_refused() {
 fn a_link_is_refused() {
     let mut writer = ZipWriter::new_append(Cursor::new(zip(&[("ix08_V08.xml", INDEX)]))).unwrap();
     writer.add_symlink("DATA/h1.xml", "/etc/hostname", SimpleFileOptions::default()).unwrap();
-    check(&writer.finish().unwrap().into_inner(), expect!["entry 2: not a plain file"]);
+    check(&writer.finish().unwrap().into_inner(), &expect!["entry 2: not a plain file"]);
 }
 
 #[test]
@@ -169,10 +174,10 @@ fn two_entries_of_one_name_are_refused() {
     for at in places {
         bytes[at..at + 11].copy_from_slice(b"DATA/h1.xml");
     }
-    check(&bytes, expect!["two entries have the same name"]);
+    check(&bytes, &expect!["two entries have the same name"]);
     check(
         &zip(&[("ix08_V08.xml", INDEX), ("DATA/h1.xml", b"<a/>"), ("data/H1.XML", b"<b/>")]),
-        expect!["two entries have the same name"],
+        &expect!["two entries have the same name"],
     );
 }
 
@@ -184,7 +189,7 @@ fn an_encrypted_entry_is_refused() {
         let at = (0..bytes.len() - 4).rfind(|at| &bytes[*at..*at + 4] == signature).unwrap();
         bytes[at + offset] |= 1;
     }
-    check(&bytes, expect!["entry 2: encrypted, or compressed by another method than deflate"]);
+    check(&bytes, &expect!["entry 2: encrypted, or compressed by another method than deflate"]);
 }
 
 #[test]
@@ -194,8 +199,35 @@ fn a_package_without_its_index_and_a_cut_one_are_refused() {
     assert_eq!(missing.to_string(), "no index document");
     let whole = case(Path::new("tests/packages/two-persons"));
     for length in [0, 1, 100, whole.len() / 2, whole.len() - 30] {
-        check(&whole[..length], expect!["not a whole zip file"]);
+        check(&whole[..length], &expect!["not a whole zip file"]);
     }
+}
+
+#[test]
+fn a_new_item_is_a_line_of_toml() {
+    let item = |unit: &str| {
+        format!(
+            "code = [\n{{ code = \"9Z999999999999901\", ja = \"独自項目\", en = \"own item\", \
+             attributes = {{ kind = \"PQ\", unit = \"{unit}\", low = \"-20\", high = \"20\" }} }},"
+        )
+    };
+    let faults = |item: &str| {
+        let files: Vec<(&str, String)> = catalog_model::BUILTIN
+            .iter()
+            .map(|(path, text)| match *path {
+                "codes/checkup_item.toml" => (*path, text.replacen("code = [", item, 1)),
+                _ => (*path, (*text).to_owned()),
+            })
+            .collect();
+        let catalogue = Catalogue::parse(files.iter().map(|(path, text)| (*path, text.as_str()))).unwrap();
+        let program = Program::compile(&catalogue, "ndb-checkup").unwrap();
+        let mut record = Record::new(&catalogue, &program);
+        let bytes = case(Path::new("tests/packages/two-persons"));
+        let summary = Reader::new(&program, 0).read_package(Cursor::new(bytes), &WHOLE, &mut record).unwrap();
+        summary.faults.iter().map(|fault| format!("{} {}", fault.field, fault.kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(&item("D")), Vec::<String>::new());
+    assert_eq!(faults(&item("cm")), ["unit code"]);
 }
 
 proptest! {
