@@ -100,25 +100,29 @@ fn an_index_that_states_another_number_of_persons_goes_to_quarantine() {
 }
 
 #[test]
-fn a_package_goes_in_whole_and_comes_out_as_tables() {
+fn packages_and_csv_become_tables_of_linked_persons_and_a_check_up_counts_once() {
     let folder = tempfile::tempdir().unwrap();
     let from = folder.path().join("delivery");
     let package = super::packages::case(Path::new("tests/packages/two-persons"));
-    delivery(&from, &[("checkups.zip", "ndb-checkup", &package)]);
+    // The same two persons a year later.
+    let csv = std::fs::read_to_string("tests/cases/checkup-csv/input").unwrap();
+    let csv = super::bytes(&csv.replace(",2024", ",2025"), catalog_model::Encoding::Cp932);
+    delivery(
+        &from,
+        &[
+            ("checkups.zip", "ndb-checkup", &package),
+            ("again.zip", "ndb-checkup", &package),
+            ("later.csv", "ndb-checkup-csv-assumed", &csv),
+        ],
+    );
     let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(5))).unwrap();
     let taken = pipeline::ingest(&environment, &from, "2024-06-10T00:00:00Z", &|_| {}).unwrap();
-    let account = taken.account();
-    assert!(account.closes());
+    let account = &taken.files[0].account;
+    assert!(taken.account().closes());
     assert_eq!((account.read, account.stored, account.dropped_lines()), (22, 18, 4));
-    let tables = |name: &str| {
-        environment
-            .room("store")
-            .join("staging")
-            .join(&taken.id)
-            .join("00000")
-            .join(format!("{name}.parquet"))
-    };
-    for name in ["ndb_checkup", "ndb_checkup_result", "ndb_checkup_wide"] {
-        assert!(tables(name).is_file(), "{name}");
-    }
+    assert_eq!(pipeline::link(&environment).unwrap().persons, 2);
+    let published = pipeline::publish(&environment, "2024-06-10T00:00:00Z", &|_, _| {}).unwrap();
+    assert_eq!(published.duplicates.len(), 2);
+    let rows = |name: &str| published.manifest.body.tables[name].rows;
+    assert_eq!([rows("ndb_checkup"), rows("ndb_checkup_wide"), rows("ndb_checkup_result")], [4, 4, 18]);
 }
