@@ -29,6 +29,7 @@ pub(super) fn fault(kind: &str) -> (&str, &str) {
         "duplicate" => ("重複", "read before"),
         "truncated" => ("途中で切れている", "the file or the line ends too early"),
         "totals" => ("合計が一致しない", "the trailer's totals are not those of the file"),
+        "markup" => ("XMLとして正しくない", "an XML document is not well-formed"),
         other => (other, other),
     }
 }
