@@ -25,6 +25,10 @@ pub enum FaultKind {
     Month,
     /// A code is not in its closed list.
     Code,
+    /// A position that the layout leaves empty holds a value.
+    Unexpected,
+    /// The line's date lies outside the months that the layout is for.
+    Revision,
     /// The line belongs to a group whose first line is in quarantine or missing.
     Orphan,
     /// No identity scheme can be built from the record.
@@ -39,7 +43,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Encoding,
         Self::Columns,
         Self::UnknownRecord,
@@ -50,6 +54,8 @@ impl FaultKind {
         Self::Date,
         Self::Month,
         Self::Code,
+        Self::Unexpected,
+        Self::Revision,
         Self::Orphan,
         Self::NoIdentity,
         Self::Duplicate,
@@ -70,6 +76,8 @@ impl FaultKind {
             Self::Date => "date",
             Self::Month => "month",
             Self::Code => "code",
+            Self::Unexpected => "unexpected",
+            Self::Revision => "revision",
             Self::Orphan => "orphan",
             Self::NoIdentity => "no-identity",
             Self::Duplicate => "duplicate",

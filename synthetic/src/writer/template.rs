@@ -219,6 +219,7 @@ fn is_of_kind(kind: FieldKind, bytes: &[u8]) -> bool {
         }
         FieldKind::Date => digits(bytes) && matches!(bytes.len(), 7 | 8),
         FieldKind::Month => digits(bytes) && matches!(bytes.len(), 5 | 6),
+        FieldKind::Empty => bytes.is_empty(),
     }
 }
 
