@@ -13,6 +13,7 @@ use pseudonymizer::claim::Claim;
 use pseudonymizer::formats::{Claims, FilePart, Program, Reader, Value};
 use pseudonymizer::keying::{Identity, Keyer, Surrogates};
 
+mod dpc;
 mod mutations;
 mod pipeline;
 
