@@ -15,6 +15,8 @@
 //! | `number` | `X` in a number | the line |
 //! | `date`, `month` | 30 February, month 13, in the calendar of the file | the line |
 //! | `code` | a code outside its closed list | the line |
+//! | `unexpected` | `1` in a reserved position | the line |
+//! | `revision` | a day before the months that the layout is for, or after them | the line |
 //! | `duplicate` | a receipt, stay or certification stands a second time at the end of its file | the second group, whose first line is named |
 //! | `truncated` | a UKE file ends inside its last body line, without GO; the manifest has the size and digest of what is there | the file, at that line |
 //! | `totals` | GO says one point more than was billed; only where no other fault hides it | the trailer |
@@ -163,7 +165,7 @@ impl Misfortune {
     }
 }
 
-const KINDS: [FaultKind; 10] = [
+const KINDS: [FaultKind; 12] = [
     FaultKind::Encoding,
     FaultKind::Columns,
     FaultKind::UnknownRecord,
@@ -174,10 +176,15 @@ const KINDS: [FaultKind; 10] = [
     FaultKind::Date,
     FaultKind::Month,
     FaultKind::Code,
+    FaultKind::Unexpected,
+    FaultKind::Revision,
 ];
 
 /// A spoilt value of a field, where the kind of fault is one that the field can have.
 fn spoilt_value(slot: &Slot, value: &[u8], kind: FaultKind) -> Option<Vec<u8>> {
+    if kind == FaultKind::Unexpected {
+        return (slot.kind == FieldKind::Empty).then(|| b"1".to_vec());
+    }
     if value.is_empty() {
         return None;
     }
@@ -207,6 +214,9 @@ fn spoilt_value(slot: &Slot, value: &[u8], kind: FaultKind) -> Option<Vec<u8>> {
             let fits = |code: &&str| code.len() == value.len() && !codes.iter().any(|known| known == code);
             strange.into_iter().find(fits).map(|code| code.as_bytes().to_vec())
         }),
+        (FaultKind::Revision, FieldKind::Date) => {
+            slot.outside.map(|day| day.to_string().replace('-', "").into())
+        }
         _ => None,
     }
 }
@@ -234,4 +244,27 @@ fn join(cells: &[&[u8]], at: usize, value: &[u8], delimiter: u8) -> Vec<u8> {
 fn digest(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::{Catalogue, FaultKind};
+
+    use super::spoilt_value;
+    use crate::writer::FamilyTemplates;
+
+    #[test]
+    fn a_reserved_position_gets_a_value_and_a_dated_line_another_year() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let spoilt = |family: &str, record: &str, field: &str, value: &[u8], kind: FaultKind| {
+            let templates = FamilyTemplates::new(&catalogue, family).unwrap();
+            spoilt_value(templates.record(record).unwrap().slot(field).unwrap(), value, kind)
+        };
+        let unexpected = |field| spoilt("dpc-ff1", "A006010", field, b"", FaultKind::Unexpected);
+        assert_eq!((unexpected("payload_3"), unexpected("payload_4")), (Some(b"1".to_vec()), None));
+        let revision = |family, field| spoilt(family, "act", field, b"20230401", FaultKind::Revision);
+        assert_eq!(revision("dpc-efn", "performed_date"), Some(b"20160301".to_vec()));
+        assert_eq!(revision("dpc-efn-2014", "performed_date"), Some(b"20160401".to_vec()));
+        assert_eq!(revision("dpc-efn", "admission_date"), None);
+    }
 }

@@ -222,6 +222,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::{Catalogue, CatalogueError};
+    use crate::layout::FieldKind;
 
     fn errors(files: &[(&str, &str)]) -> Vec<String> {
         Catalogue::parse(files.iter().copied())
@@ -277,5 +278,72 @@ mod tests {
             errors(&[("layouts/x/x/file.toml", layout), ("tables/x/t.toml", table)]),
             ["tables/t: n: made of row.patient_name, which is of class direct and must not be stored"],
         );
+    }
+
+    #[test]
+    fn a_condition_without_its_field_and_a_constant_outside_its_codes_are_refused() {
+        let layout = r#"
+            family = "x"
+            database = "x"
+            name = { ja = "x", en = "x" }
+            source = "x"
+            valid = { by = "row.day", from = "2018-04" }
+            framing = { encoding = "utf8", delimiter = "," }
+            [[record]]
+            key = "row"
+            name = { ja = "x", en = "x" }
+            columns = [1]
+            fields = [{ at = 0, key = "day", ja = "日", class = "plain" }]
+        "#;
+        let codes = r#"
+            system = "setting"
+            name = { ja = "x", en = "x" }
+            source = "x"
+            code = [{ code = "inpatient", ja = "入院", en = "inpatient" }]
+        "#;
+        let table = r#"
+            table = "t"
+            database = "x"
+            name = { ja = "x", en = "x" }
+            row = { ja = "x", en = "x" }
+            source = "x"
+            unit = "public"
+            [[feed]]
+            family = "x"
+            row = { records = ["row"] }
+            when = { kind = "1" }
+            set = { setting = "inward", kind = "1" }
+            [[column]]
+            name = "setting"
+            ja = "x"
+            en = "x"
+            class = "plain"
+            type = "string"
+            codes = "setting"
+        "#;
+        assert_eq!(
+            errors(&[("codes/s.toml", codes), ("layouts/x/x/file.toml", layout), ("tables/x/t.toml", table)]),
+            [
+                "layouts/x: valid: a line is dated by a date or a month",
+                "tables/t: feed: refers to kind, which nothing defines",
+                "tables/t: setting: refers to inward, which nothing defines",
+                "tables/t: feed.when: refers to row.kind, which nothing defines",
+            ],
+        );
+    }
+
+    #[test]
+    fn form_1_has_every_item_of_its_revisions_and_no_yes_or_no_is_a_date() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let records = &catalogue.families["dpc-ff1"].records;
+        let version = |version: &str| records.iter().filter(|record| record.tag.ends_with(version)).count();
+        // FY2025 has 70 items; June 2026 adds four, and five ended in May 2024.
+        assert_eq!((records.len(), version(":20260601"), version(":20240601")), (79, 4, 15));
+        for record in records {
+            assert_eq!(record.columns, [17], "{}", record.tag);
+            for field in record.fields.iter().filter(|field| field.ja.contains("の有無")) {
+                assert_ne!(field.kind, FieldKind::Date, "{} {}", record.tag, field.key);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::{Catalogue, CatalogueError, Problem};
 use crate::class::Class;
-use crate::layout::{Family, Field, FieldRef, RecordLayout};
+use crate::layout::{Family, Field, FieldKind, FieldRef, RecordLayout};
 use crate::package::ItemRule;
 use crate::table::{Column, ColumnKind, Domain, Feed, RowOf, Table, Treatment};
 
@@ -64,10 +64,18 @@ impl Findings<'_> {
         let totals = family.totals.iter().flat_map(|total| std::iter::once(&total.stated).chain(&total.sum));
         let references =
             family.record_key.iter().chain(&family.unique_key).chain(&family.month).chain(totals);
+        let references = references.chain(family.valid.as_ref().map(|valid| &valid.by));
         for reference in references {
             if family.field(reference).is_none() {
                 self.unknown(&file, "keys", &reference.to_string());
             }
+        }
+        if let Some(valid) = &family.valid
+            && family
+                .field(&valid.by)
+                .is_some_and(|field| !matches!(field.kind, FieldKind::Date | FieldKind::Month))
+        {
+            self.push(&file, "valid", Problem::Rule("a line is dated by a date or a month"));
         }
         if family.records.is_empty() {
             self.push(&file, "record", Problem::Rule("the family has no record type"));
@@ -228,8 +236,44 @@ impl Findings<'_> {
                 self.source(file, family, feed, column, reference);
             }
         }
-        for column in feed.from.keys().filter(|column| table.column(column).is_none()) {
-            self.unknown(file, "feed.from", column);
+        for column in feed.from.keys().chain(feed.set.keys()).filter(|name| table.column(name).is_none()) {
+            self.unknown(file, "feed", column);
+        }
+        for (column, value) in &feed.set {
+            self.constant(file, table, column, value);
+        }
+        self.conditions(file, family, feed);
+    }
+
+    // A constant is a word, and where the column has codes, one of them.
+    fn constant(&mut self, file: &str, table: &Table, name: &str, value: &str) {
+        let Some(column) = table.column(name) else { return };
+        if column.kind != ColumnKind::String {
+            self.push(file, name, Problem::Rule("only a column of text is set by a feed"));
+        }
+        let system = column.codes.as_ref().and_then(|system| self.catalogue.codes.get(system));
+        if system.is_some_and(|system| system.get(value).is_none()) {
+            self.unknown(file, name, value);
+        }
+    }
+
+    // A condition on a field that is not there would be no condition.
+    fn conditions(&mut self, file: &str, family: &Family, feed: &Feed) {
+        let records: Vec<&str> = match &feed.row {
+            RowOf::Records(_) if feed.takes_every_record() => {
+                family.records.iter().map(RecordLayout::key).collect()
+            }
+            RowOf::Records(records) => records.iter().map(String::as_str).collect(),
+            RowOf::Group => vec!["common"],
+            RowOf::Person => Vec::new(),
+        };
+        for record in records {
+            for field in feed.when.keys() {
+                let resolved = FieldRef { record: record.to_owned(), field: field.clone() };
+                if family.field(&resolved).is_none() {
+                    self.unknown(file, "feed.when", &resolved.to_string());
+                }
+            }
         }
     }
 

@@ -25,6 +25,10 @@ pub enum FaultKind {
     Month,
     /// A code is not in its closed list.
     Code,
+    /// A position that the layout leaves empty holds a value.
+    Unexpected,
+    /// The line's date lies outside the months that the layout is for.
+    Revision,
     /// The line belongs to a group whose first line is in quarantine or missing.
     Orphan,
     /// No identity scheme can be built from the record.
@@ -41,7 +45,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Encoding,
         Self::Columns,
         Self::UnknownRecord,
@@ -52,6 +56,8 @@ impl FaultKind {
         Self::Date,
         Self::Month,
         Self::Code,
+        Self::Unexpected,
+        Self::Revision,
         Self::Orphan,
         Self::NoIdentity,
         Self::Duplicate,
@@ -73,6 +79,8 @@ impl FaultKind {
             Self::Date => "date",
             Self::Month => "month",
             Self::Code => "code",
+            Self::Unexpected => "unexpected",
+            Self::Revision => "revision",
             Self::Orphan => "orphan",
             Self::NoIdentity => "no-identity",
             Self::Duplicate => "duplicate",

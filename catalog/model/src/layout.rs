@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::calendar::Month;
 use crate::class::Class;
 use crate::names::Names;
 use crate::package::{ElementPath, ItemRule, Package};
@@ -38,6 +39,11 @@ pub struct Family {
     pub unique_key: Vec<FieldRef>,
     /// The field whose month dates the identities in a record.
     pub month: Option<FieldRef>,
+    /// The months that this revision is for; a line of another month is a fault.
+    pub valid: Option<Validity>,
+    /// Whether every position is described: a value where no field stands is a fault.
+    #[serde(default)]
+    pub closed: bool,
     /// Fields that every record of the family begins with.
     #[serde(default)]
     pub common: Vec<Field>,
@@ -62,6 +68,18 @@ impl Family {
         }
         self.record(&reference.record)?.field(&reference.field)
     }
+}
+
+/// The months that a revision is for, and the field that dates a line.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// The field whose month is compared; a line where it is empty is not.
+    pub by: FieldRef,
+    /// The first month.
+    pub from: Option<Month>,
+    /// The last month.
+    pub until: Option<Month>,
 }
 
 /// A total that a file states about itself: a number of lines, or a sum over them.
@@ -249,6 +267,8 @@ pub enum FieldKind {
     Date,
     /// A month: `YYYYMM`, or `GYYMM` in the Japanese calendar; told apart by length.
     Month,
+    /// Nothing: the position is reserved, and a value in it would be one of another revision.
+    Empty,
 }
 
 /// The widths in bytes that a field may have.

@@ -31,7 +31,8 @@ pub use delivery::{DELIVERY_FILE, DeliveredFile, DeliveryHead, DeliveryManifest}
 pub use fault::FaultKind;
 pub use grant::{Grant, Thresholds, Tier};
 pub use layout::{
-    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Part, Quotes, RecordLayout, Total, Width,
+    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Part, Quotes, RecordLayout, Total,
+    Validity, Width,
 };
 pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableEntry, Versions, WrappedKey};
 pub use names::Names;

@@ -73,12 +73,15 @@ pub struct Feed {
     pub family: Option<String>,
     /// What makes a row.
     pub row: RowOf,
-    /// A row is made only where these fields of the record have these values.
+    /// A row is made only where these fields of the record (of a group: its common fields) have these values.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
     /// Columns that come from another field than the column itself says.
     #[serde(default)]
     pub from: BTreeMap<String, Source>,
+    /// Columns whose value the file does not say, because it is what the file is (inpatient or outpatient).
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
 }
 
 impl Feed {

@@ -44,6 +44,20 @@ impl FieldCheck {
         }
     }
 
+    /// The check of a position that no field describes, in a family that describes all.
+    pub(crate) fn undescribed(at: usize) -> Self {
+        Self {
+            at,
+            key: format!("position {}", at + 1).into(),
+            repeat: 1,
+            kind: FieldKind::Empty,
+            width: Width::Any,
+            is_required: false,
+            codes: None,
+            none: Vec::new(),
+        }
+    }
+
     /// Says whether nothing can be wrong with the field, so that it need not be looked at.
     pub(crate) fn is_idle(&self) -> bool {
         !self.is_required && self.kind == FieldKind::Text && self.codes.is_none() && self.none.is_empty()
@@ -89,6 +103,7 @@ impl FieldCheck {
             FieldKind::Decimal => (is_number(value, true), FaultKind::Number),
             FieldKind::Date => (dates::date(value).is_some(), FaultKind::Date),
             FieldKind::Month => (dates::month(value).is_some(), FaultKind::Month),
+            FieldKind::Empty => (false, FaultKind::Unexpected),
         };
         (!is_good).then_some(fault)
     }

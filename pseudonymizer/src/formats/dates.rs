@@ -30,6 +30,11 @@ pub fn month(text: &[u8]) -> Option<Month> {
     }
 }
 
+/// Reads a month, or the month of a day.
+pub(crate) fn month_of(text: &[u8]) -> Option<Month> {
+    month(text).or_else(|| date(text).map(Date::month))
+}
+
 fn number(text: &[u8]) -> Option<u32> {
     if text.len() > 8 {
         return None;

@@ -1,11 +1,12 @@
 //! A family's layouts and the tables fed by it, compiled into what the reader runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use catalog_model::{
-    Catalogue, Class, Encoding, Family, Feed, Field, FieldRef, Grouping, Part, Pick, Quotes, RecordLayout,
-    RowOf, Source, Table, Treatment,
+    Catalogue, Class, Encoding, Family, Feed, Field, FieldRef, Grouping, Month, Part, Pick, Quotes,
+    RecordLayout, RowOf, Source, Table, Treatment,
 };
 
 use super::check::FieldCheck;
@@ -63,9 +64,19 @@ pub(crate) struct Record {
     pub(crate) roles: Vec<(usize, usize)>,
     pub(crate) roles_when: Vec<(usize, Vec<u8>)>,
     pub(crate) group_key: Vec<usize>,
+    pub(crate) valid: Option<Valid>,
     pub(crate) feeds: Vec<RowProgram>,
     /// The reason number under which its lines are dropped; none where they are stored.
     pub(crate) dropped: Option<usize>,
+}
+
+/// The months that the layout is for.
+#[derive(Debug)]
+pub(crate) struct Valid {
+    pub(crate) at: usize,
+    pub(crate) key: Arc<str>,
+    /// Months since year 0.
+    pub(crate) months: RangeInclusive<i32>,
 }
 
 /// Keeps a field's value for later rows of the group or the file.
@@ -92,6 +103,8 @@ pub(crate) enum Slot {
 pub(crate) struct RowProgram {
     pub(crate) table: usize,
     pub(crate) when: Vec<(usize, Vec<u8>)>,
+    /// The same for a row that a group makes.
+    pub(crate) when_group: Vec<(Slot, Vec<u8>)>,
     pub(crate) columns: Vec<Output>,
 }
 
@@ -277,11 +290,23 @@ impl<'a> Compiler<'a> {
             self.program.reasons.push(Arc::from(reason.as_str()));
             self.program.reasons.len() - 1
         });
+        let columns = layout.columns.iter().copied().max().unwrap_or(0);
+        let is_described = |at: usize| {
+            layout.fields.iter().any(|field| (field.at..field.at + field.repeat.max(1)).contains(&at))
+        };
+        let undescribed = (0..columns).filter(|at| self.family.closed && !is_described(*at));
+        let undescribed = undescribed.map(FieldCheck::undescribed);
         Record {
             key: layout.key().into(),
             part: layout.part,
             columns: layout.columns.clone(),
-            checks: layout.fields.iter().map(check).filter(|check| !check.is_idle()).collect(),
+            checks: layout
+                .fields
+                .iter()
+                .map(check)
+                .filter(|check| !check.is_idle())
+                .chain(undescribed)
+                .collect(),
             item: layout.item.as_ref().and_then(|rule| ItemCheck::new(rule, layout, self.catalogue)),
             captures: Vec::new(),
             roles: layout
@@ -291,6 +316,16 @@ impl<'a> Compiler<'a> {
                 .collect(),
             roles_when: when(layout, &layout.roles_when),
             group_key: Vec::new(),
+            valid: self.family.valid.as_ref().and_then(|valid| {
+                let meant = valid.by.record == "common" || valid.by.record == layout.key();
+                let field = layout.field(&valid.by.field).filter(|_| meant)?;
+                let month = |month: Option<Month>, open| month.map_or(open, Month::index);
+                Some(Valid {
+                    at: field.at,
+                    key: field.key.as_str().into(),
+                    months: month(valid.from, i32::MIN)..=month(valid.until, i32::MAX),
+                })
+            }),
             feeds: Vec::new(),
             dropped,
         }
@@ -394,7 +429,16 @@ impl<'a> Compiler<'a> {
             RowOf::Person => {}
             RowOf::Group => {
                 let columns = self.columns(table, feed, None)?;
-                self.program.group_feeds.push(RowProgram { table: number, when: Vec::new(), columns });
+                let when_group = feed
+                    .when
+                    .iter()
+                    .map(|(field, value)| {
+                        let reference = FieldRef { record: "common".to_owned(), field: field.clone() };
+                        Ok((self.slot(&reference)?, value.as_bytes().to_vec()))
+                    })
+                    .collect::<Result<_, _>>()?;
+                let row = RowProgram { table: number, when: Vec::new(), when_group, columns };
+                self.program.group_feeds.push(row);
             }
             RowOf::Records(_) => {
                 for (record, layout) in self.family.records.iter().enumerate() {
@@ -402,7 +446,8 @@ impl<'a> Compiler<'a> {
                         continue;
                     }
                     let columns = self.columns(table, feed, Some(layout))?;
-                    let row = RowProgram { table: number, when: when(layout, &feed.when), columns };
+                    let when = when(layout, &feed.when);
+                    let row = RowProgram { table: number, when, when_group: Vec::new(), columns };
                     if let Some(record) = self.program.records.get_mut(record) {
                         record.feeds.push(row);
                     }
@@ -423,6 +468,9 @@ impl<'a> Compiler<'a> {
             table.columns.iter().filter(|column| !matches!(column.class, Class::Person | Class::Record));
         columns
             .map(|column| {
+                if let Some(value) = feed.set.get(&column.name) {
+                    return Ok(Output { from: Vec::new(), make: Make::Constant(value.as_str().into()) });
+                }
                 let source = feed.from.get(&column.name).unwrap_or(&column.from);
                 let is_lenient = feed.takes_every_record();
                 let from = match (&column.pick, source.0.first()) {

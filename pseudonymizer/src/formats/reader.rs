@@ -9,6 +9,7 @@ use crate::claim::Claim;
 use crate::keying::Identity;
 
 use super::check::{self, Finding};
+use super::dates;
 use super::fault::Fault;
 use super::group::{Fate, Group, Slots, slot_value};
 use super::lines::{Line, Lines};
@@ -233,6 +234,13 @@ impl<'p> Reader<'p> {
                 }
             }
         }
+        // The delivery names the revision; a line of another month contradicts it.
+        if let Some(valid) = &record.valid
+            && let Some(month) = dates::month_of(self.fields.get(line, valid.at))
+            && !valid.months.contains(&month.index())
+        {
+            return Err((Arc::clone(&valid.key), FaultKind::Revision));
+        }
         match record.item.as_ref().and_then(|item| item.judge(&self.fields, line)) {
             Some(finding) => Err(finding),
             None => Ok(()),
@@ -405,6 +413,11 @@ impl<'p> Reader<'p> {
         }
         let program = self.program;
         for row in &program.group_feeds {
+            let (slots, header) = (&self.group.slots, &self.header);
+            if row.when_group.iter().any(|(slot, value)| slot_value(slots, header, *slot) != value.as_slice())
+            {
+                continue;
+            }
             self.row(&[], row, claims);
             claims.end_row(row.table, self.group.head.record, self.group.head.line);
         }
@@ -416,10 +429,7 @@ impl<'p> Reader<'p> {
         };
         let key = surrogate(&program.record_key);
         let unique = surrogate(&program.unique_key);
-        let month = program.month.and_then(|slot| {
-            let value = slot_value(slots, header, slot);
-            super::dates::month(value).or_else(|| super::dates::date(value).map(|date| date.month()))
-        });
+        let month = program.month.and_then(|slot| dates::month_of(slot_value(slots, header, slot)));
         let stored = self.group.lines.iter().filter(|(_, _, fate)| *fate == Fate::Stored).count();
         self.group.head.key = key;
         self.group.head.unique = unique;

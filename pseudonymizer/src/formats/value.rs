@@ -49,6 +49,7 @@ pub(crate) enum Make {
     Age,
     Count,
     Surrogate,
+    Constant(Arc<str>),
 }
 
 /// A value on its way into a table.
@@ -112,15 +113,15 @@ impl Make {
         scratch: &'a mut Vec<u8>,
     ) -> Value<'a> {
         let first = bytes.first().copied().unwrap_or_default();
-        if first.is_empty() && !matches!(self, Self::Present | Self::DaySet) {
+        if first.is_empty() && !matches!(self, Self::Present | Self::DaySet | Self::Constant(_)) {
             return Value::Null;
         }
         match self {
             Self::Text => text(first, encoding, scratch),
             Self::Date => dates::date(first).map_or(Value::Null, |date| Value::Date(date.days())),
-            Self::Month => dates::month(first)
-                .or_else(|| dates::date(first).map(|date| date.month()))
-                .map_or(Value::Null, |month| Value::Date(month.first_day().days())),
+            Self::Month => {
+                dates::month_of(first).map_or(Value::Null, |month| Value::Date(month.first_day().days()))
+            }
             Self::Int => decimal5(first).map_or(Value::Null, |scaled| Value::Int(scaled / 100_000)),
             Self::Decimal5 => decimal5(first).map_or(Value::Null, Value::Decimal5),
             Self::Part(start, length) => text(part(first, *start, *length), encoding, scratch),
@@ -143,6 +144,8 @@ impl Make {
             Self::DaySet => day_set(first, delimiter),
             Self::DaysBetween => days_between(first, bytes.get(1).copied().unwrap_or_default()),
             Self::Age => age(first, bytes.get(1).copied().unwrap_or_default()),
+            // A ward without a code is no ward, not the facility itself.
+            Self::Surrogate if bytes.iter().any(|bytes| bytes.is_empty()) => Value::Null,
             Self::Surrogate => {
                 scratch.clear();
                 for bytes in bytes {
@@ -150,6 +153,7 @@ impl Make {
                 }
                 Value::Key(scratch)
             }
+            Self::Constant(text) => Value::Text(text),
             // Counts come from the group, not from bytes.
             Self::Count => Value::Null,
         }

@@ -14,7 +14,8 @@ fn ingest(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_misu-ingest")).args(arguments).output().unwrap()
 }
 
-fn ok(arguments: &[&str]) -> String {
+/// Runs `misu-ingest` and gives what it says; it must succeed.
+pub(super) fn ok(arguments: &[&str]) -> String {
     let output = ingest(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -24,6 +24,8 @@ pub(super) fn fault(kind: &str) -> (&str, &str) {
         "date" => ("存在しない日付", "a day that does not exist"),
         "month" => ("存在しない年月", "a month that does not exist"),
         "code" => ("コード表にない", "a code outside its closed list"),
+        "unexpected" => ("空欄であるべき項目に値がある", "a value where the layout has an empty position"),
+        "revision" => ("仕様の対象年月の外", "a date outside the months that the layout is for"),
         "orphan" => ("先頭行が隔離または欠落", "its group's first line is missing or in quarantine"),
         "no-identity" => ("照合キーを作れない", "no identity scheme can be built"),
         "duplicate" => ("重複", "read before"),

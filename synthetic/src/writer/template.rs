@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use catalog_model::{Catalogue, Class, Encoding, Family, Field, FieldKind, Framing, RecordLayout, Width};
+use catalog_model::{
+    Catalogue, Class, Date, Encoding, Family, Field, FieldKind, Framing, Month, RecordLayout, Validity, Width,
+};
 
 use super::{FieldProblem, WriteError};
 
@@ -81,7 +83,7 @@ impl Template {
         let tag_error = || WriteError::Tag(record.key().to_owned());
         let fixed = tag_places(&family.framing, &record.tag).ok_or_else(tag_error)?;
         let slots: Vec<Slot> =
-            record.fields.iter().map(|field| Slot::new(catalogue, field, &fixed)).collect();
+            record.fields.iter().map(|field| Slot::new(catalogue, field, &fixed).dated(family)).collect();
         let places = slots.iter().enumerate().map(|(index, slot)| (slot.key.clone(), index)).collect();
         let totalled = family.totals.iter().any(|total| {
             let sums = total.sum.as_ref().is_some_and(|sum| sum.record == record.key());
@@ -169,6 +171,8 @@ pub struct Slot {
     pub codes: Option<Vec<String>>,
     /// The kind of direct identifier that it holds, if any, as the truth names it.
     pub identity: Option<&'static str>,
+    /// Where it dates the line: a day outside the months that the layout is for.
+    pub outside: Option<Date>,
 }
 
 impl Slot {
@@ -184,7 +188,18 @@ impl Slot {
             is_tag: fixed.iter().any(|(at, _)| *at == field.at),
             codes: closed.map(|system| system.codes.iter().map(|code| code.code.clone()).collect()),
             identity: identity_kind(field),
+            outside: None,
         }
+    }
+
+    fn dated(mut self, family: &Family) -> Self {
+        let outside = |valid: &Validity| match (valid.from, valid.until) {
+            (Some(from), _) => Some(Month::from_index(from.index() - 1).first_day()),
+            (None, Some(until)) => Some(Month::from_index(until.index() + 1).first_day()),
+            (None, None) => None,
+        };
+        self.outside = family.valid.as_ref().filter(|valid| valid.by.field == self.key).and_then(outside);
+        self
     }
 
     /// What the layout has against a value, if anything.
@@ -219,6 +234,7 @@ fn is_of_kind(kind: FieldKind, bytes: &[u8]) -> bool {
         }
         FieldKind::Date => digits(bytes) && matches!(bytes.len(), 7 | 8),
         FieldKind::Month => digits(bytes) && matches!(bytes.len(), 5 | 6),
+        FieldKind::Empty => bytes.is_empty(),
     }
 }
 

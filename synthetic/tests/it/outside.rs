@@ -296,7 +296,7 @@ fn faults_stand_where_the_truth_says() {
     let share = rows.len() as f64 / none.records as f64;
     assert!((rate * 0.6..rate * 1.2).contains(&share), "{share}");
     let kinds: BTreeSet<&str> = rows.iter().map(|row| row[5].as_str()).collect();
-    let planted = "characters code columns date duplicate encoding missing month number totals truncated unknown-record width";
+    let planted = "characters code columns date duplicate encoding missing month number revision totals truncated unknown-record width";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), planted);
     for (before, after) in delivered(sound.path()).iter().zip(&delivered(faulty.path())) {
         assert_eq!(before.path, after.path);
