@@ -13,8 +13,8 @@ use pseudonymizer::claim::Claim;
 use pseudonymizer::formats::{Claims, FilePart, FileSummary, Program, Reader, Value};
 use pseudonymizer::keying::{Identity, Keyer, Surrogates};
 
-mod changes;
 mod care;
+mod changes;
 mod mutations;
 mod packages;
 mod pipeline;
