@@ -8,10 +8,29 @@ use engine_protocol::{Verdict, VerdictKind};
 use engine_service::offline_verdict;
 use expect_test::expect_file;
 
-/// A grant of everything but two tables and one column.
+/// The granted tables, by name: a refusal lists them, and a new table of the catalogue must not change the cases.
+const GRANTED: [&str; 16] = [
+    "care_certification",
+    "care_claim",
+    "care_service",
+    "care_total",
+    "dpc_charge",
+    "dpc_insurance_mix",
+    "dpc_stay",
+    "dpc_stay_item",
+    "municipality",
+    "ndb_comment",
+    "ndb_diagnosis",
+    "ndb_drug",
+    "ndb_procedure",
+    "ndb_receipt",
+    "person",
+    "population",
+];
+
+/// A grant of some tables, without one column.
 fn grant(catalogue: &Catalogue) -> Grant {
-    let granted =
-        catalogue.tables.values().filter(|table| !matches!(table.table.as_str(), "dpc_act" | "ndb_material"));
+    let granted = catalogue.tables.values().filter(|table| GRANTED.contains(&table.table.as_str()));
     let tables = granted.map(|table| {
         let columns = table.columns.iter().map(|column| column.name.clone());
         (table.table.clone(), columns.filter(|name| name != "copay_amount").collect())

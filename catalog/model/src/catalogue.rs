@@ -346,4 +346,42 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_heading_names_the_columns_of_one_record_type_and_tags_are_given_once() {
+        let layout = |framing: &str, records: &[(&str, &str)]| {
+            let mut text = format!(
+                "family = \"x\"\ndatabase = \"x\"\nname = {{ ja = \"x\", en = \"x\" }}\nsource = \"x\"\n\
+                 framing = {{ encoding = \"utf8\", delimiter = \",\", {framing} }}\n"
+            );
+            for (tag, columns) in records {
+                text.push_str(&format!(
+                    "[[record]]\ntag = \"{tag}\"\nname = {{ ja = \"x\", en = \"x\" }}\ndropped = \"x\"\n\
+                     columns = [2]\nfields = [\n\
+                     {{ at = 0, key = \"a\", {columns}ja = \"x\" }},\n\
+                     {{ at = 1, key = \"b\", ja = \"x\" }},\n]\n"
+                ));
+            }
+            errors(&[("layouts/x/x/file.toml", &text)])
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(layout("skip_lines = 1, title = \"X\", header = true", &[("", "column = \"A\", ")]), none);
+        assert_eq!(
+            layout("title = \"X\"", &[("", "")]),
+            ["layouts/x: framing.title: the title stands on a skipped line"]
+        );
+        assert_eq!(
+            layout("header = true", &[("", "column = \"b\", ")]),
+            ["layouts/x: b: a column of a heading has a name of its own and stands for one field"]
+        );
+        assert_eq!(
+            layout("header = true, tag = [0]", &[("1", ""), ("2", "")]),
+            ["layouts/x: framing.header: a heading names one record type's columns"]
+        );
+        assert_eq!(layout("tag = [0]", &[("1|2", ""), ("2", "")]), ["layouts/x: 2: given twice"]);
+        assert_eq!(
+            layout("tag = [0]", &[("1:*", "")]),
+            ["layouts/x: 1:*: refers to 1:*, which nothing defines"]
+        );
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::{Catalogue, CatalogueError, Problem};
 use crate::class::Class;
-use crate::layout::{Family, Field, FieldKind, FieldRef, RecordLayout};
+use crate::layout::{Family, Field, FieldKind, FieldRef, Grouping, RecordLayout};
 use crate::package::ItemRule;
 use crate::table::{Column, ColumnKind, Domain, Feed, RowOf, Table, Treatment};
 
@@ -48,8 +48,14 @@ impl Findings<'_> {
         let file = format!("layouts/{}", family.family);
         let mut tags = BTreeSet::new();
         for record in &family.records {
-            if !tags.insert(record.tag.as_str()) {
-                self.push(&file, &record.tag, Problem::Twice);
+            let written = family.framing.tags(&record.tag);
+            if written.is_empty() {
+                self.unknown(&file, record.key(), &record.tag);
+            }
+            for tag in written {
+                if !tags.insert(tag) {
+                    self.push(&file, &record.tag, Problem::Twice);
+                }
             }
             self.record(&file, record);
             let is_package = family.framing.package.is_some();
@@ -61,6 +67,12 @@ impl Findings<'_> {
                 self.push(&file, &key, Problem::Rule("a field has a path in a package, and only there"));
             }
         }
+        if let Grouping::Opener(opener) = &family.group
+            && family.record(opener).is_some_and(|record| family.framing.tags(&record.tag).len() > 1)
+        {
+            self.push(&file, "group", Problem::Rule("the record that opens a group has one tag"));
+        }
+        self.heading(&file, family);
         let totals = family.totals.iter().flat_map(|total| std::iter::once(&total.stated).chain(&total.sum));
         let references =
             family.record_key.iter().chain(&family.unique_key).chain(&family.month).chain(totals);
@@ -79,6 +91,29 @@ impl Findings<'_> {
         }
         if family.records.is_empty() {
             self.push(&file, "record", Problem::Rule("the family has no record type"));
+        }
+    }
+
+    fn heading(&mut self, file: &str, family: &Family) {
+        let framing = &family.framing;
+        if framing.title.is_some() && framing.skip_lines == 0 {
+            self.push(file, "framing.title", Problem::Rule("the title stands on a skipped line"));
+        }
+        if !framing.header {
+            return;
+        }
+        let [record] = family.records.as_slice() else {
+            return self.push(
+                file,
+                "framing.header",
+                Problem::Rule("a heading names one record type's columns"),
+            );
+        };
+        let mut names = BTreeSet::new();
+        for field in record.fields.iter().filter(|field| field.repeat > 1 || !names.insert(field.column())) {
+            let problem =
+                Problem::Rule("a column of a heading has a name of its own and stands for one field");
+            self.push(file, &field.key, problem);
         }
     }
 

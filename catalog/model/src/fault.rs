@@ -41,11 +41,13 @@ pub enum FaultKind {
     Totals,
     /// A document is not well-formed XML.
     Markup,
+    /// The heading does not name the columns that the layout knows, so nobody knows what the file's lines say.
+    Heading,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Encoding,
         Self::Columns,
         Self::UnknownRecord,
@@ -64,6 +66,7 @@ impl FaultKind {
         Self::Truncated,
         Self::Totals,
         Self::Markup,
+        Self::Heading,
     ];
 
     /// The word used in quarantine, reports and truth files.
@@ -87,6 +90,7 @@ impl FaultKind {
             Self::Truncated => "truncated",
             Self::Totals => "totals",
             Self::Markup => "markup",
+            Self::Heading => "heading",
         }
     }
 

@@ -106,17 +106,70 @@ pub struct Framing {
     /// Whether items may stand in double quotes.
     #[serde(default)]
     pub quotes: Quotes,
+    /// Whether a line that is no UTF-8 is read as CP932; for files of which the document allows both.
+    #[serde(default)]
+    pub may_be_cp932: bool,
     /// Lines to skip at the start (a heading).
     #[serde(default)]
     pub skip_lines: usize,
+    /// What the first of the skipped lines must say; anything else is a fault of the whole file.
+    pub title: Option<String>,
+    /// Whether the line after the skipped ones names the columns. Fields are then found by [`Field::column`], in any
+    /// order; a file may leave out columns that are not required, and may not have others.
+    #[serde(default)]
+    pub header: bool,
     /// The positions whose values, joined by `:`, name the record type; empty where a file has one type only.
     #[serde(default)]
     pub tag: Vec<usize>,
-    /// For some tags, further positions to join, again and again.
+    /// For some tags, further positions to join, again and again; a part may give alternatives: `2:7131|7132`.
     #[serde(default)]
     pub refine: BTreeMap<String, Vec<usize>>,
     /// Files are zip packages of XML documents, whose elements become lines.
     pub package: Option<Package>,
+}
+
+impl Framing {
+    /// The further positions to join after `tag`, where there are any.
+    pub fn refined(&self, tag: &str) -> Option<&[usize]> {
+        let found = self.refine.iter().find(|(written, _)| is_tag(written, tag));
+        found.map(|(_, positions)| positions.as_slice())
+    }
+
+    /// Every tag that a written tag stands for: `2:7131|7132:01` is two, and `2:*:01` is one for each value that
+    /// [`Framing::refine`] names after the `2`.
+    pub fn tags(&self, written: &str) -> Vec<String> {
+        let mut parts = written.split(':');
+        let first = parts.next().unwrap_or_default().split('|').map(str::to_owned).collect();
+        parts.fold(first, |tags: Vec<String>, part| {
+            let choices = |tag: &String| match part {
+                "*" => self.values_after(tag),
+                _ => part.split('|').map(str::to_owned).collect(),
+            };
+            let longer = tags
+                .iter()
+                .flat_map(|tag| choices(tag).into_iter().map(move |choice| format!("{tag}:{choice}")));
+            longer.collect()
+        })
+    }
+
+    /// The values that may follow `tag` because the tag made of both is refined.
+    fn values_after(&self, tag: &str) -> Vec<String> {
+        let ends = self.refine.keys().filter_map(|written| written.rsplit_once(':'));
+        let here = ends.filter(|(start, _)| is_tag(start, tag));
+        here.flat_map(|(_, choices)| choices.split('|').map(str::to_owned)).collect()
+    }
+}
+
+/// Says whether `tag` is one of those that a written tag stands for.
+fn is_tag(written: &str, tag: &str) -> bool {
+    let (mut choices, mut parts) = (written.split(':'), tag.split(':'));
+    loop {
+        match (choices.next(), parts.next()) {
+            (None, None) => return true,
+            (Some(choices), Some(part)) if choices.split('|').any(|choice| choice == part) => {}
+            _ => return false,
+        }
+    }
 }
 
 /// A character encoding of deliveries.
@@ -141,12 +194,16 @@ pub enum Quotes {
 }
 
 /// Which consecutive records belong together.
+///
+/// Lines with the same record key share a record number in any case, wherever they stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Grouping {
-    /// Each line stands alone.
+    /// Each line stands alone; lines that follow each other with the same record key belong together.
     #[default]
     Lines,
+    /// Each line stands alone, so that of two lines with the same unique key the second is a duplicate.
+    Each,
     /// A record of this type opens a group (RE opens a receipt).
     Opener(String),
     /// Lines with the same values at these positions form a group (one stay of 様式1).
@@ -170,7 +227,7 @@ pub enum Part {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordLayout {
-    /// The values at the tag positions, joined by `:`.
+    /// The values at the tag positions, joined by `:`; see [`Framing::tags`] for the form.
     #[serde(default)]
     pub tag: String,
     /// The short name by which tables refer to it; the tag where none is given.
@@ -212,7 +269,7 @@ impl RecordLayout {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
-    /// Position in the line, counted from 0.
+    /// Position in the line, counted from 0; in the document's list of items where the file has a heading line.
     pub at: usize,
     /// The code name.
     pub key: String,
@@ -242,6 +299,15 @@ pub struct Field {
     pub none: Vec<String>,
     /// Where the value stands below the element that makes the line, in a package.
     pub path: Option<ElementPath>,
+    /// The name in the heading line, where it is not the key.
+    column: Option<String>,
+}
+
+impl Field {
+    /// The name in the heading line of a file that has one.
+    pub fn column(&self) -> &str {
+        self.column.as_deref().unwrap_or(&self.key)
+    }
 }
 
 const fn one() -> usize {
@@ -337,5 +403,36 @@ impl FromStr for FieldRef {
 impl<'de> Deserialize<'de> for FieldRef {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Encoding, Framing, Quotes};
+
+    #[test]
+    fn a_written_tag_stands_for_each_of_its_alternatives() {
+        let framing = Framing {
+            encoding: Encoding::Utf8,
+            delimiter: ',',
+            quotes: Quotes::Never,
+            may_be_cp932: false,
+            skip_lines: 0,
+            title: None,
+            header: false,
+            tag: vec![0],
+            refine: BTreeMap::from([("2".to_owned(), vec![2]), ("2:7131|71A3".to_owned(), vec![3])]),
+            package: None,
+        };
+        assert_eq!(framing.tags("2:7131|7132:01"), ["2:7131:01", "2:7132:01"]);
+        assert_eq!(framing.tags("2:*:01"), ["2:7131:01", "2:71A3:01"]);
+        assert_eq!(framing.tags("3:*"), [""; 0]);
+        assert_eq!(framing.tags("RE"), ["RE"]);
+        assert_eq!(framing.tags(""), [""]);
+        assert_eq!(framing.refined("2:71A3"), Some([3].as_slice()));
+        assert_eq!(framing.refined("2:8222"), None);
+        assert_eq!(framing.refined("2:7131:01"), None);
     }
 }

@@ -10,6 +10,7 @@ mod dates;
 mod elements;
 mod fault;
 mod group;
+mod heading;
 mod item;
 mod lines;
 mod package;

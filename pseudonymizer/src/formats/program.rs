@@ -11,6 +11,7 @@ use catalog_model::{
 
 use super::check::FieldCheck;
 use super::elements::Elements;
+use super::heading::HeadingProgram;
 use super::item::ItemCheck;
 use super::value::{From, Make, Output};
 
@@ -20,7 +21,9 @@ pub struct Program {
     pub(crate) encoding: Encoding,
     pub(crate) delimiter: u8,
     pub(crate) quotes: Quotes,
+    pub(crate) may_be_cp932: bool,
     pub(crate) skip_lines: usize,
+    pub(crate) heading: HeadingProgram,
     pub(crate) tag: Vec<usize>,
     pub(crate) refine: BTreeMap<Vec<u8>, Vec<usize>>,
     pub(crate) grouping: GroupBy,
@@ -231,13 +234,18 @@ impl<'a> Compiler<'a> {
             .filter(u8::is_ascii)
             .ok_or_else(|| ProgramError::Delimiter(family.family.clone()))?;
         let framing = &family.framing;
-        let refine = framing.refine.iter().map(|(tag, at)| (tag.as_bytes().to_vec(), at.clone())).collect();
+        let refined = framing.refine.iter().flat_map(|(written, at)| {
+            framing.tags(written).into_iter().map(move |tag| (tag.into_bytes(), at.clone()))
+        });
+        let refine = refined.collect();
         let has_trailer = family.records.iter().any(|record| record.part == Part::Trailer);
         let program = Program {
             encoding: framing.encoding,
             delimiter,
             quotes: framing.quotes,
+            may_be_cp932: framing.may_be_cp932,
             skip_lines: framing.skip_lines,
+            heading: HeadingProgram::new(family),
             tag: framing.tag.clone(),
             refine,
             grouping: GroupBy::Line,
@@ -253,7 +261,10 @@ impl<'a> Compiler<'a> {
             month: None,
             roles: catalogue.roles.len(),
             has_trailer,
-            has_free_lines: family.group == Grouping::Lines && !has_trailer && framing.skip_lines == 0,
+            has_free_lines: family.group == Grouping::Lines
+                && !has_trailer
+                && framing.skip_lines == 0
+                && !framing.header,
             totals: Vec::new(),
             package: framing.package.as_ref().map(|package| Elements::new(package, family)),
         };
@@ -263,7 +274,8 @@ impl<'a> Compiler<'a> {
     fn compile(mut self) -> Result<Program, ProgramError> {
         for (number, layout) in self.family.records.iter().enumerate() {
             let record = self.record(layout);
-            self.program.by_tag.insert(layout.tag.as_bytes().to_vec(), number);
+            let tags = self.family.framing.tags(&layout.tag);
+            self.program.by_tag.extend(tags.into_iter().map(|tag| (tag.into_bytes(), number)));
             self.program.records.push(record);
         }
         self.grouping()?;
@@ -340,6 +352,7 @@ impl<'a> Compiler<'a> {
                 }
                 GroupBy::Key
             }
+            Grouping::Each => GroupBy::Line,
             Grouping::Lines if self.family.record_key.is_empty() => GroupBy::Line,
             Grouping::Lines => {
                 let keys = &self.family.record_key;

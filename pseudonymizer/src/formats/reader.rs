@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use catalog_model::{FaultKind, Part};
+use zeroize::Zeroizing;
 
 use crate::claim::Claim;
 use crate::keying::Identity;
@@ -12,6 +13,7 @@ use super::check::{self, Finding};
 use super::dates;
 use super::fault::Fault;
 use super::group::{Fate, Group, Slots, slot_value};
+use super::heading::Heading;
 use super::lines::{Line, Lines};
 use super::program::{BLANK, END_MARK, GroupBy, HEADING, Program, RowProgram, Slot};
 use super::split::Fields;
@@ -78,6 +80,7 @@ pub struct StatedTotal {
 pub struct Reader<'p> {
     pub(super) program: &'p Program,
     fields: Fields,
+    heading: Heading,
     header: Slots,
     group: Group,
     next_record: u32,
@@ -96,6 +99,7 @@ impl<'p> Reader<'p> {
         Self {
             program,
             fields: Fields::default(),
+            heading: Heading::Awaited,
             header: Slots::new(program.header_slots),
             group: Group::new(program),
             next_record: first_record,
@@ -144,6 +148,7 @@ impl<'p> Reader<'p> {
         };
         self.file = part.file;
         self.line_no = part.lines_before;
+        self.heading = Heading::Awaited;
         self.header.clear();
         self.has_header = !program.records.iter().any(|record| record.part == Part::Header);
         self.is_closed = false;
@@ -168,14 +173,59 @@ impl<'p> Reader<'p> {
                 return self.drop_line(END_MARK);
             }
         }
-        if self.line_no <= self.program.skip_lines as u64 {
-            return self.drop_line(HEADING);
+        if self.line_no == 1 && self.program.encoding == catalog_model::Encoding::Utf8 {
+            bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        }
+        if self.is_heading() {
+            return self.heading_line(bytes);
         }
         if bytes.is_empty() {
             return self.drop_line(BLANK);
         }
-        if self.line_no == 1 && self.program.encoding == catalog_model::Encoding::Utf8 {
-            bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        if self.program.may_be_cp932 && check::is_encoded(bytes, catalog_model::Encoding::Cp932) {
+            let text = encoding_rs::SHIFT_JIS.decode_without_bom_handling(bytes).0;
+            return self.content_line(Zeroizing::new(text.into_owned()).as_bytes(), claims);
+        }
+        self.content_line(bytes, claims);
+    }
+
+    /// Says whether the present line is above the content.
+    const fn is_heading(&self) -> bool {
+        let skipped = self.program.skip_lines as u64;
+        self.line_no <= skipped || (self.program.heading.names_columns() && self.line_no == skipped + 1)
+    }
+
+    fn heading_line(&mut self, line: &[u8]) {
+        if matches!(self.heading, Heading::Broken) {
+            return self.quarantine(self.line_no, usize::MAX, "".into(), FaultKind::Orphan);
+        }
+        let program = &self.program.heading;
+        let is_split = self.fields.split(line, self.program.delimiter, self.program.quotes);
+        let fault = if self.line_no > self.program.skip_lines as u64 {
+            match program.read(line, &self.fields) {
+                Ok(heading) if is_split => {
+                    self.heading = heading;
+                    None
+                }
+                Ok(_) => Some("".into()),
+                Err(field) => Some(field),
+            }
+        } else {
+            let is_title = self.line_no > 1 || program.is_title(line, &self.fields);
+            (!is_title).then(|| "title".into())
+        };
+        match fault {
+            None => self.drop_line(HEADING),
+            Some(field) => {
+                self.heading = Heading::Broken;
+                self.quarantine(self.line_no, usize::MAX, field, FaultKind::Heading);
+            }
+        }
+    }
+
+    fn content_line(&mut self, bytes: &[u8], claims: &mut impl Claims) {
+        if matches!(self.heading, Heading::Broken) {
+            return self.quarantine(self.line_no, usize::MAX, "".into(), FaultKind::Orphan);
         }
         let is_encoded = check::is_encoded(bytes, self.program.encoding);
         // The tag is ASCII, so the record type of a wrongly encoded line is still known.
@@ -186,6 +236,9 @@ impl<'p> Reader<'p> {
         self.count(record);
         if !is_encoded {
             return self.bad_line(record, "".into(), FaultKind::Encoding, claims);
+        }
+        if !self.heading.arrange(&mut self.fields) {
+            return self.bad_line(record, "".into(), FaultKind::Columns, claims);
         }
         match self.validate(bytes, record) {
             Ok(()) => self.good_line(bytes, record, claims),
@@ -422,13 +475,16 @@ impl<'p> Reader<'p> {
             claims.end_row(row.table, self.group.head.record, self.group.head.line);
         }
         let (slots, header) = (&self.group.slots, &self.header);
-        let mut surrogate = |keys: &[Slot]| {
+        // Kinds of file that number their records alike are told apart by the title.
+        let title = program.heading.title();
+        let mut surrogate = |keys: &[Slot], title: Option<&[u8]>| {
             let is_whole =
                 !keys.is_empty() && keys.iter().all(|slot| !slot_value(slots, header, *slot).is_empty());
-            is_whole.then(|| claims.surrogate(&mut keys.iter().map(|slot| slot_value(slots, header, *slot))))
+            let values = || keys.iter().map(|slot| slot_value(slots, header, *slot));
+            is_whole.then(|| claims.surrogate(&mut title.into_iter().chain(values())))
         };
-        let key = surrogate(&program.record_key);
-        let unique = surrogate(&program.unique_key);
+        let key = surrogate(&program.record_key, None);
+        let unique = surrogate(&program.unique_key, Some(title).filter(|title| !title.is_empty()));
         let month = program.month.and_then(|slot| dates::month_of(slot_value(slots, header, slot)));
         let stored = self.group.lines.iter().filter(|(_, _, fate)| *fate == Fate::Stored).count();
         self.group.head.key = key;
@@ -458,20 +514,21 @@ impl<'p> Reader<'p> {
     }
 
     pub(super) fn end(&mut self, is_last: bool, claims: &mut impl Claims) {
+        if is_last && self.program.heading.names_columns() && matches!(self.heading, Heading::Awaited) {
+            self.note(FaultKind::Heading);
+        }
         let is_truncated = is_last && self.program.has_trailer && !self.is_closed;
         if !is_truncated {
             return self.settle(None, claims);
         }
         // Whether the last group is whole, nobody knows: it goes to quarantine.
         self.settle(Some(FaultKind::Truncated), claims);
+        self.note(FaultKind::Truncated);
+    }
+
+    fn note(&mut self, kind: FaultKind) {
         let (file, line) = (self.file, self.line_no);
-        self.summary.notes.push(Fault {
-            file,
-            line,
-            record: "".into(),
-            field: "".into(),
-            kind: FaultKind::Truncated,
-        });
+        self.summary.notes.push(Fault { file, line, record: "".into(), field: "".into(), kind });
     }
 
     fn drop_line(&mut self, reason: usize) {

@@ -9,6 +9,7 @@ use catalog_model::Quotes;
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     ranges: Vec<(u32, u32)>,
+    arranged: Vec<(u32, u32)>,
 }
 
 impl Fields {
@@ -82,6 +83,14 @@ impl Fields {
             return &[];
         };
         line.get(*start as usize..*end as usize).unwrap_or_default()
+    }
+
+    /// Puts the fields into another order: each from the place that `order` says, empty where it says none.
+    pub(crate) fn arrange(&mut self, order: &[Option<usize>]) {
+        self.arranged.clear();
+        let ranges = order.iter().map(|from| self.ranges.get((*from)?).copied());
+        self.arranged.extend(ranges.map(Option::unwrap_or_default));
+        std::mem::swap(&mut self.ranges, &mut self.arranged);
     }
 
     /// Makes the field at `at` empty (a value that means "none").

@@ -13,6 +13,7 @@ use pseudonymizer::claim::Claim;
 use pseudonymizer::formats::{Claims, FilePart, FileSummary, Program, Reader, Value};
 use pseudonymizer::keying::{Identity, Keyer, Surrogates};
 
+mod care;
 mod changes;
 mod dpc;
 mod mutations;

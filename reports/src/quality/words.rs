@@ -32,6 +32,7 @@ pub(super) fn fault(kind: &str) -> (&str, &str) {
         "truncated" => ("途中で切れている", "the file or the line ends too early"),
         "totals" => ("合計が一致しない", "the trailer's totals are not those of the file"),
         "markup" => ("XMLとして正しくない", "an XML document is not well-formed"),
+        "heading" => ("見出し行がレイアウトと合わない", "the heading is not what the layout knows"),
         other => (other, other),
     }
 }

@@ -238,15 +238,17 @@ fn is_of_kind(kind: FieldKind, bytes: &[u8]) -> bool {
     }
 }
 
-/// Where the parts of a tag stand: the framing's tag positions, refined by the tag so far again and again.
+/// Where the parts of a tag stand: the framing's tag positions, refined by the tag so far again and again. Of several
+/// tags the first is written.
 fn tag_places(framing: &Framing, tag: &str) -> Option<Vec<(usize, Vec<u8>)>> {
-    let parts: Vec<&str> = tag.split(':').filter(|part| !part.is_empty()).collect();
+    let tags = framing.tags(tag);
+    let parts: Vec<&str> = tags.first()?.split(':').filter(|part| !part.is_empty()).collect();
     let mut positions = framing.tag.clone();
     let mut known = String::new();
     let mut places = Vec::new();
     while let Some(part) = parts.get(places.len()) {
         if places.len() == positions.len() {
-            positions.extend(framing.refine.get(&known)?);
+            positions.extend(framing.refined(&known)?);
         }
         places.push((*positions.get(places.len())?, part.as_bytes().to_vec()));
         if !known.is_empty() {

@@ -80,12 +80,12 @@ fn fields<'l>(line: &'l [u8], family: &Family) -> Vec<&'l [u8]> {
 fn record<'f>(line: &[&[u8]], family: &'f Family) -> Option<&'f catalog_model::RecordLayout> {
     let part = |at: &usize| String::from_utf8_lossy(line.get(*at).copied().unwrap_or_default()).into_owned();
     let mut tag = family.framing.tag.iter().map(part).collect::<Vec<_>>().join(":");
-    while let Some(more) = family.framing.refine.get(&tag) {
+    while let Some(more) = family.framing.refined(&tag) {
         for at in more {
             tag = format!("{tag}:{}", part(at));
         }
     }
-    family.records.iter().find(|record| record.tag == tag)
+    family.records.iter().find(|record| family.framing.tags(&record.tag).contains(&tag))
 }
 
 fn decoded(bytes: &[u8], encoding: Encoding) -> Option<String> {
