@@ -56,7 +56,7 @@ pub enum EnvironmentError {
     Busy(PathBuf),
     /// Another program is changing the environment, and it is known which.
     #[error("{} is running (process {} on {}, since {}); wait for it to end", .0.what, .0.pid, .0.host, .0.since)]
-    Held(Holder),
+    Held(Box<Holder>),
     /// A catalogue file would change one that is there.
     #[error("{0} is there and says something else; add it with --replace where it is meant to change")]
     Taken(String),

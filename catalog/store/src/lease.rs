@@ -56,13 +56,13 @@ impl Environment {
     pub fn writer(&self, what: &str, now: &str, clock: fn() -> u64) -> Result<Writer, EnvironmentError> {
         let meta = self.meta()?;
         let lock = self.lock().map_err(|error| match (&error, meta.holder()) {
-            (EnvironmentError::Busy(_), Ok(Some(holder))) => EnvironmentError::Held(holder),
+            (EnvironmentError::Busy(_), Ok(Some(holder))) => EnvironmentError::Held(Box::new(holder)),
             _ => error,
         })?;
         let own = Holder::own(what, now, clock());
         let before = meta.holder()?;
         if let Some(holder) = before.as_ref().filter(|holder| !holder.is_dead(&own)) {
-            return Err(EnvironmentError::Held(holder.clone()));
+            return Err(EnvironmentError::Held(Box::new(holder.clone())));
         }
         let token = own.token();
         if !meta.take_lease(&own, before.as_ref())? {
