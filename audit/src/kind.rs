@@ -34,10 +34,24 @@ kinds! {
     DeliveryRejected = "delivery-rejected",
     /// A delivery was read to its end.
     IngestFinished = "ingest-finished",
+    /// A delivery was read again after its layouts were mended.
+    DeliveryReplayed = "delivery-replayed",
+    /// A delivery was taken back by its holder.
+    DeliveryRecalled = "delivery-recalled",
+    /// The raw files of a delivery were deleted.
+    DeliveryDeleted = "delivery-deleted",
     /// Linkage grouped the keys into persons.
     LinkFinished = "link-finished",
     /// A snapshot was committed.
     SnapshotPublished = "snapshot-published",
+    /// A snapshot that no permit needs was removed.
+    SnapshotRemoved = "snapshot-removed",
+    /// A pipeline ended, well or not.
+    PipelineFinished = "pipeline-finished",
+    /// The environment's catalogue got other files.
+    CatalogueChanged = "catalogue-changed",
+    /// The environment was brought to a later layout version.
+    EnvironmentUpgraded = "environment-upgraded",
     /// An approved application became a permit.
     PermitRegistered = "permit-registered",
     /// A permit ended before its time.

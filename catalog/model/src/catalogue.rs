@@ -130,7 +130,8 @@ impl Reading {
         };
         match room {
             "codes" => self.codes(path, text),
-            "schemes" if rest == "roles.toml" => self.roles(path, text),
+            // A database that is added brings its roles in a file of its own.
+            "schemes" if rest == "roles.toml" || rest.starts_with("roles-") => self.roles(path, text),
             "schemes" => self.scheme(path, text),
             "layouts" => self.layout(path, text),
             "tables" => self.table(path, text),

@@ -18,7 +18,7 @@ pub struct Config {
 }
 
 /// The layout version that this build writes and reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 impl Config {
     /// The configuration of a new environment.
@@ -32,15 +32,22 @@ impl Config {
     ///
     /// The file cannot be read, is not of the expected form, or is of another layout version.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let config = Self::read_any(path)?;
+        match config.format {
+            FORMAT => Ok(config),
+            found if found < FORMAT => Err(ConfigError::Old { path: path.to_owned(), found }),
+            found => Err(ConfigError::New { path: path.to_owned(), found }),
+        }
+    }
+
+    /// Reads the configuration file of an environment of any layout version.
+    pub(crate) fn read_any(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Form {
             path: path.to_owned(),
             problem: error.message().to_owned(),
         })?;
-        if config.format != FORMAT {
-            return Err(ConfigError::Format { path: path.to_owned(), found: config.format });
-        }
         if config.buckets == 0 {
             return Err(ConfigError::Form { path: path.to_owned(), problem: "buckets is zero".to_owned() });
         }
@@ -82,9 +89,21 @@ pub enum ConfigError {
         /// What is wrong.
         problem: String,
     },
-    /// The environment has another layout version than this build.
-    #[error("{path}: the environment has format {found}, this program works with format {FORMAT}")]
-    Format {
+    /// The environment was made by an earlier build.
+    #[error(
+        "{path}: the environment has format {found}, this program works with format {FORMAT}; run `misu upgrade`"
+    )]
+    Old {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+    },
+    /// The environment was made by a later build.
+    #[error(
+        "{path}: the environment has format {found}, this program knows formats up to {FORMAT}; use a newer one"
+    )]
+    New {
         /// The file.
         path: PathBuf,
         /// The version found.

@@ -7,12 +7,13 @@ use catalog_model::{Catalogue, CatalogueError};
 
 use crate::config::{Config, ConfigError};
 use crate::keys::{self, KeyError, KeyRole, SecretKey};
+use crate::lease::Holder;
 use crate::meta::{Meta, MetaError};
 use crate::snapshots::{self, SnapshotError, Snapshots};
 
-const CONFIG: &str = "misu.toml";
+pub(crate) const CONFIG: &str = "misu.toml";
 const LOCK: &str = "lock";
-const ROOMS: [&str; 11] = [
+pub(crate) const ROOMS: [&str; 11] = [
     "audit",
     "catalog",
     "keys",
@@ -53,6 +54,15 @@ pub enum EnvironmentError {
     /// Another program is changing the environment.
     #[error("another ingest, link or publish is running in {0}; wait for it to end")]
     Busy(PathBuf),
+    /// Another program is changing the environment, and it is known which.
+    #[error("{} is running (process {} on {}, since {}); wait for it to end", .0.what, .0.pid, .0.host, .0.since)]
+    Held(Box<Holder>),
+    /// A catalogue file would change one that is there.
+    #[error("{0} is there and says something else; add it with --replace where it is meant to change")]
+    Taken(String),
+    /// A folder that is to be added holds no catalogue files.
+    #[error("{0} holds no catalogue files: they lie in codes/, layouts/, schemes/ and tables/")]
+    NoCatalogue(PathBuf),
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -118,6 +128,11 @@ impl Environment {
         Ok(Self { root, config })
     }
 
+    /// The environment in `root` as `config` says it is; for the upgrade, which makes it so.
+    pub(crate) fn with_config(root: &Path, config: Config) -> Self {
+        Self { root: root.to_owned(), config }
+    }
+
     /// The directory.
     pub fn root(&self) -> &Path {
         &self.root
@@ -167,11 +182,7 @@ impl Environment {
     ///
     /// A file cannot be read.
     pub fn catalogue_files(&self) -> Result<Vec<(String, String)>, EnvironmentError> {
-        let root = self.room("catalog");
-        let mut files = Vec::new();
-        collect(&root, &root, &mut files)?;
-        files.sort();
-        Ok(files)
+        read_catalogue(&self.room("catalog"))
     }
 
     /// Reads the environment's catalogue, with the digest of its files.
@@ -214,6 +225,14 @@ impl Environment {
     }
 }
 
+/// The TOML files below `root`, as path and text, by path.
+pub(crate) fn read_catalogue(root: &Path) -> Result<Vec<(String, String)>, EnvironmentError> {
+    let mut files = Vec::new();
+    collect(root, root, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
 /// The right to change an environment, held by one program at a time.
 #[derive(Debug)]
 #[must_use = "the environment is free again as soon as the lock is dropped"]
@@ -221,11 +240,11 @@ pub struct Lock {
     _file: File,
 }
 
-fn make_dir(path: &Path) -> Result<(), EnvironmentError> {
+pub(crate) fn make_dir(path: &Path) -> Result<(), EnvironmentError> {
     std::fs::create_dir_all(path).map_err(|source| EnvironmentError::Io { path: path.to_owned(), source })
 }
 
-fn write(path: &Path, text: &str) -> Result<(), EnvironmentError> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), EnvironmentError> {
     std::fs::write(path, text).map_err(|source| EnvironmentError::Io { path: path.to_owned(), source })
 }
 

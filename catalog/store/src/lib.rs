@@ -5,14 +5,22 @@
 //! The interface is blocking; sqlx and object_store run on a small runtime inside.
 
 mod blocking;
+mod catalogue;
 mod config;
 mod environment;
+mod history;
 mod keys;
+mod lease;
 mod meta;
 mod snapshots;
+mod upgrade;
 
+pub use catalogue::Added;
 pub use config::{Config, ConfigError};
 pub use environment::{Environment, EnvironmentError, Lock};
+pub use history::{RunRecord, State, StepRecord};
 pub use keys::{KeyError, KeyRole, SecretKey};
-pub use meta::{Account, DeliveryRecord, FileAccount, Meta, MetaError};
+pub use lease::{Holder, Writer};
+pub use meta::{Account, DeliveryRecord, FileAccount, Meta, MetaError, Standing, staged};
 pub use snapshots::{SnapshotError, Snapshots};
+pub use upgrade::{Upgraded, upgrade};

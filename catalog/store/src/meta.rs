@@ -17,7 +17,7 @@ use crate::blocking::wait;
 /// The metadata database.
 #[derive(Clone, Debug)]
 pub struct Meta {
-    pool: SqlitePool,
+    pub(crate) pool: SqlitePool,
 }
 
 /// Why the metadata database cannot be used.
@@ -53,8 +53,70 @@ pub struct DeliveryRecord {
     pub taken_in: String,
     /// The number of parts it was staged in.
     pub parts: u32,
+    /// How often it was read again: 0 for the first reading.
+    pub generation: u32,
+    /// Whether its rows count.
+    pub standing: Standing,
+    /// When the raw delivery was deleted, as RFC 3339 text, where it was.
+    pub raw_deleted: Option<String>,
     /// The account of each file, in the delivery's order.
     pub files: Vec<FileAccount>,
+}
+
+impl DeliveryRecord {
+    /// The name of its folders below `staging/` and of its list of faults.
+    pub fn staged(&self) -> String {
+        staged(&self.id, self.generation)
+    }
+}
+
+/// The name of the folders of one reading of a delivery.
+pub fn staged(id: &str, generation: u32) -> String {
+    if generation == 0 { id.to_owned() } else { format!("{id}.r{generation}") }
+}
+
+/// Whether a delivery's rows count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They do.
+    Held,
+    /// The holder took it back.
+    Recalled {
+        /// When, as RFC 3339 text.
+        at: String,
+        /// Why, in the custodian's words.
+        why: String,
+    },
+    /// A corrected delivery of the same name took its place.
+    Replaced {
+        /// When, as RFC 3339 text.
+        at: String,
+        /// The id of the corrected delivery.
+        by: String,
+    },
+}
+
+impl Standing {
+    /// Says whether the delivery's rows count.
+    pub fn is_held(&self) -> bool {
+        *self == Self::Held
+    }
+
+    fn columns(&self) -> (&'static str, &str, &str) {
+        match self {
+            Self::Held => ("held", "", ""),
+            Self::Recalled { at, why } => ("recalled", at, why),
+            Self::Replaced { at, by } => ("replaced", at, by),
+        }
+    }
+
+    fn read(state: &str, at: String, note: String) -> Self {
+        match state {
+            "recalled" => Self::Recalled { at, why: note },
+            "replaced" => Self::Replaced { at, by: note },
+            _ => Self::Held,
+        }
+    }
 }
 
 /// What became of one delivered file.
@@ -115,7 +177,9 @@ impl Account {
 const SCHEMA: &str = "
 create table if not exists delivery (
   id text primary key, name text not null, database text not null, holder text not null,
-  month text not null, taken_in text not null, parts integer not null
+  month text not null, taken_in text not null, parts integer not null,
+  generation integer not null default 0, state text not null default 'held',
+  state_at text not null default '', state_note text not null default '', raw_deleted text not null default ''
 ) strict;
 create table if not exists file (
   delivery text not null references delivery (id), number integer not null, path text not null,
@@ -130,7 +194,30 @@ create table if not exists quarantined (
   delivery text not null, number integer not null, kind text not null, lines integer not null,
   primary key (delivery, number, kind), foreign key (delivery, number) references file (delivery, number)
 ) strict;
+create table if not exists lease (
+  id integer primary key check (id = 1), token text not null, what text not null, host text not null,
+  boot text not null, pid integer not null, started integer not null, since text not null, beat integer not null
+) strict;
+create table if not exists run (
+  id integer primary key, pipeline text not null, recipe text not null, started text not null,
+  ended text not null default '', state text not null, resumes integer, snapshot text not null default ''
+) strict;
+create table if not exists step (
+  run integer not null references run (id), number integer not null, name text not null, kind text not null,
+  state text not null, input text not null, output text not null, why text not null,
+  started text not null, ended text not null, primary key (run, number)
+) strict;
+create index if not exists step_input on step (input);
 ";
+
+// What format 1 lacks; a new database has it from the start.
+const SINCE_FORMAT_1: [(&str, &str); 5] = [
+    ("generation", "alter table delivery add column generation integer not null default 0"),
+    ("state", "alter table delivery add column state text not null default 'held'"),
+    ("state_at", "alter table delivery add column state_at text not null default ''"),
+    ("state_note", "alter table delivery add column state_note text not null default ''"),
+    ("raw_deleted", "alter table delivery add column raw_deleted text not null default ''"),
+];
 
 impl Meta {
     pub(crate) fn open(path: &Path) -> Result<Self, MetaError> {
@@ -151,29 +238,90 @@ impl Meta {
         Ok(Self { pool })
     }
 
-    /// Records a delivery that was taken in, all or nothing.
+    /// Brings a database of format 1 to the present schema; one that is there already stays as it is.
+    pub(crate) fn upgrade(&self) -> Result<(), MetaError> {
+        run("bring the schema up to date", async {
+            let mut transaction = self.pool.begin().await?;
+            let rows = sqlx::query("select name from pragma_table_info('delivery')")
+                .fetch_all(&mut *transaction)
+                .await?;
+            let names = rows.iter().map(|row| row.try_get("name")).collect::<Result<Vec<String>, _>>()?;
+            for (_, step) in
+                SINCE_FORMAT_1.iter().filter(|(column, _)| names.iter().all(|name| name != column))
+            {
+                sqlx::query(*step).execute(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        })
+    }
+
+    /// Records a delivery that was taken in, and that it took the place of the one with the id `replaces`: all or
+    /// nothing.
     ///
     /// # Errors
     ///
     /// The database gave an error.
-    pub fn add_delivery(&self, delivery: &DeliveryRecord) -> Result<(), MetaError> {
+    pub fn add_delivery(&self, delivery: &DeliveryRecord, replaces: Option<&str>) -> Result<(), MetaError> {
         run("record a delivery", async {
             let mut transaction = self.pool.begin().await?;
-            sqlx::query("insert into delivery values (?, ?, ?, ?, ?, ?, ?)")
-                .bind(&delivery.id)
-                .bind(&delivery.name)
-                .bind(&delivery.database)
-                .bind(&delivery.holder)
-                .bind(&delivery.month)
-                .bind(&delivery.taken_in)
-                .bind(delivery.parts)
-                .execute(&mut *transaction)
-                .await?;
-            for (number, file) in delivery.files.iter().enumerate() {
-                add_file(&mut transaction, &delivery.id, number, file).await?;
+            insert(&mut transaction, delivery).await?;
+            if let Some(former) = replaces {
+                let standing = Standing::Replaced { at: delivery.taken_in.clone(), by: delivery.id.clone() };
+                stand(&mut transaction, former, &standing).await?;
             }
             transaction.commit().await
         })
+    }
+
+    /// Puts another reading of a delivery in the place of the one before, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn replace_reading(&self, delivery: &DeliveryRecord) -> Result<(), MetaError> {
+        run("record another reading of a delivery", async {
+            let mut transaction = self.pool.begin().await?;
+            let statements = [
+                "delete from quarantined where delivery = ?",
+                "delete from dropped where delivery = ?",
+                "delete from file where delivery = ?",
+                "delete from delivery where id = ?",
+            ];
+            for statement in statements {
+                sqlx::query(statement).bind(&delivery.id).execute(&mut *transaction).await?;
+            }
+            insert(&mut transaction, delivery).await?;
+            transaction.commit().await
+        })
+    }
+
+    /// Says of a delivery whether its rows count.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn set_standing(&self, id: &str, standing: &Standing) -> Result<(), MetaError> {
+        run("record a delivery's standing", async {
+            let mut transaction = self.pool.begin().await?;
+            stand(&mut transaction, id, standing).await?;
+            transaction.commit().await
+        })
+    }
+
+    /// Records that the raw delivery was deleted.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn set_raw_deleted(&self, id: &str, at: &str) -> Result<(), MetaError> {
+        run("record a deletion", async {
+            sqlx::query("update delivery set raw_deleted = ? where id = ?")
+                .bind(at)
+                .bind(id)
+                .execute(&self.pool)
+                .await
+        })
+        .map(drop)
     }
 
     /// Says whether the delivery was taken in before.
@@ -191,12 +339,23 @@ impl Meta {
         })
     }
 
-    /// Every delivery with its accounts, by id.
+    /// Every delivery whose rows count, with its accounts, by id.
     ///
     /// # Errors
     ///
     /// The database gave an error.
     pub fn deliveries(&self) -> Result<Vec<DeliveryRecord>, MetaError> {
+        let mut deliveries = self.every_delivery()?;
+        deliveries.retain(|delivery| delivery.standing.is_held());
+        Ok(deliveries)
+    }
+
+    /// Every delivery that was ever taken in, those recalled and replaced as well, by id.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn every_delivery(&self) -> Result<Vec<DeliveryRecord>, MetaError> {
         run("list deliveries", async {
             let rows = sqlx::query("select * from delivery order by id").fetch_all(&self.pool).await?;
             let mut deliveries = Vec::with_capacity(rows.len());
@@ -210,6 +369,13 @@ impl Meta {
                     month: row.try_get("month")?,
                     taken_in: row.try_get("taken_in")?,
                     parts: row.try_get("parts")?,
+                    generation: row.try_get("generation")?,
+                    standing: Standing::read(
+                        row.try_get("state")?,
+                        row.try_get("state_at")?,
+                        row.try_get("state_note")?,
+                    ),
+                    raw_deleted: Some(row.try_get("raw_deleted")?).filter(|at: &String| !at.is_empty()),
                     id,
                     files,
                 });
@@ -259,6 +425,51 @@ impl Meta {
     }
 }
 
+async fn insert(
+    transaction: &mut Transaction<'_, Sqlite>,
+    delivery: &DeliveryRecord,
+) -> Result<(), sqlx::Error> {
+    let (state, at, note) = delivery.standing.columns();
+    sqlx::query(
+        "insert into delivery (id, name, database, holder, month, taken_in, parts, generation, state, state_at,
+         state_note, raw_deleted) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&delivery.id)
+    .bind(&delivery.name)
+    .bind(&delivery.database)
+    .bind(&delivery.holder)
+    .bind(&delivery.month)
+    .bind(&delivery.taken_in)
+    .bind(delivery.parts)
+    .bind(delivery.generation)
+    .bind(state)
+    .bind(at)
+    .bind(note)
+    .bind(delivery.raw_deleted.as_deref().unwrap_or_default())
+    .execute(&mut **transaction)
+    .await?;
+    for (number, file) in delivery.files.iter().enumerate() {
+        add_file(transaction, &delivery.id, number, file).await?;
+    }
+    Ok(())
+}
+
+async fn stand(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    standing: &Standing,
+) -> Result<(), sqlx::Error> {
+    let (state, at, note) = standing.columns();
+    sqlx::query("update delivery set state = ?, state_at = ?, state_note = ? where id = ?")
+        .bind(state)
+        .bind(at)
+        .bind(note)
+        .bind(id)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
 async fn add_file(
     transaction: &mut Transaction<'_, Sqlite>,
     delivery: &str,
@@ -297,16 +508,19 @@ async fn add_file(
     Ok(())
 }
 
-fn run<T>(action: &'static str, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, MetaError> {
+pub(crate) fn run<T>(
+    action: &'static str,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, MetaError> {
     wait(work).ok_or(MetaError::Runtime)?.map_err(|source| MetaError::Database { action, source })
 }
 
 // SQLite has signed numbers only; counts of lines and bytes never reach the sign.
-fn signed(value: u64) -> i64 {
+pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(value: i64) -> u64 {
+pub(crate) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
@@ -320,7 +534,7 @@ mod tests {
 
     use catalog_model::FaultKind;
 
-    use super::{Account, DeliveryRecord, FileAccount, Meta};
+    use super::{Account, DeliveryRecord, FileAccount, Meta, Standing};
 
     fn delivery(id: &str) -> DeliveryRecord {
         let account = Account {
@@ -338,6 +552,9 @@ mod tests {
             month: text("2023-04"),
             taken_in: text("2026-11-20T00:00:00Z"),
             parts: 1,
+            generation: 0,
+            standing: Standing::Held,
+            raw_deleted: None,
             files: vec![FileAccount { path: text("a.UKE"), family: text("ndb-medical"), bytes: 99, account }],
         }
     }
@@ -347,11 +564,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let meta = Meta::open(&folder.path().join("meta.sqlite")).unwrap();
         assert!(!meta.has_delivery("b").unwrap());
-        meta.add_delivery(&delivery("b")).unwrap();
-        meta.add_delivery(&delivery("a")).unwrap();
+        meta.add_delivery(&delivery("b"), None).unwrap();
+        meta.add_delivery(&delivery("a"), None).unwrap();
         assert!(meta.has_delivery("b").unwrap());
         assert_eq!(meta.deliveries().unwrap(), [delivery("a"), delivery("b")]);
-        assert!(meta.add_delivery(&delivery("a")).is_err());
+        assert!(meta.add_delivery(&delivery("a"), None).is_err());
+    }
+
+    #[test]
+    fn a_corrected_delivery_takes_the_place_of_the_former_and_history_keeps_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = Meta::open(&folder.path().join("meta.sqlite")).unwrap();
+        meta.add_delivery(&delivery("a"), None).unwrap();
+        meta.add_delivery(&delivery("b"), Some("a")).unwrap();
+        let again = DeliveryRecord { generation: 1, parts: 2, ..delivery("b") };
+        meta.replace_reading(&again).unwrap();
+        assert_eq!(meta.deliveries().unwrap(), [again]);
+        let every = meta.every_delivery().unwrap();
+        let replaced = Standing::Replaced { at: "2026-11-20T00:00:00Z".to_owned(), by: "b".to_owned() };
+        assert_eq!((every.len(), &every[0].standing), (2, &replaced));
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub enum SnapshotError {
     /// No snapshot has this id.
     #[error("there is no snapshot {0}")]
     Unknown(String),
+    /// The latest snapshot is not removed.
+    #[error("snapshot number {0} is the latest and stays")]
+    Latest(u64),
     /// The signing key cannot be used.
     #[error("the manifest key cannot sign")]
     Key,
@@ -97,7 +100,7 @@ impl Snapshots {
     ///
     /// The store cannot be read, or a manifest was changed.
     pub fn all(&self) -> Result<Vec<(u64, SnapshotManifest)>, SnapshotError> {
-        (1..=self.count()?).map(|number| Ok((number, self.load(number)?))).collect()
+        self.numbers()?.into_iter().map(|number| Ok((number, self.load(number)?))).collect()
     }
 
     /// The latest snapshot, if any.
@@ -106,9 +109,9 @@ impl Snapshots {
     ///
     /// As [`Snapshots::all`].
     pub fn head(&self) -> Result<Option<(u64, SnapshotManifest)>, SnapshotError> {
-        match self.count()? {
-            0 => Ok(None),
-            number => Ok(Some((number, self.load(number)?))),
+        match self.numbers()?.last() {
+            None => Ok(None),
+            Some(number) => Ok(Some((*number, self.load(*number)?))),
         }
     }
 
@@ -118,7 +121,7 @@ impl Snapshots {
     ///
     /// There is none, or as [`Snapshots::all`].
     pub fn find(&self, id: &SnapshotId) -> Result<SnapshotManifest, SnapshotError> {
-        for number in (1..=self.count()?).rev() {
+        for number in self.numbers()?.into_iter().rev() {
             let manifest = self.load(number)?;
             if manifest.id == *id {
                 return Ok(manifest);
@@ -187,12 +190,32 @@ impl Snapshots {
             .map_err(|source| SnapshotError::Flush { path: path.clone(), source })
     }
 
-    fn count(&self) -> Result<u64, SnapshotError> {
+    /// Removes the manifest of a snapshot, whose files go when no other manifest names them. The latest stays: numbers
+    /// count on from it, and a number is never given twice.
+    ///
+    /// # Errors
+    ///
+    /// The snapshot is the latest, or the store cannot be written.
+    pub fn remove(&self, number: u64) -> Result<(), SnapshotError> {
+        if self.numbers()?.last() == Some(&number) {
+            return Err(SnapshotError::Latest(number));
+        }
+        let object = object(number);
+        wait(self.store.delete(&object))
+            .ok_or(SnapshotError::Runtime)?
+            .map_err(|source| SnapshotError::Store { action: "remove", object: object.to_string(), source })
+    }
+
+    /// The numbers of the snapshots that are there, in order; there are gaps where some were removed.
+    fn numbers(&self) -> Result<Vec<u64>, SnapshotError> {
         let prefix = ObjectPath::from(FOLDER);
         let listed = wait(self.store.list_with_delimiter(Some(&prefix)))
             .ok_or(SnapshotError::Runtime)?
             .map_err(|source| SnapshotError::Store { action: "list", object: FOLDER.to_owned(), source })?;
-        Ok(listed.objects.iter().filter(|meta| meta.location.extension() == Some("json")).count() as u64)
+        let names = listed.objects.iter().filter_map(|meta| meta.location.filename()?.strip_suffix(".json"));
+        let mut numbers: Vec<u64> = names.filter_map(|name| name.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 
     fn load(&self, number: u64) -> Result<SnapshotManifest, SnapshotError> {
@@ -322,6 +345,22 @@ mod tests {
         assert_eq!((first.id.clone(), &first.published), (again.id, &again.published));
         assert_eq!(other.parent, Some(first.id));
         assert_eq!(snapshots.all().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_removed_number_is_not_given_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
+        let (snapshots, key) =
+            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap();
+        let second = snapshots.commit(body("b", "x"), "2026-11-21T00:00:00Z", &key).unwrap();
+        assert!(matches!(snapshots.remove(2), Err(SnapshotError::Latest(2))));
+        snapshots.remove(1).unwrap();
+        assert_eq!(snapshots.head().unwrap().unwrap().1.id, second.id);
+        let third = snapshots.commit(body("a", "x"), "2026-11-22T00:00:00Z", &key).unwrap();
+        let numbers: Vec<u64> = snapshots.all().unwrap().into_iter().map(|(number, _)| number).collect();
+        assert_eq!((numbers, third.parent), (vec![2, 3], Some(second.id)));
     }
 
     #[test]

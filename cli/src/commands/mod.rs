@@ -46,6 +46,9 @@ enum Command {
     Ingest {
         /// The delivery's folder.
         delivery: PathBuf,
+        /// Reads a delivery that is held again, after its layouts were mended in the environment's catalogue.
+        #[arg(long)]
+        replay_quarantine: bool,
         #[command(flatten)]
         env: Env,
     },
@@ -70,6 +73,24 @@ enum Command {
         #[arg(long)]
         html: Option<PathBuf>,
     },
+    /// Lists what is in quarantine: places and kinds, never a byte of a line.
+    #[command(disable_help_flag = true)]
+    Quarantine(Passed),
+    /// Runs pipelines (`run FILE.toml`) and shows what they did (`history`).
+    #[command(disable_help_flag = true)]
+    Pipeline(Passed),
+    /// Shows deliveries (`list`), takes them back (`recall`), deletes their raw files (`forget`).
+    #[command(disable_help_flag = true)]
+    Delivery(Passed),
+    /// Shows snapshots (`list`) and removes those that no permit needs (`prune`).
+    #[command(disable_help_flag = true)]
+    Snapshots(Passed),
+    /// Adds layouts and tables to the environment's catalogue (`add FOLDER`).
+    #[command(disable_help_flag = true)]
+    Catalog(Passed),
+    /// Brings an environment of an earlier version to the present one.
+    #[command(disable_help_flag = true)]
+    Upgrade(Passed),
     /// Says whether a query would run, without running it.
     Vet {
         #[command(flatten)]
@@ -106,6 +127,19 @@ enum Command {
     },
 }
 
+/// Arguments that the program behind defines, with their help.
+#[derive(Parser)]
+pub(crate) struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Passed {
+    fn run(self, command: &str) -> Result<ExitCode, Failure> {
+        ingest(&[vec![command.to_owned()], self.arguments].concat())
+    }
+}
+
 /// The environment and how figures are printed.
 #[derive(Parser)]
 pub(crate) struct Env {
@@ -139,14 +173,21 @@ impl Arguments {
                 );
                 ingest(&arguments)
             }
-            Command::Ingest { delivery, env } => {
+            Command::Ingest { delivery, replay_quarantine, env } => {
                 let mut arguments = vec!["ingest".to_owned(), delivery.display().to_string()];
+                arguments.extend(replay_quarantine.then(|| "--replay-quarantine".to_owned()));
                 arguments.extend(env.arguments());
                 ingest(&arguments)
             }
             Command::Link { env } => ingest(&[vec!["link".to_owned()], env.arguments()].concat()),
             Command::Publish { env } => ingest(&[vec!["publish".to_owned()], env.arguments()].concat()),
             Command::Quality { env, snapshot, html } => quality(&env, snapshot, html),
+            Command::Quarantine(passed) => passed.run("quarantine"),
+            Command::Pipeline(passed) => passed.run("pipeline"),
+            Command::Delivery(passed) => passed.run("delivery"),
+            Command::Snapshots(passed) => passed.run("snapshots"),
+            Command::Catalog(passed) => passed.run("catalog"),
+            Command::Upgrade(passed) => passed.run("upgrade"),
             Command::Vet { ask, json, catalog, permit } => match (catalog, permit) {
                 (Some(catalog), Some(permit)) => ask.vet_offline(&catalog, &permit, json),
                 _ => ask.vet(json),

@@ -12,6 +12,9 @@ use crate::formats::{Fault, FileSummary, Program};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PartAccount {
     pub(super) files: BTreeMap<u32, PieceAccount>,
+    /// The digest of the catalogue by which the part was read.
+    #[serde(default)]
+    pub(super) layouts: String,
     /// The digests of the part's table files and of its identities: a part that a crashed machine left half on disk is
     /// read again.
     pub(super) digests: BTreeMap<String, String>,

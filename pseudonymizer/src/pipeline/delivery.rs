@@ -160,11 +160,17 @@ impl Delivery {
     ///
     /// The list is missing or not of the expected form.
     pub fn identify(folder: &Path) -> Result<String, Rejection> {
+        Ok(identify(&Self::read_list(folder)?))
+    }
+
+    /// Reads only the list of files, whose paths all stay in the folder.
+    pub(super) fn read_list(folder: &Path) -> Result<DeliveryManifest, Rejection> {
         let list = folder.join(DELIVERY_FILE);
         let text = std::fs::read_to_string(&list).map_err(|_| Rejection::NoManifest(folder.to_owned()))?;
-        let manifest = toml::from_str(&text)
+        let manifest: DeliveryManifest = toml::from_str(&text)
             .map_err(|error| Rejection::Form { path: list, problem: error.message().to_owned() })?;
-        Ok(identify(&manifest))
+        manifest.files.iter().try_for_each(|file| inside(folder, &file.path).map(drop))?;
+        Ok(manifest)
     }
 
     /// The delivery's id: a digest of what its list says about the files.

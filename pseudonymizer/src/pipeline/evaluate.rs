@@ -85,7 +85,7 @@ pub fn evaluate(environment: &Environment, truth: &Path) -> Result<Evaluation, E
         let path = environment
             .room("store")
             .join("staging")
-            .join(&part.delivery)
+            .join(&part.folder)
             .join(format!("{:05}", part.number))
             .join("claims.parquet");
         for batch in open(&path, 65_536)? {

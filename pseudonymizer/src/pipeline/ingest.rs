@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use catalog_model::Catalogue;
 use catalog_store::{
     Account, DeliveryRecord, Environment, EnvironmentError, FileAccount, KeyRole, MetaError, SecretKey,
+    Standing, staged,
 };
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::account::{PartAccount, Place, whole_file};
 use super::delivery::{Delivery, Rejection, Stamp};
+use super::life::{LifeError, sweep};
 use super::parts::{self, CutError, Part, Piece};
 use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::formats::{FilePart, Program, ProgramError, Reader};
@@ -30,6 +32,10 @@ pub struct Ingested {
     pub name: String,
     /// Whether it was taken in before, so that nothing was done.
     pub is_known: bool,
+    /// Whether its rows count; of a known one perhaps not.
+    pub standing: Standing,
+    /// The id of the former delivery that this one corrects and takes the place of.
+    pub replaces: Option<String>,
     /// The account of each file.
     pub files: Vec<FileAccount>,
 }
@@ -65,6 +71,9 @@ pub enum IngestError {
     /// The metadata database cannot be used.
     #[error(transparent)]
     Meta(#[from] MetaError),
+    /// What no longer counts cannot be removed.
+    #[error("what no longer counts cannot be removed")]
+    Life(#[source] Box<LifeError>),
     /// A layout cannot be compiled.
     #[error(transparent)]
     Layout(#[from] ProgramError),
@@ -90,6 +99,21 @@ pub enum IngestError {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
     Random,
+    /// A delivery that was never taken in cannot be read again.
+    #[error("the delivery {0} is not in the environment; run `misu ingest` on it")]
+    NotHeld(String),
+    /// Reading again would lose what is good.
+    #[error(
+        "reading {name} again would store {after} lines where {before} are stored; the layouts got worse, nothing was changed"
+    )]
+    Worse {
+        /// The delivery's name.
+        name: String,
+        /// Lines stored now.
+        before: u64,
+        /// Lines that the new reading would store.
+        after: u64,
+    },
     /// An account does not close: a defect of ours, and nothing was kept.
     #[error("the account of {path} does not close: {read} lines read, {booked} booked")]
     Bug {
@@ -100,6 +124,12 @@ pub enum IngestError {
         /// Lines stored, dropped or in quarantine.
         booked: u64,
     },
+}
+
+impl From<LifeError> for IngestError {
+    fn from(error: LifeError) -> Self {
+        Self::Life(Box::new(error))
+    }
 }
 
 /// Takes the delivery in `folder` into the environment. The same delivery twice changes nothing.
@@ -117,39 +147,58 @@ pub fn ingest(
 ) -> Result<Ingested, IngestError> {
     let meta = environment.meta()?;
     let id = Delivery::identify(folder)?;
-    if meta.has_delivery(&id)? {
-        let known = meta.deliveries()?.into_iter().find(|delivery| delivery.id == id);
-        let (name, files) = known.map(|delivery| (delivery.name, delivery.files)).unwrap_or_default();
-        return Ok(Ingested { id, name, is_known: true, files });
+    let every = meta.every_delivery()?;
+    if let Some(known) = every.iter().find(|delivery| delivery.id == id) {
+        return Ok(Ingested {
+            id,
+            name: known.name.clone(),
+            is_known: true,
+            standing: known.standing.clone(),
+            replaces: None,
+            files: known.files.clone(),
+        });
     }
-    let (catalogue, _) = environment.catalogue()?;
+    let (catalogue, layouts) = environment.catalogue()?;
     let delivery = Delivery::open(folder, &catalogue)?;
+    let head = &delivery.manifest.delivery;
+    let is_former = |other: &&DeliveryRecord| {
+        other.standing.is_held()
+            && (&other.database, &other.holder, &other.name) == (&head.database, &head.holder, &head.name)
+    };
+    let replaces = every.iter().find(is_former).map(|former| former.id.clone());
     let parts = parts::cut(&delivery)?;
-    let run = Run::new(environment, &catalogue, &delivery, progress)?;
-    if let Err(error) = parts.par_iter().try_for_each(|part| run.part(part)) {
-        if matches!(error, IngestError::Rejected(_)) {
-            run.discard();
-        }
-        return Err(error);
-    }
-    let files = run.close(&parts)?;
-    meta.add_delivery(&DeliveryRecord {
-        id: id.clone(),
-        name: delivery.manifest.delivery.name.clone(),
-        database: delivery.manifest.delivery.database.clone(),
-        holder: delivery.manifest.delivery.holder.clone(),
-        month: delivery.manifest.delivery.month.to_string(),
-        taken_in: now.to_owned(),
-        parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
-        files: files.clone(),
-    })?;
-    Ok(Ingested { id, name: delivery.manifest.delivery.name.clone(), is_known: false, files })
+    let run = Run::new(environment, &catalogue, &layouts, &delivery, 0, progress)?;
+    let files = run.read(&parts)?;
+    meta.add_delivery(&record(&delivery, now, &parts, files.clone()), replaces.as_deref())?;
+    sweep(environment)?;
+    let (name, standing) = (head.name.clone(), Standing::Held);
+    Ok(Ingested { id, name, is_known: false, standing, replaces, files })
 }
 
-const ACCOUNT: &str = "account.json";
+fn record(delivery: &Delivery, now: &str, parts: &[Part], files: Vec<FileAccount>) -> DeliveryRecord {
+    let head = &delivery.manifest.delivery;
+    DeliveryRecord {
+        id: delivery.id.clone(),
+        name: head.name.clone(),
+        database: head.database.clone(),
+        holder: head.holder.clone(),
+        month: head.month.to_string(),
+        taken_in: now.to_owned(),
+        parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+        generation: 0,
+        standing: Standing::Held,
+        raw_deleted: None,
+        files,
+    }
+}
 
-struct Run<'a> {
+pub(super) const ACCOUNT: &str = "account.json";
+
+/// One reading of a delivery.
+pub(super) struct Run<'a> {
     catalogue: &'a Catalogue,
+    /// The digest of the catalogue: a part that an earlier run read by other layouts is read again.
+    layouts: &'a str,
     delivery: &'a Delivery,
     staging: PathBuf,
     links: PathBuf,
@@ -162,29 +211,44 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub(super) fn new(
         environment: &Environment,
         catalogue: &'a Catalogue,
+        layouts: &'a str,
         delivery: &'a Delivery,
+        generation: u32,
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Result<Self, IngestError> {
-        let staging = environment.room("store").join("staging").join(&delivery.id);
-        let links = environment.room("links").join("staging").join(&delivery.id);
+        let name = staged(&delivery.id, generation);
+        let staging = environment.room("store").join("staging").join(&name);
+        let links = environment.room("links").join("staging").join(&name);
         for folder in [&staging, &links] {
             std::fs::create_dir_all(folder).map_err(io("create", folder))?;
         }
         Ok(Self {
             catalogue,
+            layouts,
             delivery,
             staging,
             links,
-            quarantine: environment.room("quarantine").join(format!("{}.csv", delivery.id)),
+            quarantine: environment.room("quarantine").join(format!("{name}.csv")),
             intake: environment.key(KeyRole::Intake)?,
             surrogates: Surrogates::new(*environment.key(KeyRole::Surrogate)?.as_bytes()),
             total: delivery.files.iter().map(|file| file.bytes).sum(),
             done: AtomicU64::new(0),
             progress,
         })
+    }
+
+    /// Reads every part; the accounts of the files, which close.
+    pub(super) fn read(&self, parts: &[Part]) -> Result<Vec<FileAccount>, IngestError> {
+        if let Err(error) = parts.par_iter().try_for_each(|part| self.part(part)) {
+            if matches!(error, IngestError::Rejected(_)) {
+                self.discard();
+            }
+            return Err(error);
+        }
+        self.close(parts)
     }
 
     /// Removes what was staged of a delivery that turned out to be another than the one looked over.
@@ -232,6 +296,7 @@ impl<'a> Run<'a> {
         let schemes: Vec<String> =
             self.catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
         write_identities(&self.identities(part), &schemes, &identities)?;
+        account.layouts = self.layouts.to_owned();
         account.digests = self.digests(part, folder).map_err(io("read", folder))?;
         let path = folder.join(ACCOUNT);
         write_json(&path, &account).map_err(io("write", &path))
@@ -241,7 +306,9 @@ impl<'a> Run<'a> {
     fn is_whole(&self, part: &Part, folder: &Path) -> bool {
         let account = read_json::<PartAccount>(&folder.join(ACCOUNT));
         let digests = self.digests(part, folder);
-        account.is_ok_and(|account| digests.is_ok_and(|digests| digests == account.digests))
+        account.is_ok_and(|account| {
+            account.layouts == self.layouts && digests.is_ok_and(|digests| digests == account.digests)
+        })
     }
 
     fn digests(&self, part: &Part, folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
@@ -323,6 +390,9 @@ fn quarantine_line(path: &str, place: &Place) -> String {
     format!("{path},{},{},{},{}\n", place.line, place.record, place.field, place.kind)
 }
 
-fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> IngestError + 'p {
+pub(super) fn io<'p>(
+    action: &'static str,
+    path: &'p Path,
+) -> impl FnOnce(std::io::Error) -> IngestError + 'p {
     move |source| IngestError::Io { action, path: path.to_owned(), source }
 }

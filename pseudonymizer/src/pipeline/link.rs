@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, FixedSizeBinaryBuilder, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int32Type, UInt8Type, UInt32Type};
-use catalog_store::{Environment, EnvironmentError, KeyRole, MetaError};
+use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyRole, MetaError};
 use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,8 @@ pub enum LinkError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PartName {
     pub(super) delivery: String,
+    /// The folder of the delivery's present reading below `staging/`.
+    pub(super) folder: String,
     pub(super) number: u32,
 }
 
@@ -124,14 +126,46 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     settle_folder(&temporary, &folder).map_err(io("complete", &folder))?;
     sync_filesystem(&links).map_err(io("flush", &links))?;
     write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
+    drop_former(&links, &run).map_err(io("clear", &links))?;
     Ok(summary)
+}
+
+// A former linking may hold keys of persons whose delivery was recalled; it can be made again from what is held.
+fn drop_former(links: &Path, run: &str) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(links)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.strip_prefix("run-").is_some_and(|other| other != run) && entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Every part of every delivery, ordered by delivery id and part number.
 pub(super) fn parts(environment: &Environment) -> Result<Vec<PartName>, LinkError> {
     let deliveries = environment.meta()?.deliveries()?;
-    let of = |id: String, parts| (0..parts).map(move |number| PartName { delivery: id.clone(), number });
-    Ok(deliveries.into_iter().flat_map(|delivery| of(delivery.id, delivery.parts)).collect())
+    let of = |delivery: DeliveryRecord| {
+        let folder = delivery.staged();
+        (0..delivery.parts).map(move |number| PartName {
+            delivery: delivery.id.clone(),
+            folder: folder.clone(),
+            number,
+        })
+    };
+    Ok(deliveries.into_iter().flat_map(of).collect())
+}
+
+/// The name that linking what is there now gives its result.
+pub(crate) fn next_run(environment: &Environment) -> Result<String, LinkError> {
+    let (catalogue, _) = environment.catalogue()?;
+    let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
+    Ok(run_name(&parts(environment)?, &schemes))
+}
+
+/// The name of the linking that holds, if any.
+pub(crate) fn current_run(environment: &Environment) -> Option<String> {
+    std::fs::read_to_string(environment.room("links").join(CURRENT)).ok()
 }
 
 /// The cluster of every mention and of every key, as the current linking has them.
@@ -221,7 +255,7 @@ pub(super) fn offsets(environment: &Environment, parts: &[PartName]) -> Result<V
 }
 
 fn identities_path(environment: &Environment, part: &PartName) -> PathBuf {
-    environment.room("links").join("staging").join(&part.delivery).join(format!("{:05}.parquet", part.number))
+    environment.room("links").join("staging").join(&part.folder).join(format!("{:05}.parquet", part.number))
 }
 
 fn run_name(parts: &[PartName], schemes: &[String]) -> String {
@@ -231,7 +265,7 @@ fn run_name(parts: &[PartName], schemes: &[String]) -> String {
         hasher.update(name.as_bytes()).update(b"\0");
     }
     for part in parts {
-        hasher.update(part.delivery.as_bytes()).update(&part.number.to_le_bytes());
+        hasher.update(part.folder.as_bytes()).update(&part.number.to_le_bytes());
     }
     hasher.finalize().to_hex().chars().take(16).collect()
 }
@@ -249,6 +283,10 @@ fn read_mentions(
         let first = mentions.len();
         mentions.extend((0..batch.num_rows()).map(|_| Mention { keys: vec![None; schemes.len()] }));
         for (at, scheme) in schemes.iter().enumerate() {
+            // A scheme that joined the catalogue after this part was read has no key in it.
+            if batch.column_by_name(scheme).is_none() {
+                continue;
+            }
             for (row, value) in fixed::<32>(&batch, scheme, path)?.into_iter().enumerate() {
                 let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
                 let linkage = *known.entry(intake).or_insert_with(|| linkage_key(key, scheme, &intake));

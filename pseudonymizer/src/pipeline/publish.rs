@@ -211,7 +211,7 @@ impl<'a> Publisher<'a> {
                 .environment
                 .room("store")
                 .join("staging")
-                .join(&part.delivery)
+                .join(&part.folder)
                 .join(format!("{:05}", part.number));
             let person_of = |identity: u32| {
                 let cluster = self.links.of_mention.get(offset + identity as usize)?;

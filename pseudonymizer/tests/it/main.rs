@@ -13,12 +13,16 @@ use pseudonymizer::claim::Claim;
 use pseudonymizer::formats::{Claims, FilePart, FileSummary, Program, Reader, Value};
 use pseudonymizer::keying::{Identity, Keyer, Surrogates};
 
+mod batch;
 mod care;
 mod changes;
 mod dpc;
+mod examples;
+mod life;
 mod mutations;
 mod packages;
 mod pipeline;
+mod world;
 
 fn bytes(text: &str, encoding: Encoding) -> Vec<u8> {
     let (text, has_end) =
@@ -168,6 +172,14 @@ fn told(program: &Program, record: Record, summary: &FileSummary) -> String {
     let sum = summary.stored + summary.faults.len() as u64 + summary.dropped.iter().sum::<u64>();
     assert_eq!(summary.read, sum, "the account does not close\n{text}");
     text
+}
+
+/// The bytes of a case's input.
+fn case_bytes(case: &str) -> Vec<u8> {
+    let folder = std::env::current_dir().unwrap().join("tests/cases").join(case);
+    let text = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let encoding = Catalogue::builtin().unwrap().families[text("family").trim()].framing.encoding;
+    bytes(&text("input"), encoding)
 }
 
 #[test]

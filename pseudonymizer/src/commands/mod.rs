@@ -1,19 +1,25 @@
 //! The commands of `misu-ingest`.
 
+mod catalogue;
+mod delivery;
+mod ingest;
+mod pipeline_run;
+mod quarantine;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use audit::{Event, Kind, Log};
-use catalog_model::{DELIVERY_FILE, SnapshotId};
-use catalog_store::{Config, Environment};
+use catalog_model::SnapshotId;
+use catalog_store::{Config, Environment, Writer};
 use clap::{Parser, Subcommand};
-use pseudonymizer::pipeline::{self, IngestError, Ingested};
+use pseudonymizer::pipeline::{self, IngestError, Linked, Published, Rejection};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::progress::Progress;
+use crate::progress::{Progress, Unit};
 
 const WHO: &str = "misu-ingest";
 
@@ -42,6 +48,9 @@ enum Command {
     Ingest {
         /// The delivery's folder.
         delivery: PathBuf,
+        /// Reads a delivery that is held again, after its layouts were mended in the environment's catalogue.
+        #[arg(long)]
+        replay_quarantine: bool,
         #[command(flatten)]
         shared: Shared,
     },
@@ -62,6 +71,42 @@ enum Command {
         /// The snapshot, where not the latest.
         #[arg(long)]
         snapshot: Option<String>,
+    },
+    /// Lists what is in quarantine: places and kinds, never a byte of a line.
+    Quarantine {
+        /// The delivery's name or id, where not all.
+        #[arg(long)]
+        delivery: Option<String>,
+        /// Lists every line instead of gathering lines of one kind.
+        #[arg(long)]
+        each: bool,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Runs pipelines and shows their history.
+    Pipeline {
+        #[command(subcommand)]
+        command: pipeline_run::Pipeline,
+    },
+    /// Shows deliveries, takes them back, deletes their raw files.
+    Delivery {
+        #[command(subcommand)]
+        command: delivery::Delivery,
+    },
+    /// Shows and removes snapshots.
+    Snapshots {
+        #[command(subcommand)]
+        command: delivery::Snapshots,
+    },
+    /// Adds layouts and tables to the environment's catalogue.
+    Catalog {
+        #[command(subcommand)]
+        command: catalogue::Catalog,
+    },
+    /// Brings an environment of an earlier version to the present one.
+    Upgrade {
+        #[command(flatten)]
+        shared: Shared,
     },
     /// Compares the linkage with the truth of synthetic deliveries.
     Evaluate {
@@ -105,11 +150,15 @@ impl Failure {
 impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        let is_rejection = error
-            .downcast_ref::<IngestError>()
-            .is_some_and(|error| matches!(error, IngestError::Rejected(_)));
+        let is_rejection = is_rejection(error.as_ref());
         Self { error, code: if is_rejection { 6 } else { 1 } }
     }
+}
+
+fn is_rejection(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref::<IngestError>(), Some(IngestError::Rejected(_)))
+        || error.is::<Rejection>()
+        || error.source().is_some_and(is_rejection)
 }
 
 impl Arguments {
@@ -117,7 +166,20 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Init { env, demo_seed, buckets } => init(&env, demo_seed, buckets),
-            Command::Ingest { delivery, shared } => ingest(&delivery, &shared),
+            Command::Ingest { delivery, replay_quarantine: false, shared } => {
+                ingest::ingest(&delivery, &shared)
+            }
+            Command::Ingest { delivery, replay_quarantine: true, shared } => {
+                ingest::replay(&delivery, &shared)
+            }
+            Command::Quarantine { delivery, each, shared } => {
+                quarantine::list(&shared, delivery.as_deref(), each)
+            }
+            Command::Pipeline { command } => command.run(),
+            Command::Delivery { command } => command.run(),
+            Command::Snapshots { command } => command.run(),
+            Command::Catalog { command } => command.run(),
+            Command::Upgrade { shared } => catalogue::upgrade(&shared),
             Command::Link { shared } => link(&shared),
             Command::Publish { shared } => publish(&shared),
             Command::Quality { shared, snapshot } => quality(&shared, snapshot.as_deref()),
@@ -139,135 +201,38 @@ fn open(shared: &Shared) -> Result<(Environment, Log), Failure> {
     Ok((environment, log))
 }
 
-/// The delivery itself, or the deliveries that lie in the folder, in the order of their names.
-fn deliveries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if folder.join(DELIVERY_FILE).is_file() || !folder.is_dir() {
-        return Ok(vec![folder.to_owned()]);
-    }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.join(DELIVERY_FILE).is_file() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    if found.is_empty() { Ok(vec![folder.to_owned()]) } else { Ok(found) }
-}
-
-fn ingest(folder: &Path, shared: &Shared) -> Result<(), Failure> {
-    let (environment, log) = open(shared)?;
-    let _lock = environment.lock()?;
-    let folders = deliveries(folder)?;
-    let progress = Progress::new("ingest");
-    let count = folders.len() as u64;
-    let mut done = Vec::with_capacity(folders.len());
-    for (folder, number) in folders.iter().zip(0_u64..) {
-        let inner = |at: pipeline::Progress| {
-            let share = (at.done * 1_000).checked_div(at.total).unwrap_or(1_000);
-            progress.at(number * 1_000 + share, count * 1_000);
-        };
-        let taken = pipeline::ingest(&environment, folder, &now()?, &inner);
-        record_ingest(&log, folder, &taken)?;
-        done.push(taken?);
-    }
-    progress.end();
-    if shared.json {
-        return print_json(&done.iter().map(IngestedView::of).collect::<Vec<_>>());
-    }
-    for delivery in &done {
-        let account = delivery.account();
-        let known = if delivery.is_known { " (taken in before)" } else { "" };
-        print(&format!(
-            "{}: {} lines = {} stored + {} dropped by class + {} in quarantine{known}",
-            delivery.name,
-            account.read,
-            account.stored,
-            account.dropped_lines(),
-            account.quarantined_lines(),
-        ))?;
-    }
-    Ok(())
-}
-
-fn record_ingest(log: &Log, folder: &Path, taken: &Result<Ingested, IngestError>) -> Result<(), Failure> {
-    let event = match taken {
-        Ok(taken) if taken.is_known => return Ok(()),
-        Ok(taken) => {
-            let account = taken.account();
-            Event::new(Kind::IngestFinished, WHO)
-                .subject(taken.name.clone())
-                .with("delivery", taken.id.clone())
-                .with("files", taken.files.len() as u64)
-                .with("lines", account.read)
-                .with("stored", account.stored)
-                .with("quarantined", account.quarantined_lines())
-        }
-        Err(IngestError::Rejected(rejection)) => {
-            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            Event::new(Kind::DeliveryRejected, WHO).subject(name).with("why", rejection.to_string())
-        }
-        Err(_) => return Ok(()),
-    };
-    log.record(event)?;
-    Ok(())
-}
-
-/// What `misu ingest --json` prints of one delivery.
-#[derive(Serialize)]
-struct IngestedView<'a> {
-    id: &'a str,
-    name: &'a str,
-    is_known: bool,
-    read: u64,
-    stored: u64,
-    dropped: u64,
-    quarantined: u64,
-}
-
-impl<'a> IngestedView<'a> {
-    fn of(taken: &'a Ingested) -> Self {
-        let account = taken.account();
-        Self {
-            id: &taken.id,
-            name: &taken.name,
-            is_known: taken.is_known,
-            read: account.read,
-            stored: account.stored,
-            dropped: account.dropped_lines(),
-            quarantined: account.quarantined_lines(),
-        }
-    }
+/// Takes the environment for one writer.
+fn writer(environment: &Environment, what: &str) -> Result<Writer, Failure> {
+    let clock = || u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
+    Ok(environment.writer(what, &now()?, clock)?)
 }
 
 fn link(shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _lock = environment.lock()?;
+    let _writer = writer(&environment, "link")?;
     let linked = pipeline::link(&environment)?;
-    let event = Event::new(Kind::LinkFinished, WHO).subject(linked.run.clone());
-    log.record(event.with("mentions", linked.mentions).with("persons", linked.persons))?;
+    record_link(&log, &linked)?;
     if shared.json {
         return print_json(&linked);
     }
     print(&format!("{} identities of {} persons", linked.mentions, linked.persons))
 }
 
+fn record_link(log: &Log, linked: &Linked) -> Result<(), Failure> {
+    let event = Event::new(Kind::LinkFinished, WHO).subject(linked.run.clone());
+    log.record(event.with("mentions", linked.mentions).with("persons", linked.persons))?;
+    Ok(())
+}
+
 fn publish(shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _lock = environment.lock()?;
-    let progress = Progress::new("publish");
+    let _writer = writer(&environment, "publish")?;
+    let progress = Progress::new("publish", Unit::Parts);
     let at = |done: u32, total: u32| progress.at(u64::from(done), u64::from(total));
     let published = pipeline::publish(&environment, &now()?, &at)?;
     progress.end();
+    record_publish(&log, &published)?;
     let manifest = &published.manifest;
-    if !published.is_known {
-        let event = Event::new(Kind::SnapshotPublished, WHO).subject(manifest.id.as_str());
-        log.record(
-            event
-                .with("persons", manifest.body.persons)
-                .with("new_persons", u64::from(published.new_persons)),
-        )?;
-    }
     if shared.json {
         return print_json(&PublishedView {
             snapshot: manifest.id.as_str(),
@@ -278,6 +243,18 @@ fn publish(shared: &Shared) -> Result<(), Failure> {
         });
     }
     print(manifest.id.as_str())
+}
+
+fn record_publish(log: &Log, published: &Published) -> Result<(), Failure> {
+    if published.is_known {
+        return Ok(());
+    }
+    let manifest = &published.manifest;
+    let event = Event::new(Kind::SnapshotPublished, WHO).subject(manifest.id.as_str());
+    log.record(
+        event.with("persons", manifest.body.persons).with("new_persons", u64::from(published.new_persons)),
+    )?;
+    Ok(())
 }
 
 /// What `misu publish --json` prints.

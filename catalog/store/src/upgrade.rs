@@ -1,0 +1,58 @@
+//! Brings an environment of an earlier layout version to the present one.
+//!
+//! Every step can be done twice, and `misu.toml` gets its new version last: an upgrade that was killed is run again.
+//! Snapshots are never rewritten, since permits are pinned to them; their form carries a version of its own.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::config::{Config, ConfigError, FORMAT};
+use crate::environment::{CONFIG, Environment, EnvironmentError, ROOMS, make_dir};
+
+/// What an upgrade did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upgraded {
+    /// The version found.
+    pub from: u32,
+    /// The version now; the same where there was nothing to do.
+    pub to: u32,
+}
+
+/// Upgrades the environment in `root`.
+///
+/// # Errors
+///
+/// There is none, another program writes in it, it was made by a later build, or something cannot be written.
+pub fn upgrade(root: &Path) -> Result<Upgraded, EnvironmentError> {
+    let path = root.join(CONFIG);
+    if !path.is_file() {
+        return Err(EnvironmentError::NotAnEnvironment(root.to_owned()));
+    }
+    let config = Config::read_any(&path)?;
+    let from = config.format;
+    if from > FORMAT {
+        return Err(ConfigError::New { path, found: from }.into());
+    }
+    let environment = Environment::with_config(root, Config { format: FORMAT, ..config });
+    let _lock = environment.lock()?;
+    for room in ROOMS {
+        make_dir(&root.join(room))?;
+    }
+    environment.meta()?.upgrade()?;
+    // The snapshots must be readable by this build before the environment says that it is of this build's version.
+    environment.snapshots()?.all()?;
+    if from < FORMAT {
+        settle(&path, &environment.config().to_text())
+            .map_err(|source| EnvironmentError::Io { path: path.clone(), source })?;
+    }
+    Ok(Upgraded { from, to: FORMAT })
+}
+
+fn settle(path: &Path, text: &str) -> std::io::Result<()> {
+    let temporary = path.with_extension("writing");
+    let mut file = File::create(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)
+}
