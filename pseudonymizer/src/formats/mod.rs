@@ -15,6 +15,7 @@ mod lines;
 mod package;
 mod program;
 mod reader;
+mod run;
 mod split;
 mod value;
 mod xml;

@@ -11,6 +11,7 @@ use catalog_model::{
 use super::check::FieldCheck;
 use super::elements::Elements;
 use super::item::ItemCheck;
+use super::run::RunRule;
 use super::value::{From, Make, Output};
 
 /// Everything the reader needs to know about one family of files.
@@ -64,6 +65,11 @@ pub(crate) struct Record {
     pub(crate) roles_when: Vec<(usize, Vec<u8>)>,
     pub(crate) group_key: Vec<usize>,
     pub(crate) feeds: Vec<RowProgram>,
+    pub(crate) run: Option<RunRule>,
+    /// The first field of a tail of equal fields, which is not split.
+    pub(crate) tail: Option<usize>,
+    /// A position, its values in lines that are content, and the reason number of the others.
+    pub(crate) kept: Option<(usize, Vec<Vec<u8>>, usize)>,
     /// The reason number under which its lines are dropped; none where they are stored.
     pub(crate) dropped: Option<usize>,
 }
@@ -92,7 +98,17 @@ pub(crate) enum Slot {
 pub(crate) struct RowProgram {
     pub(crate) table: usize,
     pub(crate) when: Vec<(usize, Vec<u8>)>,
+    pub(crate) each: Option<Each>,
     pub(crate) columns: Vec<Output>,
+}
+
+/// For what a line makes a row of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Each {
+    /// Each piece of a field.
+    Pieces { at: usize, width: usize },
+    /// Each repetition of a field that has a value.
+    Fields { at: usize, stride: usize, repeat: usize },
 }
 
 /// A total that the file states about itself.
@@ -161,13 +177,14 @@ impl Program {
         self.encoding
     }
 
-    /// The tag of the record that opens a group, where a file may be cut before any such line.
-    pub fn opener(&self) -> Option<&[u8]> {
+    /// The field and the tag of the record that opens a group, where a file may be cut before any such line.
+    pub fn opener(&self) -> Option<(usize, &[u8])> {
         if self.is_package() {
             return None;
         }
         let GroupBy::Opener(opener) = self.grouping else { return None };
-        self.by_tag.iter().find(|(_, record)| **record == opener).map(|(tag, _)| tag.as_slice())
+        let (tag, _) = self.by_tag.iter().find(|(_, record)| **record == opener)?;
+        Some((self.tag.first().copied()?, tag.as_slice()))
     }
 
     /// What a header line looks like together with the line end before it.
@@ -273,9 +290,24 @@ impl<'a> Compiler<'a> {
         };
         let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set));
         let role_number = |role: &String| self.catalogue.roles.keys().position(|name| name == role);
-        let dropped = layout.dropped.as_ref().map(|reason| {
-            self.program.reasons.push(Arc::from(reason.as_str()));
-            self.program.reasons.len() - 1
+        let place = |field: &String| layout.field(field).map(|field| field.at);
+        let mut reason = |reason: &String| {
+            let reasons = &mut self.program.reasons;
+            reasons.iter().position(|known| known.as_ref() == reason.as_str()).unwrap_or_else(|| {
+                reasons.push(Arc::from(reason.as_str()));
+                reasons.len() - 1
+            })
+        };
+        let dropped = layout.dropped.as_ref().map(&mut reason);
+        let kept = layout.kept.as_ref().and_then(|kept| {
+            let values = kept.values.iter().map(|value| value.as_bytes().to_vec()).collect();
+            Some((place(&kept.field)?, values, reason(&kept.otherwise)))
+        });
+        let run = layout.run.as_ref().map(|run| RunRule {
+            opens: run.opens.as_ref().and_then(place),
+            closes: run.closes.as_ref().and_then(place),
+            joins: run.joins,
+            apart: run.apart.iter().map(|value| value.as_bytes().to_vec()).collect(),
         });
         Record {
             key: layout.key().into(),
@@ -292,6 +324,9 @@ impl<'a> Compiler<'a> {
             roles_when: when(layout, &layout.roles_when),
             group_key: Vec::new(),
             feeds: Vec::new(),
+            run,
+            tail: tail(self.family, layout),
+            kept,
             dropped,
         }
     }
@@ -394,7 +429,12 @@ impl<'a> Compiler<'a> {
             RowOf::Person => {}
             RowOf::Group => {
                 let columns = self.columns(table, feed, None)?;
-                self.program.group_feeds.push(RowProgram { table: number, when: Vec::new(), columns });
+                self.program.group_feeds.push(RowProgram {
+                    table: number,
+                    when: Vec::new(),
+                    each: None,
+                    columns,
+                });
             }
             RowOf::Records(_) => {
                 for (record, layout) in self.family.records.iter().enumerate() {
@@ -402,7 +442,8 @@ impl<'a> Compiler<'a> {
                         continue;
                     }
                     let columns = self.columns(table, feed, Some(layout))?;
-                    let row = RowProgram { table: number, when: when(layout, &feed.when), columns };
+                    let each = feed.each.as_ref().and_then(|each| layout.field(each)).map(each);
+                    let row = RowProgram { table: number, when: when(layout, &feed.when), each, columns };
                     if let Some(record) = self.program.records.get_mut(record) {
                         record.feeds.push(row);
                     }
@@ -424,10 +465,12 @@ impl<'a> Compiler<'a> {
         columns
             .map(|column| {
                 let source = feed.from.get(&column.name).unwrap_or(&column.from);
-                let is_lenient = feed.takes_every_record();
+                if let Some(value) = feed.constant.get(&column.name) {
+                    return Ok(Output { from: Vec::new(), make: Make::Constant(value.as_str().into()) });
+                }
                 let from = match (&column.pick, source.0.first()) {
                     (Some(pick), Some(reference)) => vec![self.picked(reference, pick)?],
-                    _ => self.sources(source, &column.treat, layout, is_lenient)?,
+                    _ => self.sources(source, &column.treat, layout, feed)?,
                 };
                 Ok(Output { from, make: Make::new(self.catalogue, column) })
             })
@@ -439,8 +482,9 @@ impl<'a> Compiler<'a> {
         source: &Source,
         treat: &Treatment,
         layout: Option<&RecordLayout>,
-        is_lenient: bool,
+        feed: &Feed,
     ) -> Result<Vec<From>, ProgramError> {
+        let is_lenient = feed.takes_every_record();
         source
             .0
             .iter()
@@ -461,7 +505,9 @@ impl<'a> Compiler<'a> {
                 let Some(layout) = own else { return Ok(From::Slot(self.slot(reference)?)) };
                 match layout.field(&reference.field) {
                     Some(field) if is_lenient && !field.class.is_storable() => Ok(From::Nothing),
-                    Some(field) => Ok(From::Own { at: field.at, repeat: field.repeat }),
+                    Some(field) => {
+                        Ok(own_field(field, feed.each.as_ref().and_then(|each| layout.field(each))))
+                    }
                     None if is_lenient => Ok(From::Nothing),
                     None => Err(self.unresolved(reference)),
                 }
@@ -505,6 +551,36 @@ impl<'a> Compiler<'a> {
     fn unresolved(&self, reference: &FieldRef) -> ProgramError {
         ProgramError::Reference { family: self.family.family.clone(), reference: reference.to_string() }
     }
+}
+
+/// Where a field of the record that makes the row is read, if the row is made for each piece or repetition of `each`.
+fn own_field(field: &Field, each: Option<&Field>) -> From {
+    match each {
+        Some(each) if each.key == field.key && field.repeat <= 1 => From::Piece,
+        Some(each) if field.repeat > 1 && (field.repeat, field.stride) == (each.repeat, each.stride) => {
+            From::Each { at: field.at, stride: field.stride }
+        }
+        _ => From::Own { at: field.at, repeat: field.repeat },
+    }
+}
+
+fn each(field: &Field) -> Each {
+    match field.pieces {
+        Some(width) if field.repeat <= 1 => Each::Pieces { at: field.at, width },
+        _ => Each::Fields { at: field.at, stride: field.stride, repeat: field.repeat },
+    }
+}
+
+/// The first position of a field that repeats to the end of the line, whatever the line's revision.
+fn tail(family: &Family, layout: &RecordLayout) -> Option<usize> {
+    let last = layout.fields.iter().max_by_key(|field| field.at)?;
+    let is_tail = last.repeat > 1
+        && last.stride == 1
+        && !last.required
+        && last.role.is_none()
+        && family.framing.quotes == Quotes::Never
+        && layout.columns.iter().all(|columns| *columns == last.at + last.repeat);
+    is_tail.then_some(last.at)
 }
 
 fn makes_row(feed: &Feed, record: &str) -> bool {
