@@ -322,4 +322,61 @@ mod tests {
             ["tables/t: n: made of row.patient_name, which is of class direct and must not be stored"],
         );
     }
+
+    #[test]
+    fn a_layout_based_on_another_moves_its_fields_and_takes_its_feeds() {
+        let base = r#"
+            family = "base"
+            database = "x"
+            name = { ja = "x", en = "x" }
+            source = "x"
+            framing = { encoding = "utf8", delimiter = ",", tag = [0] }
+            group = { opener = "A" }
+            [[record]]
+            tag = "A"
+            name = { ja = "x", en = "x" }
+            columns = [2, 3]
+            fields = [{ at = 1, key = "n", ja = "x", class = "plain" }]
+        "#;
+        let derived = r#"
+            family = "derived"
+            database = "x"
+            name = { ja = "x", en = "x" }
+            source = "x"
+            based_on = "base"
+            prefix = 2
+            common = [{ at = 0, key = "class", ja = "x", class = "plain" }]
+            kept = { field = "class", values = ["1"], otherwise = "a correction" }
+        "#;
+        let table = r#"
+            table = "t"
+            database = "x"
+            name = { ja = "x", en = "x" }
+            row = { ja = "x", en = "x" }
+            source = "x"
+            unit = "public"
+            feed = [{ family = "base", row = { records = ["A"] } }]
+            [[column]]
+            name = "n"
+            ja = "x"
+            en = "x"
+            class = "plain"
+            type = "string"
+            from = "A.n"
+        "#;
+        let files =
+            [("layouts/x/a/file.toml", derived), ("layouts/x/b/file.toml", base), ("tables/x/t.toml", table)];
+        let catalogue = Catalogue::parse(files).unwrap();
+        let family = &catalogue.families["derived"];
+        assert_eq!(family.framing.tag, [2]);
+        assert_eq!(family.records[0].columns, [4, 5]);
+        assert_eq!(family.records[0].field("n").unwrap().at, 3);
+        assert_eq!(family.records[0].field("class").unwrap().at, 0);
+        let fed: Vec<_> = catalogue.tables["t"].feeds.iter().map(|feed| feed.family.as_deref()).collect();
+        assert_eq!(fed, [Some("base"), Some("derived")]);
+        assert_eq!(
+            errors(&[("layouts/x/a/file.toml", derived)]),
+            ["layouts/derived: based_on: refers to base, which nothing defines"],
+        );
+    }
 }

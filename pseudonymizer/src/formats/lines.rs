@@ -147,4 +147,14 @@ mod tests {
         text.extend_from_slice(b"\r\ny");
         assert_eq!(all(&text), [(long, true), (b"y".to_vec(), false)]);
     }
+
+    #[test]
+    fn a_line_opens_a_group_where_its_tag_stands_in_its_place() {
+        let mut lines = Lines::new(b"8,1,0,MN,x\r\n1,2,0,RE,MN\nMN,1\n8,3,0,MN\n".as_slice());
+        let mut found = Vec::new();
+        while let Some(line) = lines.next_raw(Some((3, b"MN")), b',').unwrap() {
+            found.push(line);
+        }
+        assert_eq!(found, [(12, true), (12, false), (5, false), (9, true)]);
+    }
 }
