@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::check;
 use crate::codes::CodeSystem;
+use crate::derive::{self, Derived};
 use crate::layout::{Family, RecordLayout};
 use crate::scheme::{IdentityRole, Scheme};
 use crate::table::Table;
@@ -81,6 +82,12 @@ struct RecordsFile {
     records: Vec<RecordLayout>,
 }
 
+// Only to see which form a `file.toml` has.
+#[derive(Deserialize)]
+struct Probe {
+    based_on: Option<toml::Value>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RolesFile {
@@ -120,6 +127,7 @@ struct Reading {
     // Record files by folder; they join the family whose file.toml lies in the same folder.
     records: BTreeMap<String, Vec<RecordLayout>>,
     folders: BTreeMap<String, String>,
+    derived: BTreeMap<String, Derived>,
     errors: Vec<CatalogueError>,
 }
 
@@ -172,10 +180,19 @@ impl Reading {
             self.records.entry(folder).or_default().extend(file.records);
             return;
         }
-        let Some(family) = self.read::<Family>(path, text) else { return };
-        let name = family.family.clone();
-        self.folders.insert(name.clone(), folder);
-        if self.catalogue.families.insert(name.clone(), family).is_some() {
+        let is_derived = toml::from_str::<Probe>(text).is_ok_and(|probe| probe.based_on.is_some());
+        let name = if is_derived {
+            let Some(derived) = self.read::<Derived>(path, text) else { return };
+            let name = derived.family.clone();
+            self.derived.insert(name.clone(), derived);
+            name
+        } else {
+            let Some(family) = self.read::<Family>(path, text) else { return };
+            let name = family.family.clone();
+            self.catalogue.families.insert(name.clone(), family);
+            name
+        };
+        if self.folders.insert(name.clone(), folder).is_some() {
             self.error(path, &name, Problem::Twice);
         }
     }
@@ -205,18 +222,45 @@ impl Reading {
 
     fn finish(mut self) -> Result<Catalogue, Vec<CatalogueError>> {
         for (name, folder) in &self.folders {
+            let records = self.records.remove(folder).unwrap_or_default();
+            if let Some(derived) = self.derived.get_mut(name) {
+                derived.records.extend(records);
+                continue;
+            }
             let Some(family) = self.catalogue.families.get_mut(name) else { continue };
-            family.records.extend(self.records.remove(folder).unwrap_or_default());
+            family.records.extend(records);
             let common = family.common.clone();
             for record in &mut family.records {
                 record.fields.splice(0..0, common.iter().cloned());
             }
         }
+        self.derive();
         for folder in std::mem::take(&mut self.records).into_keys() {
             self.error(&folder, "record", Problem::Unknown("a file.toml in this folder".to_owned()));
         }
         self.errors.extend(check::catalogue(&self.catalogue));
         if self.errors.is_empty() { Ok(self.catalogue) } else { Err(self.errors) }
+    }
+}
+
+impl Reading {
+    /// Makes the families that are based on others, and their feeds.
+    fn derive(&mut self) {
+        let (ordered, unresolved) =
+            derive::in_order(std::mem::take(&mut self.derived), &self.catalogue.families);
+        for derived in ordered {
+            let base = derived.based_on.clone();
+            let families = &self.catalogue.families;
+            let lender = derived.borrow.as_ref().and_then(|borrow| families.get(&borrow.family));
+            let Some(family) = families.get(&base).map(|base| derived.family(base, lender)) else { continue };
+            for table in self.catalogue.tables.values_mut() {
+                derive::inherit_feeds(table, &base, &family);
+            }
+            self.catalogue.families.insert(family.family.clone(), family);
+        }
+        for (name, derived) in unresolved {
+            self.error(&format!("layouts/{name}"), "based_on", Problem::Unknown(derived.based_on));
+        }
     }
 }
 
@@ -383,6 +427,63 @@ mod tests {
         assert_eq!(
             layout("tag = [0]", &[("1:*", "")]),
             ["layouts/x: 1:*: refers to 1:*, which nothing defines"]
+        );
+    }
+
+    #[test]
+    fn a_layout_based_on_another_moves_its_fields_and_takes_its_feeds() {
+        let base = r#"
+            family = "base"
+            database = "x"
+            name = { ja = "x", en = "x" }
+            source = "x"
+            framing = { encoding = "utf8", delimiter = ",", tag = [0] }
+            group = { opener = "A" }
+            [[record]]
+            tag = "A"
+            name = { ja = "x", en = "x" }
+            columns = [2, 3]
+            fields = [{ at = 1, key = "n", ja = "x", class = "plain" }]
+        "#;
+        let derived = r#"
+            family = "derived"
+            database = "x"
+            name = { ja = "x", en = "x" }
+            source = "x"
+            based_on = "base"
+            prefix = 2
+            common = [{ at = 0, key = "class", ja = "x", class = "plain" }]
+            kept = { field = "class", values = ["1"], otherwise = "a correction" }
+        "#;
+        let table = r#"
+            table = "t"
+            database = "x"
+            name = { ja = "x", en = "x" }
+            row = { ja = "x", en = "x" }
+            source = "x"
+            unit = "public"
+            feed = [{ family = "base", row = { records = ["A"] } }]
+            [[column]]
+            name = "n"
+            ja = "x"
+            en = "x"
+            class = "plain"
+            type = "string"
+            from = "A.n"
+        "#;
+        let files =
+            [("layouts/x/a/file.toml", derived), ("layouts/x/b/file.toml", base), ("tables/x/t.toml", table)];
+        let catalogue = Catalogue::parse(files).unwrap();
+        let family = &catalogue.families["derived"];
+        assert_eq!(family.framing.tag, [2]);
+        assert_eq!(family.records[0].columns, [4, 5]);
+        assert_eq!(family.records[0].field("n").unwrap().at, 3);
+        assert_eq!(family.records[0].field("class").unwrap().at, 0);
+        let fed: Vec<_> = catalogue.tables["t"].feeds.iter().map(|feed| feed.family.as_deref()).collect();
+        assert_eq!(fed, [Some("base"), Some("derived")]);
+        assert_eq!(
+            errors(&[("layouts/x/a/file.toml", derived)]),
+            ["layouts/derived: based_on: refers to base, which nothing defines"],
         );
     }
 }

@@ -145,11 +145,11 @@ impl Findings<'_> {
         let mut places = BTreeSet::new();
         for field in &record.fields {
             let key = format!("{}.{}", record.key(), field.key);
-            let last = field.at + field.repeat.max(1) - 1;
-            if last >= columns {
+            let last = field.places().last().unwrap_or(field.at);
+            if !record.columns.is_empty() && last >= columns {
                 self.push(file, &key, Problem::Beyond { at: last, columns });
             }
-            if !keys.insert(field.key.as_str()) || (field.at..=last).any(|at| !places.insert(at)) {
+            if !keys.insert(field.key.as_str()) || field.places().any(|at| !places.insert(at)) {
                 self.push(file, &key, Problem::Twice);
             }
             self.field(file, &key, field);
@@ -157,10 +157,15 @@ impl Findings<'_> {
         if let Some(rule) = &record.item {
             self.item_rule(file, record, rule);
         }
-        for field in record.roles_when.keys() {
+        let of_run = record.run.iter().flat_map(|run| run.opens.iter().chain(&run.closes));
+        let of_lines = record.kept.iter().map(|kept| &kept.field);
+        for field in record.roles_when.keys().chain(of_run).chain(of_lines) {
             if record.field(field).is_none() {
                 self.unknown(file, record.key(), field);
             }
+        }
+        if record.columns.is_empty() && record.dropped.is_none() {
+            self.push(file, record.key(), Problem::Rule("a record without column counts is dropped"));
         }
     }
 
@@ -242,6 +247,9 @@ impl Findings<'_> {
         if column.class == Class::Exact && table.table != "person" {
             self.push(file, &column.name, Problem::Rule("exact values stand in the person table alone"));
         }
+        if column.treat == Treatment::Product && column.kind != ColumnKind::Int {
+            self.push(file, &column.name, Problem::Rule("a product is an int"));
+        }
         if matches!(column.treat, Treatment::Lookup(_)) && column.codes.is_none() {
             self.push(file, &column.name, Problem::Rule("a lookup needs the code system to look in"));
         }
@@ -276,6 +284,15 @@ impl Findings<'_> {
         }
         for (column, value) in &feed.set {
             self.constant(file, table, column, value);
+        }
+        if let (Some(each), RowOf::Records(records)) = (&feed.each, &feed.row) {
+            let repeats = |record: &String| {
+                let field = family.record(record).and_then(|record| record.field(each));
+                field.is_some_and(|field| field.repeat > 1 || field.pieces.is_some())
+            };
+            if !records.iter().all(repeats) {
+                self.push(file, each, Problem::Rule("rows are made for each piece or repetition of a field"));
+            }
         }
         self.conditions(file, family, feed);
     }

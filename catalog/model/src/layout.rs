@@ -239,7 +239,8 @@ pub struct RecordLayout {
     /// Header, body or trailer.
     #[serde(default)]
     pub part: Part,
-    /// The column counts that occur; any other count is a fault.
+    /// The column counts that occur; any other count is a fault. Empty where no source gives them: such a record is
+    /// dropped and nothing is read from it.
     pub columns: Vec<usize>,
     /// Why no table keeps a record of this type, where none does.
     pub dropped: Option<String>,
@@ -248,9 +249,43 @@ pub struct RecordLayout {
     pub roles_when: BTreeMap<String, String>,
     /// What a code system says about the coded items that lines of this type hold.
     pub item: Option<ItemRule>,
+    /// The part that its lines play in runs of lines that share points and days.
+    pub run: Option<Run>,
+    /// Which of its lines are content; others are dropped.
+    pub kept: Option<Kept>,
     /// The fields, by position.
     #[serde(default)]
     pub fields: Vec<Field>,
+}
+
+/// The part that a record type plays in runs (点数・回数算定単位): lines that share points, times and days.
+///
+/// A line that finds no open run begins one, unless it only joins.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The field whose value begins a new run (診療識別).
+    pub opens: Option<String>,
+    /// The field whose value ends the run (点数).
+    pub closes: Option<String>,
+    /// Whether a line belongs to the run before it where none is open (コメント).
+    #[serde(default)]
+    pub joins: bool,
+    /// Values of the opening field that stand apart from any run (01 and 99 of 診療識別: the whole receipt).
+    #[serde(default)]
+    pub apart: Vec<String>,
+}
+
+/// Which lines of a record type are content.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// The field that tells.
+    pub field: String,
+    /// Its values in lines that are content.
+    pub values: Vec<String>,
+    /// Why the other lines are dropped.
+    pub otherwise: String,
 }
 
 impl RecordLayout {
@@ -294,6 +329,11 @@ pub struct Field {
     /// The number of equal fields that follow each other from here (31 day columns).
     #[serde(default = "one")]
     pub repeat: usize,
+    /// The distance between them, where fields of several kinds take turns (code, points, code, points).
+    #[serde(default = "one")]
+    pub stride: usize,
+    /// The width of equal pieces that the value is put together from; its length must be a multiple.
+    pub pieces: Option<usize>,
     /// Values that mean "none" (an unknown date written as 00000000).
     #[serde(default)]
     pub none: Vec<String>,
@@ -312,6 +352,14 @@ impl Field {
 
 const fn one() -> usize {
     1
+}
+
+impl Field {
+    /// The positions of the field in the line.
+    pub fn places(&self) -> impl Iterator<Item = usize> + use<> {
+        let (at, stride) = (self.at, self.stride.max(1));
+        (0..self.repeat.max(1)).map(move |number| at + number * stride)
+    }
 }
 
 /// What a field's bytes may be.

@@ -13,6 +13,7 @@ mod check;
 mod class;
 mod codes;
 mod delivery;
+mod derive;
 mod fault;
 mod grant;
 mod layout;
@@ -31,8 +32,8 @@ pub use delivery::{DELIVERY_FILE, DeliveredFile, DeliveryHead, DeliveryManifest}
 pub use fault::FaultKind;
 pub use grant::{Grant, Thresholds, Tier};
 pub use layout::{
-    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Part, Quotes, RecordLayout, Total,
-    Validity, Width,
+    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Kept, Part, Quotes, RecordLayout, Run,
+    Total, Validity, Width,
 };
 pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableEntry, Versions, WrappedKey};
 pub use names::Names;

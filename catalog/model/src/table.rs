@@ -76,6 +76,8 @@ pub struct Feed {
     /// A row is made only where these fields of the record (of a group: its common fields) have these values.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
+    /// The field that makes a row for each of its pieces, or for each of its repetitions that has a value.
+    pub each: Option<String>,
     /// Columns that come from another field than the column itself says.
     #[serde(default)]
     pub from: BTreeMap<String, Source>,
@@ -228,10 +230,18 @@ pub enum Treatment {
     HasPiece(String),
     /// The day columns as a set of days.
     DaySet,
+    /// A text with one character for each day as a set of days: those whose character is neither 0 nor a space.
+    DayCharacters,
     /// Days from the first field to the second.
     DaysBetween,
     /// Completed years from the first field, a birth date, to the second.
     Age,
+    /// The first field times the second; null where one of them is empty.
+    Product,
+    /// Whether the value is none of these; true where it is empty.
+    NoneOf(Vec<String>),
+    /// The number of the run (点数・回数算定単位) that the line belongs to, counted within its group from 1.
+    ClaimRun,
 }
 
 /// The finite set of values by which a column may be grouped.

@@ -13,9 +13,11 @@ pub(crate) struct FieldCheck {
     pub(crate) at: usize,
     pub(crate) key: Arc<str>,
     repeat: usize,
+    stride: usize,
+    pieces: Option<usize>,
     kind: FieldKind,
     width: Width,
-    pub(crate) is_required: bool,
+    is_required: bool,
     codes: Option<BTreeSet<Vec<u8>>>,
     none: Vec<Vec<u8>>,
 }
@@ -35,7 +37,9 @@ impl FieldCheck {
         Self {
             at: field.at,
             key: field.key.as_str().into(),
-            repeat: field.repeat,
+            repeat: field.repeat.max(1),
+            stride: field.stride.max(1),
+            pieces: field.pieces,
             kind: field.kind,
             width: field.width,
             is_required: field.required,
@@ -50,6 +54,8 @@ impl FieldCheck {
             at,
             key: format!("position {}", at + 1).into(),
             repeat: 1,
+            stride: 1,
+            pieces: None,
             kind: FieldKind::Empty,
             width: Width::Any,
             is_required: false,
@@ -60,12 +66,22 @@ impl FieldCheck {
 
     /// Says whether nothing can be wrong with the field, so that it need not be looked at.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.is_required && self.kind == FieldKind::Text && self.codes.is_none() && self.none.is_empty()
+        !self.is_required
+            && self.kind == FieldKind::Text
+            && self.codes.is_none()
+            && self.none.is_empty()
+            && self.pieces.is_none()
     }
 
-    /// The number of equal fields from `at` on.
-    pub(crate) const fn repeat(&self) -> usize {
-        self.repeat
+    /// The positions of the field.
+    pub(crate) fn places(&self) -> impl Iterator<Item = usize> + use<> {
+        let (at, stride) = (self.at, self.stride);
+        (0..self.repeat).map(move |number| at + number * stride)
+    }
+
+    /// How many fields lie between the first and the last place, both counted; one where an empty place is a fault.
+    pub(crate) const fn span(&self) -> usize {
+        if self.is_required { 1 } else { (self.repeat - 1) * self.stride + 1 }
     }
 
     /// Judges one value.
@@ -84,7 +100,8 @@ impl FieldCheck {
             Width::Exactly(width) => value.len() == width,
             Width::AtMost(width) => value.len() <= width,
         };
-        if !has_width {
+        let is_whole = self.pieces.is_none_or(|pieces| value.len().is_multiple_of(pieces));
+        if !has_width || !is_whole {
             return Finding::Bad(FaultKind::Width);
         }
         match &self.codes {

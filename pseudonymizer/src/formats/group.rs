@@ -6,6 +6,7 @@ use crate::claim::Head;
 use crate::keying::Identity;
 
 use super::program::{Program, Slot};
+use super::run::Runs;
 
 /// Values kept by slot, erased when they are replaced.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ pub(crate) struct Group {
     pub(crate) slots: Slots,
     pub(crate) identity: Identity,
     pub(crate) counts: Vec<u32>,
+    pub(crate) runs: Runs,
     /// Line, record type and fate of each of its good lines.
     pub(crate) lines: Vec<(u64, usize, Fate)>,
     /// The bytes of its key fields, where lines are grouped by key.
@@ -82,6 +84,7 @@ impl Group {
             slots: Slots::new(program.slots),
             identity: Identity::new(program.roles),
             counts: vec![0; program.records.len()],
+            runs: Runs::default(),
             lines: Vec::new(),
             key: Vec::new(),
         }
@@ -96,6 +99,7 @@ impl Group {
         self.slots.clear();
         self.identity.erase();
         self.counts.fill(0);
+        self.runs.clear();
         self.lines.clear();
     }
 

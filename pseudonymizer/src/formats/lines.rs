@@ -58,15 +58,21 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Skips the next line; its length with its end, and whether it begins with `tag` and the delimiter (any line does
-    /// where there is no tag).
+    /// Skips the next line; its length with its end, and whether `tag` stands in the field that it belongs in (any line
+    /// has it where there is no tag).
     ///
     /// # Errors
     ///
     /// The source cannot be read.
-    pub fn next_raw(&mut self, tag: Option<&[u8]>, delimiter: u8) -> io::Result<Option<(u64, bool)>> {
+    pub fn next_raw(
+        &mut self,
+        tag: Option<(usize, &[u8])>,
+        delimiter: u8,
+    ) -> io::Result<Option<(u64, bool)>> {
         let begins = |bytes: &[u8]| {
-            tag.is_none_or(|tag| bytes.strip_prefix(tag).is_some_and(|rest| rest.first() == Some(&delimiter)))
+            tag.is_none_or(|(at, tag)| {
+                bytes.split(|byte| *byte == delimiter).nth(at) == Some(tag) && bytes.len() > tag.len()
+            })
         };
         let Some(line) = self.next_line()? else { return Ok(None) };
         let (length, is_ended, begins) = (line.bytes.len(), line.is_ended, begins(line.bytes));
@@ -140,5 +146,15 @@ mod tests {
         let mut text = long.clone();
         text.extend_from_slice(b"\r\ny");
         assert_eq!(all(&text), [(long, true), (b"y".to_vec(), false)]);
+    }
+
+    #[test]
+    fn a_line_opens_a_group_where_its_tag_stands_in_its_place() {
+        let mut lines = Lines::new(b"8,1,0,MN,x\r\n1,2,0,RE,MN\nMN,1\n8,3,0,MN\n".as_slice());
+        let mut found = Vec::new();
+        while let Some(line) = lines.next_raw(Some((3, b"MN")), b',').unwrap() {
+            found.push(line);
+        }
+        assert_eq!(found, [(12, true), (12, false), (5, false), (9, true)]);
     }
 }

@@ -16,6 +16,7 @@ mod lines;
 mod package;
 mod program;
 mod reader;
+mod run;
 mod split;
 mod value;
 mod xml;

@@ -13,6 +13,7 @@ use super::check::FieldCheck;
 use super::elements::Elements;
 use super::heading::HeadingProgram;
 use super::item::ItemCheck;
+use super::run::RunRule;
 use super::value::{From, Make, Output};
 
 /// Everything the reader needs to know about one family of files.
@@ -69,6 +70,11 @@ pub(crate) struct Record {
     pub(crate) group_key: Vec<usize>,
     pub(crate) valid: Option<Valid>,
     pub(crate) feeds: Vec<RowProgram>,
+    pub(crate) run: Option<RunRule>,
+    /// The first field of a tail of equal fields, which is not split.
+    pub(crate) tail: Option<usize>,
+    /// A position, its values in lines that are content, and the reason number of the others.
+    pub(crate) kept: Option<(usize, Vec<Vec<u8>>, usize)>,
     /// The reason number under which its lines are dropped; none where they are stored.
     pub(crate) dropped: Option<usize>,
 }
@@ -108,7 +114,17 @@ pub(crate) struct RowProgram {
     pub(crate) when: Vec<(usize, Vec<u8>)>,
     /// The same for a row that a group makes.
     pub(crate) when_group: Vec<(Slot, Vec<u8>)>,
+    pub(crate) each: Option<Each>,
     pub(crate) columns: Vec<Output>,
+}
+
+/// For what a line makes a row of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Each {
+    /// Each piece of a field.
+    Pieces { at: usize, width: usize },
+    /// Each repetition of a field that has a value.
+    Fields { at: usize, stride: usize, repeat: usize },
 }
 
 /// A total that the file states about itself.
@@ -177,13 +193,14 @@ impl Program {
         self.encoding
     }
 
-    /// The tag of the record that opens a group, where a file may be cut before any such line.
-    pub fn opener(&self) -> Option<&[u8]> {
+    /// The field and the tag of the record that opens a group, where a file may be cut before any such line.
+    pub fn opener(&self) -> Option<(usize, &[u8])> {
         if self.is_package() {
             return None;
         }
         let GroupBy::Opener(opener) = self.grouping else { return None };
-        self.by_tag.iter().find(|(_, record)| **record == opener).map(|(tag, _)| tag.as_slice())
+        let (tag, _) = self.by_tag.iter().find(|(_, record)| **record == opener)?;
+        Some((self.tag.first().copied()?, tag.as_slice()))
     }
 
     /// What a header line looks like together with the line end before it.
@@ -298,9 +315,24 @@ impl<'a> Compiler<'a> {
         };
         let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set));
         let role_number = |role: &String| self.catalogue.roles.keys().position(|name| name == role);
-        let dropped = layout.dropped.as_ref().map(|reason| {
-            self.program.reasons.push(Arc::from(reason.as_str()));
-            self.program.reasons.len() - 1
+        let place = |field: &String| layout.field(field).map(|field| field.at);
+        let mut reason = |reason: &String| {
+            let reasons = &mut self.program.reasons;
+            reasons.iter().position(|known| known.as_ref() == reason.as_str()).unwrap_or_else(|| {
+                reasons.push(Arc::from(reason.as_str()));
+                reasons.len() - 1
+            })
+        };
+        let dropped = layout.dropped.as_ref().map(&mut reason);
+        let kept = layout.kept.as_ref().and_then(|kept| {
+            let values = kept.values.iter().map(|value| value.as_bytes().to_vec()).collect();
+            Some((place(&kept.field)?, values, reason(&kept.otherwise)))
+        });
+        let run = layout.run.as_ref().map(|run| RunRule {
+            opens: run.opens.as_ref().and_then(place),
+            closes: run.closes.as_ref().and_then(place),
+            joins: run.joins,
+            apart: run.apart.iter().map(|value| value.as_bytes().to_vec()).collect(),
         });
         let columns = layout.columns.iter().copied().max().unwrap_or(0);
         let is_described = |at: usize| {
@@ -339,6 +371,9 @@ impl<'a> Compiler<'a> {
                 })
             }),
             feeds: Vec::new(),
+            run,
+            tail: tail(self.family, layout),
+            kept,
             dropped,
         }
     }
@@ -450,7 +485,7 @@ impl<'a> Compiler<'a> {
                         Ok((self.slot(&reference)?, value.as_bytes().to_vec()))
                     })
                     .collect::<Result<_, _>>()?;
-                let row = RowProgram { table: number, when: Vec::new(), when_group, columns };
+                let row = RowProgram { table: number, when: Vec::new(), when_group, each: None, columns };
                 self.program.group_feeds.push(row);
             }
             RowOf::Records(_) => {
@@ -459,8 +494,9 @@ impl<'a> Compiler<'a> {
                         continue;
                     }
                     let columns = self.columns(table, feed, Some(layout))?;
+                    let each = feed.each.as_ref().and_then(|each| layout.field(each)).map(each);
                     let when = when(layout, &feed.when);
-                    let row = RowProgram { table: number, when, when_group: Vec::new(), columns };
+                    let row = RowProgram { table: number, when, when_group: Vec::new(), each, columns };
                     if let Some(record) = self.program.records.get_mut(record) {
                         record.feeds.push(row);
                     }
@@ -485,10 +521,9 @@ impl<'a> Compiler<'a> {
                     return Ok(Output { from: Vec::new(), make: Make::Constant(value.as_str().into()) });
                 }
                 let source = feed.from.get(&column.name).unwrap_or(&column.from);
-                let is_lenient = feed.takes_every_record();
                 let from = match (&column.pick, source.0.first()) {
                     (Some(pick), Some(reference)) => vec![self.picked(reference, pick)?],
-                    _ => self.sources(source, &column.treat, layout, is_lenient)?,
+                    _ => self.sources(source, &column.treat, layout, feed)?,
                 };
                 Ok(Output { from, make: Make::new(self.catalogue, column) })
             })
@@ -500,8 +535,9 @@ impl<'a> Compiler<'a> {
         source: &Source,
         treat: &Treatment,
         layout: Option<&RecordLayout>,
-        is_lenient: bool,
+        feed: &Feed,
     ) -> Result<Vec<From>, ProgramError> {
+        let is_lenient = feed.takes_every_record();
         source
             .0
             .iter()
@@ -522,7 +558,9 @@ impl<'a> Compiler<'a> {
                 let Some(layout) = own else { return Ok(From::Slot(self.slot(reference)?)) };
                 match layout.field(&reference.field) {
                     Some(field) if is_lenient && !field.class.is_storable() => Ok(From::Nothing),
-                    Some(field) => Ok(From::Own { at: field.at, repeat: field.repeat }),
+                    Some(field) => {
+                        Ok(own_field(field, feed.each.as_ref().and_then(|each| layout.field(each))))
+                    }
                     None if is_lenient => Ok(From::Nothing),
                     None => Err(self.unresolved(reference)),
                 }
@@ -566,6 +604,38 @@ impl<'a> Compiler<'a> {
     fn unresolved(&self, reference: &FieldRef) -> ProgramError {
         ProgramError::Reference { family: self.family.family.clone(), reference: reference.to_string() }
     }
+}
+
+/// Where a field of the record that makes the row is read, if the row is made for each piece or repetition of `each`.
+fn own_field(field: &Field, each: Option<&Field>) -> From {
+    match each {
+        Some(each) if each.key == field.key && field.repeat <= 1 => From::Piece,
+        Some(each) if field.repeat > 1 && (field.repeat, field.stride) == (each.repeat, each.stride) => {
+            From::Each { at: field.at, stride: field.stride }
+        }
+        _ => From::Own { at: field.at, repeat: field.repeat },
+    }
+}
+
+fn each(field: &Field) -> Each {
+    match field.pieces {
+        Some(width) if field.repeat <= 1 => Each::Pieces { at: field.at, width },
+        _ => Each::Fields { at: field.at, stride: field.stride, repeat: field.repeat },
+    }
+}
+
+/// The first position of a field that repeats to the end of the line, whatever the line's revision.
+fn tail(family: &Family, layout: &RecordLayout) -> Option<usize> {
+    let last = layout.fields.iter().max_by_key(|field| field.at)?;
+    let is_tail = last.repeat > 1
+        && last.stride == 1
+        && !last.required
+        && last.role.is_none()
+        && family.framing.quotes == Quotes::Never
+        // Fields below a heading are put into order first.
+        && !family.framing.header
+        && layout.columns.iter().all(|columns| *columns == last.at + last.repeat);
+    is_tail.then_some(last.at)
 }
 
 fn makes_row(feed: &Feed, record: &str) -> bool {

@@ -15,8 +15,8 @@ use super::fault::Fault;
 use super::group::{Fate, Group, Slots, slot_value};
 use super::heading::Heading;
 use super::lines::{Line, Lines};
-use super::program::{BLANK, END_MARK, GroupBy, HEADING, Program, RowProgram, Slot};
-use super::split::Fields;
+use super::program::{BLANK, END_MARK, Each, GroupBy, HEADING, Program, RowProgram, Slot};
+use super::split::{Fields, filled};
 use super::value::{From, Make, Value};
 
 /// Takes what a file says: table rows first, then the claim that they belong to.
@@ -249,7 +249,7 @@ impl<'p> Reader<'p> {
     /// Splits the line and finds its record type.
     pub(super) fn recognise(&mut self, line: &[u8]) -> Option<usize> {
         let program = self.program;
-        if !self.fields.split(line, program.delimiter, program.quotes) {
+        if !self.fields.begin(line, program.delimiter, program.quotes) {
             return None;
         }
         self.tag.clear();
@@ -259,27 +259,41 @@ impl<'p> Reader<'p> {
                 if !self.tag.is_empty() {
                     self.tag.push(b':');
                 }
+                self.fields.split_to(line, program.delimiter, *at + 1);
                 self.tag.extend_from_slice(self.fields.get(line, *at));
             }
             match program.refine.get(&self.tag) {
                 Some(more) => positions = more,
-                None => return program.by_tag.get(&self.tag).copied(),
+                None => break,
             }
         }
+        let record = program.by_tag.get(&self.tag).copied();
+        let tail = record.and_then(|record| program.records.get(record)?.tail);
+        self.fields.finish(line, program.delimiter, tail);
+        record
     }
 
     fn validate(&mut self, line: &[u8], record: usize) -> Result<(), (Arc<str>, FaultKind)> {
         let Some(record) = self.program.records.get(record) else { return Ok(()) };
-        if !record.columns.contains(&self.fields.len()) {
+        // No column count is known of a record from which nothing is read.
+        if !record.columns.is_empty() && !record.columns.contains(&self.fields.len()) {
             return Err(("".into(), FaultKind::Columns));
         }
         for check in &record.checks {
-            // The 31 days of a receipt line are empty for the most part: then the run is one delimiter short of itself.
-            let repeat = check.repeat();
-            if repeat > 1 && !check.is_required && self.fields.span(line, check.at, repeat).len() < repeat {
+            if let Some(tail) = self.fields.tail(line, check.at) {
+                for (_, value) in filled(tail, self.program.delimiter) {
+                    if let Finding::Bad(kind) = check.judge(value) {
+                        return Err((Arc::clone(&check.key), kind));
+                    }
+                }
                 continue;
             }
-            for at in check.at..check.at + repeat {
+            // Where nothing stands in any of the places, the span is one delimiter short of itself.
+            let span = check.span();
+            if span > 1 && self.fields.span(line, check.at, span).len() < span {
+                continue;
+            }
+            for at in check.places() {
                 match check.judge(self.fields.get(line, at)) {
                     Finding::Good => {}
                     Finding::None => self.fields.clear(at),
@@ -330,6 +344,15 @@ impl<'p> Reader<'p> {
         if !self.group.is_open || self.group.is_broken {
             return self.quarantine(self.line_no, record, "".into(), FaultKind::Orphan);
         }
+        if let Some((at, values, reason)) = &layout.kept
+            && values.iter().all(|value| value.as_slice() != self.fields.get(line, *at))
+        {
+            return self.group.lines.push((self.line_no, record, Fate::Dropped(*reason)));
+        }
+        match &layout.run {
+            Some(rule) => self.group.runs.step(rule, |at| self.fields.get(line, at)),
+            None => self.group.runs.pass(),
+        }
         if let Some(count) = self.group.counts.get_mut(record) {
             *count += 1;
         }
@@ -342,8 +365,7 @@ impl<'p> Reader<'p> {
         }
         for row in &layout.feeds {
             if row.when.iter().all(|(at, value)| self.fields.get(line, *at) == value.as_slice()) {
-                self.row(line, row, claims);
-                claims.end_row(row.table, self.group.head.record, self.line_no);
+                self.rows(line, row, claims);
             }
         }
         let fate = layout.dropped.map_or(Fate::Stored, Fate::Dropped);
@@ -382,6 +404,14 @@ impl<'p> Reader<'p> {
             self.has_header &= !is_header;
         }
         self.forget_context(record);
+        if self
+            .program
+            .records
+            .get(record)
+            .is_some_and(|layout| layout.run.as_ref().is_some_and(|run| !run.joins))
+        {
+            self.group.runs.interrupt();
+        }
         self.distrust_totals(Some(record));
         self.quarantine(self.line_no, record, field, kind);
     }
@@ -433,12 +463,41 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn row(&mut self, line: &[u8], row: &RowProgram, claims: &mut impl Claims) {
+    /// Makes the rows that a line makes in one table: one, or one for each piece or repetition.
+    fn rows(&mut self, line: &[u8], row: &RowProgram, claims: &mut impl Claims) {
+        let (record, line_no) = (self.group.head.record, self.line_no);
+        let mut one = |reader: &mut Self, turn: Turn<'_>| {
+            reader.row(line, row, turn, claims);
+            claims.end_row(row.table, record, line_no);
+        };
+        match row.each {
+            None => one(self, Turn::default()),
+            Some(Each::Pieces { at, width }) => {
+                for piece in self.fields.get(line, at).chunks(width.max(1)) {
+                    one(self, Turn { number: 0, piece });
+                }
+            }
+            Some(Each::Fields { at, stride, repeat }) => {
+                for number in 0..repeat {
+                    if !self.fields.get(line, at + number * stride).is_empty() {
+                        one(self, Turn { number, piece: &[] });
+                    }
+                }
+            }
+        }
+    }
+
+    fn row(&mut self, line: &[u8], row: &RowProgram, turn: Turn<'_>, claims: &mut impl Claims) {
         let (program, group, header, fields) = (self.program, &self.group, &self.header, &self.fields);
         for (column, output) in row.columns.iter().enumerate() {
             if let (Make::Count, Some(From::Count(record))) = (&output.make, output.from.first()) {
                 let count = group.counts.get(*record).copied().unwrap_or(0);
                 claims.value(row.table, column, Value::Int(i64::from(count)));
+                continue;
+            }
+            if matches!(output.make, Make::ClaimRun) {
+                let run = group.runs.current().map_or(Value::Null, |run| Value::Int(i64::from(run)));
+                claims.value(row.table, column, run);
                 continue;
             }
             let bytes = |from: &From| match from {
@@ -448,6 +507,8 @@ impl<'p> Reader<'p> {
                     let mut values = slots.iter().map(|slot| slot_value(&group.slots, header, *slot));
                     values.find(|value| !value.is_empty()).unwrap_or_default()
                 }
+                From::Each { at, stride } => fields.get(line, at + turn.number * stride),
+                From::Piece => turn.piece,
                 From::Count(_) | From::Nothing => [].as_slice(),
             };
             // No treatment takes more than two fields.
@@ -471,7 +532,7 @@ impl<'p> Reader<'p> {
             {
                 continue;
             }
-            self.row(&[], row, claims);
+            self.row(&[], row, Turn::default(), claims);
             claims.end_row(row.table, self.group.head.record, self.group.head.line);
         }
         let (slots, header) = (&self.group.slots, &self.header);
@@ -575,6 +636,13 @@ impl<'p> Reader<'p> {
                 record.is_none_or(|record| sums == Some(record) || record == total.stated_by);
         }
     }
+}
+
+/// For which repetition or piece a row is made.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turn<'l> {
+    number: usize,
+    piece: &'l [u8],
 }
 
 // Checked to be a number before; anything else counts as nothing and the totals differ.

@@ -6,34 +6,81 @@
 use catalog_model::Quotes;
 
 /// The fields of the present line.
+///
+/// A receipt's line ends in 31 day columns of which nearly all are empty: such a tail of equal fields is counted, not
+/// split.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     ranges: Vec<(u32, u32)>,
     arranged: Vec<(u32, u32)>,
+    /// Where the part begins that is not split yet; none where all is split.
+    rest: Option<usize>,
+    /// The first field and the number of fields of the tail, which is the unsplit rest.
+    tail: Option<(usize, usize)>,
 }
 
 impl Fields {
-    /// Splits `line`; false where it is longer than 4 GiB or a quoted item is not closed.
-    pub(crate) fn split(&mut self, line: &[u8], delimiter: u8, quotes: Quotes) -> bool {
+    /// Begins a line; false where it is longer than 4 GiB or a quoted item is not closed.
+    ///
+    /// Quoted lines are split at once; others by [`Fields::split_to`] and [`Fields::finish`].
+    pub(crate) fn begin(&mut self, line: &[u8], delimiter: u8, quotes: Quotes) -> bool {
         self.ranges.clear();
+        self.tail = None;
+        self.rest = None;
         if u32::try_from(line.len()).is_err() {
             return false;
         }
         match quotes {
             Quotes::Never => {
-                // Most fields of a receipt line are empty: looking at each byte beats searching for the next delimiter.
-                let mut start = 0;
-                for (end, byte) in line.iter().enumerate() {
-                    if *byte == delimiter {
-                        self.push(start, end);
-                        start = end + 1;
-                    }
-                }
-                self.push(start, line.len());
+                self.rest = Some(0);
                 true
             }
             Quotes::Optional => self.split_quoted(line, delimiter),
         }
+    }
+
+    /// Splits a whole line; false as in [`Fields::begin`].
+    pub(crate) fn split(&mut self, line: &[u8], delimiter: u8, quotes: Quotes) -> bool {
+        let is_split = self.begin(line, delimiter, quotes);
+        self.finish(line, delimiter, None);
+        is_split
+    }
+
+    /// Splits the first fields, as many as are needed to have `count`.
+    pub(crate) fn split_to(&mut self, line: &[u8], delimiter: u8, count: usize) {
+        if self.ranges.len() >= count {
+            return;
+        }
+        let Some(mut start) = self.rest else { return };
+        // Most fields of a receipt line are short: looking at each byte beats searching for the next delimiter.
+        for (end, byte) in line.iter().enumerate().skip(start) {
+            if *byte == delimiter {
+                self.push(start, end);
+                start = end + 1;
+                if self.ranges.len() == count {
+                    self.rest = Some(start);
+                    return;
+                }
+            }
+        }
+        self.push(start, line.len());
+        self.rest = None;
+    }
+
+    /// Splits what is left, but for a tail of equal fields that begins at `tail`: those are counted.
+    pub(crate) fn finish(&mut self, line: &[u8], delimiter: u8, tail: Option<usize>) {
+        self.split_to(line, delimiter, tail.unwrap_or(usize::MAX));
+        if let (Some(at), Some(start)) = (tail, self.rest) {
+            let rest = line.get(start..).unwrap_or_default();
+            self.tail = Some((at, memchr::memchr_iter(delimiter, rest).count() + 1));
+        }
+    }
+
+    /// The bytes of the tail, where the line has one that begins at field `at`.
+    pub(crate) fn tail<'l>(&self, line: &'l [u8], at: usize) -> Option<&'l [u8]> {
+        let (first, _) = self.tail?;
+        let start = self.rest.filter(|_| first == at)?;
+        line.get(start..)
     }
 
     fn split_quoted(&mut self, line: &[u8], delimiter: u8) -> bool {
@@ -67,7 +114,7 @@ impl Fields {
 
     /// The number of fields.
     pub(crate) fn len(&self) -> usize {
-        self.ranges.len()
+        self.tail.map_or(self.ranges.len(), |(first, count)| first + count)
     }
 
     /// The field at `at`, empty where there is none.
@@ -77,6 +124,13 @@ impl Fields {
 
     /// The bytes from field `at` over `count` fields, delimiters between them included.
     pub(crate) fn span<'l>(&self, line: &'l [u8], at: usize, count: usize) -> &'l [u8] {
+        if let Some((first, fields)) = self.tail
+            && at >= first
+        {
+            // A tail is only ever asked for as a whole.
+            let is_whole = at == first && count == fields;
+            return if is_whole { self.tail(line, at).unwrap_or_default() } else { &[] };
+        }
         let (Some((start, _)), Some((_, end))) =
             (self.ranges.get(at), self.ranges.get(at + count.max(1) - 1))
         else {
@@ -101,6 +155,45 @@ impl Fields {
     }
 }
 
+/// The fields of `bytes` that are not empty, each with its number; runs of empty fields are passed over eight at a time.
+pub(crate) fn filled(bytes: &[u8], delimiter: u8) -> Filled<'_> {
+    Filled { rest: bytes, delimiter, number: 0 }
+}
+
+/// See [`filled`].
+#[derive(Clone, Debug)]
+pub(crate) struct Filled<'b> {
+    rest: &'b [u8],
+    delimiter: u8,
+    number: usize,
+}
+
+impl<'b> Iterator for Filled<'b> {
+    type Item = (usize, &'b [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some((eight, rest)) = self.rest.split_first_chunk::<8>()
+            && *eight == [self.delimiter; 8]
+        {
+            self.rest = rest;
+            self.number += 8;
+        }
+        while let Some((byte, rest)) = self.rest.split_first()
+            && *byte == self.delimiter
+        {
+            self.rest = rest;
+            self.number += 1;
+        }
+        if self.rest.is_empty() {
+            return None;
+        }
+        let end = self.rest.iter().position(|byte| *byte == self.delimiter).unwrap_or(self.rest.len());
+        let (value, rest) = self.rest.split_at_checked(end)?;
+        self.rest = rest;
+        Some((self.number, value))
+    }
+}
+
 // A doubled quote stands for one; the pair stays in the range, since no field that is kept may contain a quote.
 fn closing_quote(line: &[u8], mut from: usize) -> Option<usize> {
     loop {
@@ -116,11 +209,12 @@ fn closing_quote(line: &[u8], mut from: usize) -> Option<usize> {
 mod tests {
     use catalog_model::Quotes;
 
-    use super::Fields;
+    use super::{Fields, filled};
 
     fn split(line: &str, quotes: Quotes) -> Option<Vec<String>> {
         let mut fields = Fields::default();
-        fields.split(line.as_bytes(), b',', quotes).then(|| {
+        fields.begin(line.as_bytes(), b',', quotes).then(|| {
+            fields.finish(line.as_bytes(), b',', None);
             (0..fields.len())
                 .map(|at| String::from_utf8_lossy(fields.get(line.as_bytes(), at)).into_owned())
                 .collect()
@@ -137,5 +231,23 @@ mod tests {
         assert_eq!(split("\"a\"\"b\"", Quotes::Optional), texts(&["a\"\"b"]));
         assert_eq!(split("\"a", Quotes::Optional), None);
         assert_eq!(split("\"a\"b,c", Quotes::Optional), None);
+    }
+
+    #[test]
+    fn a_tail_is_counted_and_its_filled_fields_are_found() {
+        let line = b"SI,12,,,1,,,,,,,,,,,,23,";
+        let mut fields = Fields::default();
+        assert!(fields.begin(line, b',', Quotes::Never));
+        fields.split_to(line, b',', 1);
+        fields.finish(line, b',', Some(3));
+        assert_eq!((fields.len(), fields.get(line, 1), fields.get(line, 2)), (18, &b"12"[..], &b""[..]));
+        assert_eq!(fields.span(line, 3, 15), b",1,,,,,,,,,,,,23,");
+        let found: Vec<_> = filled(fields.span(line, 3, 15), b',').collect();
+        assert_eq!(found, [(1, &b"1"[..]), (13, &b"23"[..])]);
+        // Too short for a tail: all of it is split.
+        assert!(fields.begin(b"SI,1", b',', Quotes::Never));
+        fields.finish(b"SI,1", b',', Some(3));
+        assert_eq!((fields.len(), fields.tail(b"SI,1", 3)), (2, None));
+        assert_eq!(filled(b"", b',').count() + filled(b",,,,,,,,,,,,", b',').count(), 0);
     }
 }

@@ -7,6 +7,7 @@ use catalog_model::{Catalogue, Column, ColumnKind, Encoding, Treatment};
 
 use super::dates;
 use super::program::Slot;
+use super::split::filled;
 
 /// A column's sources and how they become its value.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub(crate) enum From {
     FirstOf(Vec<Slot>),
     /// The number of records of a type in the group.
     Count(usize),
+    /// The repetition, for which the row is made, of a field that repeats at this distance.
+    Each { at: usize, stride: usize },
+    /// The piece, for which the row is made, of a field.
+    Piece,
     /// Nowhere: the value is null.
     Nothing,
 }
@@ -45,9 +50,13 @@ pub(crate) enum Make {
     Present,
     HasPiece(Vec<u8>),
     DaySet,
+    DayCharacters,
     DaysBetween,
     Age,
+    Product,
+    NoneOf(Vec<Vec<u8>>),
     Count,
+    ClaimRun,
     Surrogate,
     Constant(Arc<str>),
 }
@@ -99,8 +108,14 @@ impl Make {
             Treatment::Present => Self::Present,
             Treatment::HasPiece(piece) => Self::HasPiece(piece.as_bytes().to_vec()),
             Treatment::DaySet => Self::DaySet,
+            Treatment::DayCharacters => Self::DayCharacters,
             Treatment::DaysBetween => Self::DaysBetween,
             Treatment::Age => Self::Age,
+            Treatment::Product => Self::Product,
+            Treatment::NoneOf(values) => {
+                Self::NoneOf(values.iter().map(|value| value.as_bytes().to_vec()).collect())
+            }
+            Treatment::ClaimRun => Self::ClaimRun,
         }
     }
 
@@ -113,11 +128,12 @@ impl Make {
         scratch: &'a mut Vec<u8>,
     ) -> Value<'a> {
         let first = bytes.first().copied().unwrap_or_default();
-        if first.is_empty() && !matches!(self, Self::Present | Self::DaySet | Self::Constant(_)) {
+        if first.is_empty() && !matches!(self, Self::Present | Self::NoneOf(_) | Self::Constant(_)) {
             return Value::Null;
         }
         match self {
             Self::Text => text(first, encoding, scratch),
+            Self::Constant(value) => Value::Text(value),
             Self::Date => dates::date(first).map_or(Value::Null, |date| Value::Date(date.days())),
             Self::Month => {
                 dates::month_of(first).map_or(Value::Null, |month| Value::Date(month.first_day().days()))
@@ -137,11 +153,16 @@ impl Make {
                 _ => Value::Null,
             },
             Self::Lookup(table) => table.get(first).map_or(Value::Null, |found| Value::Text(found)),
+            // A feed without a field for the column does not know.
+            Self::Present if bytes.is_empty() => Value::Null,
             Self::Present => Value::Bool(bytes.iter().any(|bytes| !bytes.is_empty())),
             Self::HasPiece(piece) => {
                 Value::Bool(first.chunks(piece.len().max(1)).any(|candidate| candidate == piece.as_slice()))
             }
             Self::DaySet => day_set(first, delimiter),
+            Self::DayCharacters => day_characters(first),
+            Self::Product => product(first, bytes.get(1).copied().unwrap_or_default()),
+            Self::NoneOf(values) => Value::Bool(values.iter().all(|value| value != first)),
             Self::DaysBetween => days_between(first, bytes.get(1).copied().unwrap_or_default()),
             Self::Age => age(first, bytes.get(1).copied().unwrap_or_default()),
             // A ward without a code is no ward, not the facility itself.
@@ -153,9 +174,8 @@ impl Make {
                 }
                 Value::Key(scratch)
             }
-            Self::Constant(text) => Value::Text(text),
-            // Counts come from the group, not from bytes.
-            Self::Count => Value::Null,
+            // These come from the group, not from bytes.
+            Self::Count | Self::ClaimRun => Value::Null,
         }
     }
 }
@@ -210,13 +230,26 @@ pub(super) fn decimal5(bytes: &[u8]) -> Option<i64> {
 }
 
 fn day_set(bytes: &[u8], delimiter: u8) -> Value<'static> {
-    let mut days = 0_i32;
-    for (day, value) in bytes.split(|byte| *byte == delimiter).take(31).enumerate() {
-        if value.iter().any(|byte| (b'1'..=b'9').contains(byte)) {
-            days |= 1 << day;
-        }
-    }
-    if days == 0 { Value::Null } else { Value::Days(days) }
+    let counts =
+        filled(bytes, delimiter).filter(|(_, value)| value.iter().any(|byte| (b'1'..=b'9').contains(byte)));
+    days(counts.map(|(day, _)| day))
+}
+
+fn day_characters(bytes: &[u8]) -> Value<'static> {
+    let marked = bytes.iter().enumerate().filter(|(_, byte)| !matches!(byte, b'0' | b' '));
+    days(marked.map(|(day, _)| day))
+}
+
+// Bit 0 is the first day; 31 days leave the sign alone.
+fn days(days: impl Iterator<Item = usize>) -> Value<'static> {
+    let set = days.filter(|day| *day < 31).fold(0_i32, |set, day| set | 1 << day);
+    if set == 0 { Value::Null } else { Value::Days(set) }
+}
+
+fn product(first: &[u8], second: &[u8]) -> Value<'static> {
+    let whole = |bytes| decimal5(bytes).map(|scaled| scaled / 100_000);
+    let product = whole(first).zip(whole(second)).and_then(|(first, second)| first.checked_mul(second));
+    if second.is_empty() { Value::Null } else { product.map_or(Value::Null, Value::Int) }
 }
 
 fn days_between(from: &[u8], to: &[u8]) -> Value<'static> {
@@ -236,7 +269,7 @@ fn age(birth: &[u8], on: &[u8]) -> Value<'static> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Value, age, day_set, days_between, decimal5, part};
+    use super::{Value, age, day_characters, day_set, days_between, decimal5, part, product};
 
     #[test]
     fn decimals_are_scaled_to_five_places() {
@@ -256,8 +289,19 @@ mod tests {
     fn a_day_set_has_a_bit_for_each_day_with_a_count() {
         assert_eq!(day_set(b"1,,0,12,", b','), Value::Days(0b1001));
         assert_eq!(day_set(b",,,", b','), Value::Null);
+        assert_eq!(day_set(b",,,,,,,,,, ,1,00,,,,,,,,,,,,,,,,,,2", b','), Value::Days(1 << 11 | 1 << 30));
         let all = vec!["1"; 31].join(",");
         assert_eq!(day_set(all.as_bytes(), b','), Value::Days(0x7FFF_FFFF));
+    }
+
+    #[test]
+    fn a_character_for_each_day_and_products() {
+        assert_eq!(day_characters(b"0012 0"), Value::Days(0b1100));
+        assert_eq!(day_characters(b"0000"), Value::Null);
+        assert_eq!(product(b"52", b"2"), Value::Int(104));
+        assert_eq!(product(b"-10", b"3"), Value::Int(-30));
+        assert_eq!(product(b"52", b""), Value::Null);
+        assert_eq!(product(b"9999999999999", b"9999999999999"), Value::Null);
     }
 
     #[test]

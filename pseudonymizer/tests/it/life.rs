@@ -64,7 +64,7 @@ fn a_receipt_whose_opener_was_bad_comes_back_whole() {
     ok(&[
         "catalog",
         "add",
-        &world.mended("wrong", RE, "columns = [38]", "columns = [39]"),
+        &world.mended("wrong", RE, "columns = [36, 38]", "columns = [39, 40]"),
         "--env",
         &env,
         "--replace",
@@ -106,7 +106,7 @@ fn a_replay_that_is_killed_keeps_the_former_reading_until_the_new_one_counts() {
     ok(&[
         "catalog",
         "add",
-        &world.mended("wrong", RE, "columns = [38]", "columns = [39]"),
+        &world.mended("wrong", RE, "columns = [36, 38]", "columns = [39, 40]"),
         "--env",
         &env,
         "--replace",
@@ -126,7 +126,7 @@ fn a_replay_refuses_other_bytes_and_worse_layouts() {
     assert!(refused(&["ingest", &receipts, "--replay-quarantine", "--env", &env]).contains("misu ingest"));
     ok(&["ingest", &receipts, "--env", &env]);
     let snapshot = world.publish(&env);
-    let wrong = world.mended("wrong", RE, "columns = [38]", "columns = [39]");
+    let wrong = world.mended("wrong", RE, "columns = [36, 38]", "columns = [39, 40]");
     let taken = refused(&["catalog", "add", &wrong, "--env", &env]);
     assert!(taken.contains("--replace"), "{taken}");
     ok(&["catalog", "add", &wrong, "--env", &env, "--replace"]);
