@@ -34,6 +34,8 @@ kinds! {
     DeliveryRejected = "delivery-rejected",
     /// A delivery was read to its end.
     IngestFinished = "ingest-finished",
+    /// An edition of an official master was imported.
+    MasterImported = "master-imported",
     /// Linkage grouped the keys into persons.
     LinkFinished = "link-finished",
     /// A snapshot was committed.

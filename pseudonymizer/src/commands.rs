@@ -1,5 +1,7 @@
 //! The commands of `misu-ingest`.
 
+mod masters;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +46,11 @@ enum Command {
         delivery: PathBuf,
         #[command(flatten)]
         shared: Shared,
+    },
+    /// Official code masters.
+    Masters {
+        #[command(subcommand)]
+        command: masters::Masters,
     },
     /// Links every identity.
     Link {
@@ -118,6 +125,7 @@ impl Arguments {
         match self.command {
             Command::Init { env, demo_seed, buckets } => init(&env, demo_seed, buckets),
             Command::Ingest { delivery, shared } => ingest(&delivery, &shared),
+            Command::Masters { command } => command.run(),
             Command::Link { shared } => link(&shared),
             Command::Publish { shared } => publish(&shared),
             Command::Quality { shared, snapshot } => quality(&shared, snapshot.as_deref()),

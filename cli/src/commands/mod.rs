@@ -49,6 +49,11 @@ enum Command {
         #[command(flatten)]
         env: Env,
     },
+    /// Reads official code masters into the environment's catalogue.
+    Masters {
+        #[command(subcommand)]
+        command: Masters,
+    },
     /// Links every identity by person.
     Link {
         #[command(flatten)]
@@ -106,6 +111,25 @@ enum Command {
     },
 }
 
+/// What can be done with official code masters.
+#[derive(Subcommand)]
+enum Masters {
+    /// Imports editions of official masters, the older first; the same file twice changes nothing.
+    Import {
+        /// The files as published: b_*, z_*, s_*, y_*, t_*, c_*.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        env: Env,
+        /// The day from which the edition holds, where the file's name does not say it.
+        #[arg(long)]
+        edition: Option<String>,
+        /// The layout of the files.
+        #[arg(long, default_value = "master")]
+        layout: String,
+    },
+}
+
 /// The environment and how figures are printed.
 #[derive(Parser)]
 pub(crate) struct Env {
@@ -142,6 +166,14 @@ impl Arguments {
             Command::Ingest { delivery, env } => {
                 let mut arguments = vec!["ingest".to_owned(), delivery.display().to_string()];
                 arguments.extend(env.arguments());
+                ingest(&arguments)
+            }
+            Command::Masters { command: Masters::Import { files, env, edition, layout } } => {
+                let mut arguments = vec!["masters".to_owned(), "import".to_owned()];
+                arguments.extend(files.iter().map(|file| file.display().to_string()));
+                arguments.extend(env.arguments());
+                arguments.extend(["--layout".to_owned(), layout]);
+                arguments.extend(edition.into_iter().flat_map(|day| ["--edition".to_owned(), day]));
                 ingest(&arguments)
             }
             Command::Link { env } => ingest(&[vec!["link".to_owned()], env.arguments()].concat()),
