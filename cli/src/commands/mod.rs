@@ -2,6 +2,7 @@
 
 mod audit;
 mod doctor;
+mod quality;
 mod query;
 mod synth;
 
@@ -178,7 +179,7 @@ impl Arguments {
             }
             Command::Link { env } => ingest(&[vec!["link".to_owned()], env.arguments()].concat()),
             Command::Publish { env } => ingest(&[vec!["publish".to_owned()], env.arguments()].concat()),
-            Command::Quality { env, snapshot, html } => quality(&env, snapshot, html),
+            Command::Quality { env, snapshot, html } => quality::run(&env, snapshot.as_deref(), html),
             Command::Vet { ask, json, catalog, permit } => match (catalog, permit) {
                 (Some(catalog), Some(permit)) => ask.vet_offline(&catalog, &permit, json),
                 _ => ask.vet(json),
@@ -193,26 +194,4 @@ impl Arguments {
 
 fn ingest(arguments: &[String]) -> Result<ExitCode, Failure> {
     Program::Ingest.run(arguments).map(|()| ExitCode::SUCCESS)
-}
-
-fn quality(env: &Env, snapshot: Option<String>, html: Option<PathBuf>) -> Result<ExitCode, Failure> {
-    let mut arguments = vec!["quality".to_owned(), "--env".to_owned(), env.env.display().to_string()];
-    arguments.extend(snapshot.into_iter().flat_map(|id| ["--snapshot".to_owned(), id]));
-    let printed = Program::Ingest.output(&arguments)?;
-    if env.json {
-        screen::write(&printed);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let form = |_| Failure::Form { program: Program::Ingest.name(), what: "a quality report" };
-    let report: reports::quality::Quality = serde_json::from_slice(&printed).map_err(form)?;
-    match html {
-        None => screen::say(&reports::quality::text(&report, screen::language())),
-        Some(path) => {
-            let page = reports::quality::page(&report)
-                .map_err(|error| Failure::Fault(format!("the page cannot be made: {error}")))?;
-            std::fs::write(&path, page).map_err(crate::failure::io("write", &path))?;
-            screen::note(&format!("{}", path.display()));
-        }
-    }
-    Ok(ExitCode::SUCCESS)
 }

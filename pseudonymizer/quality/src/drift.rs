@@ -15,6 +15,8 @@ use crate::rows::{number, string};
 const USUAL: usize = 3;
 /// A table's rows may move by this share of the usual, in thousandths.
 const ROWS: u64 = 200;
+/// Where fewer rows are usual than these, a month says little.
+const FEW: u64 = 100;
 /// A column's share of empty values may move by this many thousandths.
 const NULLS: u64 = 50;
 /// Codes that a system does not have: more than one in a hundred deserves a look.
@@ -85,7 +87,11 @@ pub(crate) fn tables(deliveries: &[DeliveryProfile]) -> Result<Vec<TableMonth>, 
 /// What deserves a look, the gravest kinds first.
 pub(crate) fn remarks(deliveries: &[DeliveryProfile], drift: &[TableMonth]) -> Result<Vec<Remark>, Failure> {
     let mut remarks = missing_months(deliveries);
-    let moved = drift.iter().filter(|month| month.change.is_some_and(|change| change.unsigned_abs() > ROWS));
+    let is_moved = |month: &&TableMonth| {
+        let usual = month.usual.unwrap_or(0).max(month.rows);
+        usual >= FEW && month.change.is_some_and(|change| change.unsigned_abs() > ROWS)
+    };
+    let moved = drift.iter().filter(is_moved);
     remarks.extend(moved.map(|month| Remark {
         kind: RemarkKind::Rows,
         database: month.database.clone(),
@@ -164,7 +170,7 @@ fn nulls(deliveries: &[DeliveryProfile]) -> Result<Vec<Remark>, Failure> {
     let moved = (0..frame.height()).filter_map(|row| {
         let (share, usual) = (number(&frame, "share", row), some(&frame, "usual", row)?);
         let text = |column| string(&frame, column, row);
-        (share.abs_diff(usual) > NULLS).then(|| Remark {
+        (share.abs_diff(usual) > NULLS && number(&frame, "rows", row) >= FEW).then(|| Remark {
             kind: RemarkKind::Nulls,
             database: text("database"),
             month: text("month"),

@@ -6,8 +6,10 @@
 mod chart;
 mod page;
 pub mod profile;
+mod rows;
 mod summary;
 mod text;
+mod trend;
 mod words;
 
 use std::collections::BTreeMap;
