@@ -14,6 +14,7 @@ use pseudonymizer::formats::{Claims, FilePart, FileSummary, Program, Reader, Val
 use pseudonymizer::keying::{Identity, Keyer, Surrogates};
 
 mod changes;
+mod masters;
 mod mutations;
 mod packages;
 mod pipeline;
