@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::programs::Program;
-use crate::{demo, portal, screen};
+use crate::{demo, portal};
 
 pub(crate) use query::{Ask, Format, shown};
 pub(crate) use synth::{Synth, write as write_synthetic};

@@ -125,7 +125,8 @@ pub(super) fn rows(profile: &Profile) -> Rows<'_> {
     }
 }
 
-fn remark(remark: &Remark) -> RemarkRow<'_> {
+/// A remark in words.
+pub(super) fn remark(remark: &Remark) -> RemarkRow<'_> {
     let (found, beside) = (remark.found, remark.beside);
     let thousandths = |number: u64| format!("{}.{} %", number / 10, number % 10);
     let (ja, en) = match remark.kind {
