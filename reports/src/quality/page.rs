@@ -224,9 +224,13 @@ mod tests {
         let mut quality = sample();
         quality.profile = Some(profile());
         let page = page(&quality).unwrap();
-        for shown in
-            ["2,000行（前3か月の平均 4,000行）", "class=\"outside\"", "50.0 %", "大阪府", "T&#60;b&#62;"]
-        {
+        for shown in [
+            "2,000行（前月まで最大3か月の平均 4,000行）",
+            "class=\"outside\"",
+            "50.0 %",
+            "大阪府",
+            "T&#60;b&#62;",
+        ] {
             assert!(page.contains(shown), "{shown}: {page}");
         }
         assert!(!page.contains("<b>") && !page.contains("NaN"), "{page}");

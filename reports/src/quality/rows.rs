@@ -25,6 +25,7 @@ pub(super) struct Rows<'q> {
     pub(super) schemes: Vec<&'q str>,
     pub(super) deliveries: Vec<DeliveryRow<'q>>,
     pub(super) codes: Vec<CodeRow<'q>>,
+    pub(super) has_strange_codes: bool,
     pub(super) tables: Vec<TableRows<'q>>,
     pub(super) databases: Vec<(&'q str, &'q str)>,
     pub(super) prefectures: Vec<PrefectureRow<'q>>,
@@ -106,6 +107,7 @@ pub(super) struct AgeRow {
 /// What the page shows of `profile`.
 pub(super) fn rows(profile: &Profile) -> Rows<'_> {
     let remarks: Vec<RemarkRow<'_>> = profile.remarks.iter().map(remark).take(REMARKS).collect();
+    let codes = codes(&profile.deliveries);
     let (databases, prefectures) = prefectures(&profile.coverage.prefectures);
     Rows {
         more_remarks: profile.remarks.len() - remarks.len(),
@@ -116,7 +118,8 @@ pub(super) fn rows(profile: &Profile) -> Rows<'_> {
         faults: faults(&profile.deliveries),
         schemes: schemes(&profile.deliveries).into_iter().collect(),
         deliveries: deliveries(&profile.deliveries),
-        codes: codes(&profile.deliveries),
+        has_strange_codes: codes.iter().any(|row| row.is_remarkable),
+        codes,
         tables: tables(&profile.deliveries),
         databases,
         prefectures,
@@ -132,13 +135,13 @@ pub(super) fn remark(remark: &Remark) -> RemarkRow<'_> {
     let (ja, en) = match remark.kind {
         RemarkKind::MissingMonth => ("納品がありません".to_owned(), "no delivery for this month".to_owned()),
         RemarkKind::Rows => (
-            format!("{}行（前3か月の平均 {}行）", count(found), count(beside)),
-            format!("{} rows; {} on average of three months before", count(found), count(beside)),
+            format!("{}行（前月まで最大3か月の平均 {}行）", count(found), count(beside)),
+            format!("{} rows; {} on average of up to three months before", count(found), count(beside)),
         ),
         RemarkKind::Nulls => (
-            format!("空欄 {}（前3か月の平均 {}）", thousandths(found), thousandths(beside)),
+            format!("空欄 {}（前月まで最大3か月の平均 {}）", thousandths(found), thousandths(beside)),
             format!(
-                "{} empty; {} on average of three months before",
+                "{} empty; {} on average of up to three months before",
                 thousandths(found),
                 thousandths(beside)
             ),
