@@ -87,6 +87,7 @@ fn table(family: &Family, record: &str) -> Table {
         kind: if field.kind == FieldKind::Date { ColumnKind::Date } else { ColumnKind::String },
         from: Source(vec![FieldRef { record: record.to_owned(), field: field.key.clone() }]),
         treat: Treatment::Plain,
+        pick: None,
         domain: None,
         codes: None,
         unit: None,
