@@ -244,8 +244,11 @@ fn codes(deliveries: &[DeliveryProfile]) -> Vec<CodeRow<'_>> {
     columns.into_iter().map(row).collect()
 }
 
+/// Columns with their empty rows.
+type Nulls<'q> = Vec<(&'q str, u64)>;
+
 fn tables(deliveries: &[DeliveryProfile]) -> Vec<TableRows<'_>> {
-    let mut tables: BTreeMap<&str, (u64, Vec<(&str, u64)>)> = BTreeMap::new();
+    let mut tables: BTreeMap<&str, (u64, Nulls<'_>)> = BTreeMap::new();
     for (table, profile) in deliveries.iter().flat_map(|delivery| &delivery.tables) {
         let (rows, columns) = tables.entry(table).or_default();
         *rows += profile.rows;
@@ -256,14 +259,14 @@ fn tables(deliveries: &[DeliveryProfile]) -> Vec<TableRows<'_>> {
             }
         }
     }
-    let row = |(table, (rows, columns)): (_, (u64, Vec<(_, u64)>))| {
+    let tables = tables.into_iter().map(|(table, (rows, columns))| {
         let column = |(name, nulls): (_, u64)| {
             let width = (nulls * 100).checked_div(rows).unwrap_or(0);
             (name, count(nulls), share(nulls, rows), width)
         };
         TableRows { table, rows: count(rows), columns: columns.into_iter().map(column).collect() }
-    };
-    tables.into_iter().map(row).collect()
+    });
+    tables.collect()
 }
 
 type Names<'q> = Vec<(&'q str, &'q str)>;
