@@ -5,7 +5,7 @@
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/misu-target
 
-PROGRAMS = cli pseudonymizer engine-service engine-worker notebooks-gateway
+PROGRAMS = cli pseudonymizer pseudonymizer-quality engine-service engine-worker notebooks-gateway
 RELEASE = $(CARGO_TARGET_DIR)/release
 
 .PHONY: demo build test check bench deny clean-demo

@@ -40,6 +40,8 @@ kinds! {
     DeliveryRecalled = "delivery-recalled",
     /// The raw files of a delivery were deleted.
     DeliveryDeleted = "delivery-deleted",
+    /// An edition of an official master was imported.
+    MasterImported = "master-imported",
     /// Linkage grouped the keys into persons.
     LinkFinished = "link-finished",
     /// A snapshot was committed.

@@ -10,6 +10,8 @@ use crate::failure::Failure;
 pub(crate) enum Program {
     /// Reads identities.
     Ingest,
+    /// Counts what staged rows are like.
+    Quality,
     /// Holds permits and the record.
     Guard,
     /// Speaks HTTP.
@@ -21,6 +23,7 @@ impl Program {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ingest => "misu-ingest",
+            Self::Quality => "misu-quality",
             Self::Guard => "misu-guard",
             Self::Gateway => "misu-gateway",
         }

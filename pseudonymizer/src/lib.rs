@@ -9,5 +9,6 @@ pub mod claim;
 pub mod formats;
 pub mod keying;
 pub mod linkage;
+pub mod masters;
 pub mod pipeline;
 pub mod tables;

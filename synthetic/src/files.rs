@@ -33,6 +33,7 @@ pub(crate) struct Forms {
     pub(crate) certifications: FamilyTemplates,
     pub(crate) municipalities: FamilyTemplates,
     pub(crate) inhabitants: FamilyTemplates,
+    pub(crate) medical_areas: FamilyTemplates,
 }
 
 impl Forms {
@@ -51,6 +52,7 @@ impl Forms {
             certifications: family("care-certification")?,
             municipalities: family("public-municipality")?,
             inhabitants: family("public-population")?,
+            medical_areas: family("public-medical-area")?,
         })
     }
 }

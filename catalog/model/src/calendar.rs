@@ -27,6 +27,16 @@ impl Date {
         Some(Self(days_from_civil(year, month, day)))
     }
 
+    /// Reads a day of the form `2024-06-01`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (year, rest) = text.split_once('-')?;
+        let (month, day) = rest.split_once('-')?;
+        if (year.len(), month.len(), day.len()) != (4, 2, 2) {
+            return None;
+        }
+        Self::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+    }
+
     /// Takes a number of days since 1970-01-01.
     pub const fn from_days(days: i32) -> Self {
         Self(days)

@@ -128,8 +128,13 @@ struct Reading {
     records: BTreeMap<String, Vec<RecordLayout>>,
     folders: BTreeMap<String, String>,
     derived: BTreeMap<String, Derived>,
+    // Codes of official masters, by system; they join the system of that name.
+    imported: BTreeMap<String, CodeSystem>,
     errors: Vec<CatalogueError>,
 }
+
+/// Where the codes of imported masters lie.
+const IMPORTED: &str = "codes/imported/";
 
 impl Reading {
     fn file(&mut self, path: &str, text: &str) {
@@ -150,7 +155,8 @@ impl Reading {
     fn codes(&mut self, path: &str, text: &str) {
         let Some(system) = self.read::<CodeSystem>(path, text) else { return };
         let name = system.system.clone();
-        if self.catalogue.codes.insert(name.clone(), system).is_some() {
+        let systems = if path.starts_with(IMPORTED) { &mut self.imported } else { &mut self.catalogue.codes };
+        if systems.insert(name.clone(), system).is_some() {
             self.error(path, &name, Problem::Twice);
         }
     }
@@ -235,6 +241,13 @@ impl Reading {
             }
         }
         self.derive();
+        for (name, imported) in std::mem::take(&mut self.imported) {
+            match self.catalogue.codes.get_mut(&name) {
+                Some(system) => system.extend(imported),
+                None => drop(self.catalogue.codes.insert(name, imported)),
+            }
+        }
+        self.catalogue.codes.values_mut().for_each(CodeSystem::name_all);
         for folder in std::mem::take(&mut self.records).into_keys() {
             self.error(&folder, "record", Problem::Unknown("a file.toml in this folder".to_owned()));
         }

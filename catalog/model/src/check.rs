@@ -128,7 +128,7 @@ impl Findings<'_> {
             .collect();
         for record in &family.records {
             let is_used = feeds.iter().any(|(table, feed)| uses(table, feed, record.key()));
-            if record.dropped.is_none() && !is_used {
+            if record.dropped.is_none() && record.master.is_none() && !is_used {
                 let file = format!("layouts/{}", family.family);
                 self.push(
                     &file,
@@ -156,6 +156,16 @@ impl Findings<'_> {
         }
         if let Some(rule) = &record.item {
             self.item_rule(file, record, rule);
+        }
+        for field in record.master.iter().flat_map(|master| master.fields()) {
+            if record.field(field).is_none() {
+                self.unknown(file, record.key(), field);
+            }
+        }
+        if let Some(master) = &record.master
+            && !self.catalogue.codes.contains_key(&master.system)
+        {
+            self.unknown(file, record.key(), &master.system);
         }
         let of_run = record.run.iter().flat_map(|run| run.opens.iter().chain(&run.closes));
         let of_lines = record.kept.iter().map(|kept| &kept.field);

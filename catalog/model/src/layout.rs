@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::calendar::Month;
 use crate::class::Class;
+use crate::master::Master;
 use crate::names::Names;
 use crate::package::{ElementPath, ItemRule, Package};
 
@@ -244,6 +245,8 @@ pub struct RecordLayout {
     pub columns: Vec<usize>,
     /// Why no table keeps a record of this type, where none does.
     pub dropped: Option<String>,
+    /// How the record becomes a code, where it is one of an official master.
+    pub master: Option<Master>,
     /// Identity roles count only in records where this field has this value (SN of the medical insurance).
     #[serde(default)]
     pub roles_when: BTreeMap<String, String>,

@@ -18,6 +18,7 @@ mod fault;
 mod grant;
 mod layout;
 mod manifest;
+mod master;
 mod names;
 mod package;
 mod schema;
@@ -27,7 +28,7 @@ mod table;
 pub use calendar::{Date, Month, Period};
 pub use catalogue::{Catalogue, CatalogueError, Problem};
 pub use class::Class;
-pub use codes::{Code, CodeSystem};
+pub use codes::{Code, CodeSystem, Edition, Former};
 pub use delivery::{DELIVERY_FILE, DeliveredFile, DeliveryHead, DeliveryManifest};
 pub use fault::FaultKind;
 pub use grant::{Grant, Thresholds, Tier};
@@ -36,6 +37,7 @@ pub use layout::{
     Total, Validity, Width,
 };
 pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableEntry, Versions, WrappedKey};
+pub use master::Master;
 pub use names::Names;
 pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
 pub use schema::arrow_schema;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod doctor;
+mod quality;
 mod query;
 mod synth;
 
@@ -12,7 +13,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::programs::Program;
-use crate::{demo, portal, screen};
+use crate::{demo, portal};
 
 pub(crate) use query::{Ask, Format, shown};
 pub(crate) use synth::{Synth, write as write_synthetic};
@@ -51,6 +52,11 @@ enum Command {
         replay_quarantine: bool,
         #[command(flatten)]
         env: Env,
+    },
+    /// Reads official code masters into the environment's catalogue.
+    Masters {
+        #[command(subcommand)]
+        command: Masters,
     },
     /// Links every identity by person.
     Link {
@@ -140,6 +146,25 @@ impl Passed {
     }
 }
 
+/// What can be done with official code masters.
+#[derive(Subcommand)]
+enum Masters {
+    /// Imports editions of official masters, the older first; the same file twice changes nothing.
+    Import {
+        /// The files as published: b_*, z_*, s_*, y_*, t_*, c_*.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        env: Env,
+        /// The day from which the edition holds, where the file's name does not say it.
+        #[arg(long)]
+        edition: Option<String>,
+        /// The layout of the files.
+        #[arg(long, default_value = "master")]
+        layout: String,
+    },
+}
+
 /// The environment and how figures are printed.
 #[derive(Parser)]
 pub(crate) struct Env {
@@ -179,15 +204,23 @@ impl Arguments {
                 arguments.extend(env.arguments());
                 ingest(&arguments)
             }
+            Command::Masters { command: Masters::Import { files, env, edition, layout } } => {
+                let mut arguments = vec!["masters".to_owned(), "import".to_owned()];
+                arguments.extend(files.iter().map(|file| file.display().to_string()));
+                arguments.extend(env.arguments());
+                arguments.extend(["--layout".to_owned(), layout]);
+                arguments.extend(edition.into_iter().flat_map(|day| ["--edition".to_owned(), day]));
+                ingest(&arguments)
+            }
             Command::Link { env } => ingest(&[vec!["link".to_owned()], env.arguments()].concat()),
             Command::Publish { env } => ingest(&[vec!["publish".to_owned()], env.arguments()].concat()),
-            Command::Quality { env, snapshot, html } => quality(&env, snapshot, html),
             Command::Quarantine(passed) => passed.run("quarantine"),
             Command::Pipeline(passed) => passed.run("pipeline"),
             Command::Delivery(passed) => passed.run("delivery"),
             Command::Snapshots(passed) => passed.run("snapshots"),
             Command::Catalog(passed) => passed.run("catalog"),
             Command::Upgrade(passed) => passed.run("upgrade"),
+            Command::Quality { env, snapshot, html } => quality::run(&env, snapshot.as_deref(), html),
             Command::Vet { ask, json, catalog, permit } => match (catalog, permit) {
                 (Some(catalog), Some(permit)) => ask.vet_offline(&catalog, &permit, json),
                 _ => ask.vet(json),
@@ -202,26 +235,4 @@ impl Arguments {
 
 fn ingest(arguments: &[String]) -> Result<ExitCode, Failure> {
     Program::Ingest.run(arguments).map(|()| ExitCode::SUCCESS)
-}
-
-fn quality(env: &Env, snapshot: Option<String>, html: Option<PathBuf>) -> Result<ExitCode, Failure> {
-    let mut arguments = vec!["quality".to_owned(), "--env".to_owned(), env.env.display().to_string()];
-    arguments.extend(snapshot.into_iter().flat_map(|id| ["--snapshot".to_owned(), id]));
-    let printed = Program::Ingest.output(&arguments)?;
-    if env.json {
-        screen::write(&printed);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let form = |_| Failure::Form { program: Program::Ingest.name(), what: "a quality report" };
-    let report: reports::quality::Quality = serde_json::from_slice(&printed).map_err(form)?;
-    match html {
-        None => screen::say(&reports::quality::text(&report, screen::language())),
-        Some(path) => {
-            let page = reports::quality::page(&report)
-                .map_err(|error| Failure::Fault(format!("the page cannot be made: {error}")))?;
-            std::fs::write(&path, page).map_err(crate::failure::io("write", &path))?;
-            screen::note(&format!("{}", path.display()));
-        }
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 mod catalogue;
 mod delivery;
 mod ingest;
+mod masters;
 mod pipeline_run;
 mod quarantine;
 
@@ -53,6 +54,11 @@ enum Command {
         replay_quarantine: bool,
         #[command(flatten)]
         shared: Shared,
+    },
+    /// Official code masters.
+    Masters {
+        #[command(subcommand)]
+        command: masters::Masters,
     },
     /// Links every identity.
     Link {
@@ -180,6 +186,7 @@ impl Arguments {
             Command::Snapshots { command } => command.run(),
             Command::Catalog { command } => command.run(),
             Command::Upgrade { shared } => catalogue::upgrade(&shared),
+            Command::Masters { command } => command.run(),
             Command::Link { shared } => link(&shared),
             Command::Publish { shared } => publish(&shared),
             Command::Quality { shared, snapshot } => quality(&shared, snapshot.as_deref()),

@@ -76,6 +76,7 @@ pub fn quality(
         total: line_account(&total),
         deliveries,
         linkage: linkage_quality(link(environment)?),
+        profile: None,
     })
 }
 

@@ -19,6 +19,7 @@ mod changes;
 mod dpc;
 mod examples;
 mod life;
+mod masters;
 mod mutations;
 mod packages;
 mod pipeline;

@@ -5,8 +5,11 @@
 
 mod chart;
 mod page;
+pub mod profile;
+mod rows;
 mod summary;
 mod text;
+mod trend;
 mod words;
 
 use std::collections::BTreeMap;
@@ -31,6 +34,9 @@ pub struct Quality {
     pub deliveries: Vec<DeliveryQuality>,
     /// What linking found.
     pub linkage: LinkageQuality,
+    /// What the staged rows are like, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<profile::Profile>,
 }
 
 /// One delivery.
@@ -154,6 +160,7 @@ mod tests {
                 persons: 1_234,
                 schemes: vec![scheme("id1", 18_000, 1_300, 900), scheme("care", 200, 180, 20)],
             },
+            profile: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::chart::{self, Chart};
+use super::rows::{self, Rows};
 use super::summary::{self, Lines};
 use super::{LineAccount, Quality, words};
 use crate::number::{count, share};
@@ -21,6 +22,7 @@ pub fn page(quality: &Quality) -> Result<String, PageError> {
     let months = summary::by_month(quality);
     let page = Page {
         snapshot: quality.snapshot.as_deref(),
+        rows: quality.profile.as_ref().map(rows::rows),
         period: summary::period(quality),
         persons: count(quality.persons),
         deliveries: count(quality.deliveries.len() as u64),
@@ -49,6 +51,7 @@ pub fn page(quality: &Quality) -> Result<String, PageError> {
 #[template(path = "quality.html")]
 struct Page<'q> {
     snapshot: Option<&'q str>,
+    rows: Option<Rows<'q>>,
     period: Option<(&'q str, &'q str)>,
     persons: String,
     deliveries: String,
@@ -146,7 +149,56 @@ fn schemes(quality: &Quality) -> Vec<[String; 5]> {
 #[cfg(test)]
 mod tests {
     use super::page;
+    use crate::quality::profile::*;
     use crate::quality::tests::sample;
+
+    fn profile() -> Profile {
+        let month = |month: &str, rows, usual: Option<u64>, change| TableMonth {
+            database: "ndb".to_owned(),
+            table: "T<b>".to_owned(),
+            month: month.to_owned(),
+            rows,
+            usual,
+            change,
+        };
+        let remark = Remark {
+            kind: RemarkKind::Rows,
+            database: "ndb".to_owned(),
+            month: "2024-05".to_owned(),
+            table: "T<b>".to_owned(),
+            column: String::new(),
+            found: 2_000,
+            beside: 4_000,
+        };
+        let codes = CodeCheck { system: "drug".to_owned(), checked: 50, unknown: 25, expired: 0 };
+        let column = ColumnProfile { column: "c".to_owned(), nulls: 1, codes: Some(codes) };
+        let table = TableProfile { rows: 2_000, other_months: 3, columns: vec![column] };
+        let delivery = DeliveryProfile {
+            name: "ndb-2024-05".to_owned(),
+            database: "ndb".to_owned(),
+            month: "2024-05".to_owned(),
+            tables: [("T<b>".to_owned(), table)].into(),
+            faults: [("code".to_owned(), FaultCount { found: 2, consequences: 9 })].into(),
+            ..DeliveryProfile::default()
+        };
+        let prefecture = PrefectureCoverage {
+            database: "ndb".to_owned(),
+            code: "27".to_owned(),
+            ja: "大阪府".to_owned(),
+            en: "Osaka".to_owned(),
+            persons: 10,
+            population: Some(1_000),
+        };
+        Profile {
+            remarks: vec![remark],
+            deliveries: vec![delivery],
+            drift: vec![
+                month("2024-04", 4_000, None, None),
+                month("2024-05", 2_000, Some(4_000), Some(-500)),
+            ],
+            coverage: Coverage { month: None, prefectures: vec![prefecture], ages: Vec::new() },
+        }
+    }
 
     #[test]
     fn the_page_needs_nothing_else_and_runs_nothing() {
@@ -165,6 +217,23 @@ mod tests {
         quality.snapshot = Some("\"><i>".to_owned());
         let page = page(&quality).unwrap();
         assert!(!page.contains("<b>") && !page.contains("<i>"), "{page}");
+    }
+
+    #[test]
+    fn what_rows_are_like_is_shown_and_escaped() {
+        let mut quality = sample();
+        quality.profile = Some(profile());
+        let page = page(&quality).unwrap();
+        for shown in [
+            "2,000行（前月まで最大3か月の平均 4,000行）",
+            "class=\"outside\"",
+            "50.0 %",
+            "大阪府",
+            "T&#60;b&#62;",
+        ] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+        assert!(!page.contains("<b>") && !page.contains("NaN"), "{page}");
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! The quality report for a terminal.
 
 use super::summary::{self, Lines};
-use super::{Quality, words};
+use super::{Quality, rows, words};
 use crate::Language;
 use crate::grid::{Grid, Side, clean};
 use crate::number::{count, share};
+
+/// Remarks that a screen shows.
+const SCREEN: usize = 12;
 
 /// The report as text: totals, each database and month, quarantine by kind, linkage by scheme, rows by table.
 pub fn text(quality: &Quality, language: Language) -> String {
     let sections = [
         totals(quality, language),
         months(quality, language),
+        remarks(quality, language),
         reasons(quality, language),
         linkage(quality, language),
         tables(quality, language),
@@ -85,6 +89,26 @@ fn months(quality: &Quality, language: Language) -> String {
             count(cell.lines.quarantined),
             if cell.closes { language.pick("一致", "yes") } else { language.pick("不一致", "NO") }.to_owned(),
         ]);
+    }
+    grid.text()
+}
+
+/// What deserves a look, as far as a screen goes; the page and the JSON have more.
+fn remarks(quality: &Quality, language: Language) -> String {
+    let remarks = quality.profile.as_ref().map(|profile| profile.remarks.as_slice()).unwrap_or_default();
+    if remarks.is_empty() {
+        return String::new();
+    }
+    let mut grid = Grid::new([
+        (language.pick("年月", "month"), Side::Left),
+        (language.pick("気になる点", "what deserves a look"), Side::Left),
+        ("", Side::Left),
+    ]);
+    for row in remarks.iter().take(SCREEN).map(rows::remark) {
+        grid.row([row.month, row.place.as_str(), language.pick(&row.ja, &row.en)]);
+    }
+    if remarks.len() > SCREEN {
+        grid.row(["", "", &format!("… {}", count((remarks.len() - SCREEN) as u64))]);
     }
     grid.text()
 }

@@ -1,4 +1,4 @@
-//! Public facts: municipalities and their inhabitants.
+//! Public facts: municipalities, their inhabitants, and the secondary medical areas that they belong to.
 //!
 //! The invented persons are a sample of these inhabitants.
 
@@ -14,7 +14,7 @@ use crate::people::Sex;
 use crate::truth::Ledger;
 use crate::writer::{Line, WriteError};
 
-/// Writes both tables, once for all.
+/// Writes the tables, once for all.
 pub(super) fn write(
     books: Books<'_>,
     forms: &Forms,
@@ -24,6 +24,8 @@ pub(super) fn write(
     let draft = municipalities(books, forms)?;
     writer.plain_file(draft)?;
     let draft = inhabitants(books, forms, month)?;
+    writer.plain_file(draft)?;
+    let draft = medical_areas(books, forms, month)?;
     writer.plain_file(draft)?;
     writer.close()
 }
@@ -70,6 +72,30 @@ fn inhabitants<'t>(books: Books<'_>, forms: &'t Forms, month: Month) -> Result<D
                 }
             }
         }
+    }
+    Ok(draft)
+}
+
+/// The areas as they are, in force since the fiscal year before the first month.
+fn medical_areas<'t>(books: Books<'_>, forms: &'t Forms, month: Month) -> Result<Draft<'t>, SynthError> {
+    let family = &forms.medical_areas;
+    let mut draft = Draft::new("medical_area.csv".to_owned(), family.family());
+    let template = family.record("row")?;
+    draft.header.push(heading(template));
+    let from = format!("{}0401", month.fiscal_year() - 1);
+    for place in &books.world.municipalities {
+        let prefecture = books.world.prefecture(place.prefecture);
+        // The first municipality of an area gives it its name.
+        let seat = books.world.municipalities.iter().find(|other| other.area == place.area);
+        let name = seat.map_or_else(String::new, |seat| format!("{}医療圏", seat.name));
+        let mut line = Line::new(template);
+        line.set("municipality", &place.code)?
+            .set("medical_area", &place.area)?
+            .set("name", &name)?
+            .set("prefecture", prefecture.map_or("", |place| place.code.as_str()))?
+            .set("valid_from", &from)?
+            .set("valid_to", "99999999")?;
+        draft.groups.push(of_nobody(line)?);
     }
     Ok(draft)
 }

@@ -1,0 +1,102 @@
+//! Records that were read before: claims with the same unique surrogate, over all deliveries.
+//!
+//! Of two the one in the earlier file, then on the earlier line, is the first, as publishing decides it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array, UInt64Array};
+use polars::prelude::{
+    DataFrame, IntoLazy as _, LazyFrame, SortMultipleOptions, UnionArgs, col, concat, len, lit,
+};
+
+use crate::bridge;
+use crate::failure::Failure;
+use crate::files;
+use crate::rows::number;
+
+/// What one delivery's records come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Records {
+    /// Records.
+    pub(crate) records: u64,
+    /// Those that were read before.
+    pub(crate) repeated: u64,
+    /// Their stored lines.
+    pub(crate) repeated_lines: u64,
+}
+
+/// Counts for each delivery, given the folders of its parts; deliveries are in the order in which publishing ranks them.
+pub(crate) fn count(deliveries: &[Vec<PathBuf>]) -> Result<Vec<Records>, Failure> {
+    let mut sums = vec![Records::default(); deliveries.len()];
+    let mut frames: Vec<LazyFrame> = Vec::new();
+    for (delivery, (parts, sum)) in (0_u32..).zip(deliveries.iter().zip(&mut sums)) {
+        for part in parts {
+            let path = part.join("claims.parquet");
+            files::each_batch(&path, &["file", "line", "lines", "identity", "unique", "void"], |batch| {
+                sum.records += batch.num_rows() as u64;
+                frames.push(keyed(batch, delivery)?.lazy());
+                Ok(())
+            })?;
+        }
+    }
+    if frames.is_empty() {
+        return Ok(sums);
+    }
+    let order = ["delivery", "file", "line"];
+    let again = concat(frames, UnionArgs::default())?
+        .filter(len().over([col("high"), col("low")])?.gt(lit(1_u32)))
+        .sort_by_exprs(
+            ["high", "low"].into_iter().chain(order).map(col).collect::<Vec<_>>(),
+            SortMultipleOptions::default(),
+        )
+        .collect()?;
+    let mut last = None;
+    for row in 0..again.height() {
+        let key = (number(&again, "high", row), number(&again, "low", row));
+        if last.replace(key) != Some(key) {
+            continue;
+        }
+        let delivery = usize::try_from(number(&again, "delivery", row)).unwrap_or(usize::MAX);
+        if let Some(sum) = sums.get_mut(delivery) {
+            sum.repeated += 1;
+            sum.repeated_lines += number(&again, "lines", row);
+        }
+    }
+    Ok(sums)
+}
+
+/// The claims of a batch that can be told apart: the surrogate as two numbers, the place and the number of lines.
+fn keyed(batch: &RecordBatch, delivery: u32) -> Result<DataFrame, Failure> {
+    let empty = || Arc::new(UInt64Array::from(Vec::<u64>::new())) as ArrayRef;
+    let column = |name: &str| batch.column_by_name(name).map_or_else(empty, Arc::clone);
+    let (uniques, identities, voids) = (column("unique"), column("identity"), column("void"));
+    let (uniques, voids) = (uniques.as_fixed_size_binary_opt(), voids.as_boolean_opt());
+    let mut rows = Vec::new();
+    let mut halves: (Vec<u64>, Vec<u64>) = Default::default();
+    for row in 0..batch.num_rows() {
+        let unique = uniques.filter(|uniques| uniques.is_valid(row)).map(|uniques| uniques.value(row));
+        let is_void = voids.is_some_and(|voids| voids.value(row));
+        if let Some((high, low)) = unique.and_then(split).filter(|_| !is_void && identities.is_valid(row)) {
+            rows.push(u32::try_from(row).unwrap_or(u32::MAX));
+            halves.0.push(high);
+            halves.1.push(low);
+        }
+    }
+    let rows = UInt32Array::from(rows);
+    let taken = |name: &str| arrow::compute::take(&column(name), &rows, None);
+    let columns: [(&str, ArrayRef); 6] = [
+        ("high", Arc::new(UInt64Array::from(halves.0))),
+        ("low", Arc::new(UInt64Array::from(halves.1))),
+        ("delivery", Arc::new(UInt32Array::from(vec![delivery; rows.len()]))),
+        ("file", taken("file")?),
+        ("line", taken("line")?),
+        ("lines", taken("lines")?),
+    ];
+    bridge::frame(&RecordBatch::try_from_iter(columns)?)
+}
+
+fn split(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (high, low) = bytes.split_at_checked(8)?;
+    Some((u64::from_le_bytes(high.try_into().ok()?), u64::from_le_bytes(low.try_into().ok()?)))
+}

@@ -1,0 +1,195 @@
+//! An edition of a master, merged with those before it.
+//!
+//! A code has one present meaning and, with their dates, those that it had before. When an edition gives a code another
+//! name or other facts, the meaning before ends on the day before the change. When it leaves a code out that was in
+//! force, the code ends on the day before the edition. What a master says itself (廃止年月日) comes first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use catalog_model::{Code, CodeSystem, Date, Edition, Former};
+
+/// What a master says about one code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Official name.
+    pub ja: String,
+    /// Further facts.
+    pub attributes: BTreeMap<String, String>,
+    /// The day on which the code was first listed, where the master says so.
+    pub listed: Option<Date>,
+    /// The day from which the entry, as it stands, holds.
+    pub changed: Option<Date>,
+    /// The last day on which it holds; none while it is in force.
+    pub to: Option<Date>,
+}
+
+/// What an edition changed in a code system.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Entries of the edition.
+    pub entries: u64,
+    /// Codes that were not known.
+    pub new: u64,
+    /// Codes with another name, other facts or another last day.
+    pub changed: u64,
+    /// Codes that ended because the edition leaves them out.
+    pub ended: u64,
+}
+
+/// Merges `entries`, the edition `head`, into what is known. Codes that are left out end only where the edition was
+/// read whole.
+pub(super) fn merge(
+    mut known: CodeSystem,
+    head: Edition,
+    entries: BTreeMap<String, Entry>,
+    is_whole: bool,
+) -> (CodeSystem, Change) {
+    let mut change = Change { entries: entries.len() as u64, ..Change::default() };
+    let before = known.editions.iter().map(|edition| edition.date).rfind(|date| *date < head.date);
+    let mut codes: BTreeMap<String, Code> =
+        known.codes.into_iter().map(|code| (code.code.clone(), code)).collect();
+    let present: BTreeSet<String> = entries.keys().cloned().collect();
+    for (code, entry) in entries {
+        match codes.get_mut(&code) {
+            None => {
+                change.new += 1;
+                codes.insert(code.clone(), fresh(code, entry, before, head.date));
+            }
+            Some(known) => change.changed += u64::from(update(known, entry, head.date)),
+        }
+    }
+    if is_whole {
+        let last = head.date.plus_days(-1);
+        for code in codes.values_mut().filter(|code| !present.contains(&code.code) && code.to.is_none()) {
+            code.to = Some(code.from.map_or(last, |from| from.max(last)));
+            change.ended += 1;
+        }
+    }
+    known.editions.retain(|edition| edition.date != head.date);
+    known.editions.push(head);
+    known.codes = codes.into_values().collect();
+    (known, change)
+}
+
+/// A code that no edition had: listed on the master's day; otherwise, in a later edition, from its change or from the
+/// edition on. The first edition alone does not say since when its codes hold.
+fn fresh(code: String, entry: Entry, before: Option<Date>, edition: Date) -> Code {
+    let since = |before: Date| entry.changed.filter(|changed| *changed > before).unwrap_or(edition);
+    let from = entry.listed.or_else(|| before.map(since));
+    Code {
+        code,
+        ja: entry.ja,
+        en: String::new(),
+        attributes: entry.attributes,
+        from,
+        to: entry.to,
+        former: Vec::new(),
+    }
+}
+
+/// Says whether the entry changed the code.
+fn update(known: &mut Code, entry: Entry, edition: Date) -> bool {
+    let is_same_meaning = known.ja == entry.ja && known.attributes == entry.attributes;
+    if is_same_meaning {
+        let is_changed = known.to != entry.to;
+        known.to = entry.to;
+        return is_changed;
+    }
+    let after = |day: Date| known.from.is_none_or(|from| day > from);
+    let from = entry.changed.filter(|changed| after(*changed)).unwrap_or(edition);
+    // The same edition again, corrected: the meaning of that edition is replaced.
+    if after(from) {
+        let last = from.plus_days(-1);
+        known.former.push(Former {
+            ja: std::mem::take(&mut known.ja),
+            attributes: std::mem::take(&mut known.attributes),
+            from: known.from,
+            to: Some(known.to.map_or(last, |to| to.min(last))),
+        });
+        known.from = Some(from);
+    }
+    known.ja = entry.ja;
+    known.attributes = entry.attributes;
+    known.to = entry.to;
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::Names;
+
+    use super::*;
+
+    fn day(text: &str) -> Date {
+        Date::parse(text).unwrap()
+    }
+
+    fn system() -> CodeSystem {
+        CodeSystem {
+            system: "x".to_owned(),
+            name: Names { ja: "x".to_owned(), en: "x".to_owned() },
+            source: "x".to_owned(),
+            closed: false,
+            editions: Vec::new(),
+            codes: Vec::new(),
+        }
+    }
+
+    fn edition(known: CodeSystem, date: &str, rows: &[(&str, &str, &str)]) -> (CodeSystem, Change) {
+        let entries = rows.iter().map(|(code, ja, to)| {
+            let entry = Entry {
+                ja: (*ja).to_owned(),
+                attributes: BTreeMap::new(),
+                listed: None,
+                changed: None,
+                to: Date::parse(to),
+            };
+            ((*code).to_owned(), entry)
+        });
+        let head = Edition {
+            date: day(date),
+            file: "f".to_owned(),
+            blake3: format!("{date}{rows:?}"),
+            codes: rows.len() as u64,
+        };
+        merge(known, head, entries.collect(), true)
+    }
+
+    #[test]
+    fn a_newer_edition_ends_what_the_older_said() {
+        let (known, first) =
+            edition(system(), "2022-04-01", &[("1", "a", ""), ("2", "b", ""), ("3", "c", "")]);
+        assert_eq!(first, Change { entries: 3, new: 3, changed: 0, ended: 0 });
+        let rows = [("1", "a", ""), ("2", "B", ""), ("4", "d", "2030-03-31")];
+        let (known, second) = edition(known, "2024-06-01", &rows);
+        assert_eq!(second, Change { entries: 3, new: 1, changed: 1, ended: 1 });
+        let spans: Vec<_> = known
+            .codes
+            .iter()
+            .map(|code| (code.code.as_str(), code.from, code.to, code.former.len()))
+            .collect();
+        let from = Some(day("2024-06-01"));
+        let expected = [
+            ("1", None, None, 0),
+            ("2", from, None, 1),
+            ("3", None, Some(day("2024-05-31")), 0),
+            ("4", from, Some(day("2030-03-31")), 0),
+        ];
+        assert_eq!(spans, expected);
+        assert_eq!(known.codes[1].former[0].to, Some(day("2024-05-31")));
+        assert!(known.codes[1].holds_on(day("2023-01-01")) && !known.codes[3].holds_on(day("2023-01-01")));
+        let (again, third) = edition(known.clone(), "2024-06-01", &rows);
+        assert_eq!(third, Change { entries: 3, ..Change::default() });
+        assert_eq!((again.codes, again.editions), (known.codes, known.editions));
+    }
+
+    #[test]
+    fn the_same_edition_corrected_leaves_no_former_meaning() {
+        let (known, _) = edition(system(), "2022-04-01", &[("1", "a", "")]);
+        let (known, _) = edition(known, "2024-06-01", &[("1", "b", "")]);
+        let (known, change) = edition(known, "2024-06-01", &[("1", "c", "")]);
+        assert_eq!(change.changed, 1);
+        assert_eq!((known.codes[0].ja.as_str(), known.codes[0].former.len()), ("c", 1));
+        assert_eq!(known.editions.len(), 2);
+    }
+}
