@@ -64,3 +64,15 @@ impl Program {
         Err(Failure::Ended { program: self.name(), code })
     }
 }
+
+/// How this program is called from a shell: by its name where the path leads to it, otherwise by where it lies.
+pub(crate) fn called() -> String {
+    let Ok(this) = std::env::current_exe() else { return "misu".to_owned() };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_found = std::env::split_paths(&path)
+        .map(|folder| folder.join("misu"))
+        .find(|candidate| candidate.is_file())
+        .and_then(|candidate| candidate.canonicalize().ok())
+        .is_some_and(|candidate| candidate == this);
+    if is_found { "misu".to_owned() } else { this.display().to_string() }
+}

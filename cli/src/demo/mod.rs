@@ -17,7 +17,7 @@ use crate::ask::Guard;
 use crate::commands::{Format, shown};
 use crate::failure::{Failure, io};
 use crate::portal::{self, Running, Streams};
-use crate::programs::Program;
+use crate::programs::{self, Program};
 use crate::screen;
 use questions::{QUESTIONS, REFUSED_QUESTION};
 use summary::Summary;
@@ -69,7 +69,8 @@ impl Demo {
             let running = Running::start(&env, &self.listen, Streams::Files)?;
             running.announce();
             running.leave(&env)?;
-            screen::say(&format!("  it goes on; end it with: misu serve --stop --env {}", env.display()));
+            let misu = programs::called();
+            screen::say(&format!("  it goes on; end it with: {misu} serve --stop --env {}", env.display()));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -190,13 +191,13 @@ fn ask_questions(env: &Path) -> Result<(), Failure> {
 }
 
 fn where_next(env: &Path) {
-    let env = env.display();
+    let (env, misu) = (env.display(), programs::called());
     heading("Where to look next");
     screen::say(&format!(
-        "  misu query --env {env} \"SELECT sex, count(DISTINCT person_id) FROM person GROUP BY sex\"\n  \
-         misu quality --env {env}            what became of every delivered line\n  \
-         misu audit verify --env {env}       the record of what was asked\n  \
-         misu doctor --env {env}"
+        "  {misu} query --env {env} \"SELECT sex, count(DISTINCT person_id) FROM person GROUP BY sex\"\n  \
+         {misu} quality --env {env}            what became of every delivered line\n  \
+         {misu} audit verify --env {env}       the record of what was asked\n  \
+         {misu} doctor --env {env}"
     ));
 }
 
