@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use catalog_model::{Catalogue, CatalogueError};
 
@@ -27,11 +28,16 @@ pub(crate) const ROOMS: [&str; 11] = [
     "workspaces",
 ];
 
+/// A catalogue behind the digest of its files.
+type Parsed = (String, Arc<Catalogue>);
+
 /// An open environment.
 #[derive(Clone, Debug)]
 pub struct Environment {
     root: PathBuf,
     config: Config,
+    // The catalogue that was read last, by its digest: many deliveries are taken in under one.
+    parsed: Arc<Mutex<Option<Parsed>>>,
 }
 
 /// Why an environment cannot be made or opened.
@@ -94,7 +100,7 @@ impl Environment {
         for room in ROOMS {
             make_dir(&root.join(room))?;
         }
-        let environment = Self { root: root.to_owned(), config };
+        let environment = Self { root: root.to_owned(), config, parsed: Arc::default() };
         keys::create(&environment.room("keys"), environment.config.demo_seed)?;
         let signer = snapshots::public_key(&environment.key(KeyRole::Manifest)?)?;
         keys::publish_signer(&environment.room("keys"), &signer)?;
@@ -125,12 +131,12 @@ impl Environment {
         // Paths into the environment go to other programs and to libraries that know no working directory.
         let root =
             root.canonicalize().map_err(|source| EnvironmentError::Io { path: root.to_owned(), source })?;
-        Ok(Self { root, config })
+        Ok(Self { root, config, parsed: Arc::default() })
     }
 
     /// The environment in `root` as `config` says it is; for the upgrade, which makes it so.
     pub(crate) fn with_config(root: &Path, config: Config) -> Self {
-        Self { root: root.to_owned(), config }
+        Self { root: root.to_owned(), config, parsed: Arc::default() }
     }
 
     /// The directory.
@@ -190,7 +196,7 @@ impl Environment {
     /// # Errors
     ///
     /// A file cannot be read, or the catalogue has errors.
-    pub fn catalogue(&self) -> Result<(Catalogue, String), EnvironmentError> {
+    pub fn catalogue(&self) -> Result<(Arc<Catalogue>, String), EnvironmentError> {
         let files = self.catalogue_files()?;
         let mut digest = blake3::Hasher::new_derive_key("misu 2026-11 catalogue files");
         for (path, text) in &files {
@@ -199,9 +205,16 @@ impl Environment {
                 digest.update(part);
             }
         }
+        let digest = digest.finalize().to_hex().to_string();
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, catalogue)) = parsed.as_ref().filter(|(known, _)| *known == digest) {
+            return Ok((Arc::clone(catalogue), digest));
+        }
         let catalogue = Catalogue::parse(files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
             .map_err(EnvironmentError::Catalogue)?;
-        Ok((catalogue, digest.finalize().to_hex().to_string()))
+        let catalogue = Arc::new(catalogue);
+        *parsed = Some((digest.clone(), Arc::clone(&catalogue)));
+        Ok((catalogue, digest))
     }
 
     /// Takes the environment for one writer; the lock ends when the value is dropped or the process dies.

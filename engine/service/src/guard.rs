@@ -16,7 +16,7 @@ use crate::{describe, query};
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
     pub(crate) environment: Environment,
-    pub(crate) catalogue: Catalogue,
+    pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) catalogue_files: Vec<(String, String)>,
     pub(crate) permits: Permits,
     pub(crate) log: Log,

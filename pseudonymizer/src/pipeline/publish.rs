@@ -109,7 +109,7 @@ pub fn publish(
 
 struct Publisher<'a> {
     environment: &'a Environment,
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
     catalogue_digest: String,
     deliveries: Vec<DeliveryRecord>,
     parts: Vec<PartName>,
