@@ -50,19 +50,20 @@ impl KeyDomain {
                 Some(Self { kind: KeyKind::Text, values: values.collect() })
             }
             Domain::Months => Some(Self::months(period)),
-            Domain::Flag => {
-                let value = |code: &str, ja: &str, en: &str| DomainValue {
-                    code: code.to_owned(),
-                    days: None,
-                    ja: ja.to_owned(),
-                    en: en.to_owned(),
-                };
-                Some(Self {
-                    kind: KeyKind::Flag,
-                    values: vec![value("true", "はい", "yes"), value("false", "いいえ", "no")],
-                })
-            }
+            Domain::Flag => Some(Self::flag()),
         }
+    }
+
+    /// Yes and no.
+    pub(crate) fn flag() -> Self {
+        let value = |code: &str, ja: &str, en: &str| DomainValue {
+            code: code.to_owned(),
+            days: None,
+            ja: ja.to_owned(),
+            en: en.to_owned(),
+        };
+        let values = vec![value("true", "はい", "yes"), value("false", "いいえ", "no")];
+        Self { kind: KeyKind::Flag, values }
     }
 
     /// The months of a period.

@@ -8,6 +8,7 @@ use datafusion_expr::expr::ScalarFunction;
 
 use super::{identity, predicate};
 use crate::functions::{self, Argument, Function};
+use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, Relation};
 
@@ -32,14 +33,9 @@ pub(crate) fn fact(
             .map_err(|refusal| refusal.at(judge.places.word(name)))?;
     }
     let is_text = (function.udf)().return_type(&[]).is_ok_and(|kind| kind == DataType::Utf8);
-    Ok(ColumnFact {
-        class: Class::Quasi,
-        is_unit: false,
-        kind: if is_text { DataType::Utf8 } else { DataType::Date32 },
-        domain: (function.domain)(&literals, judge.grant.period),
-        measure: None,
-        origin: None,
-    })
+    let kind = if is_text { DataType::Utf8 } else { DataType::Date32 };
+    let domain = (function.domain)(&literals, judge.grant.period);
+    Ok(ColumnFact { domain, ..ColumnFact::made(Label::of(Class::Quasi), kind) })
 }
 
 fn check(
@@ -59,7 +55,7 @@ fn check(
                 return refuse(format!("the first argument of {name} is a birth date column"));
             };
             let fact = judge.column(column, schema, relation)?;
-            if fact.class != Class::Exact || fact.kind != DataType::Date32 {
+            if fact.class() != Class::Exact || fact.kind != DataType::Date32 {
                 return refuse(format!("the first argument of {name} is a birth date column"));
             }
             Ok(())
