@@ -7,11 +7,18 @@
 //! What is not here yet is said in `docs/security.md`: dominance, interval audit, and comparison with what was
 //! released before.
 
+mod check;
+mod family;
 mod format;
+mod primary;
+mod protect;
 mod release;
+mod rounding;
 mod rules;
 mod shape;
 mod table;
 
+pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
 pub use release::{Release, Withheld, release};
+pub use rounding::{Rounded, Rounding, RoundingMode};
 pub use shape::{KeyLabel, KeyShape, OutputKind, OutputShape, Shape};
