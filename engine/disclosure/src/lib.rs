@@ -10,6 +10,7 @@
 mod check;
 mod family;
 mod format;
+mod ledger;
 mod primary;
 mod protect;
 mod release;
@@ -19,6 +20,7 @@ mod shape;
 mod table;
 
 pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
+pub use ledger::{Cohort, Ledger, LedgerEntry};
 pub use release::{Release, Withheld, release};
 pub use rounding::{Rounded, Rounding, RoundingMode};
 pub use shape::{KeyLabel, KeyShape, OutputKind, OutputShape, Shape};

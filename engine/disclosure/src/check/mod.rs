@@ -19,6 +19,7 @@ use crate::check::read::{At, Tables};
 use crate::family::CellNo;
 use crate::primary::{self, Reason};
 use crate::protect::{self, Audited, Interval};
+use crate::rounding::Rounded;
 
 pub use read::Malformed;
 
@@ -95,6 +96,13 @@ pub fn check_table(
     let form: TableForm = serde_json::from_str(text).map_err(|error| Malformed::Json(error.to_string()))?;
     let rules = pack(form.rules.as_deref())
         .ok_or_else(|| Malformed::Rules(form.rules.clone().unwrap_or_default()))?;
+    // A table that is rounded is suppressed up to the edge of a bin, so that no shown bin is cut by the threshold.
+    let rules = match form.rounding {
+        Some(rounding) if !options.audit_only && rounding.of == Rounded::All => {
+            CellRules { persons: rounding.threshold(rules.persons), ..rules }
+        }
+        _ => rules,
+    };
     let tables = Tables::read(&form)?;
     let reasons = primary::sensitive(&tables.family, &rules);
     let sensitive: BTreeSet<CellNo> = reasons.keys().copied().collect();

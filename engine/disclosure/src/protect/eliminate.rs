@@ -104,17 +104,17 @@ impl Vectors {
 }
 
 /// What the cells shown so far tell, in echelon form: rows by their first innermost cell, which stands in them once.
-#[derive(Default)]
-struct Known(BTreeMap<CellNo, Vector>);
+#[derive(Debug, Default)]
+pub(crate) struct Known(BTreeMap<CellNo, Vector>);
 
 impl Known {
-    fn show(&mut self, vector: &Vector) {
+    pub(crate) fn show(&mut self, vector: &Vector) {
         let reduced = self.reduced(vector.clone());
         self.add(reduced);
     }
 
     /// What is new in a vector.
-    fn reduced(&self, vector: Vector) -> Vector {
+    pub(crate) fn reduced(&self, vector: Vector) -> Vector {
         let (mut open, mut left) = (vector, Vector::new());
         while let Some((at, factor)) = open.pop_first() {
             match self.0.get(&at) {

@@ -16,6 +16,9 @@ mod tests;
 mod widen;
 mod witness;
 
+pub(crate) use eliminate::Known;
+pub(crate) use field::Residue;
+
 use std::collections::BTreeSet;
 
 use catalog_model::CellRules;
