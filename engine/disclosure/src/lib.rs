@@ -7,12 +7,21 @@
 //! What is not here yet is said in `docs/security.md`: dominance, interval audit, and comparison with what was
 //! released before.
 
+mod check;
+mod family;
 mod format;
+mod ledger;
 mod post;
+mod primary;
+mod protect;
 mod release;
+mod rounding;
 mod rules;
 mod shape;
 mod table;
 
+pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
+pub use ledger::{Cohort, Ledger, LedgerEntry};
 pub use release::{Release, Withheld, release};
+pub use rounding::{Rounded, Rounding, RoundingMode};
 pub use shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};
