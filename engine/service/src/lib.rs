@@ -6,12 +6,15 @@
 
 mod describe;
 mod guard;
+mod metadata;
+mod offline;
 mod permits;
 mod query;
 mod server;
 mod worker;
 
 pub use guard::{Guard, GuardError};
+pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};

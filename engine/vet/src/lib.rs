@@ -9,6 +9,7 @@
 
 mod domain;
 mod functions;
+mod metadata;
 mod places;
 mod plan;
 mod refusal;
@@ -20,6 +21,7 @@ mod vet;
 
 pub use domain::{DomainValue, KeyDomain, KeyKind};
 pub use functions::{FunctionDoc, documentation, registered};
+pub use metadata::{MetadataTable, metadata};
 pub use plan::{KeyColumn, MeasureColumn, Output, OutputKind, VettedPlan};
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
 pub use rewrite::{KEY_PREFIX, NUM_PREFIX, PERSON, ROWS, SUM_PREFIX};
