@@ -96,7 +96,7 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
             snapshot: SnapshotId::from_digest(&[0; 32]),
         },
     };
-    let permit = match policies.permit(&request, &guard.catalogue) {
+    let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
         Ok(permit) => permit,
         Err(denied) => return Ok(Judged::Denied(denied)),
     };
