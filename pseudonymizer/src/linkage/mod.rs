@@ -7,6 +7,7 @@
 
 mod clusters;
 mod component;
+pub mod exact;
 mod guard;
 mod judge;
 mod linker;

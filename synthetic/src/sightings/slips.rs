@@ -64,7 +64,7 @@ impl Slips {
         if !dice.chance(self.name_misspelt_permille / 1000.0) {
             return name;
         }
-        replace_last(name, *dice.pick(&OTHERS).unwrap_or(&'介'))
+        replace_last(&name, *dice.pick(&OTHERS).unwrap_or(&'介'))
     }
 
     pub(super) fn kana(&self, kana: String, dice: &mut Dice) -> String {
@@ -72,7 +72,7 @@ impl Slips {
         if !dice.chance(self.kana_misspelt_permille / 1000.0) {
             return kana;
         }
-        replace_last(kana, *dice.pick(&OTHERS).unwrap_or(&'ア'))
+        replace_last(&kana, *dice.pick(&OTHERS).unwrap_or(&'ア'))
     }
 
     pub(super) fn birth(&self, birth: Date, dice: &mut Dice) -> Date {
@@ -106,7 +106,7 @@ impl Slips {
     }
 }
 
-fn replace_last(text: String, by: char) -> String {
+fn replace_last(text: &str, by: char) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     if let Some(last) = characters.last_mut() {
         *last = by;
