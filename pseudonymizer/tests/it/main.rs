@@ -19,6 +19,7 @@ mod changes;
 mod dpc;
 mod examples;
 mod life;
+mod linkage;
 mod masters;
 mod mutations;
 mod packages;
