@@ -119,6 +119,12 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Enters people with roles and training (`set`), lists them (`list`).
+    #[command(disable_help_flag = true)]
+    People(Passed),
+    /// One-stop applications: `write`, `move submit`, `accept`, `review`, `approve`, `list`, `show`.
+    #[command(disable_help_flag = true)]
+    Application(Passed),
     /// Verifies and shows the record.
     Audit {
         #[command(subcommand)]
@@ -143,6 +149,10 @@ pub(crate) struct Passed {
 impl Passed {
     fn run(self, command: &str) -> Result<ExitCode, Failure> {
         ingest(&[vec![command.to_owned()], self.arguments].concat())
+    }
+
+    fn run_guard(self, command: &str) -> Result<ExitCode, Failure> {
+        Program::Guard.run(&[vec![command.to_owned()], self.arguments].concat()).map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -226,6 +236,8 @@ impl Arguments {
                 _ => ask.vet(json),
             },
             Command::Query { ask, format } => ask.query(format),
+            Command::People(passed) => passed.run_guard("people"),
+            Command::Application(passed) => passed.run_guard("application"),
             Command::Audit { command } => command.run(),
             Command::Serve(serve) => serve.run(),
             Command::Doctor { env } => doctor::run(&env),

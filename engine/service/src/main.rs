@@ -1,5 +1,7 @@
 //! `misu-guard`: answers questions about one environment, on a socket or on its standard streams.
 
+mod governing;
+
 use std::io::{Write as _, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -57,6 +59,22 @@ enum Command {
         #[arg(long)]
         by: String,
     },
+    /// Who there is, in which roles.
+    People {
+        #[command(subcommand)]
+        command: governing::people::People,
+    },
+    /// One-stop applications: write, submit, review, decide, stop, end.
+    Application {
+        #[command(subcommand)]
+        command: governing::application::Applications,
+    },
+    /// Signs a checkpoint over the record.
+    Checkpoint {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+    },
     /// Vets a query without an environment, with a folder of catalogue files and an approved application.
     Vet {
         /// The folder of catalogue files.
@@ -93,6 +111,9 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
+        Command::People { command } => command.run(),
+        Command::Application { command } => command.run(),
+        Command::Checkpoint { env } => governing::checkpoint::run(&env),
         Command::Vet { catalog, permit, sql } => vet(&catalog, &permit, sql),
     }
 }
