@@ -3,6 +3,7 @@
 
 mod demo;
 mod edges;
+mod journeys;
 mod refusals;
 mod tidy;
 mod verdicts;
