@@ -4,6 +4,7 @@
 mod demo;
 mod edges;
 mod refusals;
+mod templates;
 mod tidy;
 mod verdicts;
 

@@ -8,8 +8,8 @@ mod frame;
 mod worker;
 
 pub use client::{
-    CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
-    ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
+    Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
+    ReleasedTable, TableColumn, TableColumnKind, TemplateQuestion, Verdict, VerdictKind,
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
 pub use worker::{

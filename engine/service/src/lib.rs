@@ -4,6 +4,7 @@
 //! reply. Each step hands out what the next one demands. The guard speaks to clients over a Unix socket and to the
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
+mod budget;
 mod describe;
 mod guard;
 mod metadata;
@@ -11,6 +12,7 @@ mod offline;
 mod permits;
 mod query;
 mod server;
+mod templates;
 mod worker;
 
 pub use guard::{Guard, GuardError};
@@ -18,4 +20,5 @@ pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
+pub use templates::{TemplateError, approve as approve_template};
 pub use worker::{WorkerError, WorkerProgram};
