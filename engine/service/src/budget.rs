@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use catalog_model::{FileEntry, Grant, ManifestBody};
 use engine_protocol::{Budget, Limits};
-use engine_vet::VettedPlan;
+use engine_vet::{PlanShape, VettedPlan};
 
 /// The budget of a vetted plan on a snapshot.
 pub(crate) fn of(plan: &VettedPlan, snapshot: &ManifestBody, grant: &Grant, limits: Limits) -> Budget {
@@ -23,17 +23,26 @@ pub(crate) fn of(plan: &VettedPlan, snapshot: &ManifestBody, grant: &Grant, limi
         .collect();
     let rows = files.iter().map(|file| file.rows).fold(0, u64::saturating_add);
     let bytes = files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
-    // Each key can be "other" as well.
-    let values = plan.keys().iter().map(|key| key.domain.values.len() as u64 + 1);
-    let cells = values.fold(1, u64::saturating_mul);
+    let shape = plan.shape();
+    let cells = shape.sets.iter().map(|set| of_set(shape, *set)).fold(0, u64::saturating_add);
     let rows = rounded(rows);
+    // A table joined to itself has more rows than its files.
+    let scans = plan.evidence().display_indent().to_string().matches("TableScan:").count();
     Budget {
         rows,
         bytes: rounded(bytes),
         cells,
-        hidden_percent: (tables.len() == 1).then(|| hidden(rows, cells, grant.thresholds.persons)),
+        hidden_percent: (tables.len() == 1 && shape.sets.len() == 1)
+            .then(|| hidden(rows, cells, grant.thresholds.persons)),
         is_within: cells <= u64::from(limits.cells),
     }
+}
+
+/// The cells of one grouping set. Each key can be "other" as well.
+fn of_set(shape: &PlanShape, set: u32) -> u64 {
+    let is_kept = |at: usize| set & (1_u32 << at.min(31)) != 0;
+    let kept = shape.keys.iter().enumerate().filter(|(at, _)| is_kept(*at));
+    kept.map(|(_, key)| key.domain.values.len() as u64 + 1).fold(1, u64::saturating_mul)
 }
 
 /// At least so many of a hundred cells are hidden: a shown one needs a row of each of `persons` persons, and a row of

@@ -12,6 +12,7 @@ mod offline;
 mod permits;
 mod query;
 mod server;
+mod shape;
 mod templates;
 mod worker;
 
@@ -20,5 +21,6 @@ pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
+pub use shape::shape;
 pub use templates::{TemplateError, approve as approve_template};
 pub use worker::{WorkerError, WorkerProgram};

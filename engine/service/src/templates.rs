@@ -13,6 +13,9 @@ use crate::query;
 /// The folder below `policies/`.
 const FOLDER: &str = "templates";
 
+/// What a value that cannot be bound is called in Japanese; the English text names the parameter.
+const OUTSIDE: &str = "引数がないか、宣言された値の範囲の外です";
+
 /// Why a template cannot be approved.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
@@ -38,24 +41,27 @@ pub enum TemplateError {
 /// Binds an approved template and answers it as an ordinary question: recorded, and protected as any other.
 pub(crate) fn answer(guard: &Guard, asked: &TemplateQuestion) -> Result<ClientReply, GuardError> {
     let question = |sql: String| Question { user: asked.user.clone(), project: asked.project.clone(), sql };
-    let refuse = |message: String| query::refuse(guard, &question(String::new()), "template", message);
+    let refuse =
+        |message: String, ja: &str| query::refuse(guard, &question(String::new()), "template", (message, ja));
     let Some(template) = load(guard, &asked.template).filter(|of| of.project == asked.project) else {
-        return refuse(format!("the project has no approved template {}", asked.template));
+        let message = format!("the project has no approved template {}", asked.template);
+        return refuse(message, "この研究課題には、承認されたこの名前の定型の問いがありません");
     };
     let examples = template.bind_examples(&guard.catalogue);
     let pinned = match examples.map_err(|fault| fault.to_string()) {
         Ok(sql) => digest(guard, &template, &question(sql))?,
-        Err(message) => return refuse(message),
+        Err(message) => return refuse(message, OUTSIDE),
     };
     // A denied user has no plan to compare; the question itself says so, as it does for everybody.
     let is_changed = pinned
         .is_some_and(|pinned| template.approval.as_ref().is_none_or(|approval| approval.plan != pinned));
     if is_changed {
-        return refuse("the template is not what was approved; ask the board to approve it again".to_owned());
+        let message = "the template is not what was approved; ask the board to approve it again".to_owned();
+        return refuse(message, "定型の問いが承認されたものと異なります。審査会の承認を改めて受けてください");
     }
     match template.bind(&asked.parameters, &guard.catalogue) {
         Ok(sql) => query::answer(guard, &question(sql)),
-        Err(fault) => refuse(fault.to_string()),
+        Err(fault) => refuse(fault.to_string(), OUTSIDE),
     }
 }
 
