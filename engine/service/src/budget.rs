@@ -32,7 +32,7 @@ pub(crate) fn of(plan: &VettedPlan, snapshot: &ManifestBody, grant: &Grant, limi
         rows,
         bytes: rounded(bytes),
         cells,
-        hidden_percent: (tables.len() == 1 && shape.sets.len() == 1)
+        hidden_percent: (scans == 1 && shape.sets.len() == 1)
             .then(|| hidden(rows, cells, grant.thresholds.persons)),
         is_within: cells <= u64::from(limits.cells),
     }
