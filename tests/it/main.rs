@@ -5,6 +5,7 @@ mod demo;
 mod edges;
 mod journeys;
 mod refusals;
+mod templates;
 mod tidy;
 mod verdicts;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use audit::{Event, Kind, Log};
 use catalog_store::Environment;
 use clap::{Parser, Subcommand};
-use engine_service::{Guard, Offline, Permits, WorkerProgram, serve, serve_once};
+use engine_service::{Guard, Offline, Permits, WorkerProgram, approve_template, serve, serve_once};
 use policies::{Approval, DEMO_APPLICATION, Form, Policies};
 use time::{Duration, OffsetDateTime};
 
@@ -75,6 +75,20 @@ enum Command {
         #[arg(long)]
         env: PathBuf,
     },
+    /// Approves a query template: pins its text, its domains and its plan.
+    ApproveTemplate {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// The template.
+        file: PathBuf,
+        /// Who decided.
+        #[arg(long)]
+        by: String,
+        /// A user of the project, under whose permit the examples are vetted.
+        #[arg(long)]
+        user: String,
+    },
     /// Vets a query without an environment, with a folder of catalogue files and an approved application.
     Vet {
         /// The folder of catalogue files.
@@ -114,6 +128,16 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::People { command } => command.run(),
         Command::Application { command } => command.run(),
         Command::Checkpoint { env } => governing::checkpoint::run(&env),
+        Command::ApproveTemplate { env, file, by, user } => {
+            let text = std::fs::read_to_string(&file)?;
+            let template = approve_template(&open(&env)?, &text, &user, &by)?;
+            Ok(writeln!(
+                stdout(),
+                "template {} approved for project {}",
+                template.template,
+                template.project
+            )?)
+        }
         Command::Vet { catalog, permit, sql } => vet(&catalog, &permit, sql),
     }
 }
