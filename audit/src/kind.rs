@@ -62,6 +62,10 @@ kinds! {
     QueryOpened = "query-opened",
     /// A query ended. Made by [`crate::Opened::close`] and by its drop only.
     QueryClosed = "query-closed",
+    /// A release was kept in the ledger, before its answer goes out.
+    LedgerKept = "ledger-kept",
+    /// Many answers of one project were held back, as if somebody were trying.
+    ProbingSuspected = "probing-suspected",
     /// A question was refused by the vetter.
     QueryRefused = "query-refused",
     /// A question was denied by the policies.

@@ -6,6 +6,8 @@
 
 mod describe;
 mod guard;
+mod ledger_file;
+mod past;
 mod permits;
 mod query;
 mod server;
@@ -13,6 +15,7 @@ mod shape;
 mod worker;
 
 pub use guard::{Guard, GuardError};
+pub use ledger_file::LedgerError;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
