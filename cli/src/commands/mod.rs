@@ -119,6 +119,17 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Checks a table made elsewhere: which cells must be hidden, and what a reader can derive of them.
+    CheckTable {
+        /// The table, as JSON.
+        file: PathBuf,
+        /// Judges the pattern of the file instead of making one.
+        #[arg(long)]
+        audit_only: bool,
+        /// Prints the answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Verifies and shows the record.
     Audit {
         #[command(subcommand)]
@@ -226,6 +237,12 @@ impl Arguments {
                 _ => ask.vet(json),
             },
             Command::Query { ask, format } => ask.query(format),
+            Command::CheckTable { file, audit_only, json } => {
+                let mut arguments = vec!["check-table".to_owned(), file.display().to_string()];
+                arguments.extend(audit_only.then(|| "--audit-only".to_owned()));
+                arguments.extend(json.then(|| "--json".to_owned()));
+                Program::Guard.code(&arguments)
+            }
             Command::Audit { command } => command.run(),
             Command::Serve(serve) => serve.run(),
             Command::Doctor { env } => doctor::run(&env),

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{Catalogue, FileEntry, Grant, SnapshotManifest};
+use catalog_model::{Catalogue, FileEntry, Grant, SnapshotId, SnapshotManifest};
 use classified::Protected;
 use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
 use engine_protocol::{
     BucketSlice, ClientReply, Evidence, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply,
     WorkerRequest,
 };
-use engine_vet::{NotVetted, Scope, VettedPlan, vet};
+use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
 
 use crate::guard::{Guard, GuardError};
+use crate::metadata;
 use crate::shape::shape;
 use crate::{ledger_file, past};
 
@@ -22,6 +23,7 @@ use crate::{ledger_file, past};
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
     Ok(match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted_verdict(&vetted.plan),
+        Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Denied(denied) => denied_verdict(&denied),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
@@ -31,6 +33,9 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
 pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, GuardError> {
     let vetted = match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted,
+        Judged::Metadata(table, snapshot) => {
+            return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
+        }
         Judged::Denied(denied) => {
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
             return Ok(ClientReply::Verdict(denied_verdict(&denied)));
@@ -69,6 +74,8 @@ struct Vetted {
 
 enum Judged {
     Vetted(Box<Vetted>),
+    /// A question about what may be asked, with its answer.
+    Metadata(MetadataTable, SnapshotId),
     Denied(Denied),
     NotVetted(NotVetted),
 }
@@ -89,15 +96,21 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
             project: question.project.clone(),
             purpose: String::new(),
             now: guard.now(),
-            snapshot: catalog_model::SnapshotId::from_digest(&[0; 32]),
+            snapshot: SnapshotId::from_digest(&[0; 32]),
         },
     };
-    let permit = match policies.permit(&request, &guard.catalogue) {
+    let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
         Ok(permit) => permit,
         Err(denied) => return Ok(Judged::Denied(denied)),
     };
     let manifest = guard.environment.snapshots()?.find(&permit.grant().snapshot)?;
     let scope = Scope { catalogue: &guard.catalogue, grant: permit.grant() };
+    if let Some(answer) = engine_vet::metadata(&question.sql, scope) {
+        return Ok(match answer {
+            Ok(table) => Judged::Metadata(table, permit.grant().snapshot.clone()),
+            Err(refusal) => Judged::NotVetted(refusal.into()),
+        });
+    }
     Ok(match vet(&question.sql, scope) {
         Ok(plan) => Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan })),
         Err(not_vetted) => Judged::NotVetted(not_vetted),
@@ -339,7 +352,13 @@ fn no(
 
 /// What vetting says of a text under a grant, without an environment: the same judgement as the guard's.
 pub fn offline_verdict(sql: &str, catalogue: &Catalogue, grant: &Grant) -> Verdict {
-    match vet(sql, Scope { catalogue, grant }) {
+    let scope = Scope { catalogue, grant };
+    match engine_vet::metadata(sql, scope) {
+        Some(Ok(table)) => return metadata::verdict(&table),
+        Some(Err(refusal)) => return not_vetted_verdict(&refusal.into()),
+        None => {}
+    }
+    match vet(sql, scope) {
         Ok(plan) => vetted_verdict(&plan),
         Err(not_vetted) => not_vetted_verdict(&not_vetted),
     }

@@ -47,14 +47,8 @@ impl KeyDomain {
 
     /// Yes and no.
     pub(crate) fn flag() -> Self {
-        let value = |code: &str, ja: &str, en: &str| DomainValue {
-            code: code.to_owned(),
-            days: None,
-            ja: ja.to_owned(),
-            en: en.to_owned(),
-        };
-        let values = vec![value("true", "はい", "yes"), value("false", "いいえ", "no")];
-        Self { kind: KeyKind::Flag, values }
+        let names = [("true", "はい", "yes"), ("false", "いいえ", "no")];
+        Self { kind: KeyKind::Flag, ..Self::named(names) }
     }
 
     /// The codes of a code system; none where the catalogue does not have it.

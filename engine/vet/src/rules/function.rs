@@ -44,8 +44,7 @@ pub(crate) fn fact(
         catalogue: judge.catalogue,
     };
     let kind = function.gives.kind(&seen.first.unwrap_or(DataType::Utf8));
-    let domain = (function.domain)(&of);
-    Ok(ColumnFact { domain, ..ColumnFact::made(Label::of(Class::Quasi), kind) })
+    Ok(ColumnFact { domain: (function.domain)(&of), ..ColumnFact::made(Label::of(Class::Quasi), kind) })
 }
 
 /// What was seen of a call's arguments so far.
