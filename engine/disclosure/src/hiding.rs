@@ -168,7 +168,7 @@ impl<'c> Numbering<'c> {
         let has_rows = (0..shape.parts.len()).any(shows_rows);
         for key in &self.keys {
             let parts = cells.get(*key).map_or(&[][..], Vec::as_slice);
-            let breadth = shape.keys.len() as u32 - set_of(key).count_ones();
+            let breadth = breadth(key);
             let count = |part: &Part| Cell {
                 persons: part.persons.len(),
                 facilities: part.facilities.map(u64::from),
@@ -227,7 +227,7 @@ impl<'c> Numbering<'c> {
                 facilities: sum.facility_tops,
                 is_signed: sum.negatives > 0,
             };
-            let breadth = shape.keys.len() as u32 - set_of(key).count_ones();
+            let breadth = breadth(key);
             Some(Cell {
                 persons: found.persons.len(),
                 sums: found.sums.iter().map(total).collect(),
@@ -339,6 +339,11 @@ impl<'c> Numbering<'c> {
         }
         Hidden { parts: (0..parts).map(of_part).collect(), reasons: counted, cohorts }
     }
+}
+
+/// How many keys a margin is a total over.
+fn breadth(key: &[u32]) -> u32 {
+    key.iter().fold(0, |breadth, value| breadth + u32::from(*value == engine_protocol::TOTAL))
 }
 
 /// The next wider grouping sets: those within a set with none between.
