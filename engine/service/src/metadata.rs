@@ -25,6 +25,7 @@ pub(crate) fn verdict(metadata: &MetadataTable) -> Verdict {
         verdict: VerdictKind::Vetted,
         rule: None,
         message: None,
+        message_ja: None,
         span: None,
         suggestion: None,
         tables: vec![metadata.name.clone()],
