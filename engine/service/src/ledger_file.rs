@@ -199,3 +199,83 @@ pub(crate) fn noted(log: &Path) -> Result<u64, LedgerError> {
     let length = |entry: serde_json::Value| entry.get("body").and_then(|body| body.get("entries")?.as_u64());
     Ok(of_ledger.filter_map(length).next().unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use catalog_store::{Config, Environment};
+    use engine_disclosure::{Cohort, LedgerEntry};
+
+    use super::{LedgerError, LedgerFile};
+
+    fn entry(question: &str) -> LedgerEntry {
+        LedgerEntry {
+            question: question.to_owned(),
+            project: "p".to_owned(),
+            snapshot: "s".to_owned(),
+            answer: question.as_bytes().to_vec(),
+            cohorts: vec![Cohort { id: question.to_owned(), persons: (0..50).collect() }],
+        }
+    }
+
+    fn environment() -> (tempfile::TempDir, Environment) {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(5))).unwrap();
+        (folder, environment)
+    }
+
+    fn keep(environment: &Environment, question: &str) {
+        let mut file = LedgerFile::new(environment);
+        file.hold(environment, 0).unwrap().keep(environment, entry(question)).unwrap();
+    }
+
+    #[test]
+    fn what_was_kept_is_there_after_a_restart_once() {
+        let (_folder, environment) = environment();
+        let mut first = LedgerFile::new(&environment);
+        first.hold(&environment, 0).unwrap().keep(&environment, entry("one")).unwrap();
+        // Another process adds one, and the first sees it.
+        keep(&environment, "two");
+        let held = first.hold(&environment, 2).unwrap();
+        assert_eq!((held.ledger().releases(), held.ledger().cohorts()), (2, 2));
+        drop(held);
+        let mut again = LedgerFile::new(&environment);
+        let held = again.hold(&environment, 2).unwrap();
+        assert_eq!(held.ledger().answer("one"), Some(b"one".as_slice()));
+    }
+
+    #[test]
+    fn a_frame_that_a_crash_cut_off_is_written_over() {
+        let (_folder, environment) = environment();
+        keep(&environment, "one");
+        let path = environment.room("ledger").join("releases");
+        let whole = std::fs::read(&path).unwrap();
+        keep(&environment, "two");
+        let both = std::fs::read(&path).unwrap();
+        for cut in [whole.len() + 3, whole.len() + 20, both.len() - 1] {
+            std::fs::write(&path, &both[..cut]).unwrap();
+            let mut file = LedgerFile::new(&environment);
+            let mut held = file.hold(&environment, 1).unwrap();
+            assert_eq!((held.ledger().releases(), held.ledger().answer("two")), (1, None));
+            held.keep(&environment, entry("two")).unwrap();
+            drop(held);
+            assert_eq!(LedgerFile::new(&environment).hold(&environment, 2).unwrap().ledger().releases(), 2);
+        }
+    }
+
+    #[test]
+    fn an_old_copy_and_a_changed_byte_release_nothing() {
+        let (_folder, environment) = environment();
+        keep(&environment, "one");
+        let path = environment.room("ledger").join("releases");
+        let old = std::fs::read(&path).unwrap();
+        keep(&environment, "two");
+        std::fs::write(&path, &old).unwrap();
+        let behind = LedgerFile::new(&environment).hold(&environment, 2).err();
+        assert!(matches!(behind, Some(LedgerError::Behind { has: 1, noted: 2 })));
+        let mut changed = old;
+        changed[40] ^= 1;
+        std::fs::write(&path, &changed).unwrap();
+        let error = LedgerFile::new(&environment).hold(&environment, 0).err();
+        assert!(matches!(error, Some(LedgerError::Changed(0))));
+    }
+}
