@@ -64,8 +64,8 @@ kinds! {
     QueryClosed = "query-closed",
     /// A release was kept in the ledger, before its answer goes out.
     LedgerKept = "ledger-kept",
-    /// Many answers of one project were held back, as if somebody were trying.
-    ProbingSuspected = "probing-suspected",
+    /// An answer was held back beside an earlier one, as when somebody is trying; for the steward.
+    NearCohort = "near-cohort",
     /// A question was refused by the vetter.
     QueryRefused = "query-refused",
     /// A question was denied by the policies.

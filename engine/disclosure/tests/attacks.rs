@@ -1,5 +1,7 @@
 //! Sequences of questions that together would disclose: `tests/attacks/*.toml`, one file each, read from the root.
 
+#![cfg(test)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

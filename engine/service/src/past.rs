@@ -1,6 +1,6 @@
 //! What a question says of its cells before anybody looks at the data: how the ledger recognises it.
 
-use catalog_model::SnapshotManifest;
+use catalog_model::{CellRules, SnapshotManifest};
 use engine_disclosure::{Ledger, Past};
 use engine_vet::VettedPlan;
 use policies::Permit;
@@ -14,8 +14,8 @@ pub(crate) struct Says {
 }
 
 /// The question in its canonical form, with the numbers that its answer was protected under.
-pub(crate) fn question(plan: &VettedPlan, permit: &Permit) -> String {
-    digest(&[plan.hash(), plan.sql(), permit.rule_digest(), &format!("{:?}", permit.rules())])
+pub(crate) fn question(plan: &VettedPlan, permit: &Permit, rules: &CellRules) -> String {
+    digest(&[plan.hash(), plan.sql(), permit.rule_digest(), &format!("{rules:?}")])
 }
 
 impl Says {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{Catalogue, FileEntry, Grant, SnapshotId, SnapshotManifest};
+use catalog_model::{Catalogue, CellRules, FileEntry, Grant, SnapshotId, SnapshotManifest};
 use classified::Protected;
 use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
 use engine_protocol::{
@@ -136,7 +136,7 @@ type Ran = Result<(ReleasedTable, Outcome), Box<Outcome>>;
 ///
 /// The ledger is held from the comparison to the entry, so that two answers cannot miss each other.
 fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<Ran, GuardError> {
-    let question = past::question(&vetted.plan, &vetted.permit);
+    let question = past::question(&vetted.plan, &vetted.permit, &rules(guard, vetted).0);
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let held = ledger.hold(&guard.environment, ledger_file::noted(guard.log.path())?)?;
@@ -183,14 +183,15 @@ fn release(
     if let Some(answer) = held.ledger().answer(&question) {
         return again_released(answer).map(Ok);
     }
+    let (rules, packs) = rules(guard, vetted);
     let says = past::Says::of(&vetted.plan, &vetted.manifest);
     let released = {
         let past = says.past(held.ledger());
         let setting = Setting {
-            rules: vetted.permit.rules(),
+            rules: &rules,
             query,
             snapshot: vetted.manifest.id.as_str(),
-            pack: vetted.permit.rule_pack(),
+            pack: &packs,
             past: Some(&past),
         };
         engine_disclosure::release(evidence, &shape(&vetted.plan), setting)
@@ -203,8 +204,14 @@ fn release(
         }
         Err(Withheld::TooLarge(_)) => return withheld("too-large"),
         Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
-        Err(Withheld::Ledger) => return withheld("ledger"),
+        Err(Withheld::Ledger) => {
+            alert(guard, vetted, opened)?;
+            return withheld("ledger");
+        }
     };
+    if release.reasons.contains_key("ledger") {
+        alert(guard, vetted, opened)?;
+    }
     let cohorts = std::mem::take(&mut release.cohorts);
     let reasons = reasons(&release);
     let (table, outcome) = finish(release);
@@ -221,6 +228,19 @@ fn release(
     let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
     guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
     Ok(Ok((table, outcome)))
+}
+
+/// What the cells are held to: the permit's numbers and those of every database that the query reads.
+fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
+    let tables = vetted.plan.used().keys().filter_map(|table| guard.catalogue.tables.get(table));
+    vetted.policies.rules(&vetted.permit, tables.map(|table| table.database.as_str()))
+}
+
+/// Tells the steward that an answer was held back beside an earlier one.
+fn alert(guard: &Guard, vetted: &Vetted, opened: &Opened) -> Result<(), GuardError> {
+    let event = Event::new(Kind::NearCohort, "guard").project(vetted.permit.grant().project.clone());
+    guard.log.record(event.subject(opened.query().to_string()))?;
+    Ok(())
 }
 
 /// Which rules hid how many values, for the board.
