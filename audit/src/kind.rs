@@ -72,6 +72,10 @@ kinds! {
     QueryOpened = "query-opened",
     /// A query ended. Made by [`crate::Opened::close`] and by its drop only.
     QueryClosed = "query-closed",
+    /// A release was kept in the ledger, before its answer goes out.
+    LedgerKept = "ledger-kept",
+    /// An answer was held back beside an earlier one, as when somebody is trying; for the steward.
+    NearCohort = "near-cohort",
     /// A question was refused by the vetter.
     QueryRefused = "query-refused",
     /// A question was denied by the policies.

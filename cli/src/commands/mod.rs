@@ -148,6 +148,17 @@ enum Command {
     /// One-stop applications: `write`, `move submit`, `accept`, `review`, `approve`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Application(Passed),
+    /// Checks a table made elsewhere: which cells must be hidden, and what a reader can derive of them.
+    CheckTable {
+        /// The table, as JSON.
+        file: PathBuf,
+        /// Judges the pattern of the file instead of making one.
+        #[arg(long)]
+        audit_only: bool,
+        /// Prints the answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Verifies and shows the record.
     Audit {
         #[command(subcommand)]
@@ -269,6 +280,12 @@ impl Arguments {
                 let [file, env] = [file, env].map(|path| path.display().to_string());
                 let words = ["approve-template", &file, "--env", &env, "--by", &by, "--user", &user];
                 Program::Guard.run(&words.map(str::to_owned)).map(|()| ExitCode::SUCCESS)
+            }
+            Command::CheckTable { file, audit_only, json } => {
+                let mut arguments = vec!["check-table".to_owned(), file.display().to_string()];
+                arguments.extend(audit_only.then(|| "--audit-only".to_owned()));
+                arguments.extend(json.then(|| "--json".to_owned()));
+                Program::Guard.code(&arguments)
             }
             Command::Audit { command } => command.run(),
             Command::Serve(serve) => serve.run(),

@@ -5,10 +5,13 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod budget;
+mod check;
 mod describe;
 mod guard;
+mod ledger_file;
 mod metadata;
 mod offline;
+mod past;
 mod permits;
 mod query;
 mod server;
@@ -16,7 +19,9 @@ mod shape;
 mod templates;
 mod worker;
 
+pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
+pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use audit::{Event, Kind, Log};
 use catalog_store::Environment;
 use clap::{Parser, Subcommand};
-use engine_service::{Guard, Offline, Permits, WorkerProgram, approve_template, serve, serve_once};
+use engine_service::{Guard, Offline, Permits, WorkerProgram, approve_template, check_file, serve, serve_once};
 use policies::{Approval, DEMO_APPLICATION, Form, Policies};
 use time::{Duration, OffsetDateTime};
 
@@ -100,10 +100,25 @@ enum Command {
         /// The query; standard input where it is left out.
         sql: Option<String>,
     },
+    /// Checks a table made elsewhere: which cells must be hidden, and what a reader can derive of them.
+    CheckTable {
+        /// The table, as JSON.
+        file: PathBuf,
+        /// Judges the pattern of the file instead of making one.
+        #[arg(long)]
+        audit_only: bool,
+        /// Prints the answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let command = Arguments::parse().command;
+    if let Command::CheckTable { file, audit_only, json } = &command {
+        return check(file, *audit_only, *json);
+    }
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let causes = std::iter::successors(error.source(), |error| error.source());
@@ -139,6 +154,21 @@ fn run(command: Command) -> Result<(), Failure> {
             )?)
         }
         Command::Vet { catalog, permit, sql } => vet(&catalog, &permit, sql),
+        Command::CheckTable { .. } => Ok(()),
+    }
+}
+
+/// 0 where the table can go out as answered, 5 where it must not, 2 where the file is no table.
+fn check(file: &Path, audit_only: bool, json: bool) -> ExitCode {
+    match check_file(file, audit_only, json) {
+        Ok(checked) => {
+            let _ = writeln!(stdout(), "{}", checked.text);
+            if checked.is_open { ExitCode::SUCCESS } else { ExitCode::from(5) }
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "misu-guard: {error}");
+            ExitCode::from(2)
+        }
     }
 }
 
