@@ -3,6 +3,7 @@
 
 mod demo;
 mod edges;
+mod queries;
 mod refusals;
 mod tidy;
 

@@ -33,6 +33,20 @@ pub struct Scope<'a> {
 /// A refusal names the rule, the place and the nearest allowed form; a denial names what the permit does not cover.
 /// Neither depends on data.
 pub fn vet(sql: &str, scope: Scope<'_>) -> Result<VettedPlan, NotVetted> {
+    let cannot =
+        || Refusal::new(Rule::Size, "the query is too deep to be planned").suggest("ask two queries");
+    std::thread::scope(|threads| {
+        let builder = std::thread::Builder::new().name("vet".to_owned()).stack_size(STACK);
+        let running = builder.spawn_scoped(threads, || vet_here(sql, scope)).map_err(|_| cannot())?;
+        running.join().unwrap_or_else(|_| Err(cannot().into()))
+    })
+}
+
+/// Planner and rules descend as deep as the text does: two hundred terms of AND, forty brackets. On a stack of its own
+/// a deep query is a refused or a planned one, never the end of the process.
+const STACK: usize = 64 << 20;
+
+fn vet_here(sql: &str, scope: Scope<'_>) -> Result<VettedPlan, NotVetted> {
     let judge = Judge::new(sql, scope.catalogue, scope.grant);
     let statement = statement::parse(sql, &judge.places)?;
     let schema = GrantedSchema::new(scope.catalogue, scope.grant);
