@@ -3,6 +3,8 @@
 
 mod demo;
 mod edges;
+mod manual;
+mod people;
 mod queries;
 mod refusals;
 mod tidy;

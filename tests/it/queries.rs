@@ -21,7 +21,7 @@ use engine_protocol::{
 use engine_vet::{KeyKind, Scope, VettedPlan, vet};
 use serde_json::json;
 
-const THRESHOLDS: Thresholds = Thresholds { persons: 10, zero_shown: true };
+pub(crate) const THRESHOLDS: Thresholds = Thresholds { persons: 10, zero_shown: true };
 
 /// One query of the corpus.
 #[derive(Clone, Debug)]
