@@ -223,7 +223,7 @@ fn differences(document: &serde_json::Value) -> String {
 #[test]
 fn every_accepted_query_agrees_with_the_oracle() {
     let env = std::env::var_os("MISU_TEST_ENV").map(PathBuf::from);
-    let bench = Bench::open(&env.unwrap_or_else(|| crate::demo::environment()));
+    let bench = Bench::open(&env.unwrap_or_else(crate::demo::environment));
     let mut cases = corpus();
     assert!(cases.len() >= 120, "{} queries", cases.len());
     // While working on one chapter: MISU_TEST_QUERIES=09 runs that one.
