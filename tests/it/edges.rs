@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "classified",
     "catalog-model",
+    "catalog-staged",
     "catalog-store",
     "pseudonymizer",
     "pseudonymizer-quality",
