@@ -10,6 +10,7 @@ const ROOMS: [&str; 19] = [
     "catalog-store",
     "pseudonymizer",
     "pseudonymizer-quality",
+    "governance",
     "policies",
     "engine-vet",
     "engine-protocol",
