@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, StringArray, StringBuilder};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatchReader as _, StringArray, StringBuilder};
 use arrow::datatypes::{Field, Schema};
 use catalog_model::Table;
 use parquet::arrow::ProjectionMask;
@@ -38,7 +38,8 @@ impl StagedPart {
     ///
     /// A file cannot be read, or is not of the staged form.
     pub fn rows(&self, table: &Table, batch: usize) -> Result<Option<Rows>, StagedError> {
-        self.open(table, batch, |_| true)
+        let fields = staged_schema(table).fields().iter().map(|field| field.as_ref().clone()).collect();
+        self.fields(&table.table, fields, batch)
     }
 
     /// The same, with only the named columns.
@@ -47,31 +48,35 @@ impl StagedPart {
     ///
     /// As for [`StagedPart::rows`].
     pub fn columns(&self, table: &Table, names: &[&str], batch: usize) -> Result<Option<Rows>, StagedError> {
-        self.open(table, batch, |name| names.contains(&name))
+        let schema = staged_schema(table);
+        let named = schema.fields().iter().filter(|field| names.contains(&field.name().as_str()));
+        self.fields(&table.table, named.map(|field| field.as_ref().clone()).collect(), batch)
     }
 
-    fn open(
+    /// The same for whoever does not know the table, only its name: of these columns those that were staged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`StagedPart::rows`].
+    pub fn fields(
         &self,
-        table: &Table,
+        table: &str,
+        mut wanted: Vec<Field>,
         batch: usize,
-        is_wanted: impl Fn(&str) -> bool,
     ) -> Result<Option<Rows>, StagedError> {
-        let path = rows_file(&self.folder, &table.table);
+        let path = rows_file(&self.folder, table);
         if !path.exists() {
             return Ok(None);
         }
-        let wanted: Vec<Field> = staged_schema(table)
-            .fields()
-            .iter()
-            .filter(|field| is_wanted(field.name()))
-            .map(|field| field.as_ref().clone())
-            .collect();
-        let names: HashSet<&str> = wanted.iter().map(|field| field.name().as_str()).collect();
+        let names: HashSet<String> = wanted.iter().map(|field| field.name().clone()).collect();
         let (rows, has_records) = reader(&path, batch, |name| names.contains(name) || name == LINE)?;
         let heads = match has_records {
             true => None,
-            false => Some(Heads::read(&heads_file(&self.folder, &table.table), &names)?),
+            false => Some(Heads::read(&heads_file(&self.folder, table), &names)?),
         };
+        let own = rows.schema();
+        let is_shared = |name: &str| heads.as_ref().is_some_and(|heads| heads.has(name));
+        wanted.retain(|field| own.field_with_name(field.name()).is_ok() || is_shared(field.name()));
         let words = self.words()?;
         Ok(Some(Rows { path, rows, heads, words, schema: Arc::new(Schema::new(wanted)) }))
     }

@@ -85,7 +85,7 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
-    pub(crate) fn read(path: &Path, names: &HashSet<&str>) -> Result<Self, StagedError> {
+    pub(crate) fn read(path: &Path, names: &HashSet<String>) -> Result<Self, StagedError> {
         let (reader, _) =
             reader(path, 65_536, |name| names.contains(name) || name == RECORD || name == COUNT)?;
         let arrow = |source| StagedError::Arrow { path: path.to_owned(), source };
@@ -97,6 +97,11 @@ impl Heads {
         let counts =
             counts.ok_or_else(|| StagedError::Column { path: path.to_owned(), column: COUNT.to_owned() })?;
         Ok(Self { batch, counts, at: 0, used: 0 })
+    }
+
+    /// Says whether the claims' rows share this column.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.batch.column_by_name(name).is_some()
     }
 
     /// The claim of each of the next `rows` rows; nothing where there are more rows than the claims have.

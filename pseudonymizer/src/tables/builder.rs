@@ -30,7 +30,7 @@ pub(super) enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    /// Makes a builder with room for so many rows.
+    /// Makes a builder with room for so many rows, for a column of this type as it is read or as it is stored.
     pub(super) fn new(kind: &DataType, rows: usize) -> Self {
         match kind {
             DataType::Date32 => Self::Date(Date32Builder::with_capacity(rows)),
@@ -87,19 +87,16 @@ impl ColumnBuilder {
         }
     }
 
-    /// Takes the column that was built; the builder begins anew.
-    pub(super) fn finish(&mut self) -> ArrayRef {
+    /// The column that was built.
+    pub(super) fn finish(self) -> ArrayRef {
         match self {
-            Self::Text(numbers) => {
-                let room = numbers.capacity();
-                Arc::new(UInt32Array::from(std::mem::replace(numbers, Vec::with_capacity(room))))
-            }
-            Self::Date(builder) => Arc::new(builder.finish()),
-            Self::Int(builder) => Arc::new(builder.finish()),
-            Self::Decimal5(builder) => Arc::new(builder.finish()),
-            Self::Bool(builder) => Arc::new(builder.finish()),
-            Self::Days(builder) => Arc::new(builder.finish()),
-            Self::Surrogate { builder, .. } => Arc::new(builder.finish()),
+            Self::Text(numbers) => Arc::new(UInt32Array::from(numbers)),
+            Self::Date(mut builder) => Arc::new(builder.finish()),
+            Self::Int(mut builder) => Arc::new(builder.finish()),
+            Self::Decimal5(mut builder) => Arc::new(builder.finish()),
+            Self::Bool(mut builder) => Arc::new(builder.finish()),
+            Self::Days(mut builder) => Arc::new(builder.finish()),
+            Self::Surrogate { mut builder, .. } => Arc::new(builder.finish()),
         }
     }
 }

@@ -12,8 +12,8 @@ use catalog_staged::{COUNT, LINE, RECORD, heads_file, rows_file, staged_schema, 
 use super::builder::ColumnBuilder;
 use super::files::{FileError, ParquetFile};
 
-/// Rows that are written together.
-const BATCH: usize = 65_536;
+/// Rows that are written together: few enough that their columns stay in a processor's cache.
+const BATCH: usize = 16_384;
 
 /// A table whose rows are being staged.
 #[derive(Debug)]
@@ -123,7 +123,11 @@ impl Side {
         }
         let mut columns: Vec<ArrayRef> =
             numbers.into_iter().map(|numbers| Arc::new(UInt32Array::from(numbers)) as ArrayRef).collect();
-        columns.extend(self.columns.iter_mut().map(ColumnBuilder::finish));
+        let fields = self.schema.fields().iter().skip(columns.len());
+        for (builder, field) in self.columns.iter_mut().zip(fields) {
+            let fresh = ColumnBuilder::new(field.data_type(), BATCH);
+            columns.push(std::mem::replace(builder, fresh).finish());
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|source| FileError::Arrow { path: self.path.clone(), source })?;
