@@ -649,12 +649,20 @@ impl<'p> Reader<'p> {
         }
     }
 
+    /// Takes what a line states of its frame. A file of several frames is compared as a whole, with the sum of what they
+    /// state; where one of them states nothing there is nothing to compare.
     fn state_totals(&mut self, record: usize) {
         for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
-            let stated = slot_value(&self.group.slots, &self.header, total.stated);
-            if total.stated_by == record && !stated.is_empty() {
-                state.stated = Some((whole(stated), self.line_no, record));
+            if total.stated_by != record {
+                continue;
             }
+            let stated = slot_value(&self.group.slots, &self.header, total.stated);
+            if stated.is_empty() {
+                state.is_uncertain = true;
+                continue;
+            }
+            let before = state.stated.map_or(0, |(before, _, _)| before);
+            state.stated = Some((before.saturating_add(whole(stated)), self.line_no, record));
         }
     }
 
