@@ -17,6 +17,7 @@ use pseudonymizer::keying::{Identity, KeyCache, Keyer, Surrogates};
 mod batch;
 mod care;
 mod changes;
+mod derived;
 mod dpc;
 mod examples;
 mod life;
