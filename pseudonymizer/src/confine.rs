@@ -44,7 +44,8 @@ pub enum Unconfined {
     Calls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What every program reads: its libraries (a key module among them), and what the kernel says about it.
+/// What every program reads: its libraries (a key module among them), and what the kernel says about it, about the machine
+/// and about a writer that may have been killed.
 const SYSTEM: [&str; 8] = [
     "/usr",
     "/lib",
