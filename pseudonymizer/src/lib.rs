@@ -12,4 +12,5 @@ pub mod keying;
 pub mod linkage;
 pub mod masters;
 pub mod pipeline;
+pub mod registry;
 pub mod tables;

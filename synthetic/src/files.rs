@@ -14,6 +14,7 @@ mod receipts;
 
 pub(crate) use delivery::{Counts, DeliveryWriter};
 pub(crate) use draft::{Draft, DraftLine, Group, Planted};
+pub(crate) use identity::{Written, register_kana};
 
 use catalog_model::{Catalogue, Month};
 

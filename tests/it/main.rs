@@ -3,7 +3,9 @@
 
 mod demo;
 mod edges;
+mod journeys;
 mod refusals;
+mod templates;
 mod tidy;
 mod verdicts;
 

@@ -1,7 +1,7 @@
 //! The guard of one environment.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
@@ -9,9 +9,10 @@ use catalog_store::{Environment, EnvironmentError, SnapshotError};
 use engine_protocol::{ClientReply, ClientRequest, Limits};
 use time::OffsetDateTime;
 
+use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::worker::WorkerProgram;
-use crate::{describe, query};
+use crate::{describe, query, templates};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -22,6 +23,7 @@ pub struct Guard {
     pub(crate) log: Log,
     pub(crate) worker: WorkerProgram,
     pub(crate) limits: Limits,
+    pub(crate) ledger: Mutex<LedgerFile>,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,6 +42,9 @@ pub enum GuardError {
     /// The record cannot be written; then nothing runs.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The release ledger cannot be used; then nothing is released.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A value that another part of ours made is not of the form that it guarantees.
     #[error("broken invariant: {0}")]
     Bug(&'static str),
@@ -65,7 +70,18 @@ impl Guard {
         let permits = Permits::new(environment.room("policies"));
         let log = Log::open(&environment.room("audit"), clock.clone())?;
         let clock = Arc::new(clock);
-        Ok(Self { environment, catalogue, catalogue_files, permits, log, worker, limits: LIMITS, clock })
+        let ledger = Mutex::new(LedgerFile::new(&environment));
+        Ok(Self {
+            environment,
+            catalogue,
+            catalogue_files,
+            permits,
+            log,
+            worker,
+            limits: LIMITS,
+            ledger,
+            clock,
+        })
     }
 
     /// Answers one request. A fault of ours is told as such, without a value from the data.
@@ -73,6 +89,8 @@ impl Guard {
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
             ClientRequest::Query(question) => query::answer(self, question),
+            ClientRequest::Template(asked) => templates::answer(self, asked),
+            ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
         };
         answered.unwrap_or_else(|error| ClientReply::Fault { message: chain(&error) })

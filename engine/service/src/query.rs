@@ -1,11 +1,12 @@
 //! One question: vetted, run, protected, recorded.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{Catalogue, FileEntry, Grant, SnapshotId, SnapshotManifest};
+use catalog_model::{Catalogue, CellRules, FileEntry, Grant, SnapshotId, SnapshotManifest};
 use classified::Protected;
-use engine_disclosure::{Release, Withheld};
+use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
 use engine_protocol::{
     BucketSlice, ClientReply, Evidence, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply,
     WorkerRequest,
@@ -14,8 +15,8 @@ use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
 
 use crate::guard::{Guard, GuardError};
-use crate::metadata;
 use crate::shape::shape;
+use crate::{budget, ledger_file, metadata, past};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -25,6 +26,41 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
         Judged::Denied(denied) => denied_verdict(&denied),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
+}
+
+/// What vetting says of a question, and what it would cost.
+pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply, GuardError> {
+    Ok(match judge(guard, question)? {
+        Judged::Vetted(vetted) => {
+            let grant = vetted.permit.grant();
+            let budget = budget::of(&vetted.plan, &vetted.manifest.body, grant, guard.limits);
+            ClientReply::Estimate { verdict: vetted_verdict(&vetted.plan), budget: Some(budget) }
+        }
+        Judged::Metadata(table, _) => {
+            ClientReply::Estimate { verdict: metadata::verdict(&table), budget: None }
+        }
+        Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
+        Judged::NotVetted(not_vetted) => {
+            ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
+        }
+    })
+}
+
+/// Refuses a question by a rule of the service's own, and records it.
+pub(crate) fn refuse(
+    guard: &Guard,
+    question: &Question,
+    rule: &str,
+    (message, ja): (String, &str),
+) -> Result<ClientReply, GuardError> {
+    record_no(guard, question, Kind::QueryRefused, rule)?;
+    Ok(ClientReply::Verdict(no(
+        VerdictKind::Refused,
+        rule.to_owned(),
+        (message, Some(ja.to_owned())),
+        None,
+        None,
+    )))
 }
 
 /// Runs a question and releases its protected table, or says why not.
@@ -51,7 +87,7 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
     };
     let opened = open(guard, question, &vetted)?;
     let query = opened.query().to_string();
-    match run(guard, &vetted, &opened, &query) {
+    match run(guard, &vetted, &opened, &query)? {
         Ok((table, outcome)) => Ok(hand_out(Some(table), &opened.close(outcome)?)),
         Err(outcome) => Ok(hand_out(None, &opened.close(*outcome)?)),
     }
@@ -80,23 +116,7 @@ enum Judged {
 
 fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     let policies = guard.permits.policies(&guard.catalogue)?;
-    let request = match policies.application(&question.project) {
-        Some(application) => Request {
-            user: question.user.clone(),
-            project: question.project.clone(),
-            purpose: application.purpose().code.clone(),
-            now: guard.now(),
-            snapshot: application.approval().snapshot.clone(),
-        },
-        // A project that is not there is denied by the policies like one that the user is not in.
-        None => Request {
-            user: question.user.clone(),
-            project: question.project.clone(),
-            purpose: String::new(),
-            now: guard.now(),
-            snapshot: SnapshotId::from_digest(&[0; 32]),
-        },
-    };
+    let request = request(guard, &policies, question);
     let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
         Ok(permit) => permit,
         Err(denied) => return Ok(Judged::Denied(denied)),
@@ -115,6 +135,33 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     })
 }
 
+fn request(guard: &Guard, policies: &Policies, question: &Question) -> Request {
+    match policies.application(&question.project) {
+        Some(application) => Request {
+            user: question.user.clone(),
+            project: question.project.clone(),
+            purpose: application.purpose().code.clone(),
+            now: guard.now(),
+            snapshot: application.approval().snapshot.clone(),
+        },
+        // A project that is not there is denied by the policies like one that the user is not in.
+        None => Request {
+            user: question.user.clone(),
+            project: question.project.clone(),
+            purpose: String::new(),
+            now: guard.now(),
+            snapshot: SnapshotId::from_digest(&[0; 32]),
+        },
+    }
+}
+
+/// The permit of whoever asks, where the policies give one.
+pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit>, GuardError> {
+    let policies = guard.permits.policies(&guard.catalogue)?;
+    let request = request(guard, &policies, question);
+    Ok(guard.permits.permit(&policies, &request, &guard.catalogue).ok())
+}
+
 fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, GuardError> {
     let plan = Digest::parse(vetted.plan.hash()).ok_or(GuardError::Bug("a plan's hash has 64 digits"))?;
     let columns: Vec<String> = columns(&vetted.plan);
@@ -126,33 +173,127 @@ fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, G
     Ok(guard.log.open_query(request)?)
 }
 
+/// The released table with its outcome, or the outcome alone.
+type Ran = Result<(ReleasedTable, Outcome), Box<Outcome>>;
+
 /// From the vetted plan to the released table; otherwise the outcome that is recorded. The asker is told no more than
 /// that nothing can be released.
-fn run(
-    guard: &Guard,
-    vetted: &Vetted,
-    _opened: &Opened,
-    query: &str,
-) -> Result<(ReleasedTable, Outcome), Box<Outcome>> {
-    let evidence = evidence(guard, vetted)?;
+///
+/// The ledger is held from the comparison to the entry, so that two answers cannot miss each other.
+fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<Ran, GuardError> {
+    let question = past::question(&vetted.plan, &vetted.permit, &rules(guard, vetted).0);
+    let kept = {
+        let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = ledger.hold(&guard.environment, ledger_file::noted(guard.log.path())?)?;
+        held.ledger().answer(&question).map(<[u8]>::to_vec)
+    };
+    let evidence = match &kept {
+        Some(_) => None,
+        None => match evidence(guard, vetted) {
+            Ok(evidence) => Some(evidence),
+            Err(outcome) => return Ok(Err(outcome)),
+        },
+    };
     let again = Request { now: guard.now(), ..vetted.permit.request().clone() };
     if vetted.policies.may(&again, Action::Release).is_err() {
-        return Err(Box::new(Outcome::Stopped { reason: "permit-ended".to_owned() }));
+        return Ok(Err(Box::new(Outcome::Stopped { reason: "permit-ended".to_owned() })));
     }
-    let grant = vetted.permit.grant();
-    let released = engine_disclosure::release(
-        &evidence,
-        &shape(&vetted.plan),
-        grant.thresholds,
-        query,
-        vetted.manifest.id.as_str(),
-        vetted.permit.rule_pack(),
-    );
-    match released {
-        Ok(release) => Ok(finish(release)),
-        Err(Withheld::Evidence(_)) => Err(Box::new(Outcome::Failed { fault: "worker-evidence".to_owned() })),
-        Err(Withheld::TooLarge(_)) => Err(Box::new(Outcome::Withheld { reason: "too-large".to_owned() })),
+    match (kept, evidence) {
+        (Some(answer), _) => again_released(&answer).map(Ok),
+        (None, Some(evidence)) => release(guard, vetted, opened, &evidence, (query, question)),
+        (None, None) => Err(GuardError::Bug("an answer is kept or computed")),
     }
+}
+
+/// The answer that the same question got before.
+fn again_released(answer: &[u8]) -> Result<(ReleasedTable, Outcome), GuardError> {
+    let table: ReleasedTable =
+        serde_json::from_slice(answer).map_err(|_| GuardError::Bug("the ledger keeps tables"))?;
+    let digest = Digest::parse(blake3::hash(answer).to_hex().as_str()).unwrap_or(Digest::ZERO);
+    let cells = table.rows.len() as u64;
+    let suppressed = table.suppressed;
+    Ok((table, Outcome::Released { cells, suppressed, digest }))
+}
+
+fn release(
+    guard: &Guard,
+    vetted: &Vetted,
+    opened: &Opened,
+    evidence: &Protected<Evidence>,
+    (query, question): (&str, String),
+) -> Result<Ran, GuardError> {
+    let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut held = ledger.hold(&guard.environment, ledger_file::noted(guard.log.path())?)?;
+    // Somebody may have asked the same in the meantime.
+    if let Some(answer) = held.ledger().answer(&question) {
+        return again_released(answer).map(Ok);
+    }
+    let (rules, packs) = rules(guard, vetted);
+    let says = past::Says::of(&vetted.plan, &vetted.manifest);
+    let released = {
+        let past = says.past(held.ledger());
+        let setting = Setting {
+            rules: &rules,
+            query,
+            snapshot: vetted.manifest.id.as_str(),
+            pack: &packs,
+            past: Some(&past),
+        };
+        engine_disclosure::release(evidence, &shape(&vetted.plan), setting)
+    };
+    let withheld = |reason: &str| Ok(Err(Box::new(Outcome::Withheld { reason: reason.to_owned() })));
+    let mut release = match released {
+        Ok(release) => release,
+        Err(Withheld::Evidence(_)) => {
+            return Ok(Err(Box::new(Outcome::Failed { fault: "worker-evidence".to_owned() })));
+        }
+        Err(Withheld::TooLarge(_)) => return withheld("too-large"),
+        Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
+        Err(Withheld::Ledger) => {
+            alert(guard, vetted, opened)?;
+            return withheld("ledger");
+        }
+    };
+    if release.reasons.contains_key("ledger") {
+        alert(guard, vetted, opened)?;
+    }
+    let cohorts = std::mem::take(&mut release.cohorts);
+    let reasons = reasons(&release);
+    let (table, outcome) = finish(release);
+    let entry = LedgerEntry {
+        question,
+        project: vetted.permit.grant().project.clone(),
+        snapshot: vetted.manifest.id.as_str().to_owned(),
+        answer: serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?,
+        cohorts,
+    };
+    held.keep(&guard.environment, entry)?;
+    let (entries, head) = held.head();
+    // The record notes how long the ledger is: one that is shorter later has forgotten something.
+    let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
+    guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
+    Ok(Ok((table, outcome)))
+}
+
+/// What the cells are held to: the permit's numbers and those of every database that the query reads.
+fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
+    let tables = vetted.plan.used().keys().filter_map(|table| guard.catalogue.tables.get(table));
+    vetted.policies.rules(&vetted.permit, tables.map(|table| table.database.as_str()))
+}
+
+/// Tells the steward that an answer was held back beside an earlier one.
+fn alert(guard: &Guard, vetted: &Vetted, opened: &Opened) -> Result<(), GuardError> {
+    let event = Event::new(Kind::NearCohort, "guard").project(vetted.permit.grant().project.clone());
+    guard.log.record(event.subject(opened.query().to_string()))?;
+    Ok(())
+}
+
+/// Which rules hid how many values, for the board.
+fn reasons(release: &Release) -> String {
+    let mut reasons: Vec<String> =
+        release.reasons.iter().map(|(rule, values)| format!("{rule} {values}")).collect();
+    reasons.push(format!("margins {}", release.secondary));
+    reasons.join(", ")
 }
 
 fn finish(release: Release) -> (ReleasedTable, Outcome) {

@@ -21,6 +21,7 @@ mod derived;
 mod dpc;
 mod examples;
 mod life;
+mod linkage;
 mod masters;
 mod mutations;
 mod packages;
