@@ -53,7 +53,7 @@ const SYSTEM: [&str; 8] = [
     "/etc/ld.so.cache",
     "/dev/null",
     "/dev/urandom",
-    "/proc/self",
+    "/proc",
     "/sys/fs/cgroup",
 ];
 
