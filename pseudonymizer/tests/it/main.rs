@@ -16,6 +16,7 @@ use pseudonymizer::keying::{Identity, Keyer, Surrogates};
 mod batch;
 mod care;
 mod changes;
+mod derived;
 mod dpc;
 mod examples;
 mod life;
