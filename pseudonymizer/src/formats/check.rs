@@ -34,7 +34,7 @@ pub(crate) enum Finding {
 }
 
 impl FieldCheck {
-    pub(crate) fn new(field: &Field, codes: Option<BTreeSet<Vec<u8>>>) -> Self {
+    pub(crate) fn new(field: &Field, codes: Option<&BTreeSet<Vec<u8>>>) -> Self {
         Self {
             at: field.at,
             key: field.key.as_str().into(),
@@ -44,7 +44,7 @@ impl FieldCheck {
             kind: field.kind,
             width: field.width,
             is_required: field.required,
-            codes: codes.as_ref().map(CodeSet::new),
+            codes: codes.map(CodeSet::new),
             none: field.none.iter().map(|value| value.as_bytes().to_vec()).collect(),
         }
     }

@@ -325,7 +325,7 @@ impl<'a> Compiler<'a> {
             let system = self.catalogue.codes.get(system).filter(|system| system.closed)?;
             Some(system.codes.iter().map(|code| code.code.as_bytes().to_vec()).collect::<BTreeSet<_>>())
         };
-        let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set));
+        let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set).as_ref());
         let role_number = |role: &String| self.catalogue.roles.keys().position(|name| name == role);
         let place = |field: &String| layout.field(field).map(|field| field.at);
         let mut reason = |reason: &String| {
