@@ -27,7 +27,7 @@
 //! the record type of a receipt's line is unknown, so are the lines after it; where a file is cut, its last receipt
 //! goes with it, and the half line itself has too few columns or half a character. A group whose first line is faulty,
 //! and one that is written twice, has no other fault. The fields that make lines a group (the first five of 様式1) are
-//! never touched, so that a fault stays where it is.
+//! never touched, so that a fault stays where it is; nor is the RE of a payer's receipt, which alone says whose it is.
 //!
 //! Totals (GO, the record count of a care claim) are those that the sender computed before anything went wrong: they
 //! count every line of the file whatever is wrong with it, a receipt written twice both times, and sum the points as
@@ -114,6 +114,10 @@ impl Misfortune {
     fn strike_group(&mut self, group: &mut Group<'_>, keys: &[usize], has_opener: bool) {
         for (index, line) in group.lines.iter_mut().enumerate() {
             let opens = has_opener && index == 0;
+            // In a payer's file MN opens the receipt; without RE all of it is somebody's whom nobody can tell.
+            if has_opener && !opens && line.template.record() == "RE" {
+                continue;
+            }
             if self.dice.chance(self.rate) && self.spoil(line, keys, opens) && opens {
                 return;
             }

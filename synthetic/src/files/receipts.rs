@@ -276,7 +276,8 @@ impl<'t> Writing<'_, '_, 't> {
         let month = file.claim_month;
         let mut line = self.line("MN")?;
         let code = &file.facility.code;
-        let management = format!("{:02}{:02}{}{number:05}", month.year() % 100, month.month(), code);
+        let (year, of_year) = (month.year() % 100, month.month());
+        let management = format!("{year:02}{of_year:02}{code}{}{number:04}", file.payer);
         line.set("receipt_management_no", &management)?;
         self.lines.push(line)?;
         let institution = file.institution()?;
