@@ -46,16 +46,8 @@ pub enum Unconfined {
 
 /// What every program reads: its libraries (a key module among them), and what the kernel says about it, about the machine
 /// and about a writer that may have been killed.
-const SYSTEM: [&str; 8] = [
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/etc/ld.so.cache",
-    "/dev/null",
-    "/dev/urandom",
-    "/proc",
-    "/sys/fs/cgroup",
-];
+const SYSTEM: [&str; 8] =
+    ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc", "/sys/fs/cgroup"];
 
 /// Calls that would leave the process, and why each is refused. A pair of sockets, by which the runtime tells itself of
 /// signals, leads nowhere else and stays.

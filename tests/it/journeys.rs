@@ -37,7 +37,8 @@ fn masked(text: &str) -> String {
     for line in text.lines() {
         let words = line.split(' ').map(|word| {
             let digits = word.chars().filter(char::is_ascii_digit).count();
-            let is_digest = word.len() >= 32 && word.chars().all(|c| c.is_ascii_alphanumeric() || "+/=:…".contains(c));
+            let is_digest =
+                word.len() >= 32 && word.chars().all(|c| c.is_ascii_alphanumeric() || "+/=:…".contains(c));
             let is_day = word.len() == 10 && digits == 8 && word.contains('-');
             let is_hour = word.len() == 5 && digits == 4 && word.contains(':');
             match (is_digest, is_day, is_hour) {
@@ -53,10 +54,13 @@ fn masked(text: &str) -> String {
 }
 
 fn run(line: &str, env: &str) -> String {
-    let line = line.replace("ENV", env).replace("JOURNEYS", &crate::root().join("tests/journeys").display().to_string());
+    let line = line
+        .replace("ENV", env)
+        .replace("JOURNEYS", &crate::root().join("tests/journeys").display().to_string());
     let words = words(&line);
     let output = Command::new(program(&words[0])).args(&words[1..]).env("LC_ALL", "C").output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let mut said = masked(&said.replace(env, "ENV"));
     let code = output.status.code().unwrap();
     if code != 0 {
@@ -72,7 +76,8 @@ fn walked(journey: &str, env: &str) -> String {
             let said = run(command, env);
             text.push_str(&format!("{line}\n"));
             if !said.is_empty() {
-                let said: Vec<String> = said.lines().map(|line| format!("  {line}").trim_end().to_owned()).collect();
+                let said: Vec<String> =
+                    said.lines().map(|line| format!("  {line}").trim_end().to_owned()).collect();
                 text.push_str(&format!("{}\n", said.join("\n")));
             }
         } else if line.starts_with('#') || line.is_empty() && !text.ends_with("\n\n") {

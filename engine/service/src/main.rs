@@ -10,7 +10,9 @@ use std::sync::Arc;
 use audit::{Event, Kind, Log};
 use catalog_store::Environment;
 use clap::{Parser, Subcommand};
-use engine_service::{Guard, Offline, Permits, WorkerProgram, approve_template, check_file, serve, serve_once};
+use engine_service::{
+    Guard, Offline, Permits, WorkerProgram, approve_template, check_file, serve, serve_once,
+};
 use policies::{Approval, DEMO_APPLICATION, Form, Policies};
 use time::{Duration, OffsetDateTime};
 
