@@ -5,7 +5,8 @@
 //! without that person keep every figure; cells with them lose that person and no other; what is shown stands on at
 //! least k persons; and where nothing that is shown changes, the answer does not differ in a single byte.
 //!
-//! `MISU_TEST_GENERATED` says how many queries run (100,000 in the long run); all others are vetted alone.
+//! `MISU_TEST_GENERATED` says how many queries are made and run (100,000 in the long run); without it 5,000 are vetted,
+//! and the first of them run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -296,11 +297,12 @@ fn taking_a_person_away_changes_only_the_cells_that_they_are_in() {
     let gone = 7;
     let whole = people(&catalogue, None, &folder.path().join("whole"));
     let less = people(&catalogue, Some(gone), &folder.path().join("less"));
-    let run = std::env::var("MISU_TEST_GENERATED").map_or(RUN, |number| number.parse().unwrap());
+    let asked = std::env::var("MISU_TEST_GENERATED").ok().map(|number| number.parse::<usize>().unwrap());
+    let (run, vetted) = asked.map_or((RUN, VETTED), |number| (number, number));
     let granted = grant(&catalogue);
     let mut dice = Dice(5);
     let mut same = 0;
-    for number in 0..run.max(VETTED) {
+    for number in 0..vetted {
         let sql = query(&mut dice);
         let scope = Scope { catalogue: &catalogue, grant: &granted };
         let plan = vet(&sql, scope).unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
@@ -323,5 +325,5 @@ fn taking_a_person_away_changes_only_the_cells_that_they_are_in() {
             same += 1;
         }
     }
-    println!("{run} of {} queries ran twice, {same} with the same answer", run.max(VETTED));
+    println!("{run} of {} queries ran twice, {same} with the same answer", vetted);
 }
