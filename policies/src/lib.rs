@@ -44,3 +44,6 @@ pub use source::{PolicyError, PolicyProblem};
 /// The demo project's application, as (file, text); it still needs an [`Approval`].
 pub const DEMO_APPLICATION: (&str, &str) =
     ("demo/application.toml", include_str!("../demo/application.toml"));
+
+/// The questions of the application form, as [`governance::form::FormSchema`] reads them.
+pub const APPLICATION_FORM: &str = include_str!("../forms/application-2026.toml");

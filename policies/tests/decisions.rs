@@ -245,3 +245,26 @@ fn every_change_of_policy_changes_the_digest() {
         alone.permit(&request("demo-researcher", "demo"), &catalogue).unwrap().policy_digest().to_owned()
     });
 }
+
+/// A renewed permit is what a new one would be, at every time and for every user.
+#[test]
+fn a_renewed_permit_is_the_permit_of_its_moment() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let policies = loaded(&catalogue);
+    let first = policies.permit(&request("demo-researcher", "demo"), &catalogue).unwrap();
+    for (_, now) in TIMES {
+        let again = Request { now, ..request("demo-researcher", "demo") };
+        let renewed = policies.renewed(&first, &again);
+        assert_eq!(renewed, policies.permit(&again, &catalogue).map(Some));
+    }
+    let others = [
+        request("other-researcher", "demo"),
+        Request { purpose: "comments".to_owned(), ..request("demo-researcher", "demo") },
+        Request { snapshot: snapshot("cd"), ..request("demo-researcher", "demo") },
+    ];
+    for other in others {
+        assert_eq!(policies.renewed(&first, &other), Ok(None), "{other:?}");
+    }
+    let without = Policies::load([demo()], &catalogue).unwrap();
+    assert!(without.renewed(&first, &request("demo-researcher", "other")).is_err());
+}

@@ -19,6 +19,8 @@
 //! | `revision` | a day before the months that the layout is for, or after them | the line |
 //! | `duplicate` | a receipt, stay or certification stands a second time at the end of its file | the second group, whose first line is named |
 //! | `truncated` | a UKE file ends inside its last body line, without GO; the manifest has the size and digest of what is there | the file, at that line |
+//! | `heading` | the last column of a heading has another name | the heading, and with it the file |
+//! | `markup` | a check-up document ends with another tag than it began | the document, at its last line |
 //! | `totals` | GO says one point more than was billed; only where no other fault hides it | the trailer |
 //!
 //! Consequences are not listed. Where the first line of a receipt (RE) is faulty, its other lines are `orphan`; where
@@ -31,7 +33,7 @@
 //! count every line of the file whatever is wrong with it, a receipt written twice both times, and sum the points as
 //! billed. A reader that had to put a summed line (HO) aside cannot compare the sum.
 
-use catalog_model::{Family, FaultKind, FieldKind, Grouping, Width};
+use catalog_model::{Encoding, Family, FaultKind, FieldKind, Grouping, Width};
 
 use crate::dice::{Dice, Stream};
 use crate::files::{Draft, DraftLine, Group, Planted};
@@ -40,6 +42,7 @@ use crate::writer::{Slot, Template};
 // How much likelier than a line a whole file is struck, so that a demonstration has a few: cut, or with wrong totals.
 const TRUNCATED_FILES: f64 = 4.0;
 const WRONG_TOTALS: f64 = 4.0;
+const WRONG_HEADINGS: f64 = 4.0;
 
 /// What goes wrong with one file.
 #[derive(Debug)]
@@ -57,6 +60,13 @@ impl Misfortune {
     /// Plants faults in the body of a draft.
     pub(crate) fn strike(&mut self, draft: &mut Draft<'_>, family: &Family) {
         if self.rate <= 0.0 {
+            return;
+        }
+        if family.framing.header && self.dice.chance(self.rate * WRONG_HEADINGS) {
+            if let Some(heading) = draft.header.last_mut() {
+                heading.bytes.push(b'x');
+                heading.fault = Some(Planted { kind: FaultKind::Heading, field: String::new() });
+            }
             return;
         }
         let may_repeat = !family.unique_key.is_empty();
@@ -156,6 +166,8 @@ impl Misfortune {
             .filter_map(|slot| {
                 spoilt_value(slot, unquoted(cells.get(slot.at)?), kind).map(|value| (slot, value))
             })
+            // Bytes that are not UTF-8 would tell a reader that the whole file is in another encoding.
+            .filter(|(_, value)| template.encoding() != Encoding::Utf8 || str::from_utf8(value).is_ok())
             .collect();
         let (slot, value) = self.dice.pick(&fitting)?;
         let value = if slot.at >= template.quoted_from() {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 20] = [
     "classified",
     "catalog-model",
+    "catalog-staged",
     "catalog-store",
     "pseudonymizer",
     "pseudonymizer-quality",

@@ -3,7 +3,12 @@
 
 mod demo;
 mod edges;
+mod journeys;
+mod manual;
+mod people;
+mod queries;
 mod refusals;
+mod templates;
 mod tidy;
 mod verdicts;
 

@@ -5,6 +5,7 @@
 //! The interface is blocking; sqlx and object_store run on a small runtime inside.
 
 mod blocking;
+mod cases;
 mod catalogue;
 mod config;
 mod environment;
@@ -15,6 +16,7 @@ mod meta;
 mod snapshots;
 mod upgrade;
 
+pub use cases::{CaseRecord, PersonRecord};
 pub use catalogue::Added;
 pub use config::{Config, ConfigError};
 pub use environment::{Environment, EnvironmentError, Lock};

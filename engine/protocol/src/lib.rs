@@ -10,8 +10,8 @@ mod post;
 mod worker;
 
 pub use client::{
-    CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
-    ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
+    Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
+    ReleasedTable, TableColumn, TableColumnKind, TemplateQuestion, Verdict, VerdictKind,
 };
 pub use evidence::{
     Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::worker::WorkerProgram;
-use crate::{describe, query};
+use crate::{describe, query, templates};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -89,6 +89,8 @@ impl Guard {
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
             ClientRequest::Query(question) => query::answer(self, question),
+            ClientRequest::Template(asked) => templates::answer(self, asked),
+            ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
         };
         answered.unwrap_or_else(|error| ClientReply::Fault { message: chain(&error) })

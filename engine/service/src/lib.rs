@@ -4,6 +4,7 @@
 //! reply. Each step hands out what the next one demands. The guard speaks to clients over a Unix socket and to the
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
+mod budget;
 mod check;
 mod describe;
 mod guard;
@@ -15,6 +16,7 @@ mod permits;
 mod query;
 mod server;
 mod shape;
+mod templates;
 mod worker;
 
 pub use check::{Checked, check_file};
@@ -25,4 +27,5 @@ pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
+pub use templates::{TemplateError, approve as approve_template};
 pub use worker::{WorkerError, WorkerProgram};

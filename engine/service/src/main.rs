@@ -1,5 +1,7 @@
 //! `misu-guard`: answers questions about one environment, on a socket or on its standard streams.
 
+mod governing;
+
 use std::io::{Write as _, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +10,9 @@ use std::sync::Arc;
 use audit::{Event, Kind, Log};
 use catalog_store::Environment;
 use clap::{Parser, Subcommand};
-use engine_service::{Guard, Offline, Permits, WorkerProgram, check_file, serve, serve_once};
+use engine_service::{
+    Guard, Offline, Permits, WorkerProgram, approve_template, check_file, serve, serve_once,
+};
 use policies::{Approval, DEMO_APPLICATION, Form, Policies};
 use time::{Duration, OffsetDateTime};
 
@@ -56,6 +60,36 @@ enum Command {
         /// Who decided.
         #[arg(long)]
         by: String,
+    },
+    /// Who there is, in which roles.
+    People {
+        #[command(subcommand)]
+        command: governing::people::People,
+    },
+    /// One-stop applications: write, submit, review, decide, stop, end.
+    Application {
+        #[command(subcommand)]
+        command: governing::application::Applications,
+    },
+    /// Signs a checkpoint over the record.
+    Checkpoint {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+    },
+    /// Approves a query template: pins its text, its domains and its plan.
+    ApproveTemplate {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// The template.
+        file: PathBuf,
+        /// Who decided.
+        #[arg(long)]
+        by: String,
+        /// A user of the project, under whose permit the examples are vetted.
+        #[arg(long)]
+        user: String,
     },
     /// Vets a query without an environment, with a folder of catalogue files and an approved application.
     Vet {
@@ -108,6 +142,19 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
+        Command::People { command } => command.run(),
+        Command::Application { command } => command.run(),
+        Command::Checkpoint { env } => governing::checkpoint::run(&env),
+        Command::ApproveTemplate { env, file, by, user } => {
+            let text = std::fs::read_to_string(&file)?;
+            let template = approve_template(&open(&env)?, &text, &user, &by)?;
+            Ok(writeln!(
+                stdout(),
+                "template {} approved for project {}",
+                template.template,
+                template.project
+            )?)
+        }
         Command::Vet { catalog, permit, sql } => vet(&catalog, &permit, sql),
         Command::CheckTable { .. } => Ok(()),
     }

@@ -113,6 +113,30 @@ impl Permits {
         std::fs::rename(&temporary, &path).map_err(io(&path))
     }
 
+    /// Takes a project's permit out of force; the guard reads the change at the next question and before the next
+    /// release. The application is kept beside it.
+    ///
+    /// # Errors
+    ///
+    /// The permit cannot be moved.
+    pub fn withdraw(&self, project: &str) -> Result<(), PermitsError> {
+        let path = self.folder.join(format!("{project}.toml"));
+        if !path.exists() {
+            return Ok(());
+        }
+        std::fs::rename(&path, path.with_extension("withdrawn")).map_err(io(&path))
+    }
+
+    /// Puts a permit that was taken out of force back.
+    ///
+    /// # Errors
+    ///
+    /// The permit cannot be moved.
+    pub fn reinstate(&self, project: &str) -> Result<(), PermitsError> {
+        let path = self.folder.join(format!("{project}.toml"));
+        std::fs::rename(path.with_extension("withdrawn"), &path).map_err(io(&path))
+    }
+
     fn stamp(&self) -> Result<Stamp, PermitsError> {
         let mut stamp = Stamp::new();
         for entry in std::fs::read_dir(&self.folder).map_err(io(&self.folder))? {

@@ -15,9 +15,8 @@ use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
 
 use crate::guard::{Guard, GuardError};
-use crate::metadata;
 use crate::shape::shape;
-use crate::{ledger_file, past};
+use crate::{budget, ledger_file, metadata, past};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -27,6 +26,41 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
         Judged::Denied(denied) => denied_verdict(&denied),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
+}
+
+/// What vetting says of a question, and what it would cost.
+pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply, GuardError> {
+    Ok(match judge(guard, question)? {
+        Judged::Vetted(vetted) => {
+            let grant = vetted.permit.grant();
+            let budget = budget::of(&vetted.plan, &vetted.manifest.body, grant, guard.limits);
+            ClientReply::Estimate { verdict: vetted_verdict(&vetted.plan), budget: Some(budget) }
+        }
+        Judged::Metadata(table, _) => {
+            ClientReply::Estimate { verdict: metadata::verdict(&table), budget: None }
+        }
+        Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
+        Judged::NotVetted(not_vetted) => {
+            ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
+        }
+    })
+}
+
+/// Refuses a question by a rule of the service's own, and records it.
+pub(crate) fn refuse(
+    guard: &Guard,
+    question: &Question,
+    rule: &str,
+    (message, ja): (String, &str),
+) -> Result<ClientReply, GuardError> {
+    record_no(guard, question, Kind::QueryRefused, rule)?;
+    Ok(ClientReply::Verdict(no(
+        VerdictKind::Refused,
+        rule.to_owned(),
+        (message, Some(ja.to_owned())),
+        None,
+        None,
+    )))
 }
 
 /// Runs a question and releases its protected table, or says why not.
@@ -82,23 +116,7 @@ enum Judged {
 
 fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     let policies = guard.permits.policies(&guard.catalogue)?;
-    let request = match policies.application(&question.project) {
-        Some(application) => Request {
-            user: question.user.clone(),
-            project: question.project.clone(),
-            purpose: application.purpose().code.clone(),
-            now: guard.now(),
-            snapshot: application.approval().snapshot.clone(),
-        },
-        // A project that is not there is denied by the policies like one that the user is not in.
-        None => Request {
-            user: question.user.clone(),
-            project: question.project.clone(),
-            purpose: String::new(),
-            now: guard.now(),
-            snapshot: SnapshotId::from_digest(&[0; 32]),
-        },
-    };
+    let request = request(guard, &policies, question);
     let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
         Ok(permit) => permit,
         Err(denied) => return Ok(Judged::Denied(denied)),
@@ -115,6 +133,33 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
         Ok(plan) => Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan })),
         Err(not_vetted) => Judged::NotVetted(not_vetted),
     })
+}
+
+fn request(guard: &Guard, policies: &Policies, question: &Question) -> Request {
+    match policies.application(&question.project) {
+        Some(application) => Request {
+            user: question.user.clone(),
+            project: question.project.clone(),
+            purpose: application.purpose().code.clone(),
+            now: guard.now(),
+            snapshot: application.approval().snapshot.clone(),
+        },
+        // A project that is not there is denied by the policies like one that the user is not in.
+        None => Request {
+            user: question.user.clone(),
+            project: question.project.clone(),
+            purpose: String::new(),
+            now: guard.now(),
+            snapshot: SnapshotId::from_digest(&[0; 32]),
+        },
+    }
+}
+
+/// The permit of whoever asks, where the policies give one.
+pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit>, GuardError> {
+    let policies = guard.permits.policies(&guard.catalogue)?;
+    let request = request(guard, &policies, question);
+    Ok(guard.permits.permit(&policies, &request, &guard.catalogue).ok())
 }
 
 fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, GuardError> {

@@ -87,6 +87,9 @@ fn answer(
         .suggest(FORM)
     };
     let SetExpr::Select(select) = query.body.as_ref() else { return Err(refuse()) };
+    if query.with.is_some() || query.order_by.is_some() || query.limit_clause.is_some() {
+        return Err(refuse());
+    }
     let (columns, rows) = match name {
         "functions" => of_functions(),
         "tables" => of_tables(scope.catalogue, scope.grant),

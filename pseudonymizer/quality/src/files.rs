@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use crate::failure::Failure;
 
 /// Rows in a batch: what is in memory at one time.
-const BATCH: usize = 131_072;
+pub(crate) const BATCH: usize = 131_072;
 
 /// The folders of a delivery's parts.
 pub(crate) fn parts(environment: &Environment, delivery: &str, parts: u32) -> Vec<PathBuf> {

@@ -1,6 +1,7 @@
 //! The commands of `misu-ingest`.
 
 mod catalogue;
+mod confinement;
 mod delivery;
 mod ingest;
 mod keys;
@@ -163,6 +164,12 @@ impl Failure {
         causes.fold(self.error.to_string(), |text, cause| format!("{text}: {cause}"))
     }
 
+    /// Says whether nobody reads any more what the command prints: it did its work, and `head` has seen enough.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        let error = self.error.downcast_ref::<std::io::Error>();
+        error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// 6 where a delivery was rejected, else 1.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
@@ -186,6 +193,7 @@ fn is_rejection(error: &(dyn std::error::Error + 'static)) -> bool {
 impl Arguments {
     /// Runs the command.
     pub(crate) fn run(self) -> Result<(), Failure> {
+        confinement::lock_in(&self.command)?;
         match self.command {
             Command::Init { env, demo_seed, buckets } => init(&env, demo_seed, buckets),
             Command::Ingest { delivery, replay_quarantine: false, shared } => {

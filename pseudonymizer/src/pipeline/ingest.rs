@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use catalog_model::Catalogue;
@@ -20,7 +21,7 @@ use super::life::{LifeError, sweep};
 use super::parts::{self, CutError, Part, Piece};
 use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::formats::{FilePart, Program, ProgramError, Reader};
-use crate::keying::{Keyer, Surrogates};
+use crate::keying::{KeyCache, Keyer, Surrogates};
 use crate::tables::{FileError, Staging, StagingError, write_identities};
 
 /// What an ingest did.
@@ -205,6 +206,8 @@ pub(super) struct Run<'a> {
     quarantine: PathBuf,
     intake: SecretKey,
     surrogates: Surrogates,
+    /// Key sets of identities that any part has met.
+    cache: Arc<KeyCache>,
     total: u64,
     done: AtomicU64,
     progress: &'a (dyn Fn(Progress) + Sync),
@@ -234,6 +237,7 @@ impl<'a> Run<'a> {
             quarantine: environment.room("quarantine").join(format!("{name}.csv")),
             intake: environment.key(KeyRole::Intake)?,
             surrogates: Surrogates::new(*environment.key(KeyRole::Surrogate)?.as_bytes()),
+            cache: Arc::new(KeyCache::new(random()?)),
             total: delivery.files.iter().map(|file| file.bytes).sum(),
             done: AtomicU64::new(0),
             progress,
@@ -279,10 +283,10 @@ impl<'a> Run<'a> {
 
     fn read_part(&self, part: &Part, folder: &Path) -> Result<(), IngestError> {
         let Some(program) = self.delivery.programs.get(&part.family) else { return Ok(()) };
-        let mut seen_key = [0; 32];
-        SystemRandom::new().fill(&mut seen_key).map_err(|_| IngestError::Random)?;
-        let keyer = Keyer::new(self.catalogue, program.encoding(), self.intake.as_bytes(), seen_key);
-        let mut staging = Staging::new(folder, self.catalogue, program.tables(), keyer, &self.surrogates)?;
+        let cache = Arc::clone(&self.cache);
+        let seed = [random()?, random()?].map(u64::from_le_bytes);
+        let keyer = Keyer::new(self.catalogue, program.encoding(), self.intake.as_bytes(), cache);
+        let mut staging = Staging::new(folder, self.catalogue, program, (keyer, seed), &self.surrogates)?;
         let mut account = PartAccount::default();
         let mut first_record = 0;
         for piece in &part.pieces {
@@ -379,6 +383,12 @@ impl<'a> Run<'a> {
         sync_filesystem(&self.staging).map_err(io("flush", &self.staging))?;
         Ok(files)
     }
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], IngestError> {
+    let mut bytes = [0; BYTES];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| IngestError::Random)?;
+    Ok(bytes)
 }
 
 fn quarantine_line(path: &str, place: &Place) -> String {

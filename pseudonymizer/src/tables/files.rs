@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use catalog_model::Table;
+use catalog_staged::StagedError;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
@@ -51,6 +52,9 @@ pub enum FileError {
         /// The column.
         column: String,
     },
+    /// Staged rows cannot be read.
+    #[error(transparent)]
+    Staged(#[from] StagedError),
 }
 
 /// A Parquet file that is being written.

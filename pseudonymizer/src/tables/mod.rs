@@ -4,8 +4,10 @@ mod builder;
 mod canonical;
 pub mod derived;
 mod files;
+mod staged_table;
 mod staging;
+mod words;
 
 pub use canonical::ContentDigest;
 pub use files::{FileError, ParquetFile, open, schema_fingerprint};
-pub use staging::{LINE, RECORD, StagedClaims, Staging, StagingError, staged_schema, write_identities};
+pub use staging::{StagedClaims, Staging, StagingError, write_identities};

@@ -15,7 +15,7 @@ use super::delivery::{Counts, DeliveryWriter, Totals};
 use super::dpc::dpc_code;
 use super::draft::{Draft, DraftLine, Grouper};
 use super::identity::{Written, full_width};
-use super::{dental, pharmacy};
+use super::{checkup, dental, pharmacy};
 use crate::SynthError;
 use crate::billing::{Books, Diagnosis, Item, Receipt, Run, bits, outpatient_receipts, stay_months};
 use crate::calendar::Calendar;
@@ -73,6 +73,7 @@ pub(super) fn write(
         }
     }
     dental::write(books, &forms.dental_receipts, &mut writer, month)?;
+    checkup::write(books, &mut writer, month)?;
     writer.close()
 }
 
