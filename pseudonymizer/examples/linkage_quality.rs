@@ -3,11 +3,12 @@
 //! The identities go through the same keying and the same rules as deliveries do, part by part, without files.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog_model::{Catalogue, Encoding};
 use pseudonymizer::claim::{Claim, Head};
-use pseudonymizer::keying::{Identity, IdentityNo, Keyer, linkage_key};
+use pseudonymizer::keying::{Identity, IdentityNo, KeyCache, Keyer, linkage_key};
 use pseudonymizer::linkage::{Carried, Mention, Mentions, SchemeKind, True, causes, compare, link, methods};
 use ring::hmac;
 use synthetic::Options;
@@ -49,7 +50,7 @@ impl Archive<'_> {
         }
         let catalogue = self.catalogue;
         let part = self.parts.entry(sighting.prefecture).or_insert_with(|| Part {
-            keyer: Keyer::new(catalogue, Encoding::Utf8, &[3; 32], [4; 32]),
+            keyer: Keyer::new(catalogue, Encoding::Utf8, &[3; 32], Arc::new(KeyCache::new([4; 32]))),
             persons: HashMap::new(),
             prefecture: sighting.prefecture,
         });
