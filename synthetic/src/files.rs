@@ -1,13 +1,17 @@
 //! How what is billed is written: one module for each family of files, and the delivery that they make up.
 
 mod care_claim;
+mod care_plan;
 mod certification;
+mod checkup;
 mod delivery;
 mod dental;
 mod dpc;
 mod draft;
 mod form1;
 mod identity;
+mod life;
+mod nursing;
 mod pharmacy;
 mod public;
 mod receipts;
@@ -36,8 +40,10 @@ pub(crate) struct Forms {
     pub(crate) acts: FamilyTemplates,
     pub(crate) charges: FamilyTemplates,
     pub(crate) identities: FamilyTemplates,
+    pub(crate) nursing: FamilyTemplates,
     pub(crate) care_claims: FamilyTemplates,
     pub(crate) certifications: FamilyTemplates,
+    pub(crate) service_users: FamilyTemplates,
     pub(crate) municipalities: FamilyTemplates,
     pub(crate) inhabitants: FamilyTemplates,
     pub(crate) medical_areas: FamilyTemplates,
@@ -58,9 +64,12 @@ impl Forms {
             acts: family("dpc-efn")?,
             charges: family("dpc-dn")?,
             identities: family("dpc-k-assumed")?,
+            nursing: family("dpc-hn")?,
             // Every item of a data line stands in quotes, but not its kind and number (介護伝送ソフト).
-            care_claims: family("care-claim")?.quoted_from(2, &["bill", "basic", "detail", "total"]),
+            care_claims: family("care-claim")?
+                .quoted_from(2, &["bill", "basic", "detail", "total", "plan", "management"]),
             certifications: family("care-certification")?,
+            service_users: family("life-service-user")?,
             municipalities: family("public-municipality")?,
             inhabitants: family("public-population")?,
             medical_areas: family("public-medical-area")?,
@@ -114,6 +123,8 @@ pub(crate) fn deliver(
         Database::Care => {
             let mut writer = writer;
             care_claim::write(books, forms, &mut writer, month)?;
+            care_plan::write(books, forms, &mut writer, month)?;
+            life::write(books, forms, &mut writer, month)?;
             certification::write(books, forms, &mut writer, month)?;
             writer.close()
         }

@@ -110,7 +110,7 @@ pub struct Summary {
     pub deliveries: u64,
     /// Files without the manifests.
     pub files: u64,
-    /// Lines.
+    /// Lines, without those of packages.
     pub records: u64,
     /// Bytes.
     pub bytes: u64,
@@ -136,6 +136,9 @@ pub enum SynthError {
     /// A manifest cannot be made.
     #[error("a manifest cannot be written")]
     Manifest(#[source] toml::ser::Error),
+    /// A package cannot be made.
+    #[error("a package cannot be written")]
+    Package(#[source] zip::result::ZipError),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Io {

@@ -48,6 +48,11 @@ fn demo() -> Demo {
 
 pub(crate) static DEMO: LazyLock<Demo> = LazyLock::new(demo);
 
+/// The environment that the small demo leaves.
+pub(crate) fn environment() -> PathBuf {
+    PathBuf::from(DEMO.env())
+}
+
 fn snapshot(output: &str) -> &str {
     output.lines().find_map(|line| line.strip_prefix("snapshot ")).unwrap().split(' ').next().unwrap()
 }

@@ -4,6 +4,9 @@
 mod demo;
 mod edges;
 mod journeys;
+mod manual;
+mod people;
+mod queries;
 mod refusals;
 mod templates;
 mod tidy;

@@ -94,6 +94,9 @@ enum Command {
     /// Adds layouts and tables to the environment's catalogue (`add FOLDER`).
     #[command(disable_help_flag = true)]
     Catalog(Passed),
+    /// Links the records of a registry's files, outside every environment.
+    #[command(disable_help_flag = true)]
+    LinkFiles(Passed),
     /// Brings an environment of an earlier version to the present one.
     #[command(disable_help_flag = true)]
     Upgrade(Passed),
@@ -263,6 +266,7 @@ impl Arguments {
             Command::Delivery(passed) => passed.run("delivery"),
             Command::Snapshots(passed) => passed.run("snapshots"),
             Command::Catalog(passed) => passed.run("catalog"),
+            Command::LinkFiles(passed) => passed.run("link-files"),
             Command::Upgrade(passed) => passed.run("upgrade"),
             Command::Quality { env, snapshot, html } => quality::run(&env, snapshot.as_deref(), html),
             Command::Vet { ask, json, budget: true, .. } => ask.estimate(json),

@@ -45,8 +45,12 @@ pub(crate) enum Unprotected {
     Exposed(#[from] Exposed),
     #[error("with what was released before the table gives a small group")]
     SmallGroup,
+    #[error("the table has {0} cells and totals over them")]
+    TooLarge(usize),
 }
 
+/// Cells with totals over them up to which a table is audited; a larger one is not released.
+const AUDITED: usize = 20_000;
 /// New cohorts up to which combinations with kept ones are looked at; larger tables rest on pairs.
 const COMBINED: usize = 64;
 
@@ -60,6 +64,9 @@ impl Hidden {
     ) -> Result<Self, Unprotected> {
         let numbering = Numbering::of(cells, shape);
         let counts = numbering.counts(cells, shape);
+        if counts.cells.len() > AUDITED && !counts.relations.is_empty() {
+            return Err(Unprotected::TooLarge(counts.cells.len()));
+        }
         let mut reasons = primary::sensitive(&counts, rules);
         for part in 0..shape.parts.len() {
             for (key, reason) in primary::sensitive(&numbering.sums(cells, shape, part), rules) {

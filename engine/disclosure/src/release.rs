@@ -93,6 +93,7 @@ pub fn release(
     }
     let hidden = Hidden::of(&cells, shape, rules, setting.past).map_err(|error| match error {
         Unprotected::SmallGroup => Withheld::Ledger,
+        Unprotected::TooLarge(cells) => Withheld::TooLarge(cells),
         Unprotected::Exposed(_) => Withheld::Unprotected(error.to_string()),
     })?;
     let released = ReleasedTable {

@@ -20,6 +20,8 @@ use crate::rows::{KeyNumbers, Rows};
 use crate::session;
 use crate::source::BucketTable;
 
+const STACK: usize = 64 << 20;
+
 /// Runs one query to its end.
 pub fn run(request: &WorkerRequest) -> WorkerReply {
     match evidence(request) {
@@ -40,6 +42,8 @@ fn evidence(request: &WorkerRequest) -> Result<Evidence, WorkerFault> {
     let threads = request.limits.threads.max(1) as usize;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
+        // Plans are as deep as their text; the optimizer descends them.
+        .thread_stack_size(STACK)
         .build()
         .map_err(|_| WorkerFault::Execution)?;
     let shape = job.plan.shape().clone();

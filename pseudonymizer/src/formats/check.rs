@@ -1,5 +1,6 @@
 //! What a field's bytes may be: checked once, so that everything behind can rely on it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalog_model::{Encoding, FaultKind, Field, FieldKind, Width};
@@ -33,7 +34,7 @@ pub(crate) enum Finding {
 }
 
 impl FieldCheck {
-    pub(crate) fn new(field: &Field, codes: Option<CodeSet>) -> Self {
+    pub(crate) fn new(field: &Field, codes: Option<&BTreeSet<Vec<u8>>>) -> Self {
         Self {
             at: field.at,
             key: field.key.as_str().into(),
@@ -43,7 +44,7 @@ impl FieldCheck {
             kind: field.kind,
             width: field.width,
             is_required: field.required,
-            codes,
+            codes: codes.map(CodeSet::new),
             none: field.none.iter().map(|value| value.as_bytes().to_vec()).collect(),
         }
     }

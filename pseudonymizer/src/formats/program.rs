@@ -1,6 +1,6 @@
 //! A family's layouts and the tables fed by it, compiled into what the reader runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::heading::HeadingProgram;
 use super::item::ItemCheck;
 use super::run::RunRule;
 use super::shared;
-use super::tags::{ByTag, CodeSet};
+use super::tags::ByTag;
 use super::value::{From, Make, Output};
 
 /// Everything the reader needs to know about one family of files.
@@ -323,9 +323,9 @@ impl<'a> Compiler<'a> {
     fn record(&mut self, layout: &RecordLayout) -> Record {
         let code_set = |system: &String| {
             let system = self.catalogue.codes.get(system).filter(|system| system.closed)?;
-            Some(CodeSet::new(&system.codes.iter().map(|code| code.code.as_bytes().to_vec()).collect()))
+            Some(system.codes.iter().map(|code| code.code.as_bytes().to_vec()).collect::<BTreeSet<_>>())
         };
-        let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set));
+        let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set).as_ref());
         let role_number = |role: &String| self.catalogue.roles.keys().position(|name| name == role);
         let place = |field: &String| layout.field(field).map(|field| field.at);
         let mut reason = |reason: &String| {

@@ -266,11 +266,20 @@ mod tests {
             ────────────────────────────────────────────────────  ─────
             header: its fields go into the rows of every receipt  4,100
 
-            identity scheme  identities  coverage   keys  new joins
-            ───────────────  ──────────  ────────  ─────  ─────────
-            id1                  18,000    90.0 %  1,300        900
-            care                    200     1.0 %    180         20
+            identity scheme  identities  coverage   keys  several a person  of several persons
+            ───────────────  ──────────  ────────  ─────  ────────────────  ──────────────────
+            id1                  18,000    90.0 %  1,300               900                   2
+            care                    200     1.0 %    180                20                   2
             20,000 identities became 1,234 persons
+
+            rule of linkage  joins  persons  meaning
+            ───────────────  ─────  ───────  ──────────────────────────
+            name-and-card    1,100      800  name and card are the same
+
+            keys held apart  keys  meaning
+            ───────────────  ────  ────────────────
+            twins               3  twins of one sex
+            upper ends of errors: 17 persons may be two, 6 groups may be parts of one
 
             table          rows
             ───────────  ──────
@@ -310,11 +319,20 @@ mod tests {
             ────────────────────────────────────────────────────  ─────
             header: its fields go into the rows of every receipt  4,100
 
-            照合方式  照合対象  被覆率   キー  新たな結合
-            ────────  ────────  ──────  ─────  ──────────
-            id1         18,000  90.0 %  1,300         900
-            care           200   1.0 %    180          20
+            照合方式  照合対象  被覆率   キー  一人に複数  複数人に一つ
+            ────────  ────────  ──────  ─────  ──────────  ────────────
+            id1         18,000  90.0 %  1,300         900             2
+            care           200   1.0 %    180          20             2
             照合対象 20,000件から 1,234人
+
+            連結の規則      結合  人数  意味
+            ─────────────  ─────  ────  ────────────────────
+            name-and-card  1,100   800  氏名と証の番号が同じ
+
+            結合しなかったキー  件数  意味
+            ──────────────────  ────  ──────────
+            twins                  3  同性の双子
+            誤りの上限の目安: 二人かもしれない人 17、一人かもしれない組 6
 
             表               行
             ───────────  ──────

@@ -15,7 +15,7 @@ use super::delivery::{Counts, DeliveryWriter, Totals};
 use super::dpc::dpc_code;
 use super::draft::{Draft, DraftLine, Grouper};
 use super::identity::{Written, full_width};
-use super::{dental, pharmacy};
+use super::{checkup, dental, pharmacy};
 use crate::SynthError;
 use crate::billing::{Books, Diagnosis, Item, Receipt, Run, bits, outpatient_receipts, stay_months};
 use crate::calendar::Calendar;
@@ -73,6 +73,7 @@ pub(super) fn write(
         }
     }
     dental::write(books, &forms.dental_receipts, &mut writer, month)?;
+    checkup::write(books, &mut writer, month)?;
     writer.close()
 }
 
@@ -275,7 +276,8 @@ impl<'t> Writing<'_, '_, 't> {
         let month = file.claim_month;
         let mut line = self.line("MN")?;
         let code = &file.facility.code;
-        let management = format!("{:02}{:02}{}{number:05}", month.year() % 100, month.month(), code);
+        let (year, of_year) = (month.year() % 100, month.month());
+        let management = format!("{year:02}{of_year:02}{code}{}{number:04}", file.payer);
         line.set("receipt_management_no", &management)?;
         self.lines.push(line)?;
         let institution = file.institution()?;
