@@ -18,7 +18,7 @@ pub struct Config {
 }
 
 /// The layout version that this build writes and reads.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 impl Config {
     /// The configuration of a new environment.

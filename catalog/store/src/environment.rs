@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use catalog_model::{Catalogue, CatalogueError};
 
 use crate::config::{Config, ConfigError};
-use crate::keys::{self, KeyError, KeyRole, SecretKey};
+use crate::keys::{self, KeyError, KeyRing, KeyRole, KeyWatch, Passphrase, Protection, SecretKey};
 use crate::lease::Holder;
 use crate::meta::{Meta, MetaError};
 use crate::snapshots::{self, SnapshotError, Snapshots};
@@ -36,6 +36,7 @@ type Parsed = (String, Arc<Catalogue>);
 pub struct Environment {
     root: PathBuf,
     config: Config,
+    keys: KeyRing,
     // The catalogue that was read last, by its digest: many deliveries are taken in under one.
     parsed: Arc<Mutex<Option<Parsed>>>,
 }
@@ -87,12 +88,25 @@ pub enum EnvironmentError {
 }
 
 impl Environment {
-    /// Makes an environment in an empty or absent directory: rooms, keys, metadata database and catalogue.
+    /// Makes an environment whose passphrase lies beside its keys until somebody moves it.
     ///
     /// # Errors
     ///
     /// The directory is not empty, or something cannot be written.
     pub fn create(root: &Path, config: Config) -> Result<Self, EnvironmentError> {
+        Self::create_protected(root, config, &Protection::Kept)
+    }
+
+    /// Makes an environment in an empty or absent directory: rooms, keys, metadata database and catalogue.
+    ///
+    /// # Errors
+    ///
+    /// The directory is not empty, something cannot be written, or a hardware module refuses.
+    pub fn create_protected(
+        root: &Path,
+        config: Config,
+        protection: &Protection,
+    ) -> Result<Self, EnvironmentError> {
         let is_taken = std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
         if is_taken {
             return Err(EnvironmentError::NotEmpty(root.to_owned()));
@@ -100,8 +114,14 @@ impl Environment {
         for room in ROOMS {
             make_dir(&root.join(room))?;
         }
-        let environment = Self { root: root.to_owned(), config, parsed: Arc::default() };
-        keys::create(&environment.room("keys"), environment.config.demo_seed)?;
+        let opened_by = match protection {
+            Protection::Kept => None,
+            Protection::Passphrase(passphrase) | Protection::Module(_, passphrase) => {
+                Some(passphrase.clone())
+            }
+        };
+        let environment = Self::with_config(root, config).unlocked_by(opened_by);
+        environment.keys.create(environment.config.demo_seed, protection)?;
         let signer = snapshots::public_key(&environment.key(KeyRole::Manifest)?)?;
         keys::publish_signer(&environment.room("keys"), &signer)?;
         for (path, text) in catalog_model::BUILTIN {
@@ -131,12 +151,29 @@ impl Environment {
         // Paths into the environment go to other programs and to libraries that know no working directory.
         let root =
             root.canonicalize().map_err(|source| EnvironmentError::Io { path: root.to_owned(), source })?;
-        Ok(Self { root, config, parsed: Arc::default() })
+        Ok(Self::with_config(&root, config))
+    }
+
+    /// The environment, whose keys are opened by this passphrase or PIN.
+    #[must_use]
+    pub fn unlocked_by(self, passphrase: Option<Passphrase>) -> Self {
+        Self { keys: self.keys.unlocked_by(passphrase), ..self }
+    }
+
+    /// The environment, each use of whose keys is told to `watch` before the key is handed out.
+    #[must_use]
+    pub fn watched(self, watch: Arc<KeyWatch>) -> Self {
+        Self { keys: self.keys.watched(watch), ..self }
+    }
+
+    /// The key store.
+    pub const fn keys(&self) -> &KeyRing {
+        &self.keys
     }
 
     /// The environment in `root` as `config` says it is; for the upgrade, which makes it so.
     pub(crate) fn with_config(root: &Path, config: Config) -> Self {
-        Self { root: root.to_owned(), config, parsed: Arc::default() }
+        Self { root: root.to_owned(), config, keys: KeyRing::new(&root.join("keys")), parsed: Arc::default() }
     }
 
     /// The directory.
@@ -173,13 +210,13 @@ impl Environment {
         Ok(Meta::open(&self.root.join("meta.sqlite"))?)
     }
 
-    /// The key of one role.
+    /// The present key of one role.
     ///
     /// # Errors
     ///
-    /// The key is not there or not of the expected form.
+    /// The key is not there, cannot be opened, or its use cannot be recorded.
     pub fn key(&self, role: KeyRole) -> Result<SecretKey, EnvironmentError> {
-        Ok(keys::read(&self.room("keys"), role)?)
+        Ok(self.keys.current(role)?)
     }
 
     /// The environment's catalogue files, as path and text.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::config::{Config, ConfigError, FORMAT};
 use crate::environment::{CONFIG, Environment, EnvironmentError, ROOMS, make_dir};
+use crate::keys::Passphrase;
 
 /// What an upgrade did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +20,13 @@ pub struct Upgraded {
     pub to: u32,
 }
 
-/// Upgrades the environment in `root`.
+/// Upgrades the environment in `root`. Keys that lay in clear are sealed under the passphrase, or, where there is
+/// none, under a random one that lies beside them.
 ///
 /// # Errors
 ///
 /// There is none, another program writes in it, it was made by a later build, or something cannot be written.
-pub fn upgrade(root: &Path) -> Result<Upgraded, EnvironmentError> {
+pub fn upgrade(root: &Path, passphrase: Option<Passphrase>) -> Result<Upgraded, EnvironmentError> {
     let path = root.join(CONFIG);
     if !path.is_file() {
         return Err(EnvironmentError::NotAnEnvironment(root.to_owned()));
@@ -34,11 +36,13 @@ pub fn upgrade(root: &Path) -> Result<Upgraded, EnvironmentError> {
     if from > FORMAT {
         return Err(ConfigError::New { path, found: from }.into());
     }
-    let environment = Environment::with_config(root, Config { format: FORMAT, ..config });
+    let environment =
+        Environment::with_config(root, Config { format: FORMAT, ..config }).unlocked_by(passphrase);
     let _lock = environment.lock()?;
     for room in ROOMS {
         make_dir(&root.join(room))?;
     }
+    environment.keys().upgrade(config.demo_seed)?;
     environment.meta()?.upgrade()?;
     // The snapshots must be readable by this build before the environment says that it is of this build's version.
     environment.snapshots()?.all()?;

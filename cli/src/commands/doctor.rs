@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use catalog_store::{Environment, KeyRole};
+use catalog_store::{Environment, EnvironmentError, KeyRole, Passphrase};
 use serde::Serialize;
 
 use super::Env;
@@ -21,7 +21,8 @@ struct Finding {
 
 /// Looks at the environment and prints what it finds; fails where something is wrong.
 pub(crate) fn run(env: &Env) -> Result<ExitCode, Failure> {
-    let environment = Environment::open(&env.env)?;
+    let passphrase = Passphrase::find(&|name| std::env::var_os(name)).map_err(EnvironmentError::from)?;
+    let environment = Environment::open(&env.env)?.unlocked_by(passphrase);
     let findings = [
         configuration(&environment),
         keys(&environment),
@@ -58,11 +59,16 @@ fn keys(environment: &Environment) -> Finding {
         .filter(|role| environment.key(*role).is_err())
         .map(KeyRole::as_str)
         .collect();
-    let text = if missing.is_empty() {
-        format!("{} keys, one for each role", KeyRole::ALL.len())
-    } else {
-        format!("cannot read the keys {}; restore keys/ from a backup", missing.join(", "))
-    };
+    let mut text = format!("{} keys, one for each role", KeyRole::ALL.len());
+    if !missing.is_empty() {
+        let why = environment.key(KeyRole::Intake).err().map_or_else(String::new, |error| error.to_string());
+        text = format!("cannot open the keys {}: {why}", missing.join(", "));
+    } else if environment.keys().keeps_its_passphrase() {
+        text.push_str(
+            "; the passphrase lies beside them in keys/passphrase: move it elsewhere and name its place in \
+             MISU_PASSPHRASE_FILE",
+        );
+    }
     Finding { what: "keys", is_well: missing.is_empty(), text }
 }
 

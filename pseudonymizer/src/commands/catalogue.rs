@@ -7,7 +7,7 @@ use catalog_store::{Environment, upgrade as upgrade_environment};
 use clap::Subcommand;
 use time::OffsetDateTime;
 
-use super::{Failure, Shared, WHO, open, print, print_json, writer};
+use super::{Failure, Shared, WHO, open, passphrase, print, print_json, writer};
 
 /// What may be done with the catalogue.
 #[derive(Subcommand)]
@@ -57,7 +57,7 @@ impl Catalog {
 
 /// Brings the environment to the present version.
 pub(super) fn upgrade(shared: &Shared) -> Result<(), Failure> {
-    let upgraded = upgrade_environment(&shared.env)?;
+    let upgraded = upgrade_environment(&shared.env, passphrase()?)?;
     if upgraded.from < upgraded.to {
         let environment = Environment::open(&shared.env)?;
         let log = Log::open(&environment.room("audit"), OffsetDateTime::now_utc)?;

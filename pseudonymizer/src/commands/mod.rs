@@ -3,6 +3,7 @@
 mod catalogue;
 mod delivery;
 mod ingest;
+mod keys;
 mod masters;
 mod pipeline_run;
 mod quarantine;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use audit::{Event, Kind, Log};
 use catalog_model::SnapshotId;
-use catalog_store::{Config, Environment, Writer};
+use catalog_store::{Config, Environment, Passphrase, Writer};
 use clap::{Parser, Subcommand};
 use pseudonymizer::pipeline::{self, IngestError, Linked, Published, Rejection};
 use serde::Serialize;
@@ -203,9 +204,16 @@ fn init(env: &Path, demo_seed: Option<u64>, buckets: u32) -> Result<(), Failure>
 }
 
 fn open(shared: &Shared) -> Result<(Environment, Log), Failure> {
-    let environment = Environment::open(&shared.env)?;
-    let log = Log::open(&environment.room("audit"), OffsetDateTime::now_utc)?;
-    Ok((environment, log))
+    let environment = Environment::open(&shared.env)?.unlocked_by(passphrase()?);
+    let folder = environment.room("audit");
+    let log = Log::open(&folder, OffsetDateTime::now_utc)?;
+    let watch = keys::watch(Log::open(&folder, OffsetDateTime::now_utc)?, WHO);
+    Ok((environment.watched(watch), log))
+}
+
+/// The passphrase or PIN that the program was started with, if any.
+fn passphrase() -> Result<Option<Passphrase>, Failure> {
+    Ok(Passphrase::find(&|name| std::env::var_os(name))?)
 }
 
 /// Takes the environment for one writer.

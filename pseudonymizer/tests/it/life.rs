@@ -294,6 +294,6 @@ fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
     ok(&["delivery", "recall", "dpc-2023-04", "--reason", "x", "--env", &env]);
     let config = folder.path().join("env/misu.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, text.replace("format = 2", "format = 99")).unwrap();
+    std::fs::write(&config, text.replace("format = 3", "format = 99")).unwrap();
     assert!(refused(&["upgrade", "--env", &env]).contains("use a newer one"));
 }
