@@ -5,6 +5,7 @@
 
 mod client;
 mod frame;
+mod socket;
 mod worker;
 
 pub use client::{
@@ -12,6 +13,8 @@ pub use client::{
     ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
+pub use socket::Socket;
 pub use worker::{
-    BucketSlice, Evidence, EvidenceCell, Limits, SumEvidence, WorkerFault, WorkerReply, WorkerRequest,
+    BucketSlice, Evidence, EvidenceCell, FileKeys, FileSlice, Limits, SumEvidence, WorkerFault, WorkerHello,
+    WorkerReply, WorkerRequest,
 };

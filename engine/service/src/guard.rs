@@ -10,7 +10,7 @@ use engine_protocol::{ClientReply, ClientRequest, Limits};
 use time::OffsetDateTime;
 
 use crate::permits::{Permits, PermitsError};
-use crate::worker::WorkerProgram;
+use crate::worker::{WorkerError, WorkerProgram};
 use crate::{describe, query};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
@@ -34,6 +34,9 @@ pub enum GuardError {
     /// The snapshots cannot be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// No worker can be had.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     /// The permits cannot be read.
     #[error(transparent)]
     Permits(#[from] PermitsError),
@@ -47,6 +50,9 @@ pub enum GuardError {
 
 /// How much one query may use, until deadline classes come.
 const LIMITS: Limits = Limits { cells: 100_000, bytes: 1 << 30, seconds: 120, memory: 4 << 30, threads: 2 };
+
+/// Workers that stand ready at most; each holds the program and nothing else.
+const MOST_READY: usize = 8;
 
 impl Guard {
     /// Opens the guard of the environment in `root`.
@@ -65,7 +71,18 @@ impl Guard {
         let permits = Permits::new(environment.room("policies"));
         let log = Log::open(&environment.room("audit"), clock.clone())?;
         let clock = Arc::new(clock);
+        let worker = worker.unconfined(environment.config().confinement.clone());
         Ok(Self { environment, catalogue, catalogue_files, permits, log, worker, limits: LIMITS, clock })
+    }
+
+    /// Has workers stand ready, one for each processor.
+    ///
+    /// # Errors
+    ///
+    /// None can be started, or the kernel cannot lock one in; then the guard does not serve.
+    pub fn prepare(&self) -> Result<(), GuardError> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(self.worker.prepare(processors.min(MOST_READY), self.limits)?)
     }
 
     /// Answers one request. A fault of ours is told as such, without a value from the data.

@@ -89,8 +89,11 @@ fn run(command: Command) -> Result<(), Failure> {
             if end_with_parent {
                 rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
             }
+            let guard = open(&env)?;
+            // A service whose workers cannot be locked in does not start.
+            guard.prepare()?;
             let listens = || writeln!(stdout(), "listening on {}", socket.display());
-            Ok(serve(&Arc::new(open(&env)?), &socket, listens)?)
+            Ok(serve(&Arc::new(guard), &socket, listens)?)
         }
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),

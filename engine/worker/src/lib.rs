@@ -9,7 +9,9 @@ pub mod confine;
 
 mod accumulate;
 mod execute;
+mod files;
 mod session;
 mod source;
 
 pub use execute::run;
+pub use files::Descriptors;

@@ -8,7 +8,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
@@ -16,21 +16,22 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
+use crate::files::{DataFile, Readers};
+
 /// A table's files in one bucket.
 #[derive(Debug)]
 pub(crate) struct BucketTable {
     schema: SchemaRef,
     files: Vec<PartitionedFile>,
+    readers: Arc<Readers>,
 }
 
 impl BucketTable {
-    /// Takes the files' paths; each must be there.
-    pub(crate) fn new(schema: SchemaRef, paths: &[String]) -> std::io::Result<Self> {
-        let file = |path: &String| {
-            let size = std::fs::metadata(path)?.len();
-            Ok(PartitionedFile::new(path.clone(), size))
-        };
-        Ok(Self { schema, files: paths.iter().map(file).collect::<std::io::Result<_>>()? })
+    /// Takes the table's files.
+    pub(crate) fn new(schema: SchemaRef, files: Vec<DataFile>) -> Self {
+        let numbered = files.iter().enumerate();
+        let listed = numbered.map(|(number, file)| PartitionedFile::new(number.to_string(), file.bytes()));
+        Self { schema, files: listed.collect(), readers: Arc::new(Readers(files)) }
     }
 }
 
@@ -63,7 +64,8 @@ impl TableProvider for BucketTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let mut source = ParquetSource::new(Arc::clone(&self.schema));
+        let mut source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_parquet_file_reader_factory(Arc::clone(&self.readers) as Arc<dyn ParquetFileReaderFactory>);
         if let Some(filter) = conjunction(filters.iter().cloned()) {
             let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
