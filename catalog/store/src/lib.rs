@@ -8,6 +8,7 @@ mod blocking;
 mod catalogue;
 mod config;
 mod environment;
+mod file_keys;
 mod history;
 mod keys;
 mod lease;
@@ -18,6 +19,7 @@ mod upgrade;
 pub use catalogue::Added;
 pub use config::{Config, ConfigError};
 pub use environment::{Environment, EnvironmentError, Lock};
+pub use file_keys::{FileKeyring, FileKeys};
 pub use history::{RunRecord, State, StepRecord};
 pub use keys::{
     KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch, Module, Passphrase,

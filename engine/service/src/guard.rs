@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
-use catalog_store::{Environment, EnvironmentError, SnapshotError};
+use catalog_store::{Environment, EnvironmentError, FileKeyring, Passphrase, SnapshotError};
 use engine_protocol::{ClientReply, ClientRequest, Limits};
 use time::OffsetDateTime;
 
@@ -21,6 +21,7 @@ pub struct Guard {
     pub(crate) permits: Permits,
     pub(crate) log: Log,
     pub(crate) worker: WorkerProgram,
+    pub(crate) file_keys: FileKeyring,
     pub(crate) limits: Limits,
     clock: Arc<dyn Clock>,
 }
@@ -71,8 +72,27 @@ impl Guard {
         let permits = Permits::new(environment.room("policies"));
         let log = Log::open(&environment.room("audit"), clock.clone())?;
         let clock = Arc::new(clock);
+        let file_keys = FileKeyring::new(&environment);
         let worker = worker.unconfined(environment.config().confinement.clone());
-        Ok(Self { environment, catalogue, catalogue_files, permits, log, worker, limits: LIMITS, clock })
+        Ok(Self {
+            environment,
+            catalogue,
+            catalogue_files,
+            permits,
+            log,
+            worker,
+            limits: LIMITS,
+            file_keys,
+            clock,
+        })
+    }
+
+    /// Opens the environment's keys with this passphrase.
+    #[must_use]
+    pub fn unlocked_by(mut self, passphrase: Option<Passphrase>) -> Self {
+        self.environment = self.environment.unlocked_by(passphrase);
+        self.file_keys = FileKeyring::new(&self.environment);
+        self
     }
 
     /// Has workers stand ready, one for each processor.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use audit::{Event, Kind, Log};
 use catalog_model::Catalogue;
-use catalog_store::Environment;
+use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
 use engine_service::{Guard, Permits, WorkerProgram, offline_verdict, serve, serve_once};
 use policies::{Application, Approval, DEMO_APPLICATION, Form, Policies, Request};
@@ -103,7 +103,8 @@ fn run(command: Command) -> Result<(), Failure> {
 
 fn open(env: &Path) -> Result<Guard, Failure> {
     let worker = WorkerProgram::beside(&std::env::current_exe()?)?;
-    Ok(Guard::open(env, worker, OffsetDateTime::now_utc)?)
+    let passphrase = Passphrase::find(&|name| std::env::var_os(name))?;
+    Ok(Guard::open(env, worker, OffsetDateTime::now_utc)?.unlocked_by(passphrase))
 }
 
 fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use catalog_model::{Catalogue, FileEntry, Grant, SnapshotManifest};
 use classified::Protected;
 use engine_disclosure::{KeyLabel, KeyShape, OutputKind, OutputShape, Release, Shape, Withheld};
 use engine_protocol::{
-    BucketSlice, ClientReply, Evidence, FileSlice, Question, ReleasedTable, Verdict, VerdictKind,
+    BucketSlice, ClientReply, Evidence, FileKeys, FileSlice, Question, ReleasedTable, Verdict, VerdictKind,
     WorkerReply, WorkerRequest,
 };
 use engine_vet::{NotVetted, Scope, VettedPlan, vet};
@@ -152,7 +152,7 @@ fn finish(release: Release) -> (ReleasedTable, Outcome) {
 
 fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<Outcome>> {
     let failed = |fault: &str| Box::new(Outcome::Failed { fault: fault.to_owned() });
-    let (buckets, files) = slices(guard, vetted);
+    let (buckets, files) = slices(guard, vetted).map_err(|_| failed("dataset-key"))?;
     let request = WorkerRequest {
         sql: vetted.plan.sql().to_owned(),
         grant: vetted.permit.grant().clone(),
@@ -170,8 +170,13 @@ fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<O
 }
 
 /// The files of each bucket that the plan can reach (its tables, and the fiscal years of the permit's period), and
-/// where they lie. The worker is told numbers, not paths.
-fn slices(guard: &Guard, vetted: &Vetted) -> (Vec<BucketSlice>, Vec<PathBuf>) {
+/// where they lie. The worker is told numbers, not paths, and is given keys of granted columns, not of others: what
+/// a plan reaches beyond them stays unreadable.
+fn slices(
+    guard: &Guard,
+    vetted: &Vetted,
+) -> Result<(Vec<BucketSlice>, Vec<PathBuf>), catalog_store::EnvironmentError> {
+    let grant = vetted.permit.grant();
     let store = guard.environment.room("store");
     let period = vetted.permit.grant().period;
     let years = period.from.fiscal_year()..=period.to.fiscal_year();
@@ -186,12 +191,21 @@ fn slices(guard: &Guard, vetted: &Vetted) -> (Vec<BucketSlice>, Vec<PathBuf>) {
             let slice = file.bucket.and_then(|bucket| slices.get_mut(&bucket));
             let Some(slice) = slice else { continue };
             let descriptor = u32::try_from(paths.len()).unwrap_or(u32::MAX);
-            let file_slice = FileSlice { descriptor, bytes: file.bytes, keys: None };
+            let keys = guard.file_keys.open(file, &|column| grant.allows(table, column))?;
+            let file_slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.map(|keys| wire(&keys)) };
             slice.tables.entry(table.clone()).or_default().push(file_slice);
             paths.push(store.join(&file.path));
         }
     }
-    (slices.into_values().collect(), paths)
+    Ok((slices.into_values().collect(), paths))
+}
+
+fn wire(keys: &catalog_store::FileKeys) -> FileKeys {
+    FileKeys {
+        bound_to: keys.bound_to.clone(),
+        footer: keys.footer.as_bytes().to_vec(),
+        columns: keys.columns.iter().map(|(name, key)| (name.clone(), key.as_bytes().to_vec())).collect(),
+    }
 }
 
 fn shape(plan: &VettedPlan) -> Shape {

@@ -1,7 +1,7 @@
 //! All figures of an environment.
 
 use catalog_model::{Catalogue, Month, SnapshotId};
-use catalog_store::{DeliveryRecord, Environment};
+use catalog_store::{DeliveryRecord, Environment, FileKeyring};
 use reports::quality::profile::{Coverage, DeliveryProfile, Profile};
 
 use crate::failure::Failure;
@@ -31,7 +31,10 @@ pub(crate) fn profile(environment: &Environment, snapshot: Option<&str>) -> Resu
         None => snapshots.head()?.map(|(_, manifest)| manifest),
     };
     let coverage = match snapshot {
-        Some(snapshot) => coverage::coverage(&environment.room("store"), &catalogue, &snapshot)?,
+        Some(snapshot) => {
+            let keys = FileKeyring::new(environment);
+            coverage::coverage(&environment.room("store"), &keys, &catalogue, &snapshot)?
+        }
         None => Coverage::default(),
     };
     Ok(Profile { remarks, deliveries, drift, coverage })

@@ -6,5 +6,5 @@ mod files;
 mod staging;
 
 pub use canonical::ContentDigest;
-pub use files::{FileError, ParquetFile, open, schema_fingerprint};
+pub use files::{FileError, ParquetFile, open, open_encrypted, schema_fingerprint};
 pub use staging::{LINE, RECORD, StagedClaims, Staging, StagingError, staged_schema, write_identities};
