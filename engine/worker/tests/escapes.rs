@@ -39,7 +39,7 @@ fn probe(name: &str, place: &str, target: &str) -> ExitCode {
         rustix::stdio::dup2_stdout(&file).unwrap();
     }
     if place == "inside" {
-        let ceiling = Ceiling { memory: 6 << 30, seconds: 3, descriptors: 256 };
+        let ceiling = Ceiling { memory: 6 << 30, seconds: 1, descriptors: 256 };
         if confine(&ceiling).is_err() {
             return ExitCode::from(NOT_CONFINED);
         }
