@@ -48,6 +48,13 @@ impl Permit {
         }
     }
 
+    /// The same permit for another moment, which the policies were asked about.
+    pub(crate) fn at(&self, now: OffsetDateTime) -> Self {
+        let mut permit = self.clone();
+        permit.request.now = now;
+        permit
+    }
+
     /// The tables, columns, period, tier, snapshot and thresholds: all that vetting needs.
     pub const fn grant(&self) -> &Grant {
         &self.grant

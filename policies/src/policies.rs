@@ -116,6 +116,24 @@ impl Policies {
         Ok(Permit::new(request, registered, tables))
     }
 
+    /// A permit that these policies made before, for this moment; none where the request differs in anything else.
+    ///
+    /// Time decides through the invariants on validity, which hold for every action alike, so asking for the query
+    /// says whether the columns may still be used as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policies::permit`].
+    pub fn renewed(&self, permit: &Permit, request: &Request) -> Result<Option<Permit>, Denied> {
+        let same = Request { now: request.now, ..permit.request().clone() } == *request;
+        let registered = self.registered(request, &Asked::Act(Action::RunQuery))?;
+        if !same || registered.digest != permit.policy_digest() {
+            return Ok(None);
+        }
+        self.may(request, Action::RunQuery)?;
+        Ok(Some(permit.at(request.now)))
+    }
+
     /// The application of a registered project.
     pub fn application(&self, project: &str) -> Option<&Application> {
         self.projects.get(project).map(|registered| &registered.application)

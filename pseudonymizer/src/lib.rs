@@ -11,4 +11,5 @@ pub mod keying;
 pub mod linkage;
 pub mod masters;
 pub mod pipeline;
+pub mod registry;
 pub mod tables;

@@ -60,7 +60,10 @@ impl Misfortune {
             return;
         }
         let may_repeat = !family.unique_key.is_empty();
-        let keys: &[usize] = if let Grouping::Key(keys) = &family.group { keys } else { &[] };
+        let grouping: &[usize] = if let Grouping::Key(keys) = &family.group { keys } else { &[] };
+        // A line whose kind of content is spoilt would be left out as another content, not found faulty.
+        let kept = family.records.iter().filter_map(|record| record.field(&record.kept.as_ref()?.field));
+        let keys: Vec<usize> = grouping.iter().copied().chain(kept.map(|field| field.at)).collect();
         let has_opener = matches!(family.group, Grouping::Opener(_));
         let count = draft.groups.len();
         let mut copies = Vec::new();
@@ -70,7 +73,7 @@ impl Misfortune {
                 copies.push(copy(group));
                 continue;
             }
-            self.strike_group(group, keys, has_opener);
+            self.strike_group(group, &keys, has_opener);
         }
         draft.groups.extend(copies);
     }

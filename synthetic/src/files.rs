@@ -3,15 +3,18 @@
 mod care_claim;
 mod certification;
 mod delivery;
+mod dental;
 mod dpc;
 mod draft;
 mod form1;
 mod identity;
+mod pharmacy;
 mod public;
 mod receipts;
 
 pub(crate) use delivery::{Counts, DeliveryWriter};
 pub(crate) use draft::{Draft, DraftLine, Group, Planted};
+pub(crate) use identity::{Written, register_kana};
 
 use catalog_model::{Catalogue, Month};
 
@@ -24,6 +27,10 @@ use crate::writer::FamilyTemplates;
 #[derive(Debug)]
 pub(crate) struct Forms {
     pub(crate) receipts: FamilyTemplates,
+    pub(crate) dpc_receipts: FamilyTemplates,
+    pub(crate) payer_receipts: FamilyTemplates,
+    pub(crate) pharmacy_receipts: FamilyTemplates,
+    pub(crate) dental_receipts: FamilyTemplates,
     pub(crate) form1: FamilyTemplates,
     pub(crate) form4: FamilyTemplates,
     pub(crate) acts: FamilyTemplates,
@@ -42,6 +49,10 @@ impl Forms {
         let family = |name: &str| FamilyTemplates::new(catalogue, name);
         Ok(Self {
             receipts: family("ndb-medical")?,
+            dpc_receipts: family("ndb-dpc")?,
+            payer_receipts: family("ndb-medical-payer")?,
+            pharmacy_receipts: family("ndb-pharmacy")?,
+            dental_receipts: family("ndb-dental")?,
             form1: family("dpc-ff1")?,
             form4: family("dpc-ff4")?,
             acts: family("dpc-efn")?,

@@ -11,7 +11,7 @@ use parquet::encryption::decrypt::FileDecryptionProperties;
 use tempfile::TempDir;
 
 /// A program of ours, built before the tests (`make test` does).
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().parent().unwrap().join(name);
     assert!(path.is_file(), "{} is not built; run `make test`", path.display());
@@ -26,13 +26,13 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-struct Demo {
+pub(crate) struct Demo {
     folder: TempDir,
     output: String,
 }
 
 impl Demo {
-    fn env(&self) -> String {
+    pub(crate) fn env(&self) -> String {
         self.folder.path().join("demo/env").display().to_string()
     }
 
@@ -50,7 +50,7 @@ fn demo() -> Demo {
     Demo { folder, output: text(&output) }
 }
 
-static DEMO: LazyLock<Demo> = LazyLock::new(demo);
+pub(crate) static DEMO: LazyLock<Demo> = LazyLock::new(demo);
 
 fn snapshot(output: &str) -> &str {
     output.lines().find_map(|line| line.strip_prefix("snapshot ")).unwrap().split(' ').next().unwrap()

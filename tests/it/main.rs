@@ -5,6 +5,7 @@ mod demo;
 mod edges;
 mod refusals;
 mod tidy;
+mod verdicts;
 
 /// The tree's root. A test runs in its package's folder; a path noted at build time may be another clone's.
 fn root() -> std::path::PathBuf {

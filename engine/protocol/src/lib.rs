@@ -4,7 +4,9 @@
 //! which people can read; guard and worker speak a compact binary form. Whoever reads a frame says how long it may be.
 
 mod client;
+mod evidence;
 mod frame;
+mod post;
 mod socket;
 mod worker;
 
@@ -12,9 +14,12 @@ pub use client::{
     CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
     ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
 };
+pub use evidence::{
+    Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
+};
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
+pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use socket::Socket;
 pub use worker::{
-    BucketSlice, Evidence, EvidenceCell, FileKeys, FileSlice, Limits, SumEvidence, WorkerFault, WorkerHello,
-    WorkerReply, WorkerRequest,
+    BucketSlice, FileKeys, FileSlice, Limits, WorkerFault, WorkerHello, WorkerReply, WorkerRequest,
 };

@@ -6,13 +6,18 @@
 
 mod describe;
 mod guard;
+mod metadata;
+mod offline;
 mod permits;
 mod query;
 mod server;
+mod shape;
 mod worker;
 
 pub use guard::{Guard, GuardError};
+pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
+pub use shape::shape;
 pub use worker::{WorkerError, WorkerProgram};

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use audit::{Event, Kind, Log};
-use catalog_model::Catalogue;
 use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
-use engine_service::{Guard, Permits, WorkerProgram, offline_verdict, serve, serve_once};
-use policies::{Application, Approval, DEMO_APPLICATION, Form, Policies, Request};
+use engine_service::{Guard, Offline, Permits, WorkerProgram, serve, serve_once};
+use policies::{Approval, DEMO_APPLICATION, Form, Policies};
 use time::{Duration, OffsetDateTime};
 
 type Failure = Box<dyn std::error::Error>;
@@ -133,42 +132,11 @@ fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Resul
 }
 
 fn vet(catalog: &Path, permit: &Path, sql: Option<String>) -> Result<(), Failure> {
-    let mut files = Vec::new();
-    read_folder(catalog, catalog, &mut files)?;
-    let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-    let catalogue = Catalogue::parse(texts)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    let application = Application::parse(&permit.display().to_string(), &std::fs::read_to_string(permit)?)?;
-    let user = application.people().first().ok_or("the application names nobody")?.user.clone();
-    let request = Request {
-        user,
-        project: application.project().to_owned(),
-        purpose: application.purpose().code.clone(),
-        now: application.approval().valid_from,
-        snapshot: application.approval().snapshot.clone(),
-    };
-    let policies = Policies::load([application], &catalogue)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    let permit = policies.permit(&request, &catalogue)?;
+    let offline = Offline::open(catalog, permit)?;
     let sql = match sql {
         Some(sql) => sql,
         None => std::io::read_to_string(stdin())?,
     };
-    let verdict = offline_verdict(&sql, &catalogue, permit.grant());
-    writeln!(stdout(), "{}", serde_json::to_string(&verdict)?)?;
-    Ok(())
-}
-
-fn read_folder(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            read_folder(root, &path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            files.push((name, std::fs::read_to_string(&path)?));
-        }
-    }
-    files.sort();
+    writeln!(stdout(), "{}", serde_json::to_string(&offline.verdict(&sql))?)?;
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! The environment's approved applications, read from `policies/` and read again when they change.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use catalog_model::Catalogue;
-use policies::{Application, FileFault, Policies, PolicyError};
+use policies::{Application, Denied, FileFault, Permit, Policies, PolicyError, Request};
 
 /// Why permits cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,12 @@ pub enum PermitsError {
 pub struct Permits {
     folder: PathBuf,
     loaded: Mutex<Option<(Stamp, Arc<Policies>)>>,
+    /// The permits made last, each with the policies that made it.
+    made: Mutex<VecDeque<(Arc<Policies>, Permit)>>,
 }
+
+/// How many permits are held: some hundred kilobytes each.
+const HELD: usize = 64;
 
 /// Names, sizes and times of the files that were read.
 type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
@@ -39,7 +45,7 @@ type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
 impl Permits {
     /// Reads applications from `folder`, one TOML file each.
     pub const fn new(folder: PathBuf) -> Self {
-        Self { folder, loaded: Mutex::new(None) }
+        Self { folder, loaded: Mutex::new(None), made: Mutex::new(VecDeque::new()) }
     }
 
     /// The policies as they are now.
@@ -65,6 +71,34 @@ impl Permits {
         let policies = Arc::new(Policies::load(applications, catalogue).map_err(PermitsError::Policies)?);
         *loaded = Some((stamp, Arc::clone(&policies)));
         Ok(policies)
+    }
+
+    /// The permit for a request. The policies are asked about every column once; for later questions of the same user
+    /// they are asked whether the permit still holds.
+    ///
+    /// # Errors
+    ///
+    /// Where the policies deny it.
+    pub fn permit(
+        &self,
+        policies: &Arc<Policies>,
+        request: &Request,
+        catalogue: &Catalogue,
+    ) -> Result<Permit, Denied> {
+        let mut made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Policies that were read again make their permits anew.
+        made.retain(|(known, _)| Arc::ptr_eq(known, policies));
+        for (_, permit) in &*made {
+            if let Some(permit) = policies.renewed(permit, request)? {
+                return Ok(permit);
+            }
+        }
+        let permit = policies.permit(request, catalogue)?;
+        if made.len() == HELD {
+            made.pop_front();
+        }
+        made.push_back((Arc::clone(policies), permit.clone()));
+        Ok(permit)
     }
 
     /// Registers an approved application; one of the same project is replaced.

@@ -4,22 +4,25 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{Catalogue, FileEntry, Grant, SnapshotManifest};
+use catalog_model::{Catalogue, FileEntry, Grant, SnapshotId, SnapshotManifest};
 use classified::Protected;
-use engine_disclosure::{KeyLabel, KeyShape, OutputKind, OutputShape, Release, Shape, Withheld};
+use engine_disclosure::{Release, Withheld};
 use engine_protocol::{
     BucketSlice, ClientReply, Evidence, FileKeys, FileSlice, Question, ReleasedTable, Verdict, VerdictKind,
     WorkerReply, WorkerRequest,
 };
-use engine_vet::{NotVetted, Scope, VettedPlan, vet};
+use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
 
 use crate::guard::{Guard, GuardError};
+use crate::metadata;
+use crate::shape::shape;
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
     Ok(match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted_verdict(&vetted.plan),
+        Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Denied(denied) => denied_verdict(&denied),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
@@ -29,6 +32,9 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
 pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, GuardError> {
     let vetted = match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted,
+        Judged::Metadata(table, snapshot) => {
+            return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
+        }
         Judged::Denied(denied) => {
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
             return Ok(ClientReply::Verdict(denied_verdict(&denied)));
@@ -67,6 +73,8 @@ struct Vetted {
 
 enum Judged {
     Vetted(Box<Vetted>),
+    /// A question about what may be asked, with its answer.
+    Metadata(MetadataTable, SnapshotId),
     Denied(Denied),
     NotVetted(NotVetted),
 }
@@ -87,15 +95,21 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
             project: question.project.clone(),
             purpose: String::new(),
             now: guard.now(),
-            snapshot: catalog_model::SnapshotId::from_digest(&[0; 32]),
+            snapshot: SnapshotId::from_digest(&[0; 32]),
         },
     };
-    let permit = match policies.permit(&request, &guard.catalogue) {
+    let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
         Ok(permit) => permit,
         Err(denied) => return Ok(Judged::Denied(denied)),
     };
     let manifest = guard.environment.snapshots()?.find(&permit.grant().snapshot)?;
     let scope = Scope { catalogue: &guard.catalogue, grant: permit.grant() };
+    if let Some(answer) = engine_vet::metadata(&question.sql, scope) {
+        return Ok(match answer {
+            Ok(table) => Judged::Metadata(table, permit.grant().snapshot.clone()),
+            Err(refusal) => Judged::NotVetted(refusal.into()),
+        });
+    }
     Ok(match vet(&question.sql, scope) {
         Ok(plan) => Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan })),
         Err(not_vetted) => Judged::NotVetted(not_vetted),
@@ -208,37 +222,6 @@ fn wire(keys: &catalog_store::FileKeys) -> FileKeys {
     }
 }
 
-fn shape(plan: &VettedPlan) -> Shape {
-    let label = |value: &engine_vet::DomainValue| KeyLabel {
-        code: value.code.clone(),
-        ja: value.ja.clone(),
-        en: value.en.clone(),
-    };
-    let keys =
-        plan.keys().iter().map(|key| KeyShape { values: key.domain.values.iter().map(label).collect() });
-    let measure = |at: usize| plan.measures().get(at);
-    let outputs = plan.outputs().iter().map(|output| {
-        let scale = |at: usize| measure(at).map_or(0, |measure| measure.scale);
-        let unit = |at: usize| measure(at).and_then(|measure| measure.unit.clone());
-        let (kind, unit) = match output.kind {
-            engine_vet::OutputKind::Key(at) => (OutputKind::Key(at), None),
-            engine_vet::OutputKind::Rows => (OutputKind::Rows, None),
-            engine_vet::OutputKind::Persons => (OutputKind::Persons, None),
-            engine_vet::OutputKind::Sum(at) => (OutputKind::Sum { measure: at, scale: scale(at) }, unit(at)),
-            engine_vet::OutputKind::Average(at) => {
-                (OutputKind::Average { measure: at, scale: scale(at) }, unit(at))
-            }
-        };
-        OutputShape { name: output.name.clone(), kind, unit }
-    });
-    Shape {
-        keys: keys.collect(),
-        measures: plan.measures().len(),
-        outputs: outputs.collect(),
-        is_rollup: plan.is_rollup(),
-    }
-}
-
 fn record_no(guard: &Guard, question: &Question, kind: Kind, rule: &str) -> Result<(), GuardError> {
     let event = Event::new(kind, question.user.clone()).project(question.project.clone());
     guard.log.record(event.with("rule", rule).with("sql", sql_digest(&question.sql)))?;
@@ -262,6 +245,7 @@ fn vetted_verdict(plan: &VettedPlan) -> Verdict {
         verdict: VerdictKind::Vetted,
         rule: None,
         message: None,
+        message_ja: None,
         span: None,
         suggestion: None,
         tables: plan.used().keys().cloned().collect(),
@@ -274,7 +258,7 @@ fn denied_rule(denied: &Denied) -> String {
 }
 
 fn denied_verdict(denied: &Denied) -> Verdict {
-    no(VerdictKind::Denied, denied_rule(denied), denied.to_string(), None, None)
+    no(VerdictKind::Denied, denied_rule(denied), (denied.to_string(), None), None, None)
 }
 
 fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {
@@ -282,12 +266,19 @@ fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {
         NotVetted::Refused(refusal) => no(
             VerdictKind::Refused,
             refusal.rule().as_str().to_owned(),
-            refusal.message().to_owned(),
+            (refusal.message().to_owned(), Some(refusal.message_ja().to_owned())),
             refusal.span(),
             refusal.suggestion().map(str::to_owned),
         ),
         NotVetted::Denied(denial) => {
-            no(VerdictKind::Denied, "not-granted".to_owned(), denial.to_string(), denial.span, None)
+            let ja = format!("許可は {} を含んでいません", denial.what);
+            no(
+                VerdictKind::Denied,
+                "not-granted".to_owned(),
+                (denial.to_string(), Some(ja)),
+                denial.span,
+                None,
+            )
         }
     }
 }
@@ -295,17 +286,23 @@ fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {
 fn no(
     verdict: VerdictKind,
     rule: String,
-    message: String,
+    (message, message_ja): (String, Option<String>),
     span: Option<(usize, usize)>,
     suggestion: Option<String>,
 ) -> Verdict {
     let (rule, message) = (Some(rule), Some(message));
-    Verdict { verdict, rule, message, span, suggestion, tables: Vec::new(), columns: Vec::new() }
+    Verdict { verdict, rule, message, message_ja, span, suggestion, tables: Vec::new(), columns: Vec::new() }
 }
 
 /// What vetting says of a text under a grant, without an environment: the same judgement as the guard's.
 pub fn offline_verdict(sql: &str, catalogue: &Catalogue, grant: &Grant) -> Verdict {
-    match vet(sql, Scope { catalogue, grant }) {
+    let scope = Scope { catalogue, grant };
+    match engine_vet::metadata(sql, scope) {
+        Some(Ok(table)) => return metadata::verdict(&table),
+        Some(Err(refusal)) => return not_vetted_verdict(&refusal.into()),
+        None => {}
+    }
+    match vet(sql, scope) {
         Ok(plan) => vetted_verdict(&plan),
         Err(not_vetted) => not_vetted_verdict(&not_vetted),
     }

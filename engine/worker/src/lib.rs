@@ -10,6 +10,8 @@ pub mod confine;
 mod accumulate;
 mod execute;
 mod files;
+mod quantile;
+mod rows;
 mod session;
 mod source;
 

@@ -3,6 +3,13 @@
 //! Each runs twice in a process of its own: as it is, where it must succeed, and after `confine`, where it must fail
 //! or die. The table is printed; a probe that is not blocked, and one that cannot succeed outside, fails the test.
 #![expect(unsafe_code, reason = "an attacker calls the kernel as it likes")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a test with a main of its own, which prints its table and ends where something is not as it must be"
+)]
 
 #[path = "escapes/probes.rs"]
 mod probes;

@@ -4,6 +4,7 @@ mod catalogue;
 mod delivery;
 mod ingest;
 mod keys;
+mod link_files;
 mod masters;
 mod pipeline_run;
 mod quarantine;
@@ -115,6 +116,20 @@ enum Command {
         #[command(flatten)]
         shared: Shared,
     },
+    /// Links the records of a registry's files, outside every environment.
+    LinkFiles {
+        /// The declaration of the registry.
+        registry: PathBuf,
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Where file, record number and cluster number go.
+        #[arg(long)]
+        out: PathBuf,
+        /// Prints figures as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Compares the linkage with the truth of synthetic deliveries.
     Evaluate {
         /// The folder with the truth.
@@ -191,6 +206,9 @@ impl Arguments {
             Command::Link { shared } => link(&shared),
             Command::Publish { shared } => publish(&shared),
             Command::Quality { shared, snapshot } => quality(&shared, snapshot.as_deref()),
+            Command::LinkFiles { registry, files, out, json } => {
+                link_files::link_files(&registry, &files, &out, json)
+            }
             Command::Evaluate { truth, shared } => evaluate(&truth, &shared),
         }
     }

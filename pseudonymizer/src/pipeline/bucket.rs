@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{Date32Type, SchemaRef, UInt64Type};
-use catalog_model::{Class, Date, FileEntry, Table};
+use catalog_model::{Catalogue, Class, Date, Derivation, FileEntry, Period, Table};
 use catalog_store::FileKeyring;
 
 use super::spill::{RowHeads, Spilled, SpilledClaim};
+use crate::tables::derived::{self, Context, Sources};
 use crate::tables::{ContentDigest, FileError, ParquetFile, schema_fingerprint};
 
 /// What all buckets share.
@@ -27,6 +28,8 @@ pub(super) struct Shared<'a> {
     pub(super) file_keys: &'a FileKeyring,
     /// Files of earlier snapshots, by table and content: what is there already is not written again.
     pub(super) known: &'a HashMap<(String, String), FileEntry>,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) period: Period,
 }
 
 /// The claims of one bucket: which are duplicates, and the record number of the others.
@@ -78,19 +81,41 @@ impl BucketClaims {
     }
 }
 
-/// Publishes the rows of one table in one bucket.
+/// Publishes the rows of one table in one bucket; what derived tables need of them goes to `sources`.
 pub(super) fn publish_table(
     shared: &Shared<'_>,
     table: &Table,
     bucket: u32,
     claims: &BucketClaims,
+    sources: &mut Sources,
 ) -> Result<Vec<FileEntry>, FileError> {
     let Some(rows) = shared.spilled.rows(table, bucket)? else { return Ok(Vec::new()) };
     let order = order(&rows, table, claims)?;
     let batch = lay_out(shared, table, &rows, &order)?;
     shared.spilled.drop_rows(table, bucket);
-    let bucket = table.is_private().then_some(bucket);
-    by_year(table, &batch).into_iter().map(|(year, part)| write(shared, table, bucket, year, &part)).collect()
+    sources.keep(table, &batch);
+    write_years(shared, table, table.is_private().then_some(bucket), &batch)
+}
+
+/// Makes and publishes a derived table in one bucket.
+pub(super) fn derive_table(
+    shared: &Shared<'_>,
+    (table, rule): (&Table, &Derivation),
+    bucket: u32,
+    sources: &Sources,
+) -> Result<Vec<FileEntry>, FileError> {
+    let (catalogue, period, buckets) = (shared.catalogue, shared.period, shared.buckets);
+    let batch = derived::derive(&Context { catalogue, period, bucket, buckets }, table, rule, sources)?;
+    write_years(shared, table, Some(bucket), &batch)
+}
+
+fn write_years(
+    shared: &Shared<'_>,
+    table: &Table,
+    bucket: Option<u32>,
+    batch: &RecordBatch,
+) -> Result<Vec<FileEntry>, FileError> {
+    by_year(table, batch).into_iter().map(|(year, part)| write(shared, table, bucket, year, &part)).collect()
 }
 
 /// A row of the published order: where it was spilled, and its record number.

@@ -25,6 +25,7 @@ use super::spill::{Spill, Spilled, SpilledClaim};
 use super::store::{fresh_folder, sync_filesystem, write_json};
 use crate::keying::PROFILE;
 use crate::linkage::RULES;
+use crate::tables::derived::{Sources, Wanted};
 use crate::tables::{FileError, schema_fingerprint};
 
 /// What a publish did.
@@ -168,6 +169,8 @@ impl<'a> Publisher<'a> {
             scratch,
             store: &store,
             buckets: self.buckets,
+            catalogue: &self.catalogue,
+            period: self.period()?,
         };
         let BucketOutput { files, duplicates } = self.buckets(&shared, &facts, progress)?;
         let body = self.body(files, facts.len() as u64)?;
@@ -266,10 +269,11 @@ impl<'a> Publisher<'a> {
         progress: &(dyn Fn(u32, u32) + Sync),
     ) -> Result<BucketOutput, PublishError> {
         let done = AtomicU32::new(0);
+        let wanted = Wanted::of(&self.catalogue);
         let outputs: Vec<BucketOutput> = (0..self.buckets)
             .into_par_iter()
             .map(|bucket| {
-                let output = self.bucket(shared, facts, bucket);
+                let output = self.bucket(shared, facts, &wanted, bucket);
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.buckets);
                 output
             })
@@ -281,7 +285,8 @@ impl<'a> Publisher<'a> {
         }
         for table in self.catalogue.tables.values().filter(|table| !table.is_private()) {
             let claims = BucketClaims::new(0, self.buckets, &[]);
-            let written = bucket::publish_table(shared, table, 0, &claims)?;
+            let mut nothing = Sources::new(Wanted::default());
+            let written = bucket::publish_table(shared, table, 0, &claims, &mut nothing)?;
             all.files.extend(written.into_iter().map(|file| (table.table.clone(), file)));
         }
         Ok(all)
@@ -291,19 +296,26 @@ impl<'a> Publisher<'a> {
         &self,
         shared: &Shared<'_>,
         facts: &BTreeMap<u32, PersonFacts>,
+        wanted: &Wanted,
         number: u32,
     ) -> Result<BucketOutput, PublishError> {
         let claims = shared.spilled.claims.get(number as usize).map(Vec::as_slice).unwrap_or_default();
         let claims = BucketClaims::new(number, self.buckets, claims);
         let mut files = Vec::new();
-        for table in self.catalogue.tables.values().filter(|table| table.is_private()) {
+        let mut sources = Sources::new(wanted.clone());
+        let tables = || self.catalogue.tables.values();
+        for table in tables().filter(|table| table.is_private() && table.derive.is_none()) {
             let written = if is_person_table(table) {
                 let batch =
                     person_rows(table, facts.iter().filter(|(person, _)| *person % self.buckets == number))?;
                 vec![bucket::write(shared, table, Some(number), None, &batch)?]
             } else {
-                bucket::publish_table(shared, table, number, &claims)?
+                bucket::publish_table(shared, table, number, &claims, &mut sources)?
             };
+            files.extend(written.into_iter().map(|file| (table.table.clone(), file)));
+        }
+        for (table, rule) in tables().filter_map(|table| Some((table, table.derive.as_ref()?))) {
+            let written = bucket::derive_table(shared, (table, rule), number, &sources)?;
             files.extend(written.into_iter().map(|file| (table.table.clone(), file)));
         }
         Ok(BucketOutput { files, duplicates: claims.duplicates })

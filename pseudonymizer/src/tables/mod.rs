@@ -2,6 +2,7 @@
 
 mod builder;
 mod canonical;
+pub mod derived;
 mod files;
 mod staging;
 

@@ -161,6 +161,14 @@ fn every_line_has_its_layouts_columns_and_encoding() {
     for expected in ["RE", "HO", "SN", "JD", "MF", "SY", "SI", "IY", "CO", "IR", "GO"] {
         assert!(seen.contains(&format!("ndb-medical.{expected}")), "{expected}");
     }
+    for expected in ["ndb-dpc.BU", "ndb-dpc.SB", "ndb-dpc.HH", "ndb-medical-payer.MN", "ndb-medical-payer.SY"]
+    {
+        assert!(seen.contains(expected), "{expected}");
+    }
+    for expected in ["ndb-pharmacy.YK", "ndb-pharmacy.CZ", "ndb-dental.UK", "ndb-dental.HS", "ndb-dental.SS"]
+    {
+        assert!(seen.contains(expected), "{expected}");
+    }
     for expected in ["dpc-ff1.A000010", "dpc-ff4.stay", "dpc-efn.act", "dpc-dn.act", "dpc-k-assumed.row"] {
         assert!(seen.contains(expected), "{expected}");
     }

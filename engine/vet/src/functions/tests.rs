@@ -77,7 +77,7 @@ fn evaluated(expr: &Expr) -> ColumnarValue {
     }
 }
 
-fn grant() -> Grant {
+pub(crate) fn grant() -> Grant {
     Grant {
         project: "demo".to_owned(),
         snapshot: SnapshotId::from_digest(&[0; 32]),
