@@ -14,6 +14,8 @@ pub(crate) enum Program {
     Quality,
     /// Holds permits and the record.
     Guard,
+    /// Runs one query, locked in.
+    Worker,
     /// Speaks HTTP.
     Gateway,
 }
@@ -25,6 +27,7 @@ impl Program {
             Self::Ingest => "misu-ingest",
             Self::Quality => "misu-quality",
             Self::Guard => "misu-guard",
+            Self::Worker => "misu-worker",
             Self::Gateway => "misu-gateway",
         }
     }

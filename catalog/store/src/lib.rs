@@ -9,6 +9,7 @@ mod cases;
 mod catalogue;
 mod config;
 mod environment;
+mod file_keys;
 mod history;
 mod keys;
 mod lease;
@@ -20,6 +21,7 @@ pub use cases::{CaseRecord, PersonRecord};
 pub use catalogue::Added;
 pub use config::{Config, ConfigError};
 pub use environment::{Environment, EnvironmentError, Lock};
+pub use file_keys::{FileKeyring, FileKeys};
 pub use history::{RunRecord, State, StepRecord};
 pub use keys::{
     KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch, Module, Passphrase,

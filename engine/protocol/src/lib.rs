@@ -7,6 +7,7 @@ mod client;
 mod evidence;
 mod frame;
 mod post;
+mod socket;
 mod worker;
 
 pub use client::{
@@ -18,4 +19,7 @@ pub use evidence::{
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
-pub use worker::{BucketSlice, Limits, WorkerFault, WorkerReply, WorkerRequest};
+pub use socket::Socket;
+pub use worker::{
+    BucketSlice, FileKeys, FileSlice, Limits, WorkerFault, WorkerHello, WorkerReply, WorkerRequest,
+};

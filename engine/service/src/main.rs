@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use audit::{Event, Kind, Log};
-use catalog_store::Environment;
+use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
 use engine_service::{
     Guard, Offline, Permits, WorkerProgram, approve_template, check_file, serve, serve_once,
@@ -137,8 +137,11 @@ fn run(command: Command) -> Result<(), Failure> {
             if end_with_parent {
                 rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
             }
+            let guard = open(&env)?;
+            // A service whose workers cannot be locked in does not start.
+            guard.prepare()?;
             let listens = || writeln!(stdout(), "listening on {}", socket.display());
-            Ok(serve(&Arc::new(open(&env)?), &socket, listens)?)
+            Ok(serve(&Arc::new(guard), &socket, listens)?)
         }
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
@@ -176,7 +179,8 @@ fn check(file: &Path, audit_only: bool, json: bool) -> ExitCode {
 
 fn open(env: &Path) -> Result<Guard, Failure> {
     let worker = WorkerProgram::beside(&std::env::current_exe()?)?;
-    Ok(Guard::open(env, worker, OffsetDateTime::now_utc)?)
+    let passphrase = Passphrase::find(&|name| std::env::var_os(name))?;
+    Ok(Guard::open(env, worker, OffsetDateTime::now_utc)?.unlocked_by(passphrase))
 }
 
 fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Result<(), Failure> {

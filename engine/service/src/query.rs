@@ -1,6 +1,7 @@
 //! One question: vetted, run, protected, recorded.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
@@ -8,8 +9,8 @@ use catalog_model::{Catalogue, CellRules, FileEntry, Grant, SnapshotId, Snapshot
 use classified::Protected;
 use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
 use engine_protocol::{
-    BucketSlice, ClientReply, Evidence, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply,
-    WorkerRequest,
+    BucketSlice, ClientReply, Evidence, FileKeys, FileSlice, Question, ReleasedTable, Verdict, VerdictKind,
+    WorkerReply, WorkerRequest,
 };
 use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
@@ -306,41 +307,60 @@ fn finish(release: Release) -> (ReleasedTable, Outcome) {
 
 fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<Outcome>> {
     let failed = |fault: &str| Box::new(Outcome::Failed { fault: fault.to_owned() });
+    let (buckets, files) = slices(guard, vetted).map_err(|_| failed("dataset-key"))?;
     let request = WorkerRequest {
         sql: vetted.plan.sql().to_owned(),
         grant: vetted.permit.grant().clone(),
         catalogue: guard.catalogue_files.clone(),
         plan_hash: vetted.plan.hash().to_owned(),
-        buckets: slices(guard, vetted),
+        buckets,
+        descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
         limits: guard.limits,
     };
-    match guard.worker.run(&request) {
+    match guard.worker.run(request, files) {
         Ok(WorkerReply::Evidence(evidence)) => Ok(Protected::new(evidence)),
         Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
         Err(error) => Err(failed(error.as_str())),
     }
 }
 
-/// The files of each bucket that the plan can reach: its tables, and the fiscal years of the permit's period.
-fn slices(guard: &Guard, vetted: &Vetted) -> Vec<BucketSlice> {
+/// The files of each bucket that the plan can reach (its tables, and the fiscal years of the permit's period), and
+/// where they lie. The worker is told numbers, not paths, and is given keys of granted columns, not of others: what
+/// a plan reaches beyond them stays unreadable.
+fn slices(
+    guard: &Guard,
+    vetted: &Vetted,
+) -> Result<(Vec<BucketSlice>, Vec<PathBuf>), catalog_store::EnvironmentError> {
+    let grant = vetted.permit.grant();
     let store = guard.environment.room("store");
     let period = vetted.permit.grant().period;
     let years = period.from.fiscal_year()..=period.to.fiscal_year();
     let is_reachable = |file: &FileEntry| file.year.is_none_or(|year| years.contains(&year));
     let mut slices: BTreeMap<u32, BucketSlice> =
         (0..vetted.manifest.body.buckets).map(|bucket| (bucket, BucketSlice::default())).collect();
+    let mut paths = Vec::new();
     for table in vetted.plan.used().keys() {
         let files =
             vetted.manifest.body.tables.get(table).map(|entry| entry.files.as_slice()).unwrap_or_default();
         for file in files.iter().filter(|file| is_reachable(file)) {
             let slice = file.bucket.and_then(|bucket| slices.get_mut(&bucket));
-            if let Some(slice) = slice {
-                let path = store.join(&file.path).to_string_lossy().into_owned();
-                slice.tables.entry(table.clone()).or_default().push(path);
-            }
+            let Some(slice) = slice else { continue };
+            let descriptor = u32::try_from(paths.len()).unwrap_or(u32::MAX);
+            let keys = guard.file_keys.open(file, &|column| grant.allows(table, column))?;
+            let file_slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.map(|keys| wire(&keys)) };
+            slice.tables.entry(table.clone()).or_default().push(file_slice);
+            paths.push(store.join(&file.path));
         }
     }
-    slices.into_values().collect()
+    Ok((slices.into_values().collect(), paths))
+}
+
+fn wire(keys: &catalog_store::FileKeys) -> FileKeys {
+    FileKeys {
+        bound_to: keys.bound_to.clone(),
+        footer: keys.footer.as_bytes().to_vec(),
+        columns: keys.columns.iter().map(|(name, key)| (name.clone(), key.as_bytes().to_vec())).collect(),
+    }
 }
 
 fn record_no(guard: &Guard, question: &Question, kind: Kind, rule: &str) -> Result<(), GuardError> {

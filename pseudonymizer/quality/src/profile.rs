@@ -2,7 +2,7 @@
 
 use catalog_model::{Catalogue, Month, SnapshotId};
 use catalog_staged::{StagedPart, rows_file};
-use catalog_store::{DeliveryRecord, Environment};
+use catalog_store::{DeliveryRecord, Environment, FileKeyring};
 use reports::quality::profile::{Coverage, DeliveryProfile, Profile};
 
 use crate::failure::Failure;
@@ -32,7 +32,10 @@ pub(crate) fn profile(environment: &Environment, snapshot: Option<&str>) -> Resu
         None => snapshots.head()?.map(|(_, manifest)| manifest),
     };
     let coverage = match snapshot {
-        Some(snapshot) => coverage::coverage(&environment.room("store"), &catalogue, &snapshot)?,
+        Some(snapshot) => {
+            let keys = FileKeyring::new(environment);
+            coverage::coverage(&environment.room("store"), &keys, &catalogue, &snapshot)?
+        }
         None => Coverage::default(),
     };
     Ok(Profile { remarks, deliveries, drift, coverage })

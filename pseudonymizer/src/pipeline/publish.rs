@@ -14,7 +14,7 @@ use catalog_model::{
     Catalogue, Class, FaultKind, FileEntry, ManifestBody, Month, Period, SnapshotManifest, Table, TableEntry,
     Versions,
 };
-use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyRole, MetaError};
+use catalog_store::{DeliveryRecord, Environment, EnvironmentError, FileKeyring, KeyRole, MetaError};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
 
@@ -158,7 +158,11 @@ impl<'a> Publisher<'a> {
         let facilities = numbering::number_facilities(&spilled.facilities, &numbers.facilities_before);
         let content_key = self.environment.key(KeyRole::Content)?;
         let store = self.environment.room("store");
+        let file_keys = FileKeyring::new(self.environment);
+        let known = self.known_files(&store)?;
         let shared = Shared {
+            file_keys: &file_keys,
+            known: &known,
             spilled: &spilled,
             facilities: &facilities,
             content_key: content_key.as_bytes(),
@@ -179,6 +183,20 @@ impl<'a> Publisher<'a> {
             aliases: numbers.persons.aliases.len() as u64,
             duplicates,
         })
+    }
+
+    /// The encrypted files of earlier snapshots that are still there, by table and content.
+    fn known_files(&self, store: &Path) -> Result<HashMap<(String, String), FileEntry>, PublishError> {
+        let mut known = HashMap::new();
+        for (_, manifest) in self.environment.snapshots()?.all()? {
+            for (table, entry) in manifest.body.tables {
+                let files = entry.files.into_iter();
+                for file in files.filter(|file| !file.keys.is_empty() && store.join(&file.path).is_file()) {
+                    known.insert((table.clone(), file.content.clone()), file);
+                }
+            }
+        }
+        Ok(known)
     }
 
     fn numbers(&self, head: Option<&SnapshotManifest>) -> Result<Numbers, PublishError> {
