@@ -160,6 +160,7 @@ def quantile(values, rank, k):
 class Case:
     def __init__(self, database, case, k):
         self.db, self.case, self.k = database, case, k
+        self.shown = self.spared = 0
         tree = prepared(sqlglot.parse_one(case.get("oracle") or case["sql"], dialect="duckdb"))
         self.select = tree
         self.aliases = {item.alias: item.this for item in tree.expressions if isinstance(item, exp.Alias)}
@@ -250,11 +251,12 @@ class Case:
                 continue
             for shown, at in zip(released[key], order):
                 expected = atoms[at]
+                self.shown += shown != HIDDEN
                 if expected == HIDDEN and shown != HIDDEN:
                     yield f"{key}: {self.calls[at].sql()} is shown and must be hidden"
                 elif expected != HIDDEN and shown == HIDDEN:
-                    if len(self.sets) == 1:
-                        yield f"{key}: {self.calls[at].sql()} is hidden and need not be"
+                    # Protecting a family may take a cell that a rule on cells alone would leave: rarely, see main.
+                    self.spared += len(self.sets) == 1
                 elif expected != HIDDEN and not close(shown, expected):
                     yield f"{key}: {self.calls[at].sql()} is {shown}, expected {expected}"
         for key, values in released.items():
@@ -353,13 +355,18 @@ def main():
     for table, columns in document["empty"].items():
         listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         database.execute(f"CREATE TABLE {table} ({listed})")
+    shown = spared = 0
     for case in document["cases"]:
         try:
-            found = list(Case(database, case, document["threshold"]).differences())
+            judged = Case(database, case, document["threshold"])
+            found = list(judged.differences())
+            shown, spared = shown + judged.shown, spared + judged.spared
         except Exception as error:  # a query that the reference cannot answer is a difference as well
             found = [f"{type(error).__name__}: {error}"]
         for difference in found[:5]:
             print(f"{case['name']}: {difference}".replace("\n", " "))
+    if spared * 100 > shown:
+        print(f"{spared} cells are hidden that no rule on cells asks for, beside {shown} that are shown")
 
 
 main()

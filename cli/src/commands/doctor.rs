@@ -63,7 +63,7 @@ fn keys(environment: &Environment) -> Finding {
     let mut text = format!("{} keys, one for each role", KeyRole::ALL.len());
     if !missing.is_empty() {
         let why = environment.key(KeyRole::Intake).err().map_or_else(String::new, |error| error.to_string());
-        text = format!("cannot open the keys {}: {why}", missing.join(", "));
+        text = format!("cannot open the keys {}: {why}; restore keys/ from a backup", missing.join(", "));
     } else if environment.keys().keeps_its_passphrase() {
         text.push_str(
             "; the passphrase lies beside them in keys/passphrase: move it elsewhere and name its place in \
