@@ -50,6 +50,9 @@ enum Command {
         /// Reads a delivery that is held again, after its layouts were mended in the environment's catalogue.
         #[arg(long)]
         replay_quarantine: bool,
+        /// Keys every identity under the former intake key as well, so that persons stay who they were.
+        #[arg(long, conflicts_with = "replay_quarantine")]
+        overlap: bool,
         #[command(flatten)]
         env: Env,
     },
@@ -79,6 +82,15 @@ enum Command {
         #[arg(long)]
         html: Option<PathBuf>,
     },
+    /// Seals a delivery at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves it.
+    #[command(disable_help_flag = true)]
+    Seal(Passed),
+    /// A data holder's folder (`init`, `accept`).
+    #[command(disable_help_flag = true)]
+    Holder(Passed),
+    /// Keys: `status`, `rotate`, `destroy`, `export`, `officer`.
+    #[command(disable_help_flag = true)]
+    Keys(Passed),
     /// Lists what is in quarantine: places and kinds, never a byte of a line.
     #[command(disable_help_flag = true)]
     Quarantine(Passed),
@@ -198,9 +210,13 @@ impl Arguments {
                 );
                 ingest(&arguments)
             }
-            Command::Ingest { delivery, replay_quarantine, env } => {
+            Command::Keys(passed) => passed.run("keys"),
+            Command::Holder(passed) => passed.run("holder"),
+            Command::Seal(passed) => passed.run("seal"),
+            Command::Ingest { delivery, replay_quarantine, overlap, env } => {
                 let mut arguments = vec!["ingest".to_owned(), delivery.display().to_string()];
                 arguments.extend(replay_quarantine.then(|| "--replay-quarantine".to_owned()));
+                arguments.extend(overlap.then(|| "--overlap".to_owned()));
                 arguments.extend(env.arguments());
                 ingest(&arguments)
             }

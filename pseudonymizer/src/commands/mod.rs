@@ -7,6 +7,7 @@ mod keys;
 mod masters;
 mod pipeline_run;
 mod quarantine;
+mod seal;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -46,10 +47,37 @@ enum Command {
         #[arg(long, default_value_t = 16)]
         buckets: u32,
     },
-    /// Takes a delivery in, or every delivery of a folder.
+    /// Keys: what there is, rotation, and what takes two officers.
+    Keys {
+        #[command(subcommand)]
+        command: keys::Keys,
+    },
+    /// A data holder's folder: its keys, its card, its bundle.
+    Holder {
+        #[command(subcommand)]
+        command: seal::HolderCommand,
+    },
+    /// Seals a delivery at the data holder, so that no name leaves it.
+    Seal {
+        /// The delivery's folder.
+        delivery: PathBuf,
+        /// The holder's folder.
+        #[arg(long)]
+        holder: PathBuf,
+        /// The sealed delivery, a new folder.
+        #[arg(long)]
+        out: PathBuf,
+        /// Keys every identity under the former intake key as well.
+        #[arg(long)]
+        overlap: bool,
+    },
+    /// Takes a delivery in, sealed or not, or every delivery of a folder.
     Ingest {
         /// The delivery's folder.
         delivery: PathBuf,
+        /// Keys every identity under the former intake key as well, so that persons stay who they were.
+        #[arg(long, conflicts_with = "replay_quarantine")]
+        overlap: bool,
         /// Reads a delivery that is held again, after its layouts were mended in the environment's catalogue.
         #[arg(long)]
         replay_quarantine: bool,
@@ -163,7 +191,7 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 }
 
 fn is_rejection(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(error.downcast_ref::<IngestError>(), Some(IngestError::Rejected(_)))
+    matches!(error.downcast_ref::<IngestError>(), Some(IngestError::Rejected(_) | IngestError::Sealed(_)))
         || error.is::<Rejection>()
         || error.source().is_some_and(is_rejection)
 }
@@ -173,10 +201,13 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.command {
             Command::Init { env, demo_seed, buckets } => init(&env, demo_seed, buckets),
-            Command::Ingest { delivery, replay_quarantine: false, shared } => {
-                ingest::ingest(&delivery, &shared)
+            Command::Keys { command } => command.run(),
+            Command::Holder { command } => command.run(),
+            Command::Seal { delivery, holder, out, overlap } => seal::seal(&delivery, &holder, &out, overlap),
+            Command::Ingest { delivery, overlap, replay_quarantine: false, shared } => {
+                ingest::ingest(&delivery, overlap, &shared)
             }
-            Command::Ingest { delivery, replay_quarantine: true, shared } => {
+            Command::Ingest { delivery, replay_quarantine: true, shared, .. } => {
                 ingest::replay(&delivery, &shared)
             }
             Command::Quarantine { delivery, each, shared } => {

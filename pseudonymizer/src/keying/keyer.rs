@@ -17,6 +17,8 @@ use crate::formats;
 pub struct KeySet {
     /// The intake keys, in the order of the catalogue's schemes.
     pub keys: Vec<Option<Keyed<Intake>>>,
+    /// The same under the former intake key, in a delivery that is keyed under both; else empty.
+    pub former: Vec<Option<Keyed<Intake>>>,
     /// The sex code, 1 or 2.
     pub sex: Option<u8>,
     /// The birth date, as days since 1970-01-01.
@@ -43,6 +45,7 @@ pub struct KeyedIdentity {
 /// Turns raw identities into numbered key sets.
 pub struct Keyer {
     intake: hmac::Key,
+    former: Option<hmac::Key>,
     schemes: Vec<SchemeProgram>,
     rules: Vec<Normaliser>,
     encoding: Encoding,
@@ -93,6 +96,7 @@ impl Keyer {
         });
         Self {
             intake: hmac::Key::new(hmac::HMAC_SHA256, intake),
+            former: None,
             schemes: schemes.collect(),
             rules: catalogue.roles.values().map(|role| role.normalise).collect(),
             encoding,
@@ -104,6 +108,13 @@ impl Keyer {
             numbers: HashMap::new(),
             identities: Vec::new(),
         }
+    }
+
+    /// Keys every identity under a former intake key as well.
+    #[must_use]
+    pub fn under_both(mut self, former: &[u8; 32]) -> Self {
+        self.former = Some(hmac::Key::new(hmac::HMAC_SHA256, former));
+        self
     }
 
     /// Keys the claim's identity; nothing where no scheme can be built from it.
@@ -156,32 +167,15 @@ impl Keyer {
             self.normal_form(raw, *rule, &mut normal);
         }
         let mut record = Zeroizing::new(Vec::with_capacity(256));
+        let mut under = |key: &hmac::Key| -> Vec<Option<Keyed<Intake>>> {
+            self.schemes.iter().map(|scheme| intake_key(key, scheme, &normal, &mut record)).collect()
+        };
         KeySet {
-            keys: self.schemes.iter().map(|scheme| self.intake_key(scheme, &normal, &mut record)).collect(),
+            keys: under(&self.intake),
+            former: self.former.as_ref().map(under).unwrap_or_default(),
             sex: self.sex.and_then(|role| normal.get(role).first().map(|digit| digit - b'0')),
             birth: self.birth.and_then(|role| birth_date(identity.roles().get(role)?)),
         }
-    }
-
-    fn intake_key(
-        &self,
-        scheme: &SchemeProgram,
-        normal: &NormalForms,
-        record: &mut Vec<u8>,
-    ) -> Option<Keyed<Intake>> {
-        record.clear();
-        record.extend_from_slice(&scheme.prefix);
-        for (roles, may_be_empty) in &scheme.places {
-            let value = roles.iter().map(|role| normal.get(*role)).find(|value| !value.is_empty());
-            let value = match value {
-                Some(value) => value,
-                None if *may_be_empty => &[],
-                None => return None,
-            };
-            record.extend(u16::try_from(value.len()).ok()?.to_be_bytes());
-            record.extend_from_slice(value);
-        }
-        Some(Keyed::new(tag(&self.intake, record)))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the keyed hash is where raw fields end")]
@@ -214,6 +208,27 @@ impl Drop for Keyer {
     fn drop(&mut self) {
         self.seen_key.zeroize();
     }
+}
+
+fn intake_key(
+    key: &hmac::Key,
+    scheme: &SchemeProgram,
+    normal: &NormalForms,
+    record: &mut Vec<u8>,
+) -> Option<Keyed<Intake>> {
+    record.clear();
+    record.extend_from_slice(&scheme.prefix);
+    for (roles, may_be_empty) in &scheme.places {
+        let value = roles.iter().map(|role| normal.get(*role)).find(|value| !value.is_empty());
+        let value = match value {
+            Some(value) => value,
+            None if *may_be_empty => &[],
+            None => return None,
+        };
+        record.extend(u16::try_from(value.len()).ok()?.to_be_bytes());
+        record.extend_from_slice(value);
+    }
+    Some(Keyed::new(tag(key, record)))
 }
 
 /// The linkage key of an intake key: a second HMAC under the linkage role's own key.

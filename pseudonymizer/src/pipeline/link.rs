@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, FixedSizeBinaryBuilder, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int32Type, UInt8Type, UInt32Type};
-use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyRole, MetaError};
+use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyError, KeyId, KeyRole, MetaError};
 use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
+use super::rotation::FormerKeys;
 use super::store::{fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::keying::linkage_key;
 use crate::linkage::{self, Clusters, Mention};
@@ -52,6 +53,9 @@ pub enum LinkError {
     /// The environment cannot be used.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The metadata database cannot be used.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -104,7 +108,7 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
     let links = environment.room("links");
-    let run = run_name(&parts, &schemes);
+    let run = run_name(&parts, &schemes, &linkage_id(environment)?);
     let folder = links.join(format!("run-{run}"));
     if folder.exists() {
         write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
@@ -112,9 +116,10 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     }
     let key = environment.key(KeyRole::Linkage)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let former = FormerKeys::read(environment, &parts, &schemes)?;
     let mut mentions = Vec::new();
     for part in &parts {
-        read_mentions(&identities_path(environment, part), &schemes, &key, &mut mentions)?;
+        read_mentions(&identities_path(environment, part), &schemes, (&key, &former), &mut mentions)?;
     }
     u32::try_from(mentions.len()).map_err(|_| LinkError::TooMany)?;
     let clusters = linkage::cluster(&mentions, schemes.len());
@@ -160,7 +165,7 @@ pub(super) fn parts(environment: &Environment) -> Result<Vec<PartName>, LinkErro
 pub(crate) fn next_run(environment: &Environment) -> Result<String, LinkError> {
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-    Ok(run_name(&parts(environment)?, &schemes))
+    Ok(run_name(&parts(environment)?, &schemes, &linkage_id(environment)?))
 }
 
 /// The name of the linking that holds, if any.
@@ -182,7 +187,7 @@ pub(super) fn current(environment: &Environment, parts: &[PartName]) -> Result<C
     let run = std::fs::read_to_string(&pointer).map_err(|_| LinkError::NotLinked)?;
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-    if run != run_name(parts, &schemes) {
+    if run != run_name(parts, &schemes, &linkage_id(environment)?) {
         return Err(LinkError::Stale);
     }
     let folder = links.join(format!("run-{run}"));
@@ -254,13 +259,17 @@ pub(super) fn offsets(environment: &Environment, parts: &[PartName]) -> Result<V
     Ok(offsets)
 }
 
-fn identities_path(environment: &Environment, part: &PartName) -> PathBuf {
+pub(super) fn identities_path(environment: &Environment, part: &PartName) -> PathBuf {
     environment.room("links").join("staging").join(&part.folder).join(format!("{:05}.parquet", part.number))
 }
 
-fn run_name(parts: &[PartName], schemes: &[String]) -> String {
+fn linkage_id(environment: &Environment) -> Result<KeyId, LinkError> {
+    Ok(environment.keys().index()?.current(KeyRole::Linkage)?.id.clone())
+}
+
+fn run_name(parts: &[PartName], schemes: &[String], linkage: &KeyId) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 linking run");
-    hasher.update(linkage::RULES.as_bytes());
+    hasher.update(linkage::RULES.as_bytes()).update(linkage.as_str().as_bytes());
     for name in schemes {
         hasher.update(name.as_bytes()).update(b"\0");
     }
@@ -273,7 +282,7 @@ fn run_name(parts: &[PartName], schemes: &[String]) -> String {
 fn read_mentions(
     path: &Path,
     schemes: &[String],
-    key: &hmac::Key,
+    (key, former): (&hmac::Key, &FormerKeys),
     mentions: &mut Vec<Mention>,
 ) -> Result<(), LinkError> {
     // Most intake keys of a part recur in the next, so each is keyed once.
@@ -289,6 +298,7 @@ fn read_mentions(
             }
             for (row, value) in fixed::<32>(&batch, scheme, path)?.into_iter().enumerate() {
                 let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
+                let intake = former.earliest(intake);
                 let linkage = *known.entry(intake).or_insert_with(|| linkage_key(key, scheme, &intake));
                 if let Some(slot) = mentions.get_mut(first + row).and_then(|mention| mention.keys.get_mut(at))
                 {
@@ -364,6 +374,6 @@ pub(super) fn fixed<const N: usize>(
     Ok((0..array.len()).map(value).collect())
 }
 
-fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> LinkError + 'p {
+pub(super) fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> LinkError + 'p {
     move |source| LinkError::Io { action, path: path.to_owned(), source }
 }

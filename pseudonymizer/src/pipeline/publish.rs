@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::bucket::{self, BucketClaims, Shared};
 use super::link::{self, CurrentLinks, LinkError, PartName};
 use super::numbering::{self, PersonNumbers};
+use super::rotation;
 use super::spill::{Spill, Spilled, SpilledClaim};
 use super::store::{fresh_folder, sync_filesystem, write_json};
 use crate::keying::PROFILE;
@@ -180,10 +181,11 @@ impl<'a> Publisher<'a> {
 
     fn numbers(&self, head: Option<&SnapshotManifest>) -> Result<Numbers, PublishError> {
         let links = self.environment.room("links");
+        let epoch = rotation::linkage_epoch(self.environment)?;
         let (persons_before, facilities_before) = match head {
             None => (HashMap::new(), HashMap::new()),
             Some(head) => (
-                numbering::read_persons(&links.join(format!("persons-{}.parquet", head.id)))?,
+                numbering::read_persons(&rotation::persons_file(&links, head.id.as_str(), epoch))?,
                 numbering::read_facilities(&links.join(format!("facilities-{}.parquet", head.id)))?,
             ),
         };
@@ -365,7 +367,7 @@ impl<'a> Publisher<'a> {
         let snapshots = self.environment.snapshots()?;
         let id = snapshots.id_of(&body);
         let links = self.environment.room("links");
-        let persons = links.join(format!("persons-{id}.parquet"));
+        let persons = rotation::persons_file(&links, id.as_str(), rotation::linkage_epoch(self.environment)?);
         numbering::write_persons(&persons, &self.links, &numbers.persons, &numbers.persons_before)?;
         numbering::write_facilities(&links.join(format!("facilities-{id}.parquet")), facilities)?;
         let reports = self.environment.room("reports");

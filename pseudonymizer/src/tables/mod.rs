@@ -7,4 +7,6 @@ mod staging;
 
 pub use canonical::ContentDigest;
 pub use files::{FileError, ParquetFile, open, schema_fingerprint};
-pub use staging::{LINE, RECORD, StagedClaims, Staging, StagingError, staged_schema, write_identities};
+pub use staging::{
+    LINE, RECORD, StagedClaims, Staging, StagingError, former_column, staged_schema, write_identities,
+};

@@ -18,11 +18,13 @@ mod care;
 mod changes;
 mod dpc;
 mod examples;
+mod keys;
 mod life;
 mod masters;
 mod mutations;
 mod packages;
 mod pipeline;
+mod sealed;
 mod world;
 
 fn bytes(text: &str, encoding: Encoding) -> Vec<u8> {

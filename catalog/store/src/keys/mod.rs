@@ -5,6 +5,7 @@
 //! Whoever unwraps a key tells [`KeyWatch`], which the programs use to record it.
 
 mod key_ring;
+mod officers;
 mod pkcs11;
 mod role;
 mod sealing;
@@ -14,6 +15,7 @@ mod store;
 use std::path::{Path, PathBuf};
 
 pub use key_ring::{KeyRing, KeyUse, KeyWatch, Protection};
+pub use officers::{Agreed, Asked, OfficerError, Officers, Present};
 pub use pkcs11::Module;
 pub use role::KeyRole;
 pub use sealing::{Sealing, decrypt, encrypt};
