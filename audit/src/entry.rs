@@ -191,6 +191,13 @@ impl EntryRef {
         Self { seq, hash }
     }
 
+    /// Reads a reference as [`fmt::Display`] writes it: number, colon, hash.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (seq, hash) = text.split_once(':')?;
+        let read = Self { seq: seq.parse().ok()?, hash: Digest::parse(hash)? };
+        (read.to_string() == text).then_some(read)
+    }
+
     /// The entry's number; the first is 0.
     pub const fn seq(self) -> u64 {
         self.seq

@@ -9,7 +9,9 @@
 //! names of tables and columns, counts of files and cells, digests and rule words. This crate cannot check that.
 //!
 //! What a chain alone cannot show: that whole entries were cut off the end, or that somebody rewrote everything
-//! from some entry on. Against that a reader notes the head elsewhere and hands it to [`verify_noted`].
+//! from some entry on. Against that stands the [`Tree`] over the same lines: its signed checkpoints are handed out,
+//! and a log that is not that of a checkpoint is found by [`verify_checkpoint`]; small proofs show that one entry
+//! stands in it, or that one checkpoint continues another.
 //!
 //! No async, no environment, no clock of its own: time comes in through [`Clock`].
 
@@ -21,17 +23,27 @@ mod query;
 mod tail;
 mod verify;
 
+mod checkpoint;
+mod merkle;
+mod note;
+mod tiles;
+mod tree;
+
 mod digest;
 mod json;
 mod moment;
 mod value;
 
+pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use digest::Digest;
 pub use entry::{Entry, EntryRef, LineFault};
 pub use event::Event;
 pub use kind::Kind;
 pub use log::{AuditError, LOG_FILE, Log};
+pub use merkle::{continues, includes, leaf};
 pub use moment::Clock;
+pub use note::{NoteError, NoteSigner, SignerKind, VerifierKey};
 pub use query::{Closed, Opened, Outcome, QueryId, QueryRequest};
+pub use tree::{InclusionProof, TREE_FOLDER, Tree, TreeError, verify_checkpoint};
 pub use value::{Body, Value};
 pub use verify::{Verified, VerifyError, verify, verify_file, verify_noted};

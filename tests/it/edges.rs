@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "classified",
     "catalog-model",
     "catalog-store",
     "pseudonymizer",
     "pseudonymizer-quality",
+    "governance",
     "policies",
     "engine-vet",
     "engine-protocol",

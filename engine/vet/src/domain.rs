@@ -39,16 +39,7 @@ impl KeyDomain {
     /// The domain that the catalogue declares; months are those of `period`.
     pub(crate) fn declared(domain: &Domain, catalogue: &Catalogue, period: Period) -> Option<Self> {
         match domain {
-            Domain::Codes(system) => {
-                let codes = &catalogue.codes.get(system)?.codes;
-                let values = codes.iter().map(|code| DomainValue {
-                    code: code.code.clone(),
-                    days: None,
-                    ja: code.ja.clone(),
-                    en: code.en.clone(),
-                });
-                Some(Self { kind: KeyKind::Text, values: values.collect() })
-            }
+            Domain::Codes(system) => Self::of_codes(system, catalogue),
             Domain::Months => Some(Self::months(period)),
             Domain::Flag => {
                 let value = |code: &str, ja: &str, en: &str| DomainValue {
@@ -63,6 +54,24 @@ impl KeyDomain {
                 })
             }
         }
+    }
+
+    /// The codes of a code system; none where the catalogue does not have it.
+    pub(crate) fn of_codes(system: &str, catalogue: &Catalogue) -> Option<Self> {
+        let codes = &catalogue.codes.get(system)?.codes;
+        let codes = codes.iter().map(|code| (code.code.as_str(), code.ja.as_str(), code.en.as_str()));
+        Some(Self::named(codes))
+    }
+
+    /// A domain of codes with their Japanese and English names.
+    pub(crate) fn named<'n>(codes: impl IntoIterator<Item = (&'n str, &'n str, &'n str)>) -> Self {
+        let values = codes.into_iter().map(|(code, ja, en)| DomainValue {
+            code: code.to_owned(),
+            days: None,
+            ja: ja.to_owned(),
+            en: en.to_owned(),
+        });
+        Self { kind: KeyKind::Text, values: values.collect() }
     }
 
     /// The months of a period.

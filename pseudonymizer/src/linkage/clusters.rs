@@ -1,157 +1,249 @@
-//! Groups mentions that share a linkage key, and numbers the groups in keyed-hash order.
+//! Mentions of deliveries → profiles → persons, and the keys by which a person is known again next time.
 
-use classified::{Keyed, Linkage};
+use std::collections::{BTreeMap, HashMap};
 
-use super::union_find::UnionFind;
+use classified::{Keyed, Linkage as LinkageKey};
+
+use super::linker::{Linkage, link};
+use super::profile::{NO_KEY, Profile, SchemeKind};
 
 /// One identity as it was mentioned in one part of one delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mention {
     /// Its linkage keys by scheme number.
-    pub keys: Vec<Option<Keyed<Linkage>>>,
+    pub keys: Vec<Option<Keyed<LinkageKey>>>,
+    /// The sex code.
+    pub sex: Option<u8>,
+    /// The birth date, as days since 1970-01-01.
+    pub birth: Option<i32>,
+    /// The first and the last month in which it was mentioned, as months since year 0.
+    pub months: [Option<i32>; 2],
+    /// Prefectures of the facilities, one bit each.
+    pub places: u64,
+    /// Stays in hospital: facility, day of admission, birth date and sex, as one number each.
+    pub stays: Vec<u64>,
+    /// The number of claims.
+    pub claims: u32,
 }
 
-/// The groups.
+/// What makes two mentions one profile: keys, sex and birth date.
+type Content = (Vec<u32>, Option<u8>, Option<i32>);
+
+/// All mentions, with equal key sets brought together.
+#[derive(Debug)]
+pub struct Mentions {
+    numbers: Vec<HashMap<Keyed<LinkageKey>, u32>>,
+    known: HashMap<Content, u32>,
+    profiles: Vec<Profile>,
+    of_mention: Vec<u32>,
+    evidence: Vec<Evidence>,
+}
+
+/// The persons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clusters {
     /// The cluster of each mention, in the order of the mentions.
     pub of_mention: Vec<u32>,
-    /// Every distinct key with its cluster, sorted by key.
-    pub keys: Vec<(Keyed<Linkage>, u32)>,
+    /// The keys that only one cluster has, with it, sorted by key. A cluster that has none is known by a digest of
+    /// all its keys instead.
+    pub keys: Vec<(Keyed<LinkageKey>, u32)>,
+    /// The keys that several clusters have, sorted.
+    pub shared: Vec<Keyed<LinkageKey>>,
     /// The number of clusters.
     pub count: u32,
-    /// What the rule did, by scheme number.
+    /// What is known of each scheme, by scheme number.
     pub evidence: Vec<Evidence>,
+    /// How the clusters came about.
+    pub linkage: Linkage,
+    /// The number of profiles.
+    pub profiles: u32,
+    /// Clusters by the number of their profiles.
+    pub sizes: BTreeMap<u32, u64>,
 }
 
-/// What one scheme contributed.
+/// What is known of one scheme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// Mentions that carry a key of the scheme.
     pub mentions: u64,
     /// Distinct keys.
     pub keys: u64,
-    /// Joins of groups that were apart until then.
-    pub joins: u64,
+    /// Keys that several persons have.
+    pub shared: u64,
+    /// Persons who have a key of the scheme.
+    pub persons: u64,
+    /// Persons who have several.
+    pub several: u64,
 }
 
-/// Groups mentions that share a key of any scheme. Clusters are numbered by their smallest key, so the numbers do not
-/// depend on the order of the mentions.
-pub fn cluster(mentions: &[Mention], schemes: usize) -> Clusters {
-    let mut evidence = vec![Evidence::default(); schemes];
-    let mut places: Vec<(Keyed<Linkage>, usize, u32)> = Vec::new();
-    for (mention, number) in mentions.iter().zip(0_u32..) {
-        for (scheme, key) in mention.keys.iter().enumerate() {
-            if let (Some(key), Some(evidence)) = (key, evidence.get_mut(scheme)) {
+impl Mentions {
+    /// No mention yet, of so many schemes.
+    pub fn new(schemes: usize) -> Self {
+        Self {
+            numbers: vec![HashMap::new(); schemes],
+            known: HashMap::new(),
+            profiles: Vec::new(),
+            of_mention: Vec::new(),
+            evidence: vec![Evidence::default(); schemes],
+        }
+    }
+
+    /// The number of mentions.
+    pub fn len(&self) -> usize {
+        self.of_mention.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.of_mention.is_empty()
+    }
+
+    /// The profiles so far.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// The profile of each mention.
+    pub fn profile_of(&self) -> &[u32] {
+        &self.of_mention
+    }
+
+    /// Adds a mention.
+    pub fn add(&mut self, mention: &Mention) {
+        let mut keys = vec![NO_KEY; self.numbers.len()];
+        for (at, key) in mention.keys.iter().enumerate() {
+            let (Some(key), Some(numbers)) = (key, self.numbers.get_mut(at)) else { continue };
+            let next = u32::try_from(numbers.len()).unwrap_or(NO_KEY);
+            if let (Some(slot), Some(evidence)) = (keys.get_mut(at), self.evidence.get_mut(at)) {
+                *slot = *numbers.entry(*key).or_insert(next);
                 evidence.mentions += 1;
-                places.push((*key, scheme, number));
+                evidence.keys = numbers.len() as u64;
             }
         }
-    }
-    places.sort_unstable();
-    let mut sets = UnionFind::new(u32::try_from(mentions.len()).unwrap_or(u32::MAX));
-    let mut last: Option<(Keyed<Linkage>, u32)> = None;
-    for (key, scheme, number) in &places {
-        let Some(evidence) = evidence.get_mut(*scheme) else { continue };
-        match last {
-            Some((known, first)) if known == *key => evidence.joins += u64::from(sets.union(first, *number)),
-            _ => {
-                evidence.keys += 1;
-                last = Some((*key, *number));
-            }
+        let next = u32::try_from(self.profiles.len()).unwrap_or(u32::MAX);
+        let number = *self.known.entry((keys.clone(), mention.sex, mention.birth)).or_insert(next);
+        if number == next {
+            let (sex, birth) = (mention.sex, mention.birth);
+            self.profiles.push(Profile { keys, sex, birth, ..Profile::default() });
         }
+        if let Some(profile) = self.profiles.get_mut(number as usize) {
+            profile.months.extend(mention.months.into_iter().flatten());
+            profile.places |= mention.places;
+            profile.stays.extend(&mention.stays);
+            profile.claims = profile.claims.saturating_add(mention.claims);
+        }
+        self.of_mention.push(number);
     }
-    number(mentions.len(), &places, &mut sets, evidence)
-}
 
-fn number(
-    mentions: usize,
-    places: &[(Keyed<Linkage>, usize, u32)],
-    sets: &mut UnionFind,
-    evidence: Vec<Evidence>,
-) -> Clusters {
-    const NONE: u32 = u32::MAX;
-    let mut clusters = Clusters { of_mention: vec![NONE; mentions], evidence, ..Clusters::default() };
-    let mut of_set = vec![NONE; mentions];
-    // Keys come in order, so the first key of a set is its smallest.
-    for (key, _, mention) in places {
-        let set = sets.find(*mention) as usize;
-        let Some(cluster) = of_set.get_mut(set) else { continue };
-        if *cluster == NONE {
-            *cluster = clusters.count;
-            clusters.count += 1;
+    /// Links them. Clusters are numbered by their smallest key, so the numbers do not depend on the order of the
+    /// mentions.
+    pub fn link(self, schemes: &[SchemeKind]) -> Clusters {
+        let linkage = link(&self.profiles, schemes);
+        let mut evidence = self.evidence.clone();
+        let mut owned: Vec<(Keyed<LinkageKey>, u32)> = Vec::new();
+        let mut shared = Vec::new();
+        let mut names: Vec<Vec<Option<Keyed<LinkageKey>>>> = Vec::new();
+        for (scheme, (numbers, evidence)) in self.numbers.iter().zip(&mut evidence).enumerate() {
+            let persons = persons_of_keys(&self.profiles, &linkage.person_of, scheme, numbers.len());
+            let mut keys = vec![None; numbers.len()];
+            for (key, number) in numbers {
+                if let Some(slot) = keys.get_mut(*number as usize) {
+                    *slot = Some(*key);
+                }
+                match persons.get(*number as usize).map(Vec::as_slice) {
+                    Some([only]) => owned.push((*key, *only)),
+                    _ => {
+                        shared.push(*key);
+                        evidence.shared += 1;
+                    }
+                }
+            }
+            (evidence.persons, evidence.several) = carriers(&persons);
+            names.push(keys);
         }
-        if clusters.keys.last().is_none_or(|(last, _)| last != key) {
+        shared.sort_unstable();
+        owned.extend(nameless(&self.profiles, &linkage.person_of, &owned, &names));
+        owned.sort_unstable();
+        self.number(linkage, evidence, &owned, shared)
+    }
+
+    fn number(
+        self,
+        linkage: Linkage,
+        evidence: Vec<Evidence>,
+        owned: &[(Keyed<LinkageKey>, u32)],
+        shared: Vec<Keyed<LinkageKey>>,
+    ) -> Clusters {
+        let mut of_person = vec![NO_KEY; self.profiles.len()];
+        let mut clusters = Clusters { evidence, shared, ..Clusters::default() };
+        // Keys come in order, so the first key of a person is the smallest.
+        for (key, person) in owned {
+            let Some(cluster) = of_person.get_mut(*person as usize) else { continue };
+            if *cluster == NO_KEY {
+                *cluster = clusters.count;
+                clusters.count += 1;
+            }
             clusters.keys.push((*key, *cluster));
         }
+        let cluster_of = |profile: u32| {
+            let person = linkage.person_of.get(profile as usize)?;
+            of_person.get(*person as usize).copied()
+        };
+        clusters.of_mention = self.of_mention.iter().map(|p| cluster_of(*p).unwrap_or(NO_KEY)).collect();
+        let mut sizes: HashMap<u32, u32> = HashMap::new();
+        linkage.person_of.iter().for_each(|person| *sizes.entry(*person).or_default() += 1);
+        sizes.into_values().for_each(|size| *clusters.sizes.entry(size).or_default() += 1);
+        clusters.profiles = u32::try_from(self.profiles.len()).unwrap_or(u32::MAX);
+        clusters.linkage = linkage;
+        clusters
     }
-    for (mention, cluster) in
-        clusters.of_mention.iter_mut().zip(0_u32..).map(|(slot, mention)| (mention, slot))
-    {
-        let set = sets.find(mention) as usize;
-        *cluster = of_set.get(set).copied().unwrap_or(NONE);
-    }
-    clusters
 }
 
-#[cfg(test)]
-mod tests {
-    use classified::Keyed;
-    use proptest::prelude::*;
-
-    use super::{Mention, cluster};
-
-    fn mentions(keys: &[[Option<u8>; 3]]) -> Vec<Mention> {
-        let key = |scheme: usize, value: u8| {
-            let mut bytes = [0; 32];
-            bytes[0] = value.wrapping_mul(97);
-            bytes[1] = u8::try_from(scheme).unwrap();
-            Keyed::new(bytes)
-        };
-        keys.iter()
-            .map(|keys| Mention {
-                keys: keys
-                    .iter()
-                    .enumerate()
-                    .map(|(scheme, value)| value.map(|value| key(scheme, value)))
-                    .collect(),
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_chain_of_shared_keys_is_one_person() {
-        let found = cluster(
-            &mentions(&[
-                [Some(1), None, None],
-                [Some(1), Some(2), None],
-                [None, Some(2), None],
-                [None, Some(3), None],
-            ]),
-            3,
-        );
-        assert_eq!(found.count, 2);
-        assert_eq!(found.of_mention[0], found.of_mention[2]);
-        assert_ne!(found.of_mention[0], found.of_mention[3]);
-        assert_eq!(found.evidence.iter().map(|evidence| evidence.joins).sum::<u64>(), 2);
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_of_mentions_does_not_matter(
-            keys in prop::collection::vec(prop::array::uniform3(prop::option::of(0_u8..12)), 0..30),
-            seed in any::<u64>(),
-        ) {
-            let keys: Vec<_> = keys.into_iter().filter(|keys| keys.iter().any(Option::is_some)).collect();
-            let mut order: Vec<usize> = (0..keys.len()).collect();
-            order.sort_by_key(|at| seed.wrapping_mul(*at as u64 + 7).rotate_left(17));
-            let straight = cluster(&mentions(&keys), 3);
-            let shuffled: Vec<_> = order.iter().map(|at| keys[*at]).collect();
-            let shuffled = cluster(&mentions(&shuffled), 3);
-            prop_assert_eq!(&straight.keys, &shuffled.keys);
-            for (place, at) in order.iter().enumerate() {
-                prop_assert_eq!(shuffled.of_mention[place], straight.of_mention[*at]);
-            }
+/// The persons who have each key of a scheme.
+fn persons_of_keys(profiles: &[Profile], person_of: &[u32], scheme: usize, keys: usize) -> Vec<Vec<u32>> {
+    let mut persons: Vec<Vec<u32>> = vec![Vec::new(); keys];
+    for (profile, person) in profiles.iter().zip(person_of) {
+        let known = profile.key(scheme).and_then(|key| persons.get_mut(key as usize));
+        if let Some(known) = known.filter(|known| !known.contains(person)) {
+            known.push(*person);
         }
     }
+    persons
+}
+
+/// How many persons have a key, and how many have several.
+fn carriers(persons: &[Vec<u32>]) -> (u64, u64) {
+    let mut keys: HashMap<u32, u32> = HashMap::new();
+    persons.iter().flatten().for_each(|person| *keys.entry(*person).or_default() += 1);
+    (keys.len() as u64, keys.values().filter(|keys| **keys > 1).count() as u64)
+}
+
+/// A digest of all keys for each person who has no key alone.
+fn nameless(
+    profiles: &[Profile],
+    person_of: &[u32],
+    owned: &[(Keyed<LinkageKey>, u32)],
+    names: &[Vec<Option<Keyed<LinkageKey>>>],
+) -> Vec<(Keyed<LinkageKey>, u32)> {
+    let mut has_own = vec![false; profiles.len()];
+    for (_, person) in owned {
+        if let Some(slot) = has_own.get_mut(*person as usize) {
+            *slot = true;
+        }
+    }
+    let mut digests: BTreeMap<u32, [u8; 32]> = BTreeMap::new();
+    for (profile, person) in profiles.iter().zip(person_of) {
+        if has_own.get(*person as usize).copied().unwrap_or(true) {
+            continue;
+        }
+        let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 person without a key of their own");
+        for (scheme, names) in names.iter().enumerate() {
+            let key = profile.key(scheme).and_then(|key| names.get(key as usize).copied().flatten());
+            hasher.update(key.as_ref().map_or(&[0; 32], |key| key.as_bytes()));
+        }
+        hasher.update(&[profile.sex.unwrap_or(0)]).update(&profile.birth.unwrap_or(i32::MIN).to_le_bytes());
+        let digest = *hasher.finalize().as_bytes();
+        digests.entry(*person).and_modify(|least| *least = digest.min(*least)).or_insert(digest);
+    }
+    digests.into_iter().map(|(person, digest)| (Keyed::new(digest), person)).collect()
 }

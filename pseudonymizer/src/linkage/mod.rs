@@ -1,13 +1,27 @@
-//! Identities → persons: linkage keys grouped by a union-find.
+//! Identities → persons, by written rules over keys: what shares a key may be one person, and time decides.
 //!
-//! For now one rule: whoever shares a linkage key of any scheme is one person. The guards against over-merging (twins,
-//! namesakes, re-used numbers) come with the finer rules; until then the linkage report says what this one costs.
+//! Mentions become [`Profile`]s, profiles that hang together by any key become a component, and in each component the
+//! [`rules`] join groups until nothing is left to join. What the rules hold to be two persons stays apart and is
+//! reported. The result does not depend on the order of the mentions, and a slow linker written for clarity agrees
+//! with it on random populations.
 
 mod clusters;
+mod component;
+mod guard;
+mod linker;
+mod profile;
+#[cfg(test)]
+mod reference;
+mod rules;
+mod timeline;
 mod union_find;
 
-pub use clusters::{Clusters, Evidence, Mention, cluster};
+pub use clusters::{Clusters, Evidence, Mention, Mentions};
+pub use component::{Component, Group, Proposal, SharedKey};
+pub use linker::{Linkage, link};
+pub use profile::{Kind, NO_KEY, Nature, Profile, SchemeKind};
+pub use rules::{Conflict, ConflictKind, Rule, Verdict};
 pub use union_find::UnionFind;
 
 /// The name of the present rules, which goes into the snapshot manifest.
-pub const RULES: &str = "link/v0";
+pub const RULES: &str = "link/v1";

@@ -3,20 +3,19 @@
 //! The result lies below `links/`, under a name made from its inputs; `links/current` says which one holds. Linking
 //! again without a new delivery changes nothing.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, FixedSizeBinaryBuilder, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int32Type, UInt8Type, UInt32Type};
 use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyError, KeyId, KeyRole, MetaError};
-use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
+use super::mentions::MentionReader;
 use super::rotation::FormerKeys;
 use super::store::{fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
-use crate::keying::linkage_key;
-use crate::linkage::{self, Clusters, Mention};
+use crate::linkage::{self, Clusters, ConflictKind, Mentions, NO_KEY, Rule, SchemeKind};
 use crate::tables::{FileError, ParquetFile, open};
 
 const CURRENT: &str = "current";
@@ -28,10 +27,18 @@ pub struct Linked {
     pub run: String,
     /// Identities, as distinct key sets per part of a delivery.
     pub mentions: u64,
+    /// Distinct key sets over all parts.
+    pub profiles: u64,
     /// Clusters, which are the persons of the next publish.
     pub persons: u64,
     /// What each scheme contributed.
     pub schemes: Vec<SchemeEvidence>,
+    /// What each rule contributed.
+    pub rules: BTreeMap<Rule, RuleEvidence>,
+    /// Keys whose holders stay apart, by kind.
+    pub conflicts: BTreeMap<ConflictKind, u64>,
+    /// Persons by the number of their key sets.
+    pub sizes: BTreeMap<u32, u64>,
 }
 
 /// What one scheme contributed to linking.
@@ -43,8 +50,21 @@ pub struct SchemeEvidence {
     pub mentions: u64,
     /// Distinct keys.
     pub keys: u64,
+    /// Keys that several persons have.
+    pub shared: u64,
+    /// Persons who have a key of it.
+    pub persons: u64,
+    /// Persons who have several.
+    pub several: u64,
+}
+
+/// What one rule contributed to linking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleEvidence {
     /// Joins of groups that were apart until then.
     pub joins: u64,
+    /// Persons in whose making it had a part.
+    pub persons: u64,
 }
 
 /// Why identities cannot be linked.
@@ -117,13 +137,19 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     let key = environment.key(KeyRole::Linkage)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let former = FormerKeys::read(environment, &parts, &schemes)?;
-    let mut mentions = Vec::new();
+    let mut mentions = Mentions::new(schemes.len());
+    let mut reader = MentionReader::new(&schemes, &key, &former);
     for part in &parts {
-        read_mentions(&identities_path(environment, part), &schemes, (&key, &former), &mut mentions)?;
+        let staged = environment.room("store").join("staging").join(&part.folder);
+        let staged = staged.join(format!("{:05}", part.number));
+        reader.read(&identities_path(environment, part), &staged, &mut mentions)?;
     }
     u32::try_from(mentions.len()).map_err(|_| LinkError::TooMany)?;
-    let clusters = linkage::cluster(&mentions, schemes.len());
-    let summary = summarise(&run, &schemes, mentions.len(), &clusters);
+    let count = mentions.len();
+    let kinds: Vec<SchemeKind> =
+        catalogue.schemes.iter().map(|scheme| SchemeKind::of(&scheme.scheme, &scheme.roles)).collect();
+    let clusters = mentions.link(&kinds);
+    let summary = summarise(&run, &schemes, count, &clusters);
     let temporary = folder.with_extension("writing");
     fresh_folder(&temporary).map_err(io("create", &temporary))?;
     write_clusters(&temporary, &clusters)?;
@@ -177,6 +203,8 @@ pub(crate) fn current_run(environment: &Environment) -> Option<String> {
 pub(super) struct CurrentLinks {
     pub(super) of_mention: Vec<u32>,
     pub(super) keys: Vec<([u8; 32], u32)>,
+    /// Keys of several persons, by which nobody is known again.
+    pub(super) shared: Vec<[u8; 32]>,
     pub(super) count: u32,
 }
 
@@ -191,7 +219,7 @@ pub(super) fn current(environment: &Environment, parts: &[PartName]) -> Result<C
         return Err(LinkError::Stale);
     }
     let folder = links.join(format!("run-{run}"));
-    let mut current = CurrentLinks { of_mention: Vec::new(), keys: Vec::new(), count: 0 };
+    let mut current = CurrentLinks { of_mention: Vec::new(), keys: Vec::new(), shared: Vec::new(), count: 0 };
     for batch in open(&folder.join("mentions.parquet"), 65_536)? {
         let batch = batch.map_err(|source| FileError::Arrow { path: folder.clone(), source })?;
         current.of_mention.extend(numbers(&batch, "cluster", &folder)?.values());
@@ -200,6 +228,10 @@ pub(super) fn current(environment: &Environment, parts: &[PartName]) -> Result<C
         let batch = batch.map_err(|source| FileError::Arrow { path: folder.clone(), source })?;
         let clusters = numbers(&batch, "cluster", &folder)?;
         for (key, cluster) in fixed::<32>(&batch, "key", &folder)?.into_iter().zip(clusters.values()) {
+            if *cluster == NO_KEY {
+                current.shared.extend(key);
+                continue;
+            }
             current.keys.extend(key.map(|key| (key, *cluster)));
             current.count = current.count.max(cluster + 1);
         }
@@ -279,60 +311,47 @@ fn run_name(parts: &[PartName], schemes: &[String], linkage: &KeyId) -> String {
     hasher.finalize().to_hex().chars().take(16).collect()
 }
 
-fn read_mentions(
-    path: &Path,
-    schemes: &[String],
-    (key, former): (&hmac::Key, &FormerKeys),
-    mentions: &mut Vec<Mention>,
-) -> Result<(), LinkError> {
-    // Most intake keys of a part recur in the next, so each is keyed once.
-    let mut known: HashMap<Keyed<Intake>, Keyed<Linkage>> = HashMap::new();
-    for batch in open(path, 65_536)? {
-        let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
-        let first = mentions.len();
-        mentions.extend((0..batch.num_rows()).map(|_| Mention { keys: vec![None; schemes.len()] }));
-        for (at, scheme) in schemes.iter().enumerate() {
-            // A scheme that joined the catalogue after this part was read has no key in it.
-            if batch.column_by_name(scheme).is_none() {
-                continue;
-            }
-            for (row, value) in fixed::<32>(&batch, scheme, path)?.into_iter().enumerate() {
-                let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
-                let intake = former.earliest(intake);
-                let linkage = *known.entry(intake).or_insert_with(|| linkage_key(key, scheme, &intake));
-                if let Some(slot) = mentions.get_mut(first + row).and_then(|mention| mention.keys.get_mut(at))
-                {
-                    *slot = Some(linkage);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 fn summarise(run: &str, schemes: &[String], mentions: usize, clusters: &Clusters) -> Linked {
     let schemes = schemes.iter().zip(&clusters.evidence).map(|(scheme, evidence)| SchemeEvidence {
         scheme: scheme.clone(),
         mentions: evidence.mentions,
         keys: evidence.keys,
-        joins: evidence.joins,
+        shared: evidence.shared,
+        persons: evidence.persons,
+        several: evidence.several,
     });
+    let linkage = &clusters.linkage;
+    let rules = linkage.joins.iter().map(|(rule, joins)| {
+        let persons = linkage.persons.get(rule).copied().unwrap_or(0);
+        (*rule, RuleEvidence { joins: *joins, persons })
+    });
+    let mut conflicts = BTreeMap::new();
+    for conflict in &linkage.conflicts {
+        *conflicts.entry(conflict.kind).or_default() += 1;
+    }
     Linked {
         run: run.to_owned(),
         mentions: mentions as u64,
+        profiles: u64::from(clusters.profiles),
         persons: u64::from(clusters.count),
         schemes: schemes.collect(),
+        rules: rules.collect(),
+        conflicts,
+        sizes: clusters.sizes.clone(),
     }
 }
 
 fn write_clusters(folder: &Path, clusters: &Clusters) -> Result<(), FileError> {
     let mentions = UInt32Array::from_iter_values(clusters.of_mention.iter().copied());
     write(&folder.join("mentions.parquet"), vec![("cluster", std::sync::Arc::new(mentions))])?;
-    let mut keys = FixedSizeBinaryBuilder::with_capacity(clusters.keys.len(), 32);
-    for (key, _) in &clusters.keys {
+    // Keys of several persons stand at the end, with no cluster.
+    let shared = clusters.shared.iter().map(|key| (*key, NO_KEY));
+    let all = || clusters.keys.iter().copied().chain(shared.clone());
+    let mut keys = FixedSizeBinaryBuilder::with_capacity(clusters.keys.len() + clusters.shared.len(), 32);
+    for (key, _) in all() {
         keys.append_value(key.as_bytes()).unwrap_or_else(|_| keys.append_null());
     }
-    let numbers = UInt32Array::from_iter_values(clusters.keys.iter().map(|(_, cluster)| *cluster));
+    let numbers = UInt32Array::from_iter_values(all().map(|(_, cluster)| cluster));
     let columns: Vec<(&str, ArrayRef)> =
         vec![("key", std::sync::Arc::new(keys.finish())), ("cluster", std::sync::Arc::new(numbers))];
     write(&folder.join("keys.parquet"), columns)

@@ -82,6 +82,10 @@ pub(super) fn write_persons(
     before: &HashMap<[u8; 32], u32>,
 ) -> Result<(), FileError> {
     let mut all = before.clone();
+    // A key that turned out to be several persons' says no longer whose it is.
+    for key in &links.shared {
+        all.remove(key);
+    }
     for (key, cluster) in &links.keys {
         if let Some(person) = numbers.of_cluster.get(*cluster as usize) {
             all.insert(*key, *person);
@@ -135,7 +139,7 @@ mod tests {
     fn links(keys: &[(u8, u32)]) -> CurrentLinks {
         let count = keys.iter().map(|(_, cluster)| cluster + 1).max().unwrap_or(0);
         let keys = keys.iter().map(|(key, cluster)| ([*key; 32], *cluster)).collect();
-        CurrentLinks { of_mention: Vec::new(), keys, count }
+        CurrentLinks { of_mention: Vec::new(), keys, shared: Vec::new(), count }
     }
 
     fn before(keys: &[(u8, u32)]) -> HashMap<[u8; 32], u32> {

@@ -110,7 +110,7 @@ fn linkage_quality(linked: Linked) -> LinkageQuality {
         scheme: evidence.scheme,
         mentions: evidence.mentions,
         keys: evidence.keys,
-        joins: evidence.joins,
+        joins: 0,
     });
     LinkageQuality {
         run: linked.run,

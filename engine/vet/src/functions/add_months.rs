@@ -2,11 +2,12 @@
 //! the month has it, else the month's last day.
 
 use arrow::datatypes::DataType;
-use catalog_model::{Date, Period};
+use catalog_model::Date;
 use datafusion_common::Result;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs};
 
-use super::{Argument, Function, FunctionDoc, dates, day, days, literal, scalar_function};
+use super::arguments::{dates, day, days, literal};
+use super::{Argument, Call, Function, FunctionDoc, Gives, scalar_function};
 use crate::domain::KeyDomain;
 
 const REACH: i64 = 600;
@@ -15,22 +16,22 @@ pub(super) static FUNCTION: Function = Function {
     name: "add_months",
     arguments: &[Argument::Day, Argument::Literal { low: -REACH, high: REACH }],
     optional: 0,
+    gives: Gives::Day,
     domain,
     udf: AddMonths::udf,
     doc: FunctionDoc {
         call: "add_months(day, months)",
+        ja: "何か月か後（負の数なら前）の日",
         text: "the day some months later, or earlier with a negative number",
         example: "c.service_month <= add_months(d.service_month, 24)",
+        cases: &[
+            ("add_months(DATE '2024-01-31', 1)", "2024-02-29"),
+            ("add_months(DATE '2023-06-15', -18)", "2021-12-15"),
+        ],
     },
 };
 
-scalar_function!(
-    AddMonths,
-    "add_months",
-    DataType::Date32,
-    [vec![DataType::Date32, DataType::Int64]],
-    invoke
-);
+scalar_function!(AddMonths, "add_months", Gives::Day, [vec![DataType::Date32, DataType::Int64]], invoke);
 
 fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
     let months = i32::try_from(literal(args, 1, 0).clamp(-REACH, REACH)).unwrap_or(0);
@@ -44,7 +45,7 @@ fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
 }
 
 // A day has no finite domain.
-fn domain(_literals: &[i64], _period: Period) -> Option<KeyDomain> {
+fn domain(_call: &Call<'_>) -> Option<KeyDomain> {
     None
 }
 

@@ -4,11 +4,11 @@
 //! multiples of five. The top is 90 and over.
 
 use arrow::datatypes::DataType;
-use catalog_model::Period;
 use datafusion_common::Result;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs};
 
-use super::{Argument, Function, FunctionDoc, day, days, literal, scalar_function, texts};
+use super::arguments::{day, days, literal, texts};
+use super::{Argument, Call, Function, FunctionDoc, Gives, scalar_function};
 use crate::domain::KeyDomain;
 
 const TOP: i32 = 90;
@@ -18,19 +18,26 @@ pub(super) static FUNCTION: Function = Function {
     name: "age_band",
     arguments: &[Argument::BirthDate, Argument::Day, Argument::Literal { low: 5, high: 30 }],
     optional: 1,
+    gives: Gives::Text,
     domain,
     udf: AgeBand::udf,
     doc: FunctionDoc {
         call: "age_band(birth_date, on [, width])",
+        ja: "ある日の年齢を5歳階級（または5の倍数）で。90歳以上は一つにまとめる",
         text: "the age at a day in bands of 5 years (or a multiple of 5), 90 and over together",
         example: "age_band(p.birth_date, DATE '2024-04-01', 10) = '70-79'",
+        cases: &[
+            ("age_band(DATE '1948-07-26', DATE '2023-07-25')", "70-74"),
+            ("age_band(DATE '1948-07-26', DATE '2023-07-26', 10)", "70-79"),
+            ("age_band(DATE '1930-01-01', DATE '2023-07-26')", "90+"),
+        ],
     },
 };
 
 scalar_function!(
     AgeBand,
     "age_band",
-    DataType::Utf8,
+    Gives::Text,
     [vec![DataType::Date32, DataType::Date32], vec![DataType::Date32, DataType::Date32, DataType::Int64],],
     invoke
 );
@@ -48,8 +55,8 @@ fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
     Ok(texts(births.into_iter().zip(ons).map(|(birth, on)| band(birth, on))))
 }
 
-fn domain(literals: &[i64], _period: Period) -> Option<KeyDomain> {
-    Some(KeyDomain::labels(bands(width(literals.first().copied().unwrap_or(WIDTH)))))
+fn domain(call: &Call<'_>) -> Option<KeyDomain> {
+    Some(KeyDomain::labels(bands(width(call.number(0, WIDTH)))))
 }
 
 /// The next multiple of five, so that no width cuts finer than the rules allow.

@@ -4,18 +4,34 @@
 //! its finite domain from its literal arguments alone.
 
 mod add_months;
+mod age;
 mod age_band;
+mod arguments;
+mod atc_level;
+mod bucket;
+mod coalesce;
+mod code_prefix;
+mod date_trunc;
+mod days_between;
+mod dpc_part;
 mod fiscal_year;
+mod icd10;
+mod icd_block;
+mod icd_chapter;
+mod month_number;
 mod month_of;
 mod months_band;
+mod months_between;
+mod nullif;
+mod prefecture_of;
+mod weekday;
+mod yj_class;
 
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Date32Array, StringArray};
-use arrow::datatypes::{Date32Type, Int64Type};
-use catalog_model::{Date, Period};
-use datafusion_common::{Result, ScalarValue, exec_err};
-use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+use arrow::datatypes::DataType;
+use catalog_model::{Catalogue, Period};
+use datafusion_expr::ScalarUDF;
 
 use crate::domain::KeyDomain;
 
@@ -26,6 +42,12 @@ pub(crate) enum Argument {
     BirthDate,
     /// A day or month, a column or a literal.
     Day,
+    /// A code: a column of text, or what another function gives.
+    Code,
+    /// A number: a column, or what another function gives.
+    Number,
+    /// A code, a day, a number or a flag.
+    Any,
     /// A whole number written in the query, within these bounds.
     Literal {
         /// The lowest.
@@ -33,6 +55,77 @@ pub(crate) enum Argument {
         /// The highest.
         high: i64,
     },
+    /// One of these words, written in the query.
+    Word(&'static [&'static str]),
+    /// A value written in the query, of the first argument's type.
+    Value,
+    /// Up to so many ascending whole numbers written in the query; the last argument.
+    Cuts(usize),
+}
+
+/// What a function gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gives {
+    /// Text.
+    Text,
+    /// A day.
+    Day,
+    /// A whole number.
+    Number,
+    /// What its first argument is.
+    First,
+}
+
+impl Gives {
+    /// The type of the result, given the type of the first argument.
+    pub(crate) fn kind(self, first: &DataType) -> DataType {
+        match self {
+            Self::Text => DataType::Utf8,
+            Self::Day => DataType::Date32,
+            Self::Number => DataType::Int64,
+            Self::First => first.clone(),
+        }
+    }
+}
+
+/// A value written in the query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Literal {
+    /// A whole number.
+    Number(i64),
+    /// Text.
+    Text(String),
+    /// A value of another type; it says nothing of a domain.
+    Other,
+}
+
+/// What a domain is declared from: never a value of the data.
+pub(crate) struct Call<'a> {
+    /// The values written in the query, in order.
+    pub(crate) literals: &'a [Literal],
+    /// The domain of the first argument, where it has one.
+    pub(crate) first: Option<&'a KeyDomain>,
+    /// The permit's period.
+    pub(crate) period: Period,
+    pub(crate) catalogue: &'a Catalogue,
+}
+
+impl Call<'_> {
+    /// The whole number at this place among the literals; `fallback` where there is none.
+    fn number(&self, at: usize, fallback: i64) -> i64 {
+        match self.literals.get(at) {
+            Some(Literal::Number(value)) => *value,
+            _ => fallback,
+        }
+    }
+
+    /// The text at this place among the literals; empty where there is none.
+    fn text(&self, at: usize) -> &str {
+        match self.literals.get(at) {
+            Some(Literal::Text(text)) => text,
+            _ => "",
+        }
+    }
 }
 
 /// One function of our SQL.
@@ -41,10 +134,28 @@ pub(crate) struct Function {
     pub(crate) arguments: &'static [Argument],
     /// How many of the last arguments may be left out.
     pub(crate) optional: usize,
-    /// The result's domain, given the literal arguments and the permit's period; none where it cannot be grouped.
-    pub(crate) domain: fn(&[i64], Period) -> Option<KeyDomain>,
+    pub(crate) gives: Gives,
+    /// The result's domain; none where it cannot be grouped.
+    pub(crate) domain: fn(&Call<'_>) -> Option<KeyDomain>,
     pub(crate) udf: fn() -> ScalarUDF,
     pub(crate) doc: FunctionDoc,
+}
+
+impl Function {
+    /// The least and the largest number of arguments.
+    pub(crate) fn arity(&self) -> (usize, usize) {
+        let named = self.arguments.len();
+        match self.arguments.last() {
+            Some(Argument::Cuts(most)) => (named, named - 1 + most),
+            _ => (named - self.optional, named),
+        }
+    }
+
+    /// What the argument at this place may be.
+    pub(crate) fn argument(&self, at: usize) -> Option<Argument> {
+        let last = self.arguments.last().filter(|last| matches!(last, Argument::Cuts(_)));
+        self.arguments.get(at).or(last).copied()
+    }
 }
 
 /// What a researcher is told about a function.
@@ -52,18 +163,38 @@ pub(crate) struct Function {
 pub struct FunctionDoc {
     /// How it is called.
     pub call: &'static str,
-    /// What it gives.
+    /// What it gives, in Japanese.
+    pub ja: &'static str,
+    /// What it gives, in English.
     pub text: &'static str,
-    /// A call with its result.
+    /// A call as it stands in a query.
     pub example: &'static str,
+    /// Calls with literal arguments and what they give; each is a test.
+    pub cases: &'static [(&'static str, &'static str)],
 }
 
-pub(crate) const FUNCTIONS: [&Function; 5] = [
+pub(crate) const FUNCTIONS: [&Function; 21] = [
     &age_band::FUNCTION,
     &months_band::FUNCTION,
     &month_of::FUNCTION,
     &fiscal_year::FUNCTION,
     &add_months::FUNCTION,
+    &age::FUNCTION,
+    &months_between::FUNCTION,
+    &days_between::FUNCTION,
+    &date_trunc::FUNCTION,
+    &month_number::FUNCTION,
+    &weekday::FUNCTION,
+    &bucket::FUNCTION,
+    &icd_chapter::FUNCTION,
+    &icd_block::FUNCTION,
+    &atc_level::FUNCTION,
+    &yj_class::FUNCTION,
+    &dpc_part::FUNCTION,
+    &prefecture_of::FUNCTION,
+    &code_prefix::FUNCTION,
+    &coalesce::FUNCTION,
+    &nullif::FUNCTION,
 ];
 
 /// The function with this name.
@@ -76,54 +207,14 @@ pub fn registered() -> Vec<Arc<ScalarUDF>> {
     FUNCTIONS.iter().map(|function| Arc::new((function.udf)())).collect()
 }
 
-/// What a researcher is told about the functions.
-pub fn documentation() -> Vec<FunctionDoc> {
-    FUNCTIONS.iter().map(|function| function.doc).collect()
-}
-
-/// The days of an argument, by row.
-fn days(args: &ScalarFunctionArgs, at: usize) -> Result<Vec<Option<i32>>> {
-    let Some(value) = args.args.get(at) else { return Ok(vec![None; args.number_rows]) };
-    Ok(match value {
-        ColumnarValue::Scalar(ScalarValue::Date32(day)) => vec![*day; args.number_rows],
-        ColumnarValue::Scalar(_) => vec![None; args.number_rows],
-        ColumnarValue::Array(array) => match array.as_primitive_opt::<Date32Type>() {
-            Some(days) => days.iter().collect(),
-            None => return exec_err!("argument {at} is not a day"),
-        },
-    })
-}
-
-/// A literal argument; `fallback` where it is left out.
-fn literal(args: &ScalarFunctionArgs, at: usize, fallback: i64) -> i64 {
-    match args.args.get(at) {
-        Some(ColumnarValue::Scalar(ScalarValue::Int64(Some(value)))) => *value,
-        // A constant may arrive as an array of one repeated value.
-        Some(ColumnarValue::Array(array)) if !array.is_empty() => {
-            array.as_primitive_opt::<Int64Type>().map_or(fallback, |values| values.value(0))
-        }
-        _ => fallback,
-    }
-}
-
-fn dates(values: impl Iterator<Item = Option<i32>>) -> ColumnarValue {
-    ColumnarValue::Array(Arc::new(values.collect::<Date32Array>()) as ArrayRef)
-}
-
-fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ColumnarValue {
-    ColumnarValue::Array(Arc::new(values.collect::<StringArray>()) as ArrayRef)
-}
-
-/// A day within the calendar that we work with; anything else is treated as missing.
-fn day(days: i32) -> Option<Date> {
-    let date = Date::from_days(days);
-    let (year, month, day) = (days.unsigned_abs() < 200_000).then(|| date.ymd())?;
-    Date::from_ymd(year, month, day)
+/// The functions' names with what a researcher is told about them.
+pub fn documentation() -> Vec<(&'static str, FunctionDoc)> {
+    FUNCTIONS.iter().map(|function| (function.name, function.doc)).collect()
 }
 
 /// Declares a function's type for DataFusion.
 macro_rules! scalar_function {
-    ($name:ident, $call:literal, $result:expr, $types:expr, $invoke:path) => {
+    ($name:ident, $call:literal, $gives:expr, $types:expr, $invoke:path) => {
         #[derive(Debug, PartialEq, Eq, Hash)]
         struct $name(datafusion_expr::Signature);
 
@@ -148,9 +239,10 @@ macro_rules! scalar_function {
 
             fn return_type(
                 &self,
-                _types: &[arrow::datatypes::DataType],
+                types: &[arrow::datatypes::DataType],
             ) -> datafusion_common::Result<arrow::datatypes::DataType> {
-                Ok($result)
+                let first = types.first().unwrap_or(&arrow::datatypes::DataType::Utf8);
+                Ok($crate::functions::Gives::kind($gives, first))
             }
 
             fn invoke_with_args(
@@ -165,48 +257,4 @@ macro_rules! scalar_function {
 use scalar_function;
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{AsArray as _, Date32Array};
-    use arrow::datatypes::{DataType, Field};
-    use catalog_model::Date;
-    use datafusion_common::ScalarValue;
-    use datafusion_common::config::ConfigOptions;
-    use datafusion_expr::{ColumnarValue, ScalarFunctionArgs};
-
-    /// `2023-04-01` as days, or null.
-    pub(crate) fn days(text: &str) -> Option<i32> {
-        let mut parts = text.split('-');
-        let mut next = || parts.next()?.parse::<u32>().ok();
-        let (year, month, day) = (next()?, next()?, next()?);
-        Date::from_ymd(i32::try_from(year).ok()?, month, day).map(Date::days)
-    }
-
-    pub(crate) fn call(name: &str, dates: &[&str], literals: &[i64], result: &DataType) -> String {
-        let udf = (super::find(name).unwrap().udf)();
-        let mut args: Vec<ColumnarValue> = dates
-            .iter()
-            .map(|text| ColumnarValue::Array(Arc::new(Date32Array::from(vec![days(text)]))))
-            .collect();
-        args.extend(literals.iter().map(|value| ColumnarValue::Scalar(ScalarValue::Int64(Some(*value)))));
-        let arg_fields = args.iter().map(|arg| Arc::new(Field::new("a", arg.data_type(), true))).collect();
-        let args = ScalarFunctionArgs {
-            args,
-            arg_fields,
-            number_rows: 1,
-            return_field: Arc::new(Field::new("r", result.clone(), true)),
-            config_options: Arc::new(ConfigOptions::default()),
-        };
-        let array = udf.invoke_with_args(args).unwrap().into_array(1).unwrap();
-        if arrow::array::Array::is_null(array.as_ref(), 0) {
-            return "null".to_owned();
-        }
-        match result {
-            DataType::Date32 => {
-                Date::from_days(array.as_primitive::<arrow::datatypes::Date32Type>().value(0)).to_string()
-            }
-            _ => array.as_string::<i32>().value(0).to_owned(),
-        }
-    }
-}
+pub(crate) mod tests;

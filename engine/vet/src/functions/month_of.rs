@@ -1,35 +1,41 @@
 //! `month_of(day)`: the month that a day lies in, as its first day; its domain is the permit's period.
 
 use arrow::datatypes::DataType;
-use catalog_model::Period;
 use datafusion_common::Result;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs};
 
-use super::{Argument, Function, FunctionDoc, dates, day, days, scalar_function};
+use super::arguments::{dates, day, days};
+use super::{Argument, Call, Function, FunctionDoc, Gives, scalar_function};
 use crate::domain::KeyDomain;
 
 pub(super) static FUNCTION: Function = Function {
     name: "month_of",
     arguments: &[Argument::Day],
     optional: 0,
+    gives: Gives::Day,
     domain,
     udf: MonthOf::udf,
     doc: FunctionDoc {
         call: "month_of(day)",
+        ja: "日の属する月（その月の1日）",
         text: "the month that a day lies in, as its first day",
         example: "month_of(s.discharge_date) = DATE '2024-01-01'",
+        cases: &[
+            ("month_of(DATE '2024-02-29')", "2024-02-01"),
+            ("month_of(add_months(DATE '2024-01-31', 1))", "2024-02-01"),
+        ],
     },
 };
 
-scalar_function!(MonthOf, "month_of", DataType::Date32, [vec![DataType::Date32]], invoke);
+scalar_function!(MonthOf, "month_of", Gives::Day, [vec![DataType::Date32]], invoke);
 
 fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
     let month = |days: Option<i32>| Some(day(days?)?.month().first_day().days());
     Ok(dates(days(args, 0)?.into_iter().map(month)))
 }
 
-fn domain(_literals: &[i64], period: Period) -> Option<KeyDomain> {
-    Some(KeyDomain::months(period))
+fn domain(call: &Call<'_>) -> Option<KeyDomain> {
+    Some(KeyDomain::months(call.period))
 }
 
 #[cfg(test)]

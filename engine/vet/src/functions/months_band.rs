@@ -3,11 +3,11 @@
 //! From three years before to five years after; what lies further away is null and counts as "other".
 
 use arrow::datatypes::DataType;
-use catalog_model::Period;
 use datafusion_common::Result;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs};
 
-use super::{Argument, Function, FunctionDoc, day, days, literal, scalar_function, texts};
+use super::arguments::{day, days, literal, texts};
+use super::{Argument, Call, Function, FunctionDoc, Gives, scalar_function};
 use crate::domain::KeyDomain;
 
 const BEFORE: i32 = 36;
@@ -18,19 +18,25 @@ pub(super) static FUNCTION: Function = Function {
     name: "months_band",
     arguments: &[Argument::Day, Argument::Day, Argument::Literal { low: 1, high: 36 }],
     optional: 1,
+    gives: Gives::Text,
     domain,
     udf: MonthsBand::udf,
     doc: FunctionDoc {
         call: "months_band(from, to [, width])",
+        ja: "ある月から別の月までの月数を階級で（36か月前から60か月後まで）",
         text: "whole months from one month to another, in bands of 3 (or 1 to 36), 36 before to 60 after",
         example: "months_band(s.admission_date, d.service_month, 6) = '-6..-1'",
+        cases: &[
+            ("months_band(DATE '2023-06-15', DATE '2023-12-01', 6)", "6..11"),
+            ("months_band(DATE '2023-06-15', DATE '2023-05-31', 6)", "-6..-1"),
+        ],
     },
 };
 
 scalar_function!(
     MonthsBand,
     "months_band",
-    DataType::Utf8,
+    Gives::Text,
     [vec![DataType::Date32, DataType::Date32], vec![DataType::Date32, DataType::Date32, DataType::Int64],],
     invoke
 );
@@ -49,8 +55,8 @@ fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
     Ok(texts(froms.into_iter().zip(tos).map(|(from, to)| band(from, to))))
 }
 
-fn domain(literals: &[i64], _period: Period) -> Option<KeyDomain> {
-    Some(KeyDomain::labels(bands(width(literals.first().copied().unwrap_or(WIDTH)))))
+fn domain(call: &Call<'_>) -> Option<KeyDomain> {
+    Some(KeyDomain::labels(bands(width(call.number(0, WIDTH)))))
 }
 
 fn width(asked: i64) -> i32 {

@@ -7,7 +7,8 @@ use datafusion_expr::Expr;
 use datafusion_expr::expr::ScalarFunction;
 
 use super::{identity, predicate};
-use crate::functions::{self, Argument, Function};
+use crate::domain::KeyDomain;
+use crate::functions::{self, Argument, Call, Function, Literal};
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, Relation};
 
@@ -22,24 +23,52 @@ pub(crate) fn fact(
     let refuse = |message: String| Refusal::new(Rule::Function, message).at(judge.places.word(name));
     let function = functions::find(name)
         .ok_or_else(|| refuse(format!("there is no function {name}")).suggest(list()))?;
-    let least = function.arguments.len() - function.optional;
-    if call.args.len() < least || call.args.len() > function.arguments.len() {
+    let (least, most) = function.arity();
+    if call.args.len() < least || call.args.len() > most {
         return Err(refuse(format!("{name} takes other arguments")).suggest(function.doc.call));
     }
-    let mut literals = Vec::new();
-    for (argument, expr) in function.arguments.iter().zip(&call.args) {
-        check(judge, function, *argument, expr, schema, relation, &mut literals)
+    let mut seen = Seen::default();
+    for (at, expr) in call.args.iter().enumerate() {
+        let argument =
+            function.argument(at).ok_or_else(|| refuse(format!("{name} takes other arguments")))?;
+        let kind = check(judge, function, argument, expr, schema, relation, &mut seen)
             .map_err(|refusal| refusal.at(judge.places.word(name)))?;
+        seen.first.get_or_insert(kind);
     }
-    let is_text = (function.udf)().return_type(&[]).is_ok_and(|kind| kind == DataType::Utf8);
+    let first_domain = call.args.first().and_then(|first| domain_of(judge, first, schema, relation));
+    let of = Call {
+        literals: &seen.literals,
+        first: first_domain.as_ref(),
+        period: judge.grant.period,
+        catalogue: judge.catalogue,
+    };
     Ok(ColumnFact {
         class: Class::Quasi,
         is_unit: false,
-        kind: if is_text { DataType::Utf8 } else { DataType::Date32 },
-        domain: (function.domain)(&literals, judge.grant.period),
+        kind: function.gives.kind(&seen.first.unwrap_or(DataType::Utf8)),
+        domain: (function.domain)(&of),
         measure: None,
         origin: None,
     })
+}
+
+/// What was seen of a call's arguments so far.
+#[derive(Default)]
+struct Seen {
+    literals: Vec<Literal>,
+    first: Option<DataType>,
+}
+
+/// The declared domain of an argument, where it has one.
+fn domain_of(judge: &Judge<'_>, expr: &Expr, schema: &DFSchema, relation: &Relation) -> Option<KeyDomain> {
+    match expr {
+        Expr::Column(column) => {
+            let fact = judge.column(column, schema, relation).ok()?;
+            fact.domain.clone().filter(|_| fact.class == Class::Quasi)
+        }
+        Expr::ScalarFunction(call) => fact(judge, call, schema, relation).ok()?.domain,
+        _ => None,
+    }
 }
 
 fn check(
@@ -49,8 +78,8 @@ fn check(
     expr: &Expr,
     schema: &DFSchema,
     relation: &Relation,
-    literals: &mut Vec<i64>,
-) -> Result<(), Refusal> {
+    seen: &mut Seen,
+) -> Result<DataType, Refusal> {
     let refuse = |message: String| Err(Refusal::new(Rule::Function, message).suggest(function.doc.example));
     let name = function.name;
     match argument {
@@ -62,28 +91,75 @@ fn check(
             if fact.class != Class::Exact || fact.kind != DataType::Date32 {
                 return refuse(format!("the first argument of {name} is a birth date column"));
             }
-            Ok(())
+            Ok(DataType::Date32)
         }
-        Argument::Day => {
+        Argument::Day | Argument::Code | Argument::Number | Argument::Any => {
             if let Expr::Column(column) = expr {
                 let fact = judge.column(column, schema, relation)?;
                 identity::check(fact, &column.name)
                     .map_err(|refusal| refusal.at(judge.places.column(column)))?;
             }
-            match predicate::operand(judge, expr, schema, relation)?.kind {
-                DataType::Date32 => Ok(()),
-                _ => refuse(format!("an argument of {name} is a day or month")),
-            }
+            let operand = predicate::operand(judge, expr, schema, relation)?;
+            let (is_fit, what) = match argument {
+                Argument::Day => (operand.kind == DataType::Date32, "a day or month"),
+                Argument::Code => (predicate::is_text(&operand.kind), "a code"),
+                Argument::Number => (predicate::is_number(&operand.kind), "a number"),
+                _ => (true, ""),
+            };
+            if is_fit { Ok(operand.kind) } else { refuse(format!("an argument of {name} is {what}")) }
         }
         Argument::Literal { low, high } => match whole_number(expr) {
             Some(value) if (low..=high).contains(&value) => {
-                literals.push(value);
-                Ok(())
+                seen.literals.push(Literal::Number(value));
+                Ok(DataType::Int64)
             }
             _ => refuse(format!(
                 "an argument of {name} is a number from {low} to {high}, written in the query"
             )),
         },
+        Argument::Cuts(most) => match whole_number(expr).filter(|cut| seen.is_above(*cut)) {
+            Some(cut) => {
+                seen.literals.push(Literal::Number(cut));
+                Ok(DataType::Int64)
+            }
+            None => refuse(format!(
+                "the cuts of {name} are up to {most} ascending whole numbers, written in the query"
+            )),
+        },
+        Argument::Word(words) => match text(expr).filter(|word| words.contains(word)) {
+            Some(word) => {
+                seen.literals.push(Literal::Text(word.to_owned()));
+                Ok(DataType::Utf8)
+            }
+            None => refuse(format!("an argument of {name} is one of '{}'", words.join("', '"))),
+        },
+        Argument::Value => {
+            let operand = predicate::operand(judge, expr, schema, relation)?;
+            if !operand.is_literal || seen.first.as_ref() != Some(&operand.kind) {
+                return refuse(format!(
+                    "the last argument of {name} is a value of the same type, written in the query"
+                ));
+            }
+            seen.literals.push(text(expr).map_or(Literal::Other, |text| Literal::Text(text.to_owned())));
+            Ok(operand.kind)
+        }
+    }
+}
+
+impl Seen {
+    /// Whether a cut lies above those before it.
+    fn is_above(&self, cut: i64) -> bool {
+        // A number with five decimal places has to hold it.
+        let is_small = cut.unsigned_abs() < 1_000_000_000_000;
+        is_small
+            && self.literals.last().is_none_or(|last| matches!(last, Literal::Number(last) if *last < cut))
+    }
+}
+
+fn text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => Some(text),
+        _ => None,
     }
 }
 
@@ -95,8 +171,8 @@ fn whole_number(expr: &Expr) -> Option<i64> {
     }
 }
 
-/// The calls of all functions, as a suggestion.
+/// The functions' names, as a suggestion.
 pub(crate) fn list() -> String {
-    let calls: Vec<&str> = functions::documentation().iter().map(|doc| doc.call).collect();
-    format!("the functions are {}", calls.join(", "))
+    let names: Vec<&str> = functions::documentation().iter().map(|(name, _)| *name).collect();
+    format!("the functions are {}; SELECT * FROM misu.functions explains them", names.join(", "))
 }

@@ -249,11 +249,11 @@ fn comparable(judge: &Judge<'_>, left: &Operand, right: &Operand) -> Result<(), 
     })
 }
 
-fn is_text(kind: &DataType) -> bool {
+pub(crate) fn is_text(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
 }
 
-fn is_number(kind: &DataType) -> bool {
+pub(crate) fn is_number(kind: &DataType) -> bool {
     matches!(kind, DataType::Int64 | DataType::Int32 | DataType::UInt64 | DataType::Decimal128(_, _))
 }
 

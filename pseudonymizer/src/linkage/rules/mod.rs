@@ -1,0 +1,78 @@
+//! The rules by which profiles become persons, in the order in which they are tried; one rule, one file.
+//!
+//! A rule looks at the groups of one component (profiles that hang together by any key) and proposes pairs. What a
+//! rule holds to be two persons it reports as a conflict, and nothing is joined on the strength of that key.
+
+mod card_in_sequence;
+mod name_and_card;
+mod name_in_sequence;
+mod one_number;
+mod same_stay;
+mod unnumbered;
+
+use serde::{Deserialize, Serialize};
+
+pub(super) use card_in_sequence::card_in_sequence;
+pub(super) use name_and_card::name_and_card;
+pub(super) use name_in_sequence::name_in_sequence;
+pub(super) use one_number::one_number;
+pub(super) use same_stay::same_stay;
+pub(super) use unnumbered::unnumbered;
+
+/// What joined two groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// They carry one person's number.
+    OneNumber,
+    /// They carry the same card and the same name: a check-up and a receipt, or two facilities.
+    NameAndCard,
+    /// The card stays and the name changes: marriage, divorce, adoption.
+    CardInSequence,
+    /// The name stays and the card changes: another insurer, the 75th birthday.
+    NameInSequence,
+    /// Records without an insured number (long-term care, a hospital's survey) carry the name of one person only.
+    Unnumbered,
+    /// A stay of the survey and an inpatient receipt agree on facility, day of admission, birth date and sex.
+    SameStay,
+}
+
+/// Why groups that share a key stay apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConflictKind {
+    /// One card, two names in the same months: twins of one sex.
+    Twins,
+    /// One name, two cards in the same months.
+    Namesakes,
+    /// One number, another sex or month of birth, one person after the other: the number was given again.
+    ReusedNumber,
+    /// One number, and the other was born while it was in use: a newborn on a parent's number.
+    Newborn,
+    /// One number, another sex or month of birth in the same months.
+    Contradiction,
+    /// It cannot be said which of several it belongs to.
+    Ambiguous,
+    /// A group with more cards or names than a life has.
+    Overgrown,
+}
+
+/// Groups that share a key and stay apart, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Conflict {
+    /// Why.
+    pub kind: ConflictKind,
+    /// The scheme of the key.
+    pub scheme: usize,
+    /// The key.
+    pub key: u32,
+}
+
+/// What a pair of groups is held to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// One person.
+    Same,
+    /// Two, for this reason.
+    Apart(ConflictKind),
+}

@@ -1,0 +1,175 @@
+//! Reads what linking needs of a staged part: its identities with their keys, where they were seen, and their stays.
+//!
+//! Sex and birth date lie in the link table; prefecture and day of admission lie in the staged rows, under names that
+//! several tables share. A table that has none of them says nothing here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::{Date32Type, Int32Type, UInt8Type, UInt64Type};
+use classified::{Intake, Keyed, Linkage};
+use ring::hmac;
+
+use super::link::{fixed, numbers};
+use super::rotation::FormerKeys;
+use crate::keying::linkage_key;
+use crate::linkage::{Mention, Mentions};
+use crate::tables::{FileError, RECORD, open};
+
+/// The tables whose rows say where a claim was written, and perhaps of which stay.
+const PLACES: [&str; 2] = ["ndb_receipt", "dpc_stay"];
+
+/// Where an identity was seen, and in which stays, before sex and birth date are known.
+#[derive(Debug, Default)]
+struct Seen {
+    places: u64,
+    stays: Vec<(u64, i32)>,
+}
+
+/// Turns the identities of a part into mentions.
+#[derive(Debug)]
+pub(super) struct MentionReader<'a> {
+    schemes: &'a [String],
+    key: &'a hmac::Key,
+    // Keys of a new intake key stand for those of the former one.
+    former: &'a FormerKeys,
+    // Most intake keys of a part recur in the next, so each is keyed once.
+    known: Vec<HashMap<Keyed<Intake>, Keyed<Linkage>>>,
+}
+
+impl<'a> MentionReader<'a> {
+    pub(super) fn new(schemes: &'a [String], key: &'a hmac::Key, former: &'a FormerKeys) -> Self {
+        Self { schemes, key, former, known: vec![HashMap::new(); schemes.len()] }
+    }
+
+    /// Adds the identities in `path`, whose rows are staged in `staged`.
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        staged: &Path,
+        mentions: &mut Mentions,
+    ) -> Result<(), FileError> {
+        let seen = seen(staged)?;
+        let mut identity = 0_u32;
+        for batch in open(path, 65_536)? {
+            let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
+            for mut mention in self.batch(&batch, path)? {
+                if let Some(seen) = seen.get(&identity) {
+                    mention.places = seen.places;
+                    mention.stays = stays(&mention, seen);
+                }
+                mentions.add(&mention);
+                identity += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &RecordBatch, path: &Path) -> Result<Vec<Mention>, FileError> {
+        let missing = |column: &str| FileError::Column { path: path.to_owned(), column: column.to_owned() };
+        let number = |column: &str| {
+            let array = batch.column_by_name(column).and_then(|array| array.as_primitive_opt::<Int32Type>());
+            array.ok_or_else(|| missing(column))
+        };
+        let sexes = batch.column_by_name("sex").and_then(|array| array.as_primitive_opt::<UInt8Type>());
+        let sexes = sexes.ok_or_else(|| missing("sex"))?;
+        let (births, firsts, lasts) = (number("birth")?, number("first_month")?, number("last_month")?);
+        let claims = numbers(batch, "claims", path)?;
+        let rows = sexes.iter().zip(births).zip(firsts).zip(lasts).zip(claims.values());
+        let mut mentions: Vec<Mention> = rows
+            .map(|((((sex, birth), first), last), claims)| Mention {
+                keys: vec![None; self.schemes.len()],
+                sex,
+                birth,
+                months: [first, last],
+                claims: *claims,
+                ..Mention::default()
+            })
+            .collect();
+        for (at, scheme) in self.schemes.iter().enumerate() {
+            // A scheme that joined the catalogue after this part was read has no key in it.
+            let Some(known) = self.known.get_mut(at).filter(|_| batch.column_by_name(scheme).is_some())
+            else {
+                continue;
+            };
+            for (value, mention) in fixed::<32>(batch, scheme, path)?.into_iter().zip(&mut mentions) {
+                let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
+                let intake = self.former.earliest(intake);
+                let linkage = *known.entry(intake).or_insert_with(|| linkage_key(self.key, scheme, &intake));
+                if let Some(slot) = mention.keys.get_mut(at) {
+                    *slot = Some(linkage);
+                }
+            }
+        }
+        Ok(mentions)
+    }
+}
+
+/// The stays of an identity whose sex and birth date are known: without them a stay says too little.
+fn stays(mention: &Mention, seen: &Seen) -> Vec<u64> {
+    let (Some(sex), Some(birth)) = (mention.sex, mention.birth) else { return Vec::new() };
+    let stay = |(facility, admitted): &(u64, i32)| {
+        let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 stay of a patient");
+        hasher.update(&facility.to_le_bytes()).update(&admitted.to_le_bytes());
+        hasher.update(&[sex]).update(&birth.to_le_bytes());
+        let mut number = [0; 8];
+        hasher.finalize_xof().fill(&mut number);
+        u64::from_le_bytes(number)
+    };
+    seen.stays.iter().map(stay).collect()
+}
+
+/// Where each identity of a part was seen.
+fn seen(staged: &Path) -> Result<BTreeMap<u32, Seen>, FileError> {
+    let mut seen: BTreeMap<u32, Seen> = BTreeMap::new();
+    let tables: Vec<PathBuf> = PLACES.iter().map(|table| staged.join(format!("{table}.parquet"))).collect();
+    if tables.iter().all(|table| !table.exists()) {
+        return Ok(seen);
+    }
+    let identity_of = identities_of_records(&staged.join("claims.parquet"))?;
+    for path in tables.into_iter().filter(|table| table.exists()) {
+        for batch in open(&path, 65_536)? {
+            let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
+            let records = numbers(&batch, RECORD, &path)?;
+            let prefectures =
+                batch.column_by_name("prefecture").and_then(|array| array.as_string_opt::<i32>());
+            let facilities =
+                batch.column_by_name("facility_id").and_then(|array| array.as_primitive_opt::<UInt64Type>());
+            let admitted = batch
+                .column_by_name("admission_date")
+                .and_then(|array| array.as_primitive_opt::<Date32Type>());
+            for (row, record) in records.values().iter().enumerate() {
+                let Some(identity) = identity_of.get(*record as usize).copied().flatten() else { continue };
+                let seen = seen.entry(identity).or_default();
+                let prefecture =
+                    prefectures.filter(|array| array.is_valid(row)).map(|array| array.value(row));
+                let bit = prefecture.and_then(|code| code.parse::<u32>().ok()).filter(|code| *code < 64);
+                seen.places |= bit.map_or(0, |bit| 1 << bit);
+                if let (Some(facilities), Some(admitted)) = (facilities, admitted)
+                    && facilities.is_valid(row)
+                    && admitted.is_valid(row)
+                {
+                    seen.stays.push((facilities.value(row), admitted.value(row)));
+                }
+            }
+        }
+    }
+    Ok(seen)
+}
+
+fn identities_of_records(path: &Path) -> Result<Vec<Option<u32>>, FileError> {
+    let mut identity_of: Vec<Option<u32>> = Vec::new();
+    for batch in open(path, 65_536)? {
+        let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
+        let (records, identities) = (numbers(&batch, "record", path)?, numbers(&batch, "identity", path)?);
+        for (record, identity) in records.values().iter().zip(identities) {
+            let at = *record as usize;
+            identity_of.resize(identity_of.len().max(at + 1), None);
+            if let Some(slot) = identity_of.get_mut(at) {
+                *slot = identity;
+            }
+        }
+    }
+    Ok(identity_of)
+}
