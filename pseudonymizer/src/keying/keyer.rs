@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use catalog_model::{Catalogue, Date, Encoding, Normaliser};
+use catalog_model::{Catalogue, Date, Encoding, Normaliser, Profile};
 use classified::{Intake, Keyed, Linkage, Raw};
 use ring::hmac;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::identity::Identity;
-use super::normalise::normalise;
+use super::norm::{normalise, variant};
 use crate::claim::Claim;
 use crate::formats;
 
@@ -47,6 +47,7 @@ pub struct Keyer {
     intake: hmac::Key,
     former: Option<hmac::Key>,
     schemes: Vec<SchemeProgram>,
+    profile: Profile,
     rules: Vec<Normaliser>,
     encoding: Encoding,
     sex: Option<usize>,
@@ -62,6 +63,8 @@ pub struct Keyer {
 
 struct SchemeProgram {
     prefix: Vec<u8>,
+    // Whether the second forms are taken.
+    is_variant: bool,
     // For each place: the roles to try in order, and whether an empty value is allowed.
     places: Vec<(Vec<usize>, bool)>,
 }
@@ -92,12 +95,13 @@ impl Keyer {
                 let names = place.trim_end_matches('?').split('|');
                 (names.filter_map(role).collect(), place.ends_with('?'))
             });
-            SchemeProgram { prefix, places: places.collect() }
+            SchemeProgram { prefix, is_variant: scheme.variant, places: places.collect() }
         });
         Self {
             intake: hmac::Key::new(hmac::HMAC_SHA256, intake),
             former: None,
             schemes: schemes.collect(),
+            profile: catalogue.profile,
             rules: catalogue.roles.values().map(|role| role.normalise).collect(),
             encoding,
             sex: role("sex"),
@@ -162,13 +166,14 @@ impl Keyer {
     }
 
     fn key_set(&self, identity: &Identity) -> KeySet {
-        let mut normal = NormalForms::default();
+        let (mut normal, mut second) = (NormalForms::default(), NormalForms::default());
         for (raw, rule) in identity.roles().iter().zip(&self.rules) {
-            self.normal_form(raw, *rule, &mut normal);
+            self.normal_form(raw, *rule, &mut normal, &mut second);
         }
         let mut record = Zeroizing::new(Vec::with_capacity(256));
         let mut under = |key: &hmac::Key| -> Vec<Option<Keyed<Intake>>> {
-            self.schemes.iter().map(|scheme| intake_key(key, scheme, &normal, &mut record)).collect()
+            let forms = |scheme: &SchemeProgram| if scheme.is_variant { &second } else { &normal };
+            self.schemes.iter().map(|scheme| intake_key(key, scheme, forms(scheme), &mut record)).collect()
         };
         KeySet {
             keys: under(&self.intake),
@@ -179,11 +184,21 @@ impl Keyer {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the keyed hash is where raw fields end")]
-    fn normal_form(&self, raw: &Raw<Vec<u8>>, rule: Normaliser, normal: &mut NormalForms) {
+    fn normal_form(
+        &self,
+        raw: &Raw<Vec<u8>>,
+        rule: Normaliser,
+        normal: &mut NormalForms,
+        second: &mut NormalForms,
+    ) {
         if !raw.is_empty() {
-            normalise(rule, raw.expose(), self.encoding, &mut normal.bytes);
+            normalise(self.profile, rule, raw.expose(), self.encoding, &mut normal.bytes);
+            if self.schemes.iter().any(|scheme| scheme.is_variant) {
+                variant(self.profile, rule, raw.expose(), self.encoding, &mut second.bytes);
+            }
         }
         normal.ends.push(normal.bytes.len());
+        second.ends.push(second.bytes.len());
     }
 
     /// A digest by which the same raw fields are known again, so that their keys are made once.

@@ -5,10 +5,9 @@
 
 mod identity;
 mod keyer;
-mod normalise;
+mod norm;
 mod surrogate;
 
 pub use identity::Identity;
 pub use keyer::{IdentityNo, KeySet, KeyedIdentity, Keyer, linkage_key};
-pub use normalise::PROFILE;
 pub use surrogate::Surrogates;

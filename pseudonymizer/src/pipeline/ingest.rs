@@ -22,7 +22,7 @@ use super::parts::{self, CutError, Part, Piece};
 use super::sealed::SealedError;
 use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::formats::{FilePart, Program, ProgramError, Reader};
-use crate::keying::{Keyer, PROFILE, Surrogates};
+use crate::keying::{Keyer, Surrogates};
 use crate::tables::{FileError, Staging, StagingError, write_identities};
 
 /// What an ingest did.
@@ -295,12 +295,12 @@ impl RunKeys {
     }
 
     /// The ids of the keys, which lie beside what was made with them.
-    pub(crate) fn ids(&self) -> KeyedUnder {
+    pub(crate) fn ids(&self, catalogue: &Catalogue) -> KeyedUnder {
         KeyedUnder {
             intake: self.intake.id(),
             former: self.former.as_ref().map(SecretKey::id),
             surrogate: self.surrogate_id.clone(),
-            profile: PROFILE.to_owned(),
+            profile: catalogue.profile.as_str().to_owned(),
         }
     }
 }
@@ -351,12 +351,12 @@ impl<'a> Run<'a> {
     ) -> Result<Self, IngestError> {
         let path = places.links.join(KEYED_UNDER);
         // Parts that a killed run left count only if they were keyed under the same keys.
-        let is_same = read_json::<KeyedUnder>(&path).is_ok_and(|left| left == keys.ids());
+        let is_same = read_json::<KeyedUnder>(&path).is_ok_and(|left| left == keys.ids(catalogue));
         for folder in [&places.staging, &places.links] {
             let made = if is_same { std::fs::create_dir_all(folder) } else { fresh_folder(folder) };
             made.map_err(io("create", folder))?;
         }
-        write_json(&path, &keys.ids()).map_err(io("write", &path))?;
+        write_json(&path, &keys.ids(catalogue)).map_err(io("write", &path))?;
         let total = delivery.files.iter().map(|file| file.bytes).sum();
         Ok(Self { catalogue, layouts, delivery, places, keys, total, done: AtomicU64::new(0), progress })
     }

@@ -24,7 +24,6 @@ use super::numbering::{self, PersonNumbers};
 use super::rotation;
 use super::spill::{Spill, Spilled, SpilledClaim};
 use super::store::{fresh_folder, sync_filesystem, write_json};
-use crate::keying::PROFILE;
 use crate::linkage::RULES;
 use crate::tables::{FileError, schema_fingerprint};
 
@@ -315,7 +314,7 @@ impl<'a> Publisher<'a> {
             persons,
             versions: Versions {
                 catalogue: self.catalogue_digest.clone(),
-                normalisation: PROFILE.to_owned(),
+                normalisation: self.catalogue.profile.as_str().to_owned(),
                 linkage: RULES.to_owned(),
             },
             tables,

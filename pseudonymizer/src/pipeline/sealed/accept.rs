@@ -14,7 +14,6 @@ use super::envelope::{EnvelopeError, open_to};
 use super::holder::known;
 use super::seal::PURPOSE;
 use super::{Contents, HEADER, Header, SIGNATURE, VERSION, bound_to, packed_name};
-use crate::keying::PROFILE;
 use crate::pipeline::delivery::identify;
 use crate::pipeline::ingest::{IngestError, Ingested, KEYED_UNDER, RunPlaces, book, close, record};
 use crate::pipeline::store::{fresh_folder, write_json};
@@ -52,7 +51,9 @@ pub enum SealedError {
         id: String,
     },
     /// It was made by other rules of normalisation.
-    #[error("it was normalised by {0}, this environment has {PROFILE}; give the holder a new bundle")]
+    #[error(
+        "it was normalised by {0}, which is not this environment's profile; give the holder a new bundle"
+    )]
     Profile(String),
     /// A file differs from what the header says.
     #[error("{0} is not the file that was sealed")]
@@ -88,6 +89,9 @@ pub fn ingest_sealed(environment: &Environment, folder: &Path, now: &str) -> Res
         return Ok(Ingested::known(known));
     }
     let (catalogue, _) = environment.catalogue()?;
+    if sealed.header.keyed.profile != catalogue.profile.as_str() {
+        return Err(SealedError::Profile(sealed.header.keyed.profile).into());
+    }
     let places = RunPlaces::of(environment, &sealed.id, 0);
     let unpacked = sealed.unpack(&catalogue, &places);
     if let Err(error) = unpacked {
@@ -187,9 +191,6 @@ fn check_keys(environment: &Environment, header: &Header) -> Result<(), SealedEr
         if !is_live {
             return Err(SealedError::Key { role, id: id.to_string() });
         }
-    }
-    if keyed.profile != PROFILE {
-        return Err(SealedError::Profile(keyed.profile.clone()));
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ fn read_and_pack(
         quarantine: scratch.join("quarantine.csv"),
     };
     let keys = RunKeys::open(&holder.keys, is_overlap)?;
-    let keyed = keys.ids();
+    let keyed = keys.ids(&catalogue);
     let files = Run::new((&catalogue, "sealed"), &delivery, places(), keys, progress)?.read(&parts)?;
     let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     let contents = Contents {
