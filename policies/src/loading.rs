@@ -31,7 +31,13 @@ impl Sources<'static> {
         schema: ("schema.cedarschema", include_str!("../schema.cedarschema")),
         invariants: ("invariants.cedar", include_str!("../invariants.cedar")),
         project: ("project.cedar", include_str!("../project.cedar")),
-        packs: &[("disclosure/general-2026.toml", include_str!("../disclosure/general-2026.toml"))],
+        packs: &[
+            ("disclosure/general-2026.toml", include_str!("../disclosure/general-2026.toml")),
+            ("disclosure/ndb-2023.toml", include_str!("../disclosure/ndb-2023.toml")),
+            ("disclosure/ndb-2024.toml", include_str!("../disclosure/ndb-2024.toml")),
+            ("disclosure/care-2023.toml", include_str!("../disclosure/care-2023.toml")),
+            ("disclosure/dpc-2024.toml", include_str!("../disclosure/dpc-2024.toml")),
+        ],
     };
 }
 

@@ -1,6 +1,6 @@
 //! Disclosure rule packs: dated numbers, each with its source and its reason.
 
-use catalog_model::{Names, Thresholds};
+use catalog_model::{CellRules, Names, OutputRules, PopulationTier, Thresholds};
 use serde::Deserialize;
 
 use crate::fault::{FileFault, FileProblem, Reading};
@@ -30,8 +30,51 @@ struct Written {
     pack: String,
     name: Names,
     compiled: String,
+    /// The databases whose rows bring this pack with them.
+    #[serde(default)]
+    databases: Vec<String>,
     persons: Sourced<u32>,
     zero_shown: Sourced<bool>,
+    facilities: Option<Sourced<u32>>,
+    dominance: Option<Sourced<u32>>,
+    estimate: Option<Sourced<u32>>,
+    class_disclosure: Option<Sourced<bool>>,
+    freedom: Option<Sourced<u32>>,
+    dimensions: Option<Sourced<u32>>,
+    #[serde(default)]
+    population: Vec<Sourced<PopulationTier>>,
+    #[serde(default)]
+    crossing: Vec<Sourced<(String, String)>>,
+    #[serde(default)]
+    amount: Vec<Sourced<Amount>>,
+}
+
+/// The least amount of something that is shown where the persons behind it are not known.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Amount {
+    of: String,
+    least: u32,
+}
+
+impl Written {
+    /// Every source and reason with its key.
+    fn sources(&self) -> Vec<(&'static str, &str, &str)> {
+        fn one<'w, T>(key: &'static str, number: &'w Sourced<T>) -> (&'static str, &'w str, &'w str) {
+            (key, &number.source, &number.reason)
+        }
+        let mut all = vec![one("persons", &self.persons), one("zero_shown", &self.zero_shown)];
+        all.extend(self.facilities.as_ref().map(|number| one("facilities", number)));
+        all.extend(self.dominance.as_ref().map(|number| one("dominance", number)));
+        all.extend(self.estimate.as_ref().map(|number| one("estimate", number)));
+        all.extend(self.class_disclosure.as_ref().map(|number| one("class_disclosure", number)));
+        all.extend(self.freedom.as_ref().map(|number| one("freedom", number)));
+        all.extend(self.dimensions.as_ref().map(|number| one("dimensions", number)));
+        all.extend(self.population.iter().map(|number| one("population", number)));
+        all.extend(self.crossing.iter().map(|number| one("crossing", number)));
+        all.extend(self.amount.iter().map(|number| one("amount", number)));
+        all
+    }
 }
 
 impl RulePack {
@@ -44,16 +87,14 @@ impl RulePack {
         let reading = Reading(file);
         let written: Written = reading.toml(text)?;
         reading.name("pack", &written.pack)?;
-        for (key, text) in [
-            ("name.ja", &written.name.ja),
-            ("name.en", &written.name.en),
-            ("compiled", &written.compiled),
-            ("persons.source", &written.persons.source),
-            ("persons.reason", &written.persons.reason),
-            ("zero_shown.source", &written.zero_shown.source),
-            ("zero_shown.reason", &written.zero_shown.reason),
-        ] {
+        let texts =
+            [("name.ja", &written.name.ja), ("name.en", &written.name.en), ("compiled", &written.compiled)];
+        for (key, text) in texts {
             reading.text(key, text)?;
+        }
+        for (key, source, reason) in written.sources() {
+            reading.text(&format!("{key}.source"), source)?;
+            reading.text(&format!("{key}.reason"), reason)?;
         }
         threshold(reading, "persons.value", written.persons.value)?;
         Ok(Self { written, digest: blake3::hash(text.as_bytes()).to_hex().to_string() })
@@ -89,6 +130,50 @@ impl RulePack {
         &self.written.zero_shown
     }
 
+    /// The databases whose rows bring this pack with them.
+    pub fn databases(&self) -> &[String] {
+        &self.written.databases
+    }
+
+    /// What every cell is held to.
+    pub fn cell_rules(&self) -> CellRules {
+        let written = &self.written;
+        let number = |sourced: &Option<Sourced<u32>>| sourced.as_ref().map(|sourced| sourced.value);
+        let general = CellRules::general(written.persons.value, written.zero_shown.value);
+        CellRules {
+            facilities: number(&written.facilities),
+            dominance: number(&written.dominance).or(general.dominance),
+            estimate: number(&written.estimate).or(general.estimate),
+            class_disclosure: written.class_disclosure.as_ref().is_some_and(|sourced| sourced.value),
+            freedom: number(&written.freedom).unwrap_or(general.freedom),
+            ..general
+        }
+    }
+
+    /// What tables are held to by their dimensions.
+    pub fn output_rules(&self) -> OutputRules {
+        let written = &self.written;
+        OutputRules {
+            dimensions: written.dimensions.as_ref().map(|sourced| sourced.value),
+            populations: written.population.iter().map(|sourced| sourced.value).collect(),
+            crossings: written.crossing.iter().map(|sourced| sourced.value.clone()).collect(),
+            amounts: written
+                .amount
+                .iter()
+                .map(|sourced| (sourced.value.of.clone(), sourced.value.least))
+                .collect(),
+        }
+    }
+
+    /// The packs that this build ships.
+    ///
+    /// # Errors
+    ///
+    /// A pack is not of the form that packs have.
+    pub fn shipped() -> Result<Vec<Self>, FileFault> {
+        crate::Sources::SHIPPED.packs.iter().map(|(file, text)| Self::parse(file, text)).collect()
+    }
+
     /// The numbers alone.
     pub const fn thresholds(&self) -> Thresholds {
         Thresholds { persons: self.written.persons.value, zero_shown: self.written.zero_shown.value }
@@ -115,6 +200,26 @@ mod tests {
         let pack = parse(GENERAL).unwrap();
         assert_eq!((pack.thresholds().persons, pack.thresholds().zero_shown), (10, true));
         assert_eq!(pack.digest(), blake3::hash(GENERAL.as_bytes()).to_hex().as_str());
+    }
+
+    #[test]
+    fn every_shipped_pack_says_what_its_guideline_says() {
+        let packs = RulePack::shipped().unwrap();
+        let pack = |name: &str| packs.iter().find(|pack| pack.pack() == name).unwrap();
+        let facilities = |name: &str| pack(name).cell_rules().facilities;
+        assert_eq!(
+            (facilities("care-2023"), facilities("ndb-2023"), facilities("ndb-2024")),
+            (Some(3), Some(3), None)
+        );
+        let care = pack("care-2023").output_rules();
+        assert_eq!((care.least(1_500), care.least(20_000), care.least(30_000)), (u32::MAX, 20, 0));
+        assert_eq!(care.dimensions, Some(3));
+        let ndb = pack("ndb-2024").output_rules();
+        assert_eq!(
+            (ndb.amounts.get("oral-external"), ndb.amounts.get("injection")),
+            (Some(&1000), Some(&400))
+        );
+        assert!(ndb.forbidden(&["insurer", "municipality"]).is_some());
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod manifest;
 mod master;
 mod names;
 mod package;
+mod rules;
 mod schema;
 mod scheme;
 mod table;
@@ -40,6 +41,7 @@ pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableE
 pub use master::Master;
 pub use names::Names;
 pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
+pub use rules::{CellRules, OutputRules, PopulationTier};
 pub use schema::arrow_schema;
 pub use scheme::{IdentityRole, Normaliser, Profile, Scheme};
 pub use table::{Bounds, Column, ColumnKind, Domain, Feed, Pick, RowOf, Source, Table, Treatment, Unit};

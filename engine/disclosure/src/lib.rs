@@ -1,17 +1,27 @@
 //! Protected table → released table.
 //!
-//! The worker's evidence is read as untrusted input, margins are built by uniting the persons behind the cells, cells
+//! The worker's evidence is read as untrusted input, cells
 //! with too few persons are hidden, and then further cells until no margin gives a hidden one away. Suppress first,
-//! format last, in one function: [`release`].
+//! the post-program and formatting last, in one function: [`release`].
 //!
 //! What is not here yet is said in `docs/security.md`: dominance, interval audit, and comparison with what was
 //! released before.
 
+mod check;
+mod family;
 mod format;
+mod ledger;
+mod post;
+mod primary;
+mod protect;
 mod release;
+mod rounding;
 mod rules;
 mod shape;
 mod table;
 
+pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
+pub use ledger::{Cohort, Ledger, LedgerEntry};
 pub use release::{Release, Withheld, release};
-pub use shape::{KeyLabel, KeyShape, OutputKind, OutputShape, Shape};
+pub use rounding::{Rounded, Rounding, RoundingMode};
+pub use shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};

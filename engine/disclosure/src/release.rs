@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use catalog_model::Thresholds;
 use classified::{Protected, Released};
-use engine_protocol::{CellValue, Evidence, ReleasedTable, TableColumn};
+use engine_protocol::{
+    CellValue, Evidence, PostExpr, QuantileEvidence, ReleasedTable, TOTAL, TableColumn, TableColumnKind,
+};
 
-use crate::format;
+use crate::format::{self, Number};
+use crate::post::{self, Row, Value};
 use crate::rules::{few_persons, margins};
-use crate::shape::{OutputKind, Shape};
-use crate::table::{self, Cell, Cells, TOTAL};
+use crate::shape::{AggregateKind, AggregateShape, Shape};
+use crate::table::{self, Cell, Cells};
 
 /// Cells up to which absent groups are listed as zeros; in larger tables an absent group means zero.
 const FILL: usize = 40;
@@ -62,32 +65,55 @@ pub fn release(
     if !is_whole && !thresholds.zero_shown {
         return Err(Withheld::TooLarge(usize::MAX));
     }
-    if shape.is_rollup {
-        table::roll_up(&mut cells, shape.keys.len()).map_err(bad)?;
-    }
     if cells.len() > MOST {
         return Err(Withheld::TooLarge(cells.len()));
     }
-    let mut hidden = few_persons::hidden(&cells, thresholds);
-    let primary = hidden.len() as u64;
-    if shape.is_rollup {
-        margins::protect(&cells, shape.keys.len(), thresholds, &mut hidden);
-    }
+    let hidden = Hidden::of(&cells, shape, thresholds);
     let released = ReleasedTable {
         query: query.to_owned(),
         snapshot: snapshot.to_owned(),
         columns: columns(shape),
-        rows: rows(&cells, &hidden, shape),
-        suppressed: hidden.len() as u64,
+        rows: post::run(&shape.post, rows(&cells, &hidden, shape, thresholds)),
+        suppressed: hidden.whole(),
         threshold: thresholds.persons,
         rules: rules.to_owned(),
     };
-    Ok(Release {
-        table: checked(released),
-        cells: cells.len() as u64,
-        primary,
-        secondary: hidden.len() as u64 - primary,
-    })
+    let (primary, all) = (hidden.primary, hidden.all());
+    Ok(Release { table: checked(released), cells: cells.len() as u64, primary, secondary: all - primary })
+}
+
+/// What is hidden, by part.
+struct Hidden {
+    parts: Vec<BTreeSet<Vec<u32>>>,
+    primary: u64,
+}
+
+impl Hidden {
+    fn of(cells: &Cells, shape: &Shape, thresholds: Thresholds) -> Self {
+        let mut hidden = Self { parts: Vec::with_capacity(shape.parts.len()), primary: 0 };
+        for part in 0..shape.parts.len() {
+            let mut of_part = few_persons::hidden(cells, part, thresholds);
+            // Where the whole cell is hidden so is every part of it.
+            of_part.extend(hidden.parts.first().into_iter().flatten().cloned());
+            hidden.primary += of_part.len() as u64;
+            margins::protect(cells, part, &shape.sets, thresholds, &mut of_part);
+            hidden.parts.push(of_part);
+        }
+        hidden
+    }
+
+    fn is_hidden(&self, part: usize, key: &[u32]) -> bool {
+        self.parts.get(part).is_none_or(|part| part.contains(key))
+    }
+
+    /// Hidden whole cells.
+    fn whole(&self) -> u64 {
+        self.parts.first().map_or(0, |part| part.len() as u64)
+    }
+
+    fn all(&self) -> u64 {
+        self.parts.iter().map(|part| part.len() as u64).sum()
+    }
 }
 
 #[expect(
@@ -99,38 +125,62 @@ fn checked(table: ReleasedTable) -> Released<ReleasedTable> {
 }
 
 fn columns(shape: &Shape) -> Vec<TableColumn> {
-    let column = |output: &crate::shape::OutputShape| TableColumn {
-        name: output.name.clone(),
-        kind: output.kind.column(),
-        unit: output.unit.clone(),
+    let column = |column: &engine_protocol::PostColumn| {
+        let aggregate = |at: &usize| shape.aggregates.get(*at);
+        let (kind, unit) = match &column.value {
+            PostExpr::Key(_) => (TableColumnKind::Key, None),
+            PostExpr::Aggregate(at) => (
+                aggregate(at).map_or(TableColumnKind::Computed, |aggregate| aggregate.kind.column()),
+                aggregate(at).and_then(|aggregate| aggregate.unit.clone()),
+            ),
+            _ => (TableColumnKind::Computed, None),
+        };
+        TableColumn { name: column.name.clone(), kind, unit }
     };
-    shape.outputs.iter().map(column).collect()
+    shape.post.columns.iter().map(column).collect()
 }
 
-fn rows(cells: &Cells, hidden: &BTreeSet<Vec<u32>>, shape: &Shape) -> Vec<Vec<CellValue>> {
-    let row = |(key, cell): (&Vec<u32>, &Cell)| {
-        let is_hidden = hidden.contains(key);
-        shape.outputs.iter().map(|output| value(output.kind, key, cell, is_hidden, shape)).collect()
+/// The cells as rows whose hidden values are taken out.
+fn rows(cells: &Cells, hidden: &Hidden, shape: &Shape, thresholds: Thresholds) -> Vec<Row> {
+    let row = |(key, cell): (&Vec<u32>, &Cell)| Row {
+        keys: key.iter().enumerate().map(|(at, number)| (label(at, key, shape), *number)).collect(),
+        aggregates: shape
+            .aggregates
+            .iter()
+            .map(|aggregate| {
+                if hidden.is_hidden(aggregate.part, key) {
+                    return Value::Hidden;
+                }
+                value(aggregate, cell, thresholds)
+            })
+            .collect(),
     };
     cells.iter().map(row).collect()
 }
 
-fn value(kind: OutputKind, key: &[u32], cell: &Cell, is_hidden: bool, shape: &Shape) -> CellValue {
-    if let OutputKind::Key(at) = kind {
-        return label(at, key, shape);
+fn value(aggregate: &AggregateShape, cell: &Cell, thresholds: Thresholds) -> Value {
+    let Some(part) = cell.get(aggregate.part) else { return Value::Hidden };
+    let sum = |at: usize| part.sums.get(at).copied().unwrap_or_default();
+    let number = |number: Option<Number>| number.map_or(Value::Empty, Value::Number);
+    match aggregate.kind {
+        AggregateKind::Rows => Value::Number(Number::whole(i128::from(part.rows))),
+        AggregateKind::Persons => Value::Number(Number::whole(i128::from(part.persons.len()))),
+        AggregateKind::Sum { at, scale } => Value::Number(format::sum(&sum(at), scale)),
+        AggregateKind::Average { at, scale } => number(format::average(&sum(at), scale)),
+        AggregateKind::Variance { at, scale, is_root } => number(format::variance(&sum(at), scale, is_root)),
+        AggregateKind::Quantile { at, scale } => {
+            part.quantiles.get(at).map_or(Value::Hidden, |steps| quantile(steps, scale, thresholds))
+        }
     }
-    if is_hidden {
-        return CellValue::Suppressed;
+}
+
+/// The start of the finest interval in which enough persons are.
+fn quantile(evidence: &QuantileEvidence, scale: u32, thresholds: Thresholds) -> Value {
+    if evidence.steps.is_empty() {
+        return Value::Empty;
     }
-    let measure = |measure: usize| cell.sums.get(measure).copied().unwrap_or_default();
-    let whole = |number: u64| CellValue::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-    match kind {
-        OutputKind::Rows => whole(cell.rows),
-        OutputKind::Persons => whole(cell.persons.len()),
-        OutputKind::Sum { measure: at, scale } => format::sum(&measure(at), scale),
-        OutputKind::Average { measure: at, scale } => format::average(&measure(at), scale),
-        OutputKind::Key(_) => CellValue::Empty,
-    }
+    let finest = evidence.steps.iter().find(|step| step.within >= u64::from(thresholds.persons));
+    finest.map_or(Value::Hidden, |step| Value::Number(Number { whole: step.low, places: scale }))
 }
 
 fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {
@@ -150,40 +200,57 @@ fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {
 mod tests {
     use catalog_model::Thresholds;
     use classified::Protected;
-    use engine_protocol::{Evidence, EvidenceCell, SumEvidence};
+    use engine_protocol::{
+        Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, SumEvidence, TOTAL,
+    };
     use roaring::RoaringBitmap;
 
     use super::{Withheld, release};
-    use crate::shape::{KeyLabel, KeyShape, OutputKind, OutputShape, Shape};
+    use crate::shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};
 
     const RULE: Thresholds = Thresholds { persons: 10, zero_shown: true };
 
-    fn shape(is_rollup: bool) -> Shape {
+    /// One key with three values; persons, a mean, and the persons of a condition.
+    fn shape(sets: &[u32]) -> Shape {
         let label = |code: &str| KeyLabel { code: code.to_owned(), ja: code.to_owned(), en: code.to_owned() };
-        let output = |name: &str, kind| OutputShape { name: name.to_owned(), kind, unit: None };
+        let aggregate = |part, kind| AggregateShape { part, kind, unit: None };
+        let column = |name: &str, value| PostColumn { name: name.to_owned(), value };
         Shape {
             keys: vec![KeyShape { values: vec![label("a"), label("b"), label("c")] }],
-            measures: 1,
-            outputs: vec![
-                output("k", OutputKind::Key(0)),
-                output("persons", OutputKind::Persons),
-                output("mean", OutputKind::Average { measure: 0, scale: 0 }),
+            sets: sets.to_vec(),
+            parts: vec![PartShape { sums: 1, quantiles: 0 }, PartShape::default()],
+            aggregates: vec![
+                aggregate(0, AggregateKind::Persons),
+                aggregate(0, AggregateKind::Average { at: 0, scale: 0 }),
+                aggregate(1, AggregateKind::Persons),
             ],
-            is_rollup,
+            post: Post {
+                columns: vec![
+                    column("k", PostExpr::Key(0)),
+                    column("persons", PostExpr::Aggregate(0)),
+                    column("mean", PostExpr::Aggregate(1)),
+                    column("some", PostExpr::Aggregate(2)),
+                ],
+                ..Post::default()
+            },
         }
     }
 
-    fn cell(key: u32, persons: std::ops::Range<u32>) -> EvidenceCell {
+    fn part(persons: std::ops::Range<u32>, sums: usize) -> EvidencePart {
         let mut bytes = Vec::new();
         let rows = u64::from(persons.end - persons.start);
         persons.collect::<RoaringBitmap>().serialize_into(&mut bytes).unwrap();
-        let sums = vec![SumEvidence { sum: i128::from(rows) * 2, values: rows, top1: 2, top2: 2 }];
-        EvidenceCell { key: vec![key], rows, persons: bytes, sums }
+        let sum = SumEvidence { sum: i128::from(rows) * 2, values: rows, ..SumEvidence::default() };
+        EvidencePart { rows, persons: bytes, sums: vec![sum; sums], ..EvidencePart::default() }
     }
 
-    fn text(cells: Vec<EvidenceCell>, is_rollup: bool) -> Vec<String> {
+    fn cell(key: u32, persons: std::ops::Range<u32>, some: std::ops::Range<u32>) -> EvidenceCell {
+        EvidenceCell { key: vec![key], parts: vec![part(persons, 1), part(some, 0)] }
+    }
+
+    fn text(cells: Vec<EvidenceCell>, sets: &[u32]) -> Vec<String> {
         let evidence = Protected::new(Evidence { cells });
-        let released = release(&evidence, &shape(is_rollup), RULE, "q1", "s", "r").unwrap();
+        let released = release(&evidence, &shape(sets), RULE, "q1", "s", "r").unwrap();
         let rows = &released.table.get().rows;
         rows.iter()
             .map(|row| row.iter().map(engine_protocol::CellValue::text).collect::<Vec<_>>().join(" "))
@@ -192,32 +259,48 @@ mod tests {
 
     #[test]
     fn few_persons_are_hidden_and_zero_is_shown() {
-        assert_eq!(text(vec![cell(0, 0..9), cell(1, 0..10)], false), ["a *** ***", "b 10 2.00", "c 0 "]);
+        assert_eq!(
+            text(vec![cell(0, 0..9, 0..9), cell(1, 0..10, 0..0)], &[1]),
+            ["a *** *** ***", "b 10 2.00 0", "c 0  0"],
+        );
+    }
+
+    #[test]
+    fn a_condition_that_few_meet_or_few_fail_is_hidden() {
+        let cells = vec![cell(0, 0..30, 0..9), cell(1, 0..30, 0..21), cell(2, 0..30, 0..20)];
+        assert_eq!(text(cells, &[1]), ["a 30 2.00 ***", "b 30 2.00 ***", "c 30 2.00 20"]);
     }
 
     #[test]
     fn a_total_hides_a_second_cell() {
-        let cells = vec![cell(0, 0..9), cell(1, 9..30), cell(2, 30..80), cell(3, 80..95)];
+        let cells = vec![
+            cell(0, 0..9, 0..0),
+            cell(1, 9..30, 9..9),
+            cell(2, 30..80, 30..30),
+            cell(3, 80..95, 80..80),
+            cell(TOTAL, 0..95, 0..0),
+        ];
         assert_eq!(
-            text(cells, true),
-            ["a *** ***", "b 21 2.00", "c 50 2.00", "(other) *** ***", "(total) 95 2.00"],
+            text(cells, &[1, 0]),
+            ["a *** *** ***", "b 21 2.00 0", "c 50 2.00 0", "(other) *** *** ***", "(total) 95 2.00 ***"],
         );
     }
 
     #[test]
     fn evidence_outside_the_declared_shape_is_not_used() {
         let withheld = |cells: Vec<EvidenceCell>| {
-            release(&Protected::new(Evidence { cells }), &shape(false), RULE, "q", "s", "r").err()
+            release(&Protected::new(Evidence { cells }), &shape(&[1]), RULE, "q", "s", "r").err()
         };
-        let few_rows = EvidenceCell { rows: 3, ..cell(0, 0..9) };
-        let no_bitmap = EvidenceCell { persons: vec![1, 2], ..cell(0, 0..9) };
-        let no_sums = EvidenceCell { sums: vec![], ..cell(0, 0..9) };
+        let whole =
+            |part: EvidencePart| EvidenceCell { key: vec![0], parts: vec![part, self::part(0..0, 0)] };
         for cells in [
-            vec![cell(4, 0..9)],
-            vec![cell(0, 0..9), cell(0, 9..20)],
-            vec![few_rows],
-            vec![no_bitmap],
-            vec![no_sums],
+            vec![cell(4, 0..9, 0..0)],
+            vec![cell(0, 0..9, 0..0), cell(0, 9..20, 9..9)],
+            vec![whole(EvidencePart { rows: 3, ..part(0..9, 1) })],
+            vec![whole(EvidencePart { persons: vec![1, 2], ..part(0..9, 1) })],
+            vec![whole(part(0..9, 0))],
+            vec![cell(0, 0..9, 5..12)],
+            vec![EvidenceCell { key: vec![0], parts: vec![part(0..9, 1)] }],
         ] {
             assert!(matches!(withheld(cells), Some(Withheld::Evidence(_))));
         }

@@ -1,18 +1,20 @@
 //! What a result looks like, as far as disclosure control needs to know.
 
-use engine_protocol::TableColumnKind;
+use engine_protocol::{Post, TableColumnKind};
 
 /// The shape of a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shape {
     /// The group keys.
     pub keys: Vec<KeyShape>,
-    /// The number of measures that are summed.
-    pub measures: usize,
-    /// The columns of the result.
-    pub outputs: Vec<OutputShape>,
-    /// Whether totals over the last keys are asked for as well.
-    pub is_rollup: bool,
+    /// The grouping sets that are released, each as the set of keys that it groups by: bit `n` for key `n`.
+    pub sets: Vec<u32>,
+    /// The parts of a cell: the whole, then one for each condition.
+    pub parts: Vec<PartShape>,
+    /// The aggregates, which the post-program refers to by number.
+    pub aggregates: Vec<AggregateShape>,
+    /// What is computed from protected aggregates.
+    pub post: Post,
 }
 
 /// A group key with its declared values.
@@ -33,51 +35,75 @@ pub struct KeyLabel {
     pub en: String,
 }
 
-/// One column of the result.
+/// How much evidence a part has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartShape {
+    /// The number of sums.
+    pub sums: usize,
+    /// The number of quantiles.
+    pub quantiles: usize,
+}
+
+/// One aggregate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutputShape {
-    /// Its name.
-    pub name: String,
-    /// What it shows.
-    pub kind: OutputKind,
+pub struct AggregateShape {
+    /// The part of the cell that it is taken of.
+    pub part: usize,
+    /// What is taken.
+    pub kind: AggregateKind,
     /// The unit of a measure.
     pub unit: Option<String>,
 }
 
-/// What a column of the result shows.
+/// What an aggregate takes; a number is that of the sum or quantile in its part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputKind {
-    /// The group key of this number.
-    Key(usize),
+pub enum AggregateKind {
     /// The number of rows.
     Rows,
     /// The number of distinct persons.
     Persons,
     /// The sum of a measure with so many decimal places.
     Sum {
-        /// The measure's number.
-        measure: usize,
-        /// Its decimal places.
+        /// The sum's number.
+        at: usize,
+        /// The measure's decimal places.
         scale: u32,
     },
     /// The mean of a measure with so many decimal places.
     Average {
-        /// The measure's number.
-        measure: usize,
-        /// Its decimal places.
+        /// The sum's number.
+        at: usize,
+        /// The measure's decimal places.
+        scale: u32,
+    },
+    /// The sample variance of a measure with so many decimal places.
+    Variance {
+        /// The sum's number.
+        at: usize,
+        /// The measure's decimal places.
+        scale: u32,
+        /// Whether its square root is taken.
+        is_root: bool,
+    },
+    /// A quantile of a measure with so many decimal places.
+    Quantile {
+        /// The quantile's number.
+        at: usize,
+        /// The measure's decimal places.
         scale: u32,
     },
 }
 
-impl OutputKind {
+impl AggregateKind {
     /// The kind as the released table names it.
     pub(crate) const fn column(self) -> TableColumnKind {
         match self {
-            Self::Key(_) => TableColumnKind::Key,
             Self::Rows => TableColumnKind::Rows,
             Self::Persons => TableColumnKind::Persons,
             Self::Sum { .. } => TableColumnKind::Sum,
             Self::Average { .. } => TableColumnKind::Average,
+            Self::Variance { .. } => TableColumnKind::Spread,
+            Self::Quantile { .. } => TableColumnKind::Quantile,
         }
     }
 }

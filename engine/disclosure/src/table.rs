@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use engine_protocol::{Evidence, EvidenceCell, SumEvidence};
+use engine_protocol::{Evidence, EvidenceCell, EvidencePart, QuantileEvidence, SumEvidence, TOTAL};
 use roaring::RoaringBitmap;
 
-use crate::shape::Shape;
+use crate::shape::{PartShape, Shape};
 
-/// Stands for "all values" in a margin's key.
-pub(crate) const TOTAL: u32 = u32::MAX;
+/// A cell or margin: the whole, then the part of each condition.
+pub(crate) type Cell = Vec<Part>;
 
-/// A cell or margin.
+/// What stands behind one part of a cell.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Cell {
+pub(crate) struct Part {
     pub(crate) rows: u64,
     pub(crate) persons: RoaringBitmap,
     pub(crate) sums: Vec<SumEvidence>,
+    pub(crate) quantiles: Vec<QuantileEvidence>,
 }
 
 /// Cells and margins by key; a key has one number for each group key.
@@ -34,31 +35,51 @@ pub(crate) enum BadEvidence {
     Bitmap,
     #[error("a cell has fewer rows than persons")]
     Rows,
-    #[error("a cell has another number of sums than the query")]
-    Sums,
-    #[error("a sum is too large")]
-    Overflow,
+    #[error("a cell has another number of parts, sums or quantiles than the query")]
+    Parts,
+    #[error("a part has persons or rows that its cell has not")]
+    NotWithin,
 }
 
-/// Reads the worker's evidence.
+/// Reads the worker's evidence: the cells of the grouping sets that are released.
 pub(crate) fn read(evidence: &Evidence, shape: &Shape) -> Result<Cells, BadEvidence> {
     let mut cells = Cells::new();
     for cell in &evidence.cells {
         check_key(cell, shape)?;
-        let persons =
-            RoaringBitmap::deserialize_from(cell.persons.as_slice()).map_err(|_| BadEvidence::Bitmap)?;
-        if cell.rows < persons.len() || persons.is_empty() {
-            return Err(BadEvidence::Rows);
+        if cell.parts.len() != shape.parts.len() {
+            return Err(BadEvidence::Parts);
         }
-        if cell.sums.len() != shape.measures {
-            return Err(BadEvidence::Sums);
-        }
-        let read = Cell { rows: cell.rows, persons, sums: cell.sums.clone() };
-        if cells.insert(cell.key.clone(), read).is_some() {
+        let parts = cell.parts.iter().zip(&shape.parts).map(|(part, shape)| read_part(part, *shape));
+        let parts = parts.collect::<Result<Cell, _>>()?;
+        check_parts(&parts)?;
+        if shape.sets.contains(&set_of(&cell.key)) && cells.insert(cell.key.clone(), parts).is_some() {
             return Err(BadEvidence::Twice);
         }
     }
     Ok(cells)
+}
+
+fn read_part(part: &EvidencePart, shape: PartShape) -> Result<Part, BadEvidence> {
+    let persons =
+        RoaringBitmap::deserialize_from(part.persons.as_slice()).map_err(|_| BadEvidence::Bitmap)?;
+    if part.rows < persons.len() || (part.rows > 0 && persons.is_empty()) {
+        return Err(BadEvidence::Rows);
+    }
+    if part.sums.len() != shape.sums || part.quantiles.len() != shape.quantiles {
+        return Err(BadEvidence::Parts);
+    }
+    let (sums, quantiles) = (part.sums.clone(), part.quantiles.clone());
+    Ok(Part { rows: part.rows, persons, sums, quantiles })
+}
+
+/// A cell is there because somebody is in it, and its parts are parts of it.
+fn check_parts(parts: &[Part]) -> Result<(), BadEvidence> {
+    let Some((whole, parts)) = parts.split_first() else { return Err(BadEvidence::Parts) };
+    if whole.persons.is_empty() {
+        return Err(BadEvidence::Rows);
+    }
+    let is_within = |part: &Part| part.rows <= whole.rows && part.persons.is_subset(&whole.persons);
+    if parts.iter().all(is_within) { Ok(()) } else { Err(BadEvidence::NotWithin) }
 }
 
 fn check_key(cell: &EvidenceCell, shape: &Shape) -> Result<(), BadEvidence> {
@@ -66,70 +87,59 @@ fn check_key(cell: &EvidenceCell, shape: &Shape) -> Result<(), BadEvidence> {
         return Err(BadEvidence::KeyLength);
     }
     // The number after the last value stands for "other".
-    let is_declared =
-        cell.key.iter().zip(&shape.keys).all(|(value, key)| *value as usize <= key.values.len());
+    let mut values = cell.key.iter().zip(&shape.keys);
+    let is_declared = values.all(|(value, key)| *value == TOTAL || *value as usize <= key.values.len());
     if is_declared { Ok(()) } else { Err(BadEvidence::KeyValue) }
+}
+
+/// The grouping set of a key: the keys that are not totals.
+pub(crate) fn set_of(key: &[u32]) -> u32 {
+    key.iter().zip(0_u32..32).fold(0, |set, (value, at)| if *value == TOTAL { set } else { set | 1 << at })
+}
+
+/// The key in a coarser grouping set.
+pub(crate) fn projected(key: &[u32], set: u32) -> Vec<u32> {
+    key.iter().zip(0_u32..32).map(|(value, at)| if set >> at & 1 == 1 { *value } else { TOTAL }).collect()
 }
 
 /// Adds empty cells for the declared values that nobody has, and says so, where the whole table has at most `most`
 /// cells; a query without groups always has its one cell.
 pub(crate) fn fill(cells: &mut Cells, shape: &Shape, most: usize) -> bool {
-    let whole = shape.keys.iter().try_fold(1_usize, |product, key| product.checked_mul(key.values.len()));
-    if whole.is_none_or(|whole| whole > most) {
-        return false;
+    let mut keys = Vec::new();
+    for set in &shape.sets {
+        let Some(found) = declared(shape, *set, most.saturating_sub(keys.len())) else { return false };
+        keys.extend(found);
     }
-    let mut keys = vec![Vec::new()];
-    for key in &shape.keys {
-        let values = 0..u32::try_from(key.values.len()).unwrap_or(0);
-        keys = keys
-            .into_iter()
-            .flat_map(|begun: Vec<u32>| {
-                values.clone().map(move |value| begun.iter().copied().chain([value]).collect())
-            })
-            .collect();
-    }
-    let empty = Cell { sums: vec![SumEvidence::default(); shape.measures], ..Cell::default() };
+    let empty = |part: &PartShape| Part {
+        sums: vec![SumEvidence::default(); part.sums],
+        quantiles: vec![QuantileEvidence::default(); part.quantiles],
+        ..Part::default()
+    };
+    let empty: Cell = shape.parts.iter().map(empty).collect();
     for key in keys {
         cells.entry(key).or_insert_with(|| empty.clone());
     }
     true
 }
 
-/// Adds the margins of a roll-up: for each cell, the totals over its last keys.
-pub(crate) fn roll_up(cells: &mut Cells, keys: usize) -> Result<(), BadEvidence> {
-    for width in (0..keys).rev() {
-        let level: Vec<(Vec<u32>, Cell)> = cells
-            .iter()
-            .filter(|(key, _)| level_of(key) == width + 1)
-            .map(|(key, cell)| (key.clone(), cell.clone()))
+/// The keys of a grouping set over declared values, where there are at most so many.
+fn declared(shape: &Shape, set: u32, most: usize) -> Option<Vec<Vec<u32>>> {
+    let mut keys = vec![Vec::new()];
+    for (key, at) in shape.keys.iter().zip(0_u32..32) {
+        let values: Vec<u32> = if set >> at & 1 == 1 {
+            (0..u32::try_from(key.values.len()).unwrap_or(0)).collect()
+        } else {
+            vec![TOTAL]
+        };
+        if keys.len().checked_mul(values.len())? > most {
+            return None;
+        }
+        keys = keys
+            .into_iter()
+            .flat_map(|begun: Vec<u32>| {
+                values.clone().into_iter().map(move |value| begun.iter().copied().chain([value]).collect())
+            })
             .collect();
-        for (key, cell) in level {
-            let parent = parent_of(&key, width);
-            let empty = || Cell { sums: vec![SumEvidence::default(); cell.sums.len()], ..Cell::default() };
-            cells.entry(parent).or_insert_with(empty).add(&cell)?;
-        }
     }
-    Ok(())
-}
-
-/// The number of keys that are not totals.
-pub(crate) fn level_of(key: &[u32]) -> usize {
-    key.iter().take_while(|value| **value != TOTAL).count()
-}
-
-/// The margin over all but the first `width` keys.
-pub(crate) fn parent_of(key: &[u32], width: usize) -> Vec<u32> {
-    key.iter().enumerate().map(|(at, value)| if at < width { *value } else { TOTAL }).collect()
-}
-
-impl Cell {
-    fn add(&mut self, other: &Self) -> Result<(), BadEvidence> {
-        self.rows = self.rows.checked_add(other.rows).ok_or(BadEvidence::Overflow)?;
-        self.persons |= &other.persons;
-        for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
-            sum.sum = sum.sum.checked_add(more.sum).ok_or(BadEvidence::Overflow)?;
-            sum.values = sum.values.checked_add(more.values).ok_or(BadEvidence::Overflow)?;
-        }
-        Ok(())
-    }
+    Some(keys)
 }

@@ -55,6 +55,9 @@ pub struct Verdict {
     /// What is wrong, in plain words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What is wrong, in plain Japanese.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_ja: Option<String>,
     /// Where in the text, as byte offsets from and to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<(usize, usize)>,
@@ -124,6 +127,12 @@ pub enum TableColumnKind {
     Sum,
     /// A mean.
     Average,
+    /// A variance or standard deviation.
+    Spread,
+    /// A median or another quantile.
+    Quantile,
+    /// Computed from protected values.
+    Computed,
 }
 
 /// One value of a released table.

@@ -98,11 +98,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{FrameError, read_json, read_packed, write_json, write_packed};
-    use crate::{Evidence, EvidenceCell, SumEvidence, WorkerReply};
+    use crate::{Evidence, EvidenceCell, EvidencePart, SumEvidence, WorkerReply};
 
     fn reply() -> WorkerReply {
-        let sums = vec![SumEvidence { sum: -5, values: 2, top1: 7, top2: 1 }];
-        let cell = EvidenceCell { key: vec![0, 3], rows: 4, persons: vec![1, 2, 3], sums };
+        let sums = vec![SumEvidence { sum: -5, values: 2, top1: 7, top2: 1, ..SumEvidence::default() }];
+        let part = EvidencePart { rows: 4, persons: vec![1, 2, 3], sums, ..EvidencePart::default() };
+        let cell = EvidenceCell { key: vec![0, 3], parts: vec![part] };
         WorkerReply::Evidence(Evidence { cells: vec![cell] })
     }
 

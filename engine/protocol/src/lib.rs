@@ -4,14 +4,18 @@
 //! which people can read; guard and worker speak a compact binary form. Whoever reads a frame says how long it may be.
 
 mod client;
+mod evidence;
 mod frame;
+mod post;
 mod worker;
 
 pub use client::{
     CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
     ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
 };
-pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
-pub use worker::{
-    BucketSlice, Evidence, EvidenceCell, Limits, SumEvidence, WorkerFault, WorkerReply, WorkerRequest,
+pub use evidence::{
+    Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
+pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
+pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
+pub use worker::{BucketSlice, Limits, WorkerFault, WorkerReply, WorkerRequest};

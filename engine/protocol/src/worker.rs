@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use catalog_model::Grant;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Evidence;
+
 /// One query for one worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerRequest {
@@ -82,37 +84,4 @@ impl WorkerFault {
             Self::TooLarge => "worker-too-large",
         }
     }
-}
-
-/// The cells of a query at its finest grouping.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// The cells, each key once.
-    pub cells: Vec<EvidenceCell>,
-}
-
-/// One cell with what stands behind it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvidenceCell {
-    /// For each group key the number of its value in the key's domain; the domain's length stands for "other".
-    pub key: Vec<u32>,
-    /// Rows.
-    pub rows: u64,
-    /// The persons, as a serialized Roaring bitmap of person numbers.
-    pub persons: Vec<u8>,
-    /// The sums of the measures.
-    pub sums: Vec<SumEvidence>,
-}
-
-/// One measure's sum in one cell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SumEvidence {
-    /// The sum, scaled by the measure's decimal places.
-    pub sum: i128,
-    /// How many rows have a value.
-    pub values: u64,
-    /// The largest total of one person.
-    pub top1: i128,
-    /// The second largest.
-    pub top2: i128,
 }

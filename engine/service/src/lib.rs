@@ -9,10 +9,12 @@ mod guard;
 mod permits;
 mod query;
 mod server;
+mod shape;
 mod worker;
 
 pub use guard::{Guard, GuardError};
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
+pub use shape::shape;
 pub use worker::{WorkerError, WorkerProgram};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
 use catalog_model::{Catalogue, FileEntry, Grant, SnapshotManifest};
 use classified::Protected;
-use engine_disclosure::{KeyLabel, KeyShape, OutputKind, OutputShape, Release, Shape, Withheld};
+use engine_disclosure::{Release, Withheld};
 use engine_protocol::{
     BucketSlice, ClientReply, Evidence, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply,
     WorkerRequest,
@@ -14,6 +14,7 @@ use engine_vet::{NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
 
 use crate::guard::{Guard, GuardError};
+use crate::shape::shape;
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -188,37 +189,6 @@ fn slices(guard: &Guard, vetted: &Vetted) -> Vec<BucketSlice> {
     slices.into_values().collect()
 }
 
-fn shape(plan: &VettedPlan) -> Shape {
-    let label = |value: &engine_vet::DomainValue| KeyLabel {
-        code: value.code.clone(),
-        ja: value.ja.clone(),
-        en: value.en.clone(),
-    };
-    let keys =
-        plan.keys().iter().map(|key| KeyShape { values: key.domain.values.iter().map(label).collect() });
-    let measure = |at: usize| plan.measures().get(at);
-    let outputs = plan.outputs().iter().map(|output| {
-        let scale = |at: usize| measure(at).map_or(0, |measure| measure.scale);
-        let unit = |at: usize| measure(at).and_then(|measure| measure.unit.clone());
-        let (kind, unit) = match output.kind {
-            engine_vet::OutputKind::Key(at) => (OutputKind::Key(at), None),
-            engine_vet::OutputKind::Rows => (OutputKind::Rows, None),
-            engine_vet::OutputKind::Persons => (OutputKind::Persons, None),
-            engine_vet::OutputKind::Sum(at) => (OutputKind::Sum { measure: at, scale: scale(at) }, unit(at)),
-            engine_vet::OutputKind::Average(at) => {
-                (OutputKind::Average { measure: at, scale: scale(at) }, unit(at))
-            }
-        };
-        OutputShape { name: output.name.clone(), kind, unit }
-    });
-    Shape {
-        keys: keys.collect(),
-        measures: plan.measures().len(),
-        outputs: outputs.collect(),
-        is_rollup: plan.is_rollup(),
-    }
-}
-
 fn record_no(guard: &Guard, question: &Question, kind: Kind, rule: &str) -> Result<(), GuardError> {
     let event = Event::new(kind, question.user.clone()).project(question.project.clone());
     guard.log.record(event.with("rule", rule).with("sql", sql_digest(&question.sql)))?;
@@ -242,6 +212,7 @@ fn vetted_verdict(plan: &VettedPlan) -> Verdict {
         verdict: VerdictKind::Vetted,
         rule: None,
         message: None,
+        message_ja: None,
         span: None,
         suggestion: None,
         tables: plan.used().keys().cloned().collect(),
@@ -254,7 +225,7 @@ fn denied_rule(denied: &Denied) -> String {
 }
 
 fn denied_verdict(denied: &Denied) -> Verdict {
-    no(VerdictKind::Denied, denied_rule(denied), denied.to_string(), None, None)
+    no(VerdictKind::Denied, denied_rule(denied), (denied.to_string(), None), None, None)
 }
 
 fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {
@@ -262,12 +233,19 @@ fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {
         NotVetted::Refused(refusal) => no(
             VerdictKind::Refused,
             refusal.rule().as_str().to_owned(),
-            refusal.message().to_owned(),
+            (refusal.message().to_owned(), Some(refusal.message_ja().to_owned())),
             refusal.span(),
             refusal.suggestion().map(str::to_owned),
         ),
         NotVetted::Denied(denial) => {
-            no(VerdictKind::Denied, "not-granted".to_owned(), denial.to_string(), denial.span, None)
+            let ja = format!("許可は {} を含んでいません", denial.what);
+            no(
+                VerdictKind::Denied,
+                "not-granted".to_owned(),
+                (denial.to_string(), Some(ja)),
+                denial.span,
+                None,
+            )
         }
     }
 }
@@ -275,12 +253,12 @@ fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {
 fn no(
     verdict: VerdictKind,
     rule: String,
-    message: String,
+    (message, message_ja): (String, Option<String>),
     span: Option<(usize, usize)>,
     suggestion: Option<String>,
 ) -> Verdict {
     let (rule, message) = (Some(rule), Some(message));
-    Verdict { verdict, rule, message, span, suggestion, tables: Vec::new(), columns: Vec::new() }
+    Verdict { verdict, rule, message, message_ja, span, suggestion, tables: Vec::new(), columns: Vec::new() }
 }
 
 /// What vetting says of a text under a grant, without an environment: the same judgement as the guard's.

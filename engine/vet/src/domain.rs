@@ -41,19 +41,14 @@ impl KeyDomain {
         match domain {
             Domain::Codes(system) => Self::of_codes(system, catalogue),
             Domain::Months => Some(Self::months(period)),
-            Domain::Flag => {
-                let value = |code: &str, ja: &str, en: &str| DomainValue {
-                    code: code.to_owned(),
-                    days: None,
-                    ja: ja.to_owned(),
-                    en: en.to_owned(),
-                };
-                Some(Self {
-                    kind: KeyKind::Flag,
-                    values: vec![value("true", "はい", "yes"), value("false", "いいえ", "no")],
-                })
-            }
+            Domain::Flag => Some(Self::flag()),
         }
+    }
+
+    /// Yes and no.
+    pub(crate) fn flag() -> Self {
+        let names = [("true", "はい", "yes"), ("false", "いいえ", "no")];
+        Self { kind: KeyKind::Flag, ..Self::named(names) }
     }
 
     /// The codes of a code system; none where the catalogue does not have it.

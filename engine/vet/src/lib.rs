@@ -9,8 +9,10 @@
 
 mod domain;
 mod functions;
+mod label;
 mod places;
 mod plan;
+mod planned;
 mod refusal;
 mod relation;
 mod rewrite;
@@ -20,8 +22,10 @@ mod vet;
 
 pub use domain::{DomainValue, KeyDomain, KeyKind};
 pub use functions::{FunctionDoc, documentation, registered};
-pub use plan::{KeyColumn, MeasureColumn, Output, OutputKind, VettedPlan};
+pub use plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
-pub use rewrite::{KEY_PREFIX, NUM_PREFIX, PERSON, ROWS, SUM_PREFIX};
-pub use schema::granted_schema;
+pub use rewrite::{
+    FACILITY, KEY_PREFIX, NUM_PREFIX, PERSON, RANKED, ROWS, ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX,
+};
+pub use schema::{aggregates, granted_schema, windows};
 pub use vet::{Scope, vet};

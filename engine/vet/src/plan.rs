@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion_expr::LogicalPlan;
+use engine_protocol::Post;
 
 use crate::domain::KeyDomain;
 
@@ -10,13 +11,31 @@ use crate::domain::KeyDomain;
 #[derive(Clone, Debug)]
 pub struct VettedPlan {
     pub(crate) sql: String,
-    pub(crate) keys: Vec<KeyColumn>,
-    pub(crate) measures: Vec<MeasureColumn>,
-    pub(crate) outputs: Vec<Output>,
-    pub(crate) is_rollup: bool,
+    pub(crate) shape: PlanShape,
     pub(crate) evidence: LogicalPlan,
     pub(crate) used: BTreeMap<String, BTreeSet<String>>,
     pub(crate) hash: String,
+}
+
+/// What a vetted query gives, apart from how it is executed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanShape {
+    /// The group keys.
+    pub keys: Vec<KeyColumn>,
+    /// The grouping sets that are asked, each as the set of keys that it groups by: bit `n` for key `n`.
+    pub sets: Vec<u32>,
+    /// The conditional parts beside the whole cell, as text; part `n` of a cell is condition `n - 1`.
+    pub conditions: Vec<String>,
+    /// The measures that are summed.
+    pub measures: Vec<MeasureColumn>,
+    /// The column whose quantiles are asked.
+    pub ranked: Option<RankedColumn>,
+    /// Whether the rows name a facility.
+    pub has_facility: bool,
+    /// The aggregates, which the post-program refers to by number.
+    pub aggregates: Vec<Aggregate>,
+    /// What is computed from protected aggregates.
+    pub post: Post,
 }
 
 /// A group key.
@@ -31,38 +50,61 @@ pub struct KeyColumn {
 /// A measure that is summed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeasureColumn {
-    /// The table and column.
+    /// The table and column, or what it is made of.
     pub column: String,
+    /// The part whose rows are summed.
+    pub part: usize,
     /// Decimal places of the summed numbers: 0 or 5.
     pub scale: u32,
     /// The largest absolute value that one row can contribute, scaled.
+    pub largest: i64,
+    /// Whether squares are summed as well.
+    pub squares: bool,
+    /// The unit of the measure.
+    pub unit: Option<String>,
+}
+
+/// The column whose quantiles are asked; a query asks those of one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RankedColumn {
+    /// The part whose rows are ranked.
+    pub part: usize,
+    /// Decimal places of its values: 0 or 5.
+    pub scale: u32,
+    /// The asked ranks, in thousandths.
+    pub ranks: Vec<u32>,
+    /// The largest absolute value, scaled.
     pub largest: i64,
     /// The unit of the measure.
     pub unit: Option<String>,
 }
 
-/// One column of the result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// Its name.
-    pub name: String,
-    /// What it shows.
-    pub kind: OutputKind,
+/// One aggregate of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aggregate {
+    /// The part of the cell that it is taken of.
+    pub part: usize,
+    /// What is taken.
+    pub kind: AggregateKind,
 }
 
-/// What a column of the result shows.
+/// What an aggregate takes; a number refers to [`PlanShape::measures`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputKind {
-    /// The group key of this number.
-    Key(usize),
+pub enum AggregateKind {
     /// The number of rows.
     Rows,
     /// The number of distinct persons.
     Persons,
-    /// The sum of the measure of this number.
+    /// The sum of a measure.
     Sum(usize),
-    /// The mean of the measure of this number over rows that have it.
+    /// The mean of a measure over rows that have it.
     Average(usize),
+    /// The sample variance of a measure over rows that have it.
+    Variance(usize),
+    /// Its square root.
+    Deviation(usize),
+    /// The quantile of this number in [`RankedColumn::ranks`].
+    Quantile(usize),
 }
 
 impl VettedPlan {
@@ -71,27 +113,12 @@ impl VettedPlan {
         &self.sql
     }
 
-    /// The group keys.
-    pub fn keys(&self) -> &[KeyColumn] {
-        &self.keys
+    /// What the query gives.
+    pub const fn shape(&self) -> &PlanShape {
+        &self.shape
     }
 
-    /// The measures that are summed.
-    pub fn measures(&self) -> &[MeasureColumn] {
-        &self.measures
-    }
-
-    /// The columns of the result, in order.
-    pub fn outputs(&self) -> &[Output] {
-        &self.outputs
-    }
-
-    /// Whether totals over the last keys are asked for as well (`GROUP BY ROLLUP`).
-    pub const fn is_rollup(&self) -> bool {
-        self.is_rollup
-    }
-
-    /// The plan that gives one row for each group and person.
+    /// The plan that gives one row for each group and person (and facility, and ranked value).
     pub const fn evidence(&self) -> &LogicalPlan {
         &self.evidence
     }
@@ -101,8 +128,24 @@ impl VettedPlan {
         &self.used
     }
 
-    /// The digest of the evidence plan, the grant and the catalogue; guard and worker must agree on it.
+    /// The digest of the evidence plan, the shape, the grant and the catalogue; guard and worker must agree on it.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+}
+
+impl PlanShape {
+    /// The grouping sets whose cells the worker computes: those asked, and where there are several every margin
+    /// between them, since totals can be derived from one another.
+    pub fn evidence_sets(&self) -> Vec<u32> {
+        match self.sets.as_slice() {
+            [_] => self.sets.clone(),
+            _ => (0..1_u32 << self.keys.len().min(8)).rev().collect(),
+        }
+    }
+
+    /// The number of parts of a cell.
+    pub const fn parts(&self) -> usize {
+        self.conditions.len() + 1
     }
 }

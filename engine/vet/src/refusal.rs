@@ -29,11 +29,21 @@ pub enum Rule {
     Aggregate,
     /// Functions are ours, with the arguments that they take.
     Function,
+    /// Values are columns, literals, CASE and bounded arithmetic.
+    Value,
+    /// Inside a subquery rows are aggregated by person.
+    Inner,
+    /// Windows are over the rows of one person.
+    Window,
+    /// Every branch of a union carries the person.
+    Union,
+    /// What is computed from aggregates.
+    Post,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Size,
         Self::Syntax,
         Self::OneSelect,
@@ -46,6 +56,11 @@ impl Rule {
         Self::GroupKey,
         Self::Aggregate,
         Self::Function,
+        Self::Value,
+        Self::Inner,
+        Self::Window,
+        Self::Union,
+        Self::Post,
     ];
 
     /// The rule's name in messages, audit and documentation.
@@ -63,6 +78,59 @@ impl Rule {
             Self::GroupKey => "group-key",
             Self::Aggregate => "aggregate",
             Self::Function => "function",
+            Self::Value => "value",
+            Self::Inner => "inner",
+            Self::Window => "window",
+            Self::Union => "union",
+            Self::Post => "post",
+        }
+    }
+
+    /// The rule itself in English.
+    pub const fn en(self) -> &'static str {
+        match self {
+            Self::Size => "a query is text of a bounded size",
+            Self::Syntax => "the text is SQL that can be parsed",
+            Self::OneSelect => "a query is one SELECT statement",
+            Self::Names => "tables, columns and functions exist",
+            Self::Root => "a result is a table of groups and aggregates",
+            Self::Node => "only steps of the allow-list are taken",
+            Self::Join => "tables of persons are joined by person",
+            Self::Identity => "identities are joined and counted, never compared, shown or grouped",
+            Self::Predicate => "conditions compare values with values",
+            Self::GroupKey => "groups have a declared finite set of values",
+            Self::Aggregate => {
+                "aggregates are counts of rows and persons, sums, means, spreads and quantiles"
+            }
+            Self::Function => "functions are those of the catalogue, with the arguments that they take",
+            Self::Value => "values are columns, literals, CASE, functions and bounded arithmetic",
+            Self::Inner => "inside a subquery rows are aggregated by person",
+            Self::Window => "a window is over the rows of one person",
+            Self::Union => "every branch of a union hands on the person",
+            Self::Post => "aggregates are compared, ordered and computed with after protection",
+        }
+    }
+
+    /// The rule itself in Japanese.
+    pub const fn ja(self) -> &'static str {
+        match self {
+            Self::Size => "問合せの大きさには上限があります",
+            Self::Syntax => "SQL として読めません",
+            Self::OneSelect => "問合せは一つの SELECT 文です",
+            Self::Names => "その名前の表・列・関数はありません",
+            Self::Root => "結果は群と集計からなる表です",
+            Self::Node => "許された処理だけを行います",
+            Self::Join => "人の表どうしは person_id で結合します",
+            Self::Identity => "識別番号は結合と人数の計数だけに使えます",
+            Self::Predicate => "条件は値と値の比較です",
+            Self::GroupKey => "群は宣言された有限個の値を持つ列で作ります",
+            Self::Aggregate => "集計は行数・人数・合計・平均・ばらつき・分位点です",
+            Self::Function => "関数はカタログにあるものを、決められた引数で使います",
+            Self::Value => "値は列・定数・CASE・関数・範囲の決まった算術です",
+            Self::Inner => "副問合せの中では person_id ごとに集計します",
+            Self::Window => "ウィンドウは一人の行の中だけで使います",
+            Self::Union => "UNION の各枝は person_id を持ちます",
+            Self::Post => "集計値の比較・並べ替え・計算は保護のあとで行います",
         }
     }
 }
@@ -79,6 +147,7 @@ impl fmt::Display for Rule {
 pub struct Refusal {
     rule: Rule,
     message: String,
+    ja: Option<String>,
     span: Option<(usize, usize)>,
     suggestion: Option<String>,
 }
@@ -86,7 +155,14 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal by `rule`.
     pub(crate) fn new(rule: Rule, message: impl Into<String>) -> Self {
-        Self { rule, message: message.into(), span: None, suggestion: None }
+        Self { rule, message: message.into(), ja: None, span: None, suggestion: None }
+    }
+
+    /// Says it in Japanese as well.
+    #[must_use]
+    pub(crate) fn ja(mut self, message: impl Into<String>) -> Self {
+        self.ja = Some(message.into());
+        self
     }
 
     /// Points at the place in the text, as byte offsets.
@@ -111,6 +187,11 @@ impl Refusal {
     /// What is wrong, in plain words.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What is wrong, in plain Japanese; the rule in general where nothing more exact is said.
+    pub fn message_ja(&self) -> &str {
+        self.ja.as_deref().unwrap_or_else(|| self.rule.ja())
     }
 
     /// Where in the text, as byte offsets.

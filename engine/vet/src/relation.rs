@@ -1,4 +1,7 @@
 //! What is known of the columns of a plan node below the release point.
+//!
+//! INVARIANT: every node that is let through works person by person. What it makes of one person's rows depends on that
+//! person's rows and on public facts alone, so taking a person away takes that person's rows away and changes no other.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::datatypes::DataType;
 use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant};
 use datafusion_common::{Column, DFSchema};
-use datafusion_expr::{LogicalPlan, TableScan};
+use datafusion_expr::{Distinct, LogicalPlan, TableScan};
 
 use crate::domain::KeyDomain;
+use crate::label::Label;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
 use crate::rules;
@@ -16,14 +20,27 @@ use crate::rules;
 /// What is known of one column.
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnFact {
-    pub(crate) class: Class,
-    /// Whether the column holds the person behind every row.
-    pub(crate) is_unit: bool,
+    pub(crate) label: Label,
+    /// Whether it is the person behind the row.
+    pub(crate) person: Person,
     pub(crate) kind: DataType,
     pub(crate) domain: Option<KeyDomain>,
     pub(crate) measure: Option<MeasureFact>,
     /// The table and column that it comes from unchanged.
     pub(crate) origin: Option<(String, String)>,
+    /// Whether it is written in the query.
+    pub(crate) is_literal: bool,
+}
+
+/// Whether a column is the person behind the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Person {
+    /// It is another column.
+    Not,
+    /// It is that person or null: the far side of an outer join.
+    Perhaps,
+    /// It is that person in every row.
+    Always,
 }
 
 /// What is known of a measure.
@@ -32,6 +49,30 @@ pub(crate) struct MeasureFact {
     pub(crate) bounds: Bounds,
     pub(crate) scale: u32,
     pub(crate) unit: Option<String>,
+}
+
+impl ColumnFact {
+    /// A value that is made of others.
+    pub(crate) const fn made(label: Label, kind: DataType) -> Self {
+        Self {
+            label,
+            person: Person::Not,
+            kind,
+            domain: None,
+            measure: None,
+            origin: None,
+            is_literal: false,
+        }
+    }
+
+    /// The strictest class that it holds.
+    pub(crate) fn class(&self) -> Class {
+        self.label.held()
+    }
+
+    pub(crate) fn is_unit(&self) -> bool {
+        self.person == Person::Always
+    }
 }
 
 /// What is known of a node's columns, in the order of its schema.
@@ -43,11 +84,14 @@ pub(crate) struct Judge<'a> {
     pub(crate) grant: &'a Grant,
     pub(crate) places: Places<'a>,
     used: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    /// What a correlated condition may look at of the query around it, while one is judged.
+    outer: RefCell<Option<(DFSchema, Relation)>>,
 }
 
 impl<'a> Judge<'a> {
     pub(crate) fn new(sql: &'a str, catalogue: &'a Catalogue, grant: &'a Grant) -> Self {
-        Self { catalogue, grant, places: Places::new(sql), used: RefCell::default() }
+        let (used, outer) = (RefCell::default(), RefCell::default());
+        Self { catalogue, grant, places: Places::new(sql), used, outer }
     }
 
     /// The columns that were looked at, by table.
@@ -69,19 +113,23 @@ impl<'a> Judge<'a> {
             LogicalPlan::Projection(projection) => {
                 let relation = self.relation(&projection.input)?;
                 let schema = projection.input.schema();
-                projection
-                    .expr
-                    .iter()
-                    .map(|expr| rules::projection::fact(self, expr, schema, &relation))
-                    .collect()
+                let fact = |expr| rules::projection::fact(self, expr, schema, &relation);
+                projection.expr.iter().map(fact).collect()
             }
             LogicalPlan::Join(join) => rules::join::relation(self, join),
-            LogicalPlan::Aggregate(_)
-            | LogicalPlan::Distinct(_)
-            | LogicalPlan::Window(_)
+            LogicalPlan::Aggregate(aggregate) => rules::inner::relation(self, aggregate),
+            LogicalPlan::Window(window) => rules::window::relation(self, window),
+            LogicalPlan::Union(union) => rules::union::relation(self, union),
+            LogicalPlan::Distinct(Distinct::All(input)) => {
+                let relation = self.relation(input)?;
+                match relation.iter().any(ColumnFact::is_unit) {
+                    true => Ok(relation),
+                    false => Err(rules::node::refuse(self, plan)),
+                }
+            }
+            LogicalPlan::Distinct(Distinct::On(_))
             | LogicalPlan::Sort(_)
             | LogicalPlan::Limit(_)
-            | LogicalPlan::Union(_)
             | LogicalPlan::Subquery(_)
             | LogicalPlan::Repartition(_)
             | LogicalPlan::EmptyRelation(_)
@@ -109,6 +157,7 @@ impl<'a> Judge<'a> {
         let at = schema.maybe_index_of_column(column);
         let fact = at.and_then(|at| relation.get(at)).ok_or_else(|| {
             Refusal::new(Rule::Names, format!("there is no column {}", column.name))
+                .ja(format!("{} という列はありません", column.name))
                 .at(self.places.column(column))
         })?;
         if let Some((table, column)) = &fact.origin {
@@ -117,40 +166,69 @@ impl<'a> Judge<'a> {
         Ok(fact)
     }
 
+    /// Judges with the query around it in sight.
+    pub(crate) fn within<T>(
+        &self,
+        schema: &DFSchema,
+        relation: &Relation,
+        judge: impl FnOnce() -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let before = self.outer.replace(Some((schema.clone(), relation.clone())));
+        let judged = judge();
+        self.outer.replace(before);
+        judged
+    }
+
+    /// The facts of a column of the query around a correlated condition.
+    pub(crate) fn outer_column(&self, column: &Column) -> Result<ColumnFact, Refusal> {
+        let outer = self.outer.borrow();
+        let Some((schema, relation)) = outer.as_ref() else {
+            return Err(Refusal::new(Rule::Join, "a subquery may look outside in its own WHERE only")
+                .ja("副問合せが外側の列を見てよいのは、その WHERE 句だけです")
+                .at(self.places.column(column))
+                .suggest("EXISTS (SELECT 1 FROM t x WHERE x.person_id = p.person_id AND …)"));
+        };
+        self.column(column, schema, relation).cloned()
+    }
+
     fn scan(&self, scan: &TableScan) -> Result<Relation, Refusal> {
         let name = scan.table_name.table();
-        let refuse = |message: &str| Refusal::new(Rule::Node, message).at(self.places.word(name));
-        let table = self.catalogue.tables.get(name).ok_or_else(|| refuse("not a table of the catalogue"))?;
+        let refuse =
+            |message: &str, ja: &str| Refusal::new(Rule::Node, message).ja(ja).at(self.places.word(name));
+        let table = self
+            .catalogue
+            .tables
+            .get(name)
+            .ok_or_else(|| refuse("not a table of the catalogue", "カタログにない表です"))?;
         if !table.is_private() {
-            return Err(refuse("public tables cannot be joined yet")
-                .suggest("take the figures of a public table from its catalogue page"));
+            return Err(refuse(
+                "public tables cannot be joined yet",
+                "公開表との結合にはまだ対応していません",
+            )
+            .suggest("take the figures of a public table from its catalogue page"));
         }
         let is_whole = scan.projection.is_none() && scan.filters.is_empty() && scan.fetch.is_none();
         if !is_whole {
-            return Err(refuse("a table is read as a whole"));
+            return Err(refuse("a table is read as a whole", "表は全体として読みます"));
         }
         self.used.borrow_mut().entry(name.to_owned()).or_default();
-        scan.source
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| {
-                let column =
-                    table.column(field.name()).ok_or_else(|| refuse("not a column of the catalogue"))?;
-                let scale = if column.kind == ColumnKind::Decimal5 { 5 } else { 0 };
-                let measure = |bounds| MeasureFact { bounds, scale, unit: column.unit.clone() };
-                Ok(ColumnFact {
-                    class: column.class,
-                    is_unit: column.class == Class::Person,
-                    kind: field.data_type().clone(),
-                    domain: column
-                        .domain
-                        .as_ref()
-                        .and_then(|domain| KeyDomain::declared(domain, self.catalogue, self.grant.period)),
-                    measure: column.bounds.filter(|_| column.class == Class::Measure).map(measure),
-                    origin: Some((name.to_owned(), column.name.clone())),
-                })
+        let schema = scan.source.schema();
+        let fact = |field: &arrow::datatypes::FieldRef| {
+            let column = table
+                .column(field.name())
+                .ok_or_else(|| refuse("not a column of the catalogue", "カタログにない列です"))?;
+            let scale = if column.kind == ColumnKind::Decimal5 { 5 } else { 0 };
+            let measure = |bounds| MeasureFact { bounds, scale, unit: column.unit.clone() };
+            let domain = column.domain.as_ref();
+            Ok(ColumnFact {
+                person: if column.class == Class::Person { Person::Always } else { Person::Not },
+                domain: domain
+                    .and_then(|domain| KeyDomain::declared(domain, self.catalogue, self.grant.period)),
+                measure: column.bounds.filter(|_| column.class == Class::Measure).map(measure),
+                origin: Some((name.to_owned(), column.name.clone())),
+                ..ColumnFact::made(Label::of(column.class), field.data_type().clone())
             })
-            .collect()
+        };
+        schema.fields().iter().map(fact).collect()
     }
 }

@@ -1,68 +1,119 @@
-//! The evidence plan: one row for each group and person, so that every cell can show who stands behind it.
+//! The evidence plan: one row for each group and person (and facility, and ranked value), so that every cell can show
+//! who stands behind it.
 
 use std::sync::Arc;
 
 use catalog_model::{Catalogue, Grant};
-use datafusion_common::tree_node::{Transformed, TreeNode as _};
+use datafusion_common::tree_node::Transformed;
 use datafusion_common::{Column, DataFusionError, Result, ScalarValue};
-use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, col, lit, when};
+use datafusion_expr::expr::{Alias, Sort, WindowFunction};
+use datafusion_expr::{
+    Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window, cast, col, lit, when,
+};
 use datafusion_functions_aggregate::expr_fn::{count, sum};
 
 use crate::relation::{MeasureFact, Relation};
 
 /// The column with the person behind the row.
 pub const PERSON: &str = "person";
+/// The column with the facility behind the row.
+pub const FACILITY: &str = "facility";
+/// The column with the value that is ranked.
+pub const RANKED: &str = "ranked";
 /// The column with the number of rows of the group and person.
 pub const ROWS: &str = "rows";
 /// Group keys are `key_0`, `key_1` …
 pub const KEY_PREFIX: &str = "key_";
+/// Rows that meet a condition are `rows_0` …
+pub const ROWS_PREFIX: &str = "rows_";
 /// Sums are `sum_0` …; the number of summed values follows each as `num_0` ….
 pub const SUM_PREFIX: &str = "sum_";
 /// The number of summed values.
 pub const NUM_PREFIX: &str = "num_";
+/// The sum of their squares.
+pub const SQUARE_PREFIX: &str = "square_";
 const MEASURE_PREFIX: &str = "measure_";
+const PART_PREFIX: &str = "part_";
+
+/// What evidence is asked of a relation.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) keys: Vec<Expr>,
+    pub(crate) conditions: Vec<Expr>,
+    /// Measure, bounds, part, and whether squares are summed.
+    pub(crate) measures: Vec<(Expr, MeasureFact, usize, bool)>,
+    pub(crate) ranked: Option<(Expr, MeasureFact, usize)>,
+    pub(crate) facility: Option<Expr>,
+}
 
 /// Builds the evidence plan over the relation below the release point.
 pub(crate) fn evidence(
     input: &LogicalPlan,
     relation: &Relation,
-    keys: &[Expr],
-    measures: &[(Expr, MeasureFact)],
+    wanted: &Wanted,
     catalogue: &Catalogue,
     grant: &Grant,
 ) -> Result<LogicalPlan> {
     let person = relation
         .iter()
-        .position(|fact| fact.is_unit)
+        .position(|fact| fact.is_unit())
         .map(|at| Expr::Column(Column::from(input.schema().qualified_field(at))))
         .ok_or_else(|| DataFusionError::Plan("no person stands behind the rows".to_owned()))?;
-    let input = within_period(input.clone(), catalogue, grant)?;
-    let mut columns: Vec<Expr> = keys
-        .iter()
-        .enumerate()
-        .map(|(at, key)| key.clone().unalias().alias(format!("{KEY_PREFIX}{at}")))
-        .collect();
+    let input = settled(within_period(input.clone(), catalogue, grant)?)?;
+    let mut columns: Vec<Expr> = numbered(&wanted.keys, KEY_PREFIX).collect();
+    let mut groups: Vec<Expr> = (0..wanted.keys.len()).map(|at| col(format!("{KEY_PREFIX}{at}"))).collect();
     columns.push(person.alias(PERSON));
-    for (at, (measure, fact)) in measures.iter().enumerate() {
-        columns.push(clamped(measure, fact)?.alias(format!("{MEASURE_PREFIX}{at}")));
+    groups.push(col(PERSON));
+    if let Some(facility) = &wanted.facility {
+        columns.push(facility.clone().alias(FACILITY));
+        groups.push(col(FACILITY));
     }
-    let groups = (0..keys.len()).map(|at| col(format!("{KEY_PREFIX}{at}"))).chain([col(PERSON)]);
+    if let Some((ranked, fact, part)) = &wanted.ranked {
+        columns.push(of_part(clamped(ranked, fact)?, *part, wanted)?.alias(RANKED));
+        groups.push(col(RANKED));
+    }
     let mut aggregates = vec![count(lit(1_i64)).alias(ROWS)];
-    for at in 0..measures.len() {
-        aggregates.push(sum(col(format!("{MEASURE_PREFIX}{at}"))).alias(format!("{SUM_PREFIX}{at}")));
-        aggregates.push(count(col(format!("{MEASURE_PREFIX}{at}"))).alias(format!("{NUM_PREFIX}{at}")));
+    for (at, condition) in wanted.conditions.iter().enumerate() {
+        columns.push(when(condition.clone(), lit(1_i64)).end()?.alias(format!("{PART_PREFIX}{at}")));
+        aggregates.push(count(col(format!("{PART_PREFIX}{at}"))).alias(format!("{ROWS_PREFIX}{at}")));
     }
-    LogicalPlanBuilder::from(input)
-        .project(columns)?
-        .aggregate(groups.collect::<Vec<_>>(), aggregates)?
-        .build()
+    for (at, (measure, fact, part, squares)) in wanted.measures.iter().enumerate() {
+        let measure = of_part(clamped(measure, fact)?, *part, wanted)?;
+        columns.push(measure.alias(format!("{MEASURE_PREFIX}{at}")));
+        let measure = || col(format!("{MEASURE_PREFIX}{at}"));
+        aggregates.push(sum(measure()).alias(format!("{SUM_PREFIX}{at}")));
+        aggregates.push(count(measure()).alias(format!("{NUM_PREFIX}{at}")));
+        if *squares {
+            aggregates.push(sum(square(measure(), fact.scale)).alias(format!("{SQUARE_PREFIX}{at}")));
+        }
+    }
+    LogicalPlanBuilder::from(input).project(columns)?.aggregate(groups, aggregates)?.build()
 }
 
-/// Keeps rows of the permit's period only, at every scan of a table that has one.
+fn numbered<'e>(exprs: &'e [Expr], prefix: &'e str) -> impl Iterator<Item = Expr> + 'e {
+    exprs.iter().enumerate().map(move |(at, expr)| expr.clone().unalias().alias(format!("{prefix}{at}")))
+}
+
+/// The value in rows of its part, and nothing in others.
+fn of_part(value: Expr, part: usize, wanted: &Wanted) -> Result<Expr> {
+    match part.checked_sub(1).and_then(|at| wanted.conditions.get(at)) {
+        Some(condition) => when(condition.clone(), value).end(),
+        None => Ok(value),
+    }
+}
+
+/// The square, in a type that holds it.
+fn square(measure: Expr, scale: u32) -> Expr {
+    let scale = i8::try_from(scale).unwrap_or_default();
+    let wide = cast(measure, arrow::datatypes::DataType::Decimal128(18 + scale.unsigned_abs() / 5, scale));
+    wide.clone() * wide
+}
+
+/// Keeps rows of the permit's period only, at every scan of a table that has one, in subqueries as well.
 fn within_period(plan: LogicalPlan, catalogue: &Catalogue, grant: &Grant) -> Result<LogicalPlan> {
     let day = |days: i32| lit(ScalarValue::Date32(Some(days)));
     let (from, to) = (grant.period.from.first_day().days(), grant.period.to.last_day().days());
-    let limited = plan.transform_up(|node| {
+    let limited = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
         let period = catalogue.tables.get(scan.table_name.table()).and_then(|table| table.period.as_ref());
         let Some(period) = period else { return Ok(Transformed::no(node)) };
@@ -71,6 +122,53 @@ fn within_period(plan: LogicalPlan, catalogue: &Catalogue, grant: &Grant) -> Res
         Ok(Transformed::yes(limited))
     })?;
     Ok(limited.data)
+}
+
+/// Orders the rows of every window fully, so that no tie is broken by where other persons' rows happen to lie.
+fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let settled = plan.transform_up_with_subqueries(|node| {
+        let LogicalPlan::Window(window) = node else { return Ok(Transformed::no(node)) };
+        let schema = Arc::clone(window.input.schema());
+        let columns: Vec<Expr> = (0..schema.fields().len())
+            .map(|at| Expr::Column(Column::from(schema.qualified_field(at))))
+            .collect();
+        let exprs = window.window_expr.into_iter().map(|expr| with_ties(expr, &columns, &schema));
+        let exprs = exprs.collect::<Result<Vec<_>>>()?;
+        Ok(Transformed::yes(LogicalPlan::Window(Window::try_new(exprs, window.input)?)))
+    })?;
+    Ok(settled.data)
+}
+
+/// Adds every column to the order of a window whose outcome depends on how ties are broken.
+fn with_ties(expr: Expr, columns: &[Expr], schema: &datafusion_common::DFSchema) -> Result<Expr> {
+    let name = expr.schema_name().to_string();
+    let Expr::WindowFunction(call) = expr else { return Ok(expr) };
+    let mut call: Box<WindowFunction> = call;
+    let breaks_ties =
+        ["row_number", "lag", "lead", "first_value", "last_value", "nth_value"].contains(&call.fun.name());
+    let is_ranged = !call.params.order_by.is_empty()
+        && call.params.window_frame.units != datafusion_expr::WindowFrameUnits::Rows
+        && !["row_number", "lag", "lead"].contains(&call.fun.name());
+    if !breaks_ties && call.params.window_frame.units != datafusion_expr::WindowFrameUnits::Rows {
+        return Ok(Expr::WindowFunction(call));
+    }
+    if is_ranged {
+        // Over a range the peers of a row are in its frame together: over rows, fully ordered, the first and last of
+        // them are the same ones in every run.
+        call.params.window_frame = rows_frame(&call.params.window_frame);
+    }
+    for column in columns {
+        if call.params.order_by.iter().all(|sort| sort.expr != *column) && column.get_type(schema).is_ok() {
+            call.params.order_by.push(Sort::new(column.clone(), true, false));
+        }
+    }
+    let aliased = Alias::new(Expr::WindowFunction(call), None::<&str>, name);
+    Ok(Expr::Alias(aliased))
+}
+
+fn rows_frame(frame: &datafusion_expr::WindowFrame) -> datafusion_expr::WindowFrame {
+    let (start, end) = (frame.start_bound.clone(), frame.end_bound.clone());
+    datafusion_expr::WindowFrame::new_bounds(datafusion_expr::WindowFrameUnits::Rows, start, end)
 }
 
 /// The measure, held within its declared bounds, so that one wrong value cannot stand for a whole sum.
@@ -93,7 +191,7 @@ pub(crate) fn with_sources(
     plan: &LogicalPlan,
     source: &dyn Fn(&str) -> Option<Arc<dyn datafusion_expr::TableSource>>,
 ) -> Result<LogicalPlan> {
-    let replaced = plan.clone().transform_up(|node| {
+    let replaced = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
         let name = scan.table_name.table().to_owned();
         scan.source = source(&name).ok_or_else(|| DataFusionError::Plan(format!("no data for {name}")))?;

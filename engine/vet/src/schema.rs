@@ -1,4 +1,4 @@
-//! What the planner sees: the granted tables with their granted columns, our functions, four aggregates.
+//! What the planner sees: the granted tables with their granted columns, our functions, the aggregates and windows of the rules.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use datafusion_common::{DataFusionError, Result, TableReference, plan_err};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
-use datafusion_functions_aggregate::{average, count, sum};
+use datafusion_functions_aggregate::{average, count, min_max, sum};
+use datafusion_functions_window::{lead_lag, nth_value, rank, row_number};
 
-use crate::functions;
+use crate::{functions, planned};
 
 /// A granted table, seen by the planner: a schema and nothing else. No constraint is declared, since the planner
 /// would let columns through that a key determines.
@@ -38,7 +39,8 @@ pub fn granted_schema(table: &Table, grant: &Grant) -> SchemaRef {
 pub(crate) struct GrantedSchema {
     tables: HashMap<String, Arc<dyn TableSource>>,
     scalars: HashMap<String, Arc<ScalarUDF>>,
-    aggregates: HashMap<&'static str, Arc<AggregateUDF>>,
+    aggregates: HashMap<String, Arc<AggregateUDF>>,
+    windows: HashMap<String, Arc<WindowUDF>>,
     planners: Vec<Arc<dyn ExprPlanner>>,
     options: ConfigOptions,
 }
@@ -51,16 +53,40 @@ impl GrantedSchema {
         };
         Self {
             tables: granted.map(source).collect(),
-            scalars: functions::registered().into_iter().map(|f| (f.name().to_owned(), f)).collect(),
-            aggregates: HashMap::from([
-                ("count", count::count_udaf()),
-                ("sum", sum::sum_udaf()),
-                ("avg", average::avg_udaf()),
-            ]),
+            scalars: functions::registered()
+                .into_iter()
+                .chain(planned::scalars())
+                .map(|function| (function.name().to_owned(), function))
+                .collect(),
+            aggregates: aggregates()
+                .into_iter()
+                .chain(planned::aggregates().into_iter().map(Arc::new))
+                .map(|function| (function.name().to_owned(), function))
+                .collect(),
+            windows: windows().into_iter().map(|function| (function.name().to_owned(), function)).collect(),
             planners: vec![Arc::new(AggregateFunctionPlanner)],
             options: ConfigOptions::default(),
         }
     }
+}
+
+/// The aggregates that are executed: over one person's rows, and for the evidence itself.
+pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
+    vec![count::count_udaf(), sum::sum_udaf(), average::avg_udaf(), min_max::min_udaf(), min_max::max_udaf()]
+}
+
+/// The windows that are executed, over one person's rows.
+pub fn windows() -> Vec<Arc<WindowUDF>> {
+    vec![
+        row_number::row_number_udwf(),
+        rank::rank_udwf(),
+        rank::dense_rank_udwf(),
+        lead_lag::lag_udwf(),
+        lead_lag::lead_udwf(),
+        nth_value::first_value_udwf(),
+        nth_value::last_value_udwf(),
+        nth_value::nth_value_udwf(),
+    ]
 }
 
 impl ContextProvider for GrantedSchema {
@@ -96,8 +122,8 @@ impl ContextProvider for GrantedSchema {
         self.aggregates.get(name).cloned()
     }
 
-    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.windows.get(name).cloned()
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
@@ -117,10 +143,10 @@ impl ContextProvider for GrantedSchema {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        self.aggregates.keys().map(|name| (*name).to_owned()).collect()
+        self.aggregates.keys().cloned().collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.windows.keys().cloned().collect()
     }
 }

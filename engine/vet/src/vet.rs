@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use catalog_model::{Catalogue, Grant};
-use datafusion_common::DataFusionError;
-use datafusion_expr::{LogicalPlan, TableSource};
+use arrow::datatypes::DataType;
+use catalog_model::{Catalogue, Class, Grant};
+use datafusion_common::{Column, DataFusionError};
+use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
+use engine_protocol::PostExpr;
 
-use crate::plan::{KeyColumn, MeasureColumn, Output, OutputKind, VettedPlan};
+use crate::plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
 use crate::refusal::{Denial, NotVetted, Refusal, Rule};
-use crate::relation::{Judge, MeasureFact};
-use crate::rewrite;
-use crate::rules::aggregate::Asked;
+use crate::relation::{ColumnFact, Judge, MeasureFact};
+use crate::rewrite::{self, Wanted};
+use crate::rules::aggregate::{Asked, AskedKind, Measured};
 use crate::rules::{aggregate, function, group_key, root, statement};
 use crate::schema::GrantedSchema;
 
@@ -50,102 +52,190 @@ fn release(
     let point = root::release_point(&judge, plan)?;
     let input = point.aggregate.input.as_ref();
     let relation = judge.relation(input)?;
-    let domains = point
-        .keys
-        .iter()
-        .map(|key| group_key::domain(&judge, key, input.schema(), &relation))
-        .collect::<Result<Vec<_>, _>>()?;
-    let asked = point
-        .aggregate
-        .aggr_expr
-        .iter()
-        .map(|expr| aggregate::asked(&judge, expr, input.schema(), &relation))
-        .collect::<Result<Vec<_>, _>>()?;
+    let domains = point.keys.iter().map(|key| group_key::domain(&judge, key, input.schema(), &relation));
+    let domains = domains.collect::<Result<Vec<_>, _>>()?;
+    let asked = point.aggregate.aggr_expr.iter();
+    let asked = asked.map(|expr| aggregate::asked(&judge, expr, input.schema(), &relation));
+    let asked = asked.collect::<Result<Vec<_>, _>>()?;
     if asked.is_empty() {
         return Err(Refusal::new(Rule::Root, "a result counts or sums something")
+            .ja("結果には人数・件数・合計などの集計が要ります")
             .at(judge.places.word("SELECT"))
             .suggest("add count(DISTINCT person_id)")
             .into());
     }
-    if !relation.iter().any(|fact| fact.is_unit) {
+    if !relation.iter().any(ColumnFact::is_unit) {
         return Err(Refusal::new(Rule::Join, "the subquery does not hand on the person behind its rows")
+            .ja("副問合せが行の人（person_id）を渡していません")
             .at(judge.places.word("SELECT"))
             .suggest("add person_id to the subquery's columns")
             .into());
     }
-    let mut measures = Vec::new();
-    let kinds: Vec<OutputKind> = asked.into_iter().map(|asked| kind(asked, &mut measures)).collect();
-    // With grouping sets the planner puts its own id column between keys and aggregates.
-    let first = point.aggregate.schema.fields().len() - kinds.len();
-    let shown = point.shown.iter().map(|(at, name)| {
-        let kind = match at.checked_sub(first) {
-            Some(aggregate) => kinds.get(aggregate).copied(),
-            None => (*at < point.keys.len()).then_some(OutputKind::Key(*at)),
-        };
-        let kind = kind.ok_or_else(|| Refusal::new(Rule::Root, format!("{name} cannot be shown")))?;
-        Ok(Output { name: name.clone(), kind })
+    let facility = relation
+        .iter()
+        .position(|fact| fact.class() == Class::Facility && fact.kind == DataType::UInt32)
+        .map(|at| Expr::Column(Column::from(input.schema().qualified_field(at))));
+    let mut draft =
+        Draft { wanted: Wanted { keys: point.keys, facility, ..Wanted::default() }, ..Draft::default() };
+    for asked in asked {
+        draft.add(&judge, asked)?;
+    }
+    let named = |at: usize| point.post.columns.iter().find(|column| column.value == PostExpr::Key(at));
+    let keys = draft.wanted.keys.iter().zip(domains).enumerate().map(|(at, (key, domain))| KeyColumn {
+        name: named(at).map_or_else(|| key.schema_name().to_string(), |column| column.name.clone()),
+        domain,
     });
-    let outputs = shown.collect::<Result<Vec<_>, Refusal>>()?;
-    let name = |at: usize| {
-        let shown = outputs
-            .iter()
-            .find(|output| output.kind == OutputKind::Key(at))
-            .map(|output| output.name.clone());
-        shown.unwrap_or_else(|| {
-            point.keys.get(at).map(|key| key.schema_name().to_string()).unwrap_or_default()
-        })
+    let shape = PlanShape {
+        keys: keys.collect(),
+        sets: point.sets,
+        conditions: draft.wanted.conditions.iter().map(ToString::to_string).collect(),
+        has_facility: draft.wanted.facility.is_some(),
+        measures: draft.measures,
+        ranked: draft.ranked,
+        aggregates: draft.aggregates,
+        post: point.post,
     };
-    let keys: Vec<KeyColumn> =
-        domains.into_iter().enumerate().map(|(at, domain)| KeyColumn { name: name(at), domain }).collect();
-    let arguments: Vec<_> =
-        measures.iter().map(|(expr, _, fact)| (Clone::clone(expr), Clone::clone(fact))).collect();
-    let evidence = rewrite::evidence(input, &relation, &point.keys, &arguments, scope.catalogue, scope.grant)
+    let evidence = rewrite::evidence(input, &relation, &draft.wanted, scope.catalogue, scope.grant)
         .map_err(|error| explain(&judge, &error))?;
-    let measures = measures.into_iter().map(|(_, column, fact)| measure_column(column, fact)).collect();
-    let hash = hash(&evidence, scope.grant, &outputs);
-    let is_rollup = point.is_rollup;
-    Ok(VettedPlan {
-        sql: sql.to_owned(),
-        keys,
-        measures,
-        outputs,
-        is_rollup,
-        evidence,
-        used: judge.into_used(),
-        hash,
-    })
+    let hash = hash(&evidence, scope.grant, &shape);
+    Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used: judge.into_used(), hash })
 }
 
-type Measures = Vec<(datafusion_expr::Expr, String, MeasureFact)>;
+/// What is wanted of the relation, and what the result makes of it, while the aggregates are gone through.
+#[derive(Default)]
+struct Draft {
+    wanted: Wanted,
+    measures: Vec<MeasureColumn>,
+    ranked: Option<RankedColumn>,
+    aggregates: Vec<Aggregate>,
+}
 
-fn kind(asked: Asked, measures: &mut Measures) -> OutputKind {
-    let mut number = |expr, column: String, fact| {
-        let known = measures.iter().position(|(known, _, _)| *known == expr);
-        known.unwrap_or_else(|| {
-            measures.push((expr, column, fact));
-            measures.len() - 1
-        })
-    };
-    match asked {
-        Asked::Rows => OutputKind::Rows,
-        Asked::Persons => OutputKind::Persons,
-        Asked::Sum(expr, column, fact) => OutputKind::Sum(number(expr, column, fact)),
-        Asked::Average(expr, column, fact) => OutputKind::Average(number(expr, column, fact)),
+const MOST_PARTS: usize = 16;
+const MOST_MEASURES: usize = 16;
+
+impl Draft {
+    fn add(&mut self, judge: &Judge<'_>, asked: Asked) -> Result<(), Refusal> {
+        let part = self.part(judge, asked.condition)?;
+        let kind = match asked.kind {
+            AskedKind::Rows => AggregateKind::Rows,
+            AskedKind::Persons => AggregateKind::Persons,
+            AskedKind::Sum(measured) => AggregateKind::Sum(self.measure(judge, measured, part, false)?),
+            AskedKind::Average(measured) => {
+                AggregateKind::Average(self.measure(judge, measured, part, false)?)
+            }
+            AskedKind::Variance(measured) => {
+                AggregateKind::Variance(self.measure(judge, measured, part, true)?)
+            }
+            AskedKind::Deviation(measured) => {
+                AggregateKind::Deviation(self.measure(judge, measured, part, true)?)
+            }
+            AskedKind::Quantile(measured, rank) => {
+                AggregateKind::Quantile(self.quantile(judge, measured, part, rank)?)
+            }
+        };
+        self.aggregates.push(Aggregate { part, kind });
+        Ok(())
+    }
+
+    fn part(&mut self, judge: &Judge<'_>, condition: Option<Expr>) -> Result<usize, Refusal> {
+        let Some(condition) = condition else { return Ok(0) };
+        let conditions = &mut self.wanted.conditions;
+        if let Some(at) = conditions.iter().position(|known| *known == condition) {
+            return Ok(at + 1);
+        }
+        if conditions.len() >= MOST_PARTS {
+            return Err(too_many(judge, "conditions in its aggregates", "集計の中の条件", MOST_PARTS));
+        }
+        conditions.push(condition);
+        Ok(conditions.len())
+    }
+
+    fn measure(
+        &mut self,
+        judge: &Judge<'_>,
+        measured: Measured,
+        part: usize,
+        squares: bool,
+    ) -> Result<usize, Refusal> {
+        let known = self.wanted.measures.iter_mut().zip(&mut self.measures).position(
+            |((expr, _, known, has), column)| {
+                let is_same = *expr == measured.expr && *known == part;
+                *has |= is_same && squares;
+                column.squares |= is_same && squares;
+                is_same
+            },
+        );
+        if let Some(at) = known {
+            return Ok(at);
+        }
+        if self.measures.len() >= MOST_MEASURES {
+            return Err(too_many(judge, "measures", "数量", MOST_MEASURES));
+        }
+        let Measured { expr, name, fact } = measured;
+        let (scale, unit) = (fact.scale, fact.unit.clone());
+        self.measures.push(MeasureColumn {
+            column: name,
+            part,
+            scale,
+            largest: largest(&fact),
+            squares,
+            unit,
+        });
+        self.wanted.measures.push((expr, fact, part, squares));
+        Ok(self.measures.len() - 1)
+    }
+
+    fn quantile(
+        &mut self,
+        judge: &Judge<'_>,
+        measured: Measured,
+        part: usize,
+        rank: u32,
+    ) -> Result<usize, Refusal> {
+        let is_other =
+            |(expr, _, known): &(Expr, MeasureFact, usize)| *expr != measured.expr || *known != part;
+        if self.wanted.ranked.as_ref().is_some_and(is_other) {
+            return Err(Refusal::new(Rule::Aggregate, "a query asks the quantiles of one column")
+                .ja("一つの問合せで分位点を求められる列は一つです")
+                .at(judge.places.word("median").or_else(|| judge.places.word("quantile")))
+                .suggest("ask the other column's quantiles in a query of its own"));
+        }
+        let Measured { expr, fact, .. } = measured;
+        let ranked = self.ranked.get_or_insert_with(|| RankedColumn {
+            part,
+            scale: fact.scale,
+            ranks: Vec::new(),
+            largest: largest(&fact),
+            unit: fact.unit.clone(),
+        });
+        self.wanted.ranked = Some((expr, fact, part));
+        if let Some(at) = ranked.ranks.iter().position(|known| *known == rank) {
+            return Ok(at);
+        }
+        ranked.ranks.push(rank);
+        Ok(ranked.ranks.len() - 1)
     }
 }
 
-fn measure_column(column: String, fact: MeasureFact) -> MeasureColumn {
-    let largest = fact.bounds.low.saturating_abs().max(fact.bounds.high.saturating_abs());
-    let scaled = largest.saturating_mul(10_i64.saturating_pow(fact.scale));
-    MeasureColumn { column, scale: fact.scale, largest: scaled, unit: fact.unit }
+fn too_many(judge: &Judge<'_>, what: &str, ja: &str, most: usize) -> Refusal {
+    Refusal::new(Rule::Size, format!("a query has at most {most} {what}"))
+        .ja(format!("{ja}は一つの問合せに {most} 個までです"))
+        .at(judge.places.word("SELECT"))
+        .suggest("ask two queries")
 }
 
-fn hash(evidence: &LogicalPlan, grant: &Grant, outputs: &[Output]) -> String {
+/// The largest absolute value, scaled.
+fn largest(fact: &MeasureFact) -> i64 {
+    let largest = fact.bounds.low.saturating_abs().max(fact.bounds.high.saturating_abs());
+    largest.saturating_mul(10_i64.saturating_pow(fact.scale))
+}
+
+fn hash(evidence: &LogicalPlan, grant: &Grant, shape: &PlanShape) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 vetted plan");
     let parts = [
         evidence.display_indent_schema().to_string(),
         format!("{grant:?}"),
-        format!("{outputs:?}"),
+        format!("{shape:?}"),
         env!("CARGO_PKG_VERSION").to_owned(),
     ];
     for part in parts {

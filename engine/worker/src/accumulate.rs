@@ -1,16 +1,17 @@
-//! Rows of the evidence plan → cells with what stands behind them.
+//! Persons' contributions → cells and margins with what stands behind them.
 //!
-//! The evidence plan gives one row for each group and person. Here the persons of a group become a bitmap and their
-//! sums a total with the two largest contributions, in checked 128-bit arithmetic.
+//! One person after the other: what a person adds to a cell is first summed over all their rows in it, for every
+//! grouping set by itself, and only then added. So a cell's persons are distinct, and its largest contributors are
+//! persons, in margins as in cells. Arithmetic is checked, in 128 bits.
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray as _};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, UInt32Type};
-use arrow::record_batch::RecordBatch;
-use engine_protocol::{Evidence, EvidenceCell, SumEvidence, WorkerFault};
-use engine_vet::{KEY_PREFIX, KeyDomain, KeyKind, NUM_PREFIX, PERSON, ROWS, SUM_PREFIX, VettedPlan};
+use engine_protocol::{Evidence, EvidenceCell, EvidencePart, SumEvidence, TOTAL, WorkerFault};
+use engine_vet::PlanShape;
 use roaring::RoaringBitmap;
+
+use crate::quantile;
+use crate::rows::Rows;
 
 /// The cells of a query so far.
 #[derive(Debug, Default)]
@@ -20,115 +21,101 @@ pub(crate) struct Cells {
 
 #[derive(Debug, Default)]
 struct Cell {
+    parts: Vec<Part>,
+    /// By facility, the total of each measure.
+    facilities: HashMap<u32, Facility>,
+    /// Values whose quantiles are asked: value, person, rows.
+    ranked: Vec<(i128, u32, u64)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Part {
     rows: u64,
     // Collected first, made a bitmap at the end: rows of a bucket do not come in order of persons.
     persons: Vec<u32>,
+    /// One for each measure of the query; only those of the part are used.
     sums: Vec<SumEvidence>,
 }
 
-/// How values of a key become the numbers of its domain.
-#[derive(Debug)]
-pub(crate) struct KeyNumbers {
-    texts: HashMap<String, u32>,
-    days: HashMap<i32, u32>,
-    kind: KeyKind,
-    other: u32,
+#[derive(Clone, Debug, Default)]
+struct Facility {
+    /// Rows of each part.
+    rows: Vec<u64>,
+    totals: Vec<i128>,
 }
 
-impl KeyNumbers {
-    pub(crate) fn new(domain: &KeyDomain) -> Self {
-        let numbered = || domain.values.iter().zip(0_u32..);
-        Self {
-            texts: numbered().map(|(value, number)| (value.code.clone(), number)).collect(),
-            days: numbered().filter_map(|(value, number)| Some((value.days?, number))).collect(),
-            kind: domain.kind,
-            other: u32::try_from(domain.values.len()).unwrap_or(u32::MAX - 1),
-        }
-    }
-
-    /// The numbers of a column's values; a value outside the domain, and a missing one, is "other".
-    fn of(&self, column: &ArrayRef) -> Result<Vec<u32>, WorkerFault> {
-        let text = |value: Option<&str>| {
-            value.and_then(|value| self.texts.get(value)).copied().unwrap_or(self.other)
-        };
-        match (self.kind, column.data_type()) {
-            (KeyKind::Text, DataType::Utf8) => Ok(column.as_string::<i32>().iter().map(text).collect()),
-            (KeyKind::Text, DataType::Utf8View) => Ok(column.as_string_view().iter().map(text).collect()),
-            (KeyKind::Flag, DataType::Boolean) => {
-                let flag =
-                    |value: Option<bool>| text(value.map(|value| if value { "true" } else { "false" }));
-                Ok(column.as_boolean().iter().map(flag).collect())
-            }
-            (KeyKind::Date, DataType::Date32) => {
-                let day = |value: Option<i32>| value.and_then(|day| self.days.get(&day)).copied();
-                Ok(column
-                    .as_primitive::<Date32Type>()
-                    .iter()
-                    .map(|value| day(value).unwrap_or(self.other))
-                    .collect())
-            }
-            _ => Err(WorkerFault::Execution),
-        }
-    }
+/// What one person adds to one cell.
+#[derive(Clone, Debug)]
+struct Contribution {
+    key: Vec<u32>,
+    rows: Vec<u64>,
+    totals: Vec<i128>,
+    values: Vec<u64>,
+    squares: Vec<i128>,
 }
 
 impl Cells {
-    /// Adds rows of one bucket.
-    pub(crate) fn add(
-        &mut self,
-        batch: &RecordBatch,
-        plan: &VettedPlan,
-        numbers: &[KeyNumbers],
-        most: u32,
-    ) -> Result<(), WorkerFault> {
-        let column = |name: &str| batch.column_by_name(name).ok_or(WorkerFault::Execution);
-        let persons = column(PERSON)?.as_primitive_opt::<UInt32Type>().ok_or(WorkerFault::Execution)?;
-        let rows = column(ROWS)?.as_primitive_opt::<Int64Type>().ok_or(WorkerFault::Execution)?;
-        let mut keys = Vec::with_capacity(numbers.len());
-        for (at, numbers) in numbers.iter().enumerate() {
-            keys.push(numbers.of(column(&format!("{KEY_PREFIX}{at}"))?)?);
-        }
-        let mut measures = Vec::with_capacity(plan.measures().len());
-        for (at, measure) in plan.measures().iter().enumerate() {
-            let sums = scaled(column(&format!("{SUM_PREFIX}{at}"))?, measure.scale)?;
-            let values = column(&format!("{NUM_PREFIX}{at}"))?;
-            let values = values.as_primitive_opt::<Int64Type>().ok_or(WorkerFault::Execution)?;
-            measures.push((sums, values, measure.largest));
-        }
-        let mut key = vec![0; keys.len()];
-        for row in 0..batch.num_rows() {
-            for (part, column) in key.iter_mut().zip(&keys) {
-                *part = column.get(row).copied().unwrap_or(u32::MAX);
+    /// Adds rows of one bucket; a person's rows are all there.
+    pub(crate) fn add(&mut self, rows: &Rows, shape: &PlanShape, most: u32) -> Result<(), WorkerFault> {
+        let order = rows.by_person();
+        let mut from = 0;
+        while let Some(first) = order.get(from).copied() {
+            let person = rows.person(first);
+            let same = order.iter().skip(from).take_while(|row| rows.person(**row) == person).count();
+            let block = order.get(from..from + same).unwrap_or_default();
+            for set in shape.evidence_sets() {
+                self.person(person, block, rows, shape, set, most)?;
             }
-            if !self.cells.contains_key(&key) {
-                if self.cells.len() >= most as usize {
-                    return Err(WorkerFault::TooLarge);
-                }
-                let sums = vec![SumEvidence::default(); measures.len()];
-                self.cells.insert(key.clone(), Cell { sums, ..Cell::default() });
-            }
-            let Some(cell) = self.cells.get_mut(&key) else { continue };
-            let count = u64::try_from(rows.value(row)).map_err(|_| WorkerFault::Execution)?;
-            cell.rows = cell.rows.checked_add(count).ok_or(WorkerFault::Execution)?;
-            // A row without a person cannot be protected; vetting rules it out, and nothing is guessed here.
-            if persons.is_null(row) {
-                return Err(WorkerFault::Execution);
-            }
-            cell.persons.push(persons.value(row));
-            for (sum, (totals, values, largest)) in cell.sums.iter_mut().zip(&measures) {
-                let total = totals.get(row).copied().unwrap_or_default();
-                let number = u64::try_from(values.value(row)).map_err(|_| WorkerFault::Execution)?;
-                // The engine sums in 64 bits and wraps; within these bounds it cannot have.
-                if i128::from(number) * i128::from(*largest) > i128::from(i64::MAX) {
-                    return Err(WorkerFault::Execution);
-                }
-                add(sum, total, number)?;
-            }
+            from += same;
         }
         Ok(())
     }
 
-    /// Adds the cells of other buckets.
+    /// Adds one person's rows to the cells of one grouping set.
+    fn person(
+        &mut self,
+        person: u32,
+        block: &[usize],
+        rows: &Rows,
+        shape: &PlanShape,
+        set: u32,
+        most: u32,
+    ) -> Result<(), WorkerFault> {
+        let mut own: Vec<Contribution> = Vec::new();
+        for row in block.iter().copied() {
+            let key = rows.key(row, set);
+            let at = own.iter().position(|known| known.key == key);
+            let at = at.unwrap_or_else(|| {
+                own.push(Contribution::new(key.clone(), shape));
+                own.len() - 1
+            });
+            if let Some(contribution) = own.get_mut(at) {
+                contribution.add(rows, row)?;
+            }
+            let cell = self.cell(key, shape, most)?;
+            cell.facility(rows, row, shape)?;
+            if let (Some(ranked), Some(value)) = (&shape.ranked, rows.ranked(row)) {
+                let number = rows.part_rows(row).get(ranked.part).copied().unwrap_or_default();
+                if number > 0 {
+                    cell.ranked.push((value, person, number));
+                }
+            }
+        }
+        for contribution in own {
+            let cell = self.cell(contribution.key.clone(), shape, most)?;
+            cell.contribute(person, &contribution)?;
+        }
+        Ok(())
+    }
+
+    fn cell(&mut self, key: Vec<u32>, shape: &PlanShape, most: u32) -> Result<&mut Cell, WorkerFault> {
+        if self.cells.len() >= most as usize && !self.cells.contains_key(&key) {
+            return Err(WorkerFault::TooLarge);
+        }
+        Ok(self.cells.entry(key).or_insert_with(|| Cell::new(shape)))
+    }
+
+    /// Adds the cells of other buckets, in which other persons are.
     pub(crate) fn merge(&mut self, other: Self, most: u32) -> Result<(), WorkerFault> {
         for (key, cell) in other.cells {
             let Some(known) = self.cells.get_mut(&key) else {
@@ -138,42 +125,172 @@ impl Cells {
                 self.cells.insert(key, cell);
                 continue;
             };
-            known.rows = known.rows.checked_add(cell.rows).ok_or(WorkerFault::Execution)?;
-            known.persons.extend(cell.persons);
-            for (sum, more) in known.sums.iter_mut().zip(&cell.sums) {
-                sum.sum = sum.sum.checked_add(more.sum).ok_or(WorkerFault::Execution)?;
-                sum.values = sum.values.checked_add(more.values).ok_or(WorkerFault::Execution)?;
-                contribute(sum, more.top1);
-                contribute(sum, more.top2);
-            }
+            known.merge(cell)?;
         }
         Ok(())
     }
 
     /// The cells as evidence, in order of their keys.
-    pub(crate) fn evidence(self) -> Result<Evidence, WorkerFault> {
+    pub(crate) fn evidence(self, shape: &PlanShape) -> Result<Evidence, WorkerFault> {
         let mut cells = Vec::with_capacity(self.cells.len());
-        for (key, mut cell) in self.cells {
-            cell.persons.sort_unstable();
-            let rows = cell.persons.len();
-            let bitmap = RoaringBitmap::from_sorted_iter(cell.persons.iter().copied());
-            // Each person has one row for each group, so none may come twice.
-            let bitmap = bitmap.map_err(|_| WorkerFault::Execution)?;
-            if bitmap.len() != rows as u64 {
-                return Err(WorkerFault::Execution);
-            }
-            let mut persons = Vec::with_capacity(bitmap.serialized_size());
-            bitmap.serialize_into(&mut persons).map_err(|_| WorkerFault::Execution)?;
-            cells.push(EvidenceCell { key, rows: cell.rows, persons, sums: cell.sums });
+        for (key, cell) in self.cells {
+            cells.push(EvidenceCell { key, parts: cell.evidence(shape)? });
         }
         cells.sort_unstable_by(|one, two| one.key.cmp(&two.key));
         Ok(Evidence { cells })
     }
 }
 
-fn add(sum: &mut SumEvidence, total: i128, values: u64) -> Result<(), WorkerFault> {
+impl Contribution {
+    fn new(key: Vec<u32>, shape: &PlanShape) -> Self {
+        let measures = shape.measures.len();
+        Self {
+            key,
+            rows: vec![0; shape.parts()],
+            totals: vec![0; measures],
+            values: vec![0; measures],
+            squares: vec![0; measures],
+        }
+    }
+
+    fn add(&mut self, rows: &Rows, row: usize) -> Result<(), WorkerFault> {
+        for (known, more) in self.rows.iter_mut().zip(rows.part_rows(row)) {
+            *known = known.checked_add(more).ok_or(WorkerFault::Execution)?;
+        }
+        for (at, measure) in rows.measures().iter().enumerate() {
+            let (total, values, square) = measure.at(row);
+            let own = self.totals.get_mut(at).zip(self.values.get_mut(at)).zip(self.squares.get_mut(at));
+            let Some(((own_total, own_values), own_square)) = own else { continue };
+            *own_total = own_total.checked_add(total).ok_or(WorkerFault::Execution)?;
+            *own_values = own_values.checked_add(values).ok_or(WorkerFault::Execution)?;
+            *own_square = own_square.checked_add(square).ok_or(WorkerFault::Execution)?;
+        }
+        Ok(())
+    }
+}
+
+impl Cell {
+    fn new(shape: &PlanShape) -> Self {
+        let squared = |measure: &engine_vet::MeasureColumn| SumEvidence {
+            squares: measure.squares.then_some(0),
+            facility_tops: shape.has_facility.then_some((0, 0)),
+            ..SumEvidence::default()
+        };
+        let sums: Vec<SumEvidence> = shape.measures.iter().map(squared).collect();
+        let part = Part { sums, ..Part::default() };
+        Self { parts: vec![part; shape.parts()], ..Self::default() }
+    }
+
+    fn facility(&mut self, rows: &Rows, row: usize, shape: &PlanShape) -> Result<(), WorkerFault> {
+        let Some(number) = rows.facility(row) else { return Ok(()) };
+        let empty = || Facility { rows: vec![0; shape.parts()], totals: vec![0; shape.measures.len()] };
+        let facility = self.facilities.entry(number).or_insert_with(empty);
+        for (known, more) in facility.rows.iter_mut().zip(rows.part_rows(row)) {
+            *known = known.checked_add(more).ok_or(WorkerFault::Execution)?;
+        }
+        for (known, measure) in facility.totals.iter_mut().zip(rows.measures()) {
+            *known = known.checked_add(measure.at(row).0).ok_or(WorkerFault::Execution)?;
+        }
+        Ok(())
+    }
+
+    fn contribute(&mut self, person: u32, own: &Contribution) -> Result<(), WorkerFault> {
+        for (part, rows) in self.parts.iter_mut().zip(&own.rows).filter(|(_, rows)| **rows > 0) {
+            part.rows = part.rows.checked_add(*rows).ok_or(WorkerFault::Execution)?;
+            part.persons.push(person);
+            let own = own.totals.iter().zip(&own.values).zip(&own.squares);
+            for (sum, ((total, values), square)) in part.sums.iter_mut().zip(own) {
+                add(sum, *total, *values, *square)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Self) -> Result<(), WorkerFault> {
+        for (known, part) in self.parts.iter_mut().zip(other.parts) {
+            known.rows = known.rows.checked_add(part.rows).ok_or(WorkerFault::Execution)?;
+            known.persons.extend(part.persons);
+            for (sum, more) in known.sums.iter_mut().zip(&part.sums) {
+                sum.sum = sum.sum.checked_add(more.sum).ok_or(WorkerFault::Execution)?;
+                sum.values = sum.values.checked_add(more.values).ok_or(WorkerFault::Execution)?;
+                sum.negatives += more.negatives;
+                if let (Some(known), Some(more)) = (&mut sum.squares, more.squares) {
+                    *known = known.checked_add(more).ok_or(WorkerFault::Execution)?;
+                }
+                contribute(sum, more.top1);
+                contribute(sum, more.top2);
+            }
+        }
+        self.ranked.extend(other.ranked);
+        for (number, more) in other.facilities {
+            let Some(known) = self.facilities.get_mut(&number) else {
+                self.facilities.insert(number, more);
+                continue;
+            };
+            for (rows, more) in known.rows.iter_mut().zip(&more.rows) {
+                *rows = rows.checked_add(*more).ok_or(WorkerFault::Execution)?;
+            }
+            for (total, more) in known.totals.iter_mut().zip(&more.totals) {
+                *total = total.checked_add(*more).ok_or(WorkerFault::Execution)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn evidence(self, shape: &PlanShape) -> Result<Vec<EvidencePart>, WorkerFault> {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for (at, mut part) in self.parts.into_iter().enumerate() {
+            for (measure, sum) in part.sums.iter_mut().enumerate() {
+                if sum.facility_tops.is_some() {
+                    sum.facility_tops = Some(largest(&self.facilities, measure));
+                }
+            }
+            let of_part = shape.measures.iter().zip(&part.sums).filter(|(measure, _)| measure.part == at);
+            let is_at = |facility: &&Facility| facility.rows.get(at).is_some_and(|rows| *rows > 0);
+            let facilities = u32::try_from(self.facilities.values().filter(is_at).count());
+            let quantiles = shape.ranked.iter().filter(|ranked| ranked.part == at);
+            parts.push(EvidencePart {
+                rows: part.rows,
+                persons: bitmap(std::mem::take(&mut part.persons))?,
+                facilities: facilities.ok().filter(|_| shape.has_facility),
+                sums: of_part.map(|(_, sum)| *sum).collect(),
+                quantiles: quantiles.flat_map(|ranked| quantile::evidence(&self.ranked, ranked)).collect(),
+            });
+        }
+        Ok(parts)
+    }
+}
+
+/// The distinct persons of a part; each was added once, and none may come twice.
+fn bitmap(mut persons: Vec<u32>) -> Result<Vec<u8>, WorkerFault> {
+    persons.sort_unstable();
+    let bitmap = RoaringBitmap::from_sorted_iter(persons.iter().copied());
+    let bitmap = bitmap.map_err(|_| WorkerFault::Execution)?;
+    if bitmap.len() != persons.len() as u64 {
+        return Err(WorkerFault::Execution);
+    }
+    let mut bytes = Vec::with_capacity(bitmap.serialized_size());
+    bitmap.serialize_into(&mut bytes).map_err(|_| WorkerFault::Execution)?;
+    Ok(bytes)
+}
+
+/// The two largest totals of one facility.
+fn largest(facilities: &HashMap<u32, Facility>, measure: usize) -> (i128, i128) {
+    let totals = facilities.values().filter_map(|facility| facility.totals.get(measure)).copied();
+    totals.fold((0, 0), |(top1, top2), total| match total {
+        total if total > top1 => (total, top1),
+        total if total > top2 => (top1, total),
+        _ => (top1, top2),
+    })
+}
+
+fn add(sum: &mut SumEvidence, total: i128, values: u64, square: i128) -> Result<(), WorkerFault> {
     sum.sum = sum.sum.checked_add(total).ok_or(WorkerFault::Execution)?;
     sum.values = sum.values.checked_add(values).ok_or(WorkerFault::Execution)?;
+    sum.negatives += u64::from(total < 0);
+    if let Some(squares) = &mut sum.squares {
+        *squares = squares.checked_add(square).ok_or(WorkerFault::Execution)?;
+    }
     contribute(sum, total);
     Ok(())
 }
@@ -187,17 +304,7 @@ fn contribute(sum: &mut SumEvidence, total: i128) {
     }
 }
 
-/// A column of sums as scaled whole numbers; a sum of nothing is zero.
-fn scaled(column: &ArrayRef, scale: u32) -> Result<Vec<i128>, WorkerFault> {
-    match column.data_type() {
-        DataType::Int64 if scale == 0 => Ok(column
-            .as_primitive::<Int64Type>()
-            .iter()
-            .map(|value| i128::from(value.unwrap_or_default()))
-            .collect()),
-        DataType::Decimal128(_, places) if i64::from(*places) == i64::from(scale) => {
-            Ok(column.as_primitive::<Decimal128Type>().iter().map(Option::unwrap_or_default).collect())
-        }
-        _ => Err(WorkerFault::Execution),
-    }
+/// A key of a grouping set: what the set leaves out is the total.
+pub(crate) fn projected(key: impl Iterator<Item = u32>, set: u32) -> Vec<u32> {
+    key.enumerate().map(|(at, value)| if set >> at & 1 == 1 { value } else { TOTAL }).collect()
 }

@@ -8,14 +8,15 @@ use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, TableSource, WindowFunctionDefinition};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use engine_protocol::{BucketSlice, Evidence, WorkerFault, WorkerReply, WorkerRequest};
 use engine_vet::{Scope, VettedPlan, granted_schema, vet};
 use futures::StreamExt as _;
 
-use crate::accumulate::{Cells, KeyNumbers};
+use crate::accumulate::Cells;
+use crate::rows::{KeyNumbers, Rows};
 use crate::session;
 use crate::source::BucketTable;
 
@@ -41,7 +42,8 @@ fn evidence(request: &WorkerRequest) -> Result<Evidence, WorkerFault> {
         .worker_threads(threads)
         .build()
         .map_err(|_| WorkerFault::Execution)?;
-    runtime.block_on(job.all(&request.buckets, threads))?.evidence()
+    let shape = job.plan.shape().clone();
+    runtime.block_on(job.all(&request.buckets, threads))?.evidence(&shape)
 }
 
 /// The kind of an engine's error; its text may hold values and goes nowhere.
@@ -68,7 +70,7 @@ struct Job {
 impl Job {
     fn new(plan: VettedPlan, catalogue: Catalogue, request: &WorkerRequest) -> Result<Self, WorkerFault> {
         Ok(Self {
-            numbers: plan.keys().iter().map(|key| KeyNumbers::new(&key.domain)).collect(),
+            numbers: plan.shape().keys.iter().map(|key| KeyNumbers::new(&key.domain)).collect(),
             runtime: session::runtime(request.limits.memory).map_err(|_| WorkerFault::Execution)?,
             grant: request.grant.clone(),
             most: request.limits.cells,
@@ -105,11 +107,13 @@ impl Job {
         let planner = state.query_planner();
         let plan = planner.create_physical_plan(&plan, &state).await.map_err(|error| fault(&error))?;
         let mut batches = execute_stream(plan, context.task_ctx()).map_err(|error| fault(&error))?;
-        let mut cells = Cells::default();
+        let shape = self.plan.shape();
+        let mut rows = Rows::new(shape);
         while let Some(batch) = batches.next().await {
-            let batch = batch.map_err(|error| fault(&error))?;
-            cells.add(&batch, &self.plan, &self.numbers, self.most)?;
+            rows.push(&batch.map_err(|error| fault(&error))?, shape, &self.numbers)?;
         }
+        let mut cells = Cells::default();
+        cells.add(&rows, shape, self.most)?;
         Ok(cells)
     }
 
@@ -124,6 +128,10 @@ impl Job {
     fn check(&self, plan: &LogicalPlan) -> Result<(), WorkerFault> {
         let functions: HashSet<String> =
             engine_vet::registered().iter().map(|function| function.name().to_owned()).collect();
+        let aggregates: HashSet<String> =
+            engine_vet::aggregates().iter().map(|function| function.name().to_owned()).collect();
+        let windows: HashSet<String> =
+            engine_vet::windows().iter().map(|function| function.name().to_owned()).collect();
         let visited = plan.apply_with_subqueries(|node| {
             let is_known = match node {
                 LogicalPlan::TableScan(scan) => self.grant.tables.contains_key(scan.table_name.table()),
@@ -132,11 +140,12 @@ impl Job {
                 | LogicalPlan::Aggregate(_)
                 | LogicalPlan::Join(_)
                 | LogicalPlan::SubqueryAlias(_)
-                | LogicalPlan::EmptyRelation(_) => true,
-                LogicalPlan::Window(_)
-                | LogicalPlan::Sort(_)
-                | LogicalPlan::Repartition(_)
+                | LogicalPlan::EmptyRelation(_)
+                | LogicalPlan::Window(_)
                 | LogicalPlan::Union(_)
+                | LogicalPlan::Distinct(Distinct::All(_)) => true,
+                LogicalPlan::Sort(_)
+                | LogicalPlan::Repartition(_)
                 | LogicalPlan::Subquery(_)
                 | LogicalPlan::Limit(_)
                 | LogicalPlan::Statement(_)
@@ -144,7 +153,7 @@ impl Job {
                 | LogicalPlan::Explain(_)
                 | LogicalPlan::Analyze(_)
                 | LogicalPlan::Extension(_)
-                | LogicalPlan::Distinct(_)
+                | LogicalPlan::Distinct(Distinct::On(_))
                 | LogicalPlan::Dml(_)
                 | LogicalPlan::Ddl(_)
                 | LogicalPlan::Copy(_)
@@ -155,9 +164,15 @@ impl Job {
             let mut calls_known = true;
             node.apply_expressions(|expr| {
                 expr.apply(|expr| {
-                    if let datafusion::logical_expr::Expr::ScalarFunction(call) = expr {
-                        calls_known &= functions.contains(call.func.name());
-                    }
+                    calls_known &= match expr {
+                        Expr::ScalarFunction(call) => functions.contains(call.func.name()),
+                        Expr::AggregateFunction(call) => aggregates.contains(call.func.name()),
+                        Expr::WindowFunction(call) => match &call.fun {
+                            WindowFunctionDefinition::AggregateUDF(call) => aggregates.contains(call.name()),
+                            WindowFunctionDefinition::WindowUDF(call) => windows.contains(call.name()),
+                        },
+                        _ => true,
+                    };
                     Ok(TreeNodeRecursion::Continue)
                 })
             })?;

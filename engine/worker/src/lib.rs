@@ -6,6 +6,8 @@
 
 mod accumulate;
 mod execute;
+mod quantile;
+mod rows;
 mod session;
 mod source;
 

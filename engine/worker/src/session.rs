@@ -8,7 +8,6 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::functions_aggregate::{average, count, sum};
 use datafusion::prelude::SessionConfig;
 
 /// The memory and disk that all buckets of a query share. Nothing is spilled: a query that needs more memory than it
@@ -20,7 +19,7 @@ pub(crate) fn runtime(memory: u64) -> Result<Arc<RuntimeEnv>> {
     RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk).build_arc()
 }
 
-/// The session of one bucket: one partition, our functions, three aggregates, an empty catalogue.
+/// The session of one bucket: one partition, our functions, few aggregates and windows, an empty catalogue.
 pub(crate) fn bucket(runtime: &Arc<RuntimeEnv>) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(1)
@@ -32,6 +31,7 @@ pub(crate) fn bucket(runtime: &Arc<RuntimeEnv>) -> SessionState {
         .with_config(config)
         .with_runtime_env(Arc::clone(runtime))
         .with_scalar_functions(engine_vet::registered())
-        .with_aggregate_functions(vec![count::count_udaf(), sum::sum_udaf(), average::avg_udaf()])
+        .with_aggregate_functions(engine_vet::aggregates())
+        .with_window_functions(engine_vet::windows())
         .build()
 }

@@ -89,6 +89,7 @@ fn verdict(question: &Question) -> Verdict {
         verdict: VerdictKind::Vetted,
         rule: None,
         message: None,
+        message_ja: None,
         span: None,
         suggestion: None,
         tables: vec!["person".to_owned()],

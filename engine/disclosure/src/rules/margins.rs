@@ -5,43 +5,51 @@
 //! below a shown margin together stand for at least the threshold of persons (their sum is known). While an equation
 //! breaks this, its cheapest shown cell is hidden as well; where none is left, the margin itself.
 //!
-//! In a roll-up each cell stands in one equation as a part and in at most one as a margin, so this suffices; tables
-//! with margins in several directions are refused before they come here.
+//! The equations are those between every two grouping sets that are released, one within the other. In a roll-up this
+//! suffices; with margins in several directions several equations together may tell more than each by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::Thresholds;
 use roaring::RoaringBitmap;
 
-use crate::table::{Cells, TOTAL, level_of, parent_of};
+use crate::table::{Cells, projected, set_of};
 
-/// Adds to `hidden` what must be hidden so that no margin gives a hidden cell away.
-pub(crate) fn protect(cells: &Cells, keys: usize, thresholds: Thresholds, hidden: &mut BTreeSet<Vec<u32>>) {
-    let equations = equations(cells, keys);
+/// Adds to `hidden` what must be hidden of a part so that no margin gives a hidden cell away.
+pub(crate) fn protect(
+    cells: &Cells,
+    part: usize,
+    sets: &[u32],
+    thresholds: Thresholds,
+    hidden: &mut BTreeSet<Vec<u32>>,
+) {
+    let equations = equations(cells, sets);
+    let persons = |key: &[u32]| cells.get(key).and_then(|cell| cell.get(part)).map(|part| &part.persons);
     while let Some(next) =
-        equations.iter().find_map(|(margin, parts)| repair(cells, margin, parts, thresholds, hidden))
+        equations.iter().find_map(|((margin, _), parts)| repair(&persons, margin, parts, thresholds, hidden))
     {
         hidden.insert(next);
     }
 }
 
-type Equations<'c> = BTreeMap<Vec<u32>, Vec<&'c Vec<u32>>>;
+/// By margin and grouping set of its parts, the parts.
+type Equations<'c> = BTreeMap<(Vec<u32>, u32), Vec<&'c Vec<u32>>>;
 
-fn equations(cells: &Cells, keys: usize) -> Equations<'_> {
+fn equations<'c>(cells: &'c Cells, sets: &[u32]) -> Equations<'c> {
     let mut equations = Equations::new();
     for key in cells.keys() {
-        let level = level_of(key);
-        if level > 0 && level <= keys {
-            equations.entry(parent_of(key, level - 1)).or_default().push(key);
+        let own = set_of(key);
+        for margin in sets.iter().filter(|set| **set != own && **set & own == **set) {
+            equations.entry((projected(key, *margin), own)).or_default().push(key);
         }
     }
-    equations.retain(|margin, _| cells.contains_key(margin) && margin.contains(&TOTAL));
+    equations.retain(|(margin, _), _| cells.contains_key(margin));
     equations
 }
 
 /// One more cell to hide, if the equation gives something away.
-fn repair(
-    cells: &Cells,
+fn repair<'c>(
+    persons_of: &impl Fn(&[u32]) -> Option<&'c RoaringBitmap>,
     margin: &[u32],
     parts: &[&Vec<u32>],
     thresholds: Thresholds,
@@ -54,12 +62,12 @@ fn repair(
         hidden_parts >= 1
     } else {
         hidden_parts == 0
-            || (hidden_parts >= 2 && stands_for(cells, parts, hidden) >= u64::from(thresholds.persons))
+            || (hidden_parts >= 2 && stands_for(persons_of, parts, hidden) >= u64::from(thresholds.persons))
     };
     if is_safe {
         return None;
     }
-    let persons = |key: &Vec<u32>| cells.get(key).map_or(0, |cell| cell.persons.len());
+    let persons = |key: &Vec<u32>| persons_of(key).map_or(0, RoaringBitmap::len);
     let shown = parts.iter().copied().filter(|key| !hidden.contains(*key));
     let cheapest = shown.filter(|key| persons(key) > 0).min_by_key(|key| (persons(key), *key));
     match cheapest {
@@ -71,9 +79,13 @@ fn repair(
 }
 
 /// The persons behind the hidden parts together.
-fn stands_for(cells: &Cells, parts: &[&Vec<u32>], hidden: &BTreeSet<Vec<u32>>) -> u64 {
-    let behind = parts.iter().filter(|key| hidden.contains(**key)).filter_map(|key| cells.get(*key));
-    behind.fold(RoaringBitmap::new(), |all, cell| all | &cell.persons).len()
+fn stands_for<'c>(
+    persons_of: &impl Fn(&[u32]) -> Option<&'c RoaringBitmap>,
+    parts: &[&Vec<u32>],
+    hidden: &BTreeSet<Vec<u32>>,
+) -> u64 {
+    let behind = parts.iter().filter(|key| hidden.contains(**key)).filter_map(|key| persons_of(key));
+    behind.fold(RoaringBitmap::new(), |all, persons| all | persons).len()
 }
 
 #[cfg(test)]
@@ -85,7 +97,9 @@ mod tests {
 
     use super::protect;
     use crate::rules::few_persons;
-    use crate::table::{Cell, Cells, roll_up};
+    use crate::table::{Cells, Part, projected};
+
+    const SETS: [u32; 3] = [3, 1, 0];
 
     const RULE: Thresholds = Thresholds { persons: 10, zero_shown: true };
 
@@ -95,20 +109,23 @@ mod tests {
         let mut next = 0;
         for (one, row) in counts.iter().enumerate() {
             for (two, count) in row.iter().enumerate() {
-                let persons = (next..next + count).collect();
+                let persons = next..next + count;
                 next += count;
-                let key = vec![u32::try_from(one).unwrap(), u32::try_from(two).unwrap()];
-                cells.insert(key, Cell { rows: u64::from(*count), persons, sums: Vec::new() });
+                let key = [u32::try_from(one).unwrap(), u32::try_from(two).unwrap()];
+                for set in SETS {
+                    let cell = cells.entry(projected(&key, set)).or_insert_with(|| vec![Part::default()]);
+                    cell[0].rows += u64::from(*count);
+                    cell[0].persons.extend(persons.clone());
+                }
             }
         }
-        roll_up(&mut cells, 2).unwrap();
         cells
     }
 
     fn protected(counts: &[Vec<u32>]) -> (Cells, BTreeSet<Vec<u32>>) {
         let cells = cells(counts);
-        let mut hidden = few_persons::hidden(&cells, RULE);
-        protect(&cells, 2, RULE, &mut hidden);
+        let mut hidden = few_persons::hidden(&cells, 0, RULE);
+        protect(&cells, 0, &SETS, RULE, &mut hidden);
         (cells, hidden)
     }
 
@@ -126,10 +143,10 @@ mod tests {
 
     /// What a reader can compute: repeatedly, a margin and all but one of its parts give the last one.
     fn derivable(cells: &Cells, hidden: &BTreeSet<Vec<u32>>) -> BTreeSet<Vec<u32>> {
-        let equations = super::equations(cells, 2);
+        let equations = super::equations(cells, &SETS);
         let mut unknown = hidden.clone();
         loop {
-            let found = equations.iter().find_map(|(margin, parts)| {
+            let found = equations.iter().find_map(|((margin, _), parts)| {
                 let mut open: Vec<Vec<u32>> =
                     parts.iter().filter(|key| unknown.contains(**key)).map(|key| (*key).clone()).collect();
                 open.extend(unknown.contains(margin).then(|| margin.clone()));
@@ -150,10 +167,10 @@ mod tests {
             let width = counts.iter().map(Vec::len).max().unwrap();
             let counts: Vec<Vec<u32>> = counts.into_iter().map(|mut row| { row.resize(width, 0); row }).collect();
             let (cells, hidden) = protected(&counts);
-            let leaked: Vec<_> = derivable(&cells, &hidden).into_iter().filter(|key| !cells[key].persons.is_empty()).collect();
+            let leaked: Vec<_> = derivable(&cells, &hidden).into_iter().filter(|key| !cells[key][0].persons.is_empty()).collect();
             prop_assert!(leaked.is_empty(), "{leaked:?} of {counts:?}");
             for (key, cell) in &cells {
-                prop_assert!(hidden.contains(key) || cell.persons.is_empty() || cell.persons.len() >= 10);
+                prop_assert!(hidden.contains(key) || cell[0].persons.is_empty() || cell[0].persons.len() >= 10);
             }
         }
     }

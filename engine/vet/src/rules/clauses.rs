@@ -40,14 +40,9 @@ pub(crate) fn check(query: &Query, places: &Places<'_>) -> Result<(), Refusal> {
             check(query, places)?;
         }
     }
-    if order_by.is_some() {
-        let suggestion = "drop ORDER BY: groups come in the order of their declared values";
-        return root("ORDER BY is not available yet", &["ORDER", "BY"], suggestion);
-    }
-    if limit_clause.is_some() || fetch.is_some() {
-        let suggestion = "drop LIMIT: the whole protected table is returned";
-        return root("LIMIT is not available yet", &["LIMIT"], suggestion);
-    }
+    // ORDER BY and LIMIT are judged on the plan: they belong above the outermost aggregate.
+    let (_, _) = (order_by, limit_clause);
+    refuse_if(fetch.is_some(), "FETCH", places)?;
     refuse_if(!locks.is_empty() || for_clause.is_some(), "FOR", places)?;
     refuse_if(settings.is_some(), "SETTINGS", places)?;
     refuse_if(format_clause.is_some(), "FORMAT", places)?;

@@ -9,6 +9,7 @@ use datafusion_expr::expr::ScalarFunction;
 use super::{identity, predicate};
 use crate::domain::KeyDomain;
 use crate::functions::{self, Argument, Call, Function, Literal};
+use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, Relation};
 
@@ -42,14 +43,8 @@ pub(crate) fn fact(
         period: judge.grant.period,
         catalogue: judge.catalogue,
     };
-    Ok(ColumnFact {
-        class: Class::Quasi,
-        is_unit: false,
-        kind: function.gives.kind(&seen.first.unwrap_or(DataType::Utf8)),
-        domain: (function.domain)(&of),
-        measure: None,
-        origin: None,
-    })
+    let kind = function.gives.kind(&seen.first.unwrap_or(DataType::Utf8));
+    Ok(ColumnFact { domain: (function.domain)(&of), ..ColumnFact::made(Label::of(Class::Quasi), kind) })
 }
 
 /// What was seen of a call's arguments so far.
@@ -64,7 +59,7 @@ fn domain_of(judge: &Judge<'_>, expr: &Expr, schema: &DFSchema, relation: &Relat
     match expr {
         Expr::Column(column) => {
             let fact = judge.column(column, schema, relation).ok()?;
-            fact.domain.clone().filter(|_| fact.class == Class::Quasi)
+            fact.domain.clone().filter(|_| fact.class() == Class::Quasi)
         }
         Expr::ScalarFunction(call) => fact(judge, call, schema, relation).ok()?.domain,
         _ => None,
@@ -88,7 +83,7 @@ fn check(
                 return refuse(format!("the first argument of {name} is a birth date column"));
             };
             let fact = judge.column(column, schema, relation)?;
-            if fact.class != Class::Exact || fact.kind != DataType::Date32 {
+            if fact.class() != Class::Exact || fact.kind != DataType::Date32 {
                 return refuse(format!("the first argument of {name} is a birth date column"));
             }
             Ok(DataType::Date32)

@@ -4,52 +4,71 @@ use catalog_model::Class;
 use datafusion_common::DFSchema;
 use datafusion_expr::Expr;
 
-use super::{function, identity, predicate};
+use super::{identity, value};
 use crate::domain::KeyDomain;
 use crate::refusal::{Refusal, Rule};
-use crate::relation::{Judge, Relation};
+use crate::relation::{ColumnFact, Judge, Relation};
 
-/// The domain of a group key.
+/// A table with more declared values of one key is not read by anybody.
+const MOST_VALUES: usize = 20_000;
+
+/// The domain of a group key: of a column as the catalogue declares it, of a value as its parts have it.
 pub(crate) fn domain(
     judge: &Judge<'_>,
     expr: &Expr,
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<KeyDomain, Refusal> {
-    match expr {
-        Expr::Alias(alias) => domain(judge, &alias.expr, schema, relation),
+    let (fact, name, place) = match expr {
+        Expr::Alias(alias) => return domain(judge, &alias.expr, schema, relation),
         Expr::Column(column) => {
             let fact = judge.column(column, schema, relation)?;
             let place = judge.places.column(column);
             identity::check(fact, &column.name).map_err(|refusal| refusal.at(place))?;
-            if let Some(domain) = fact.domain.clone().filter(|_| fact.class == Class::Quasi) {
-                return Ok(domain);
-            }
-            let message = format!("{} has no declared finite set of values to group by", column.name);
-            Err(Refusal::new(Rule::GroupKey, message).at(place).suggest(groupable(relation)))
+            (fact.clone(), column.name.clone(), place)
         }
         Expr::ScalarFunction(call) => {
-            let fact = function::fact(judge, call, schema, relation)?;
-            fact.domain.ok_or_else(|| {
-                Refusal::new(
-                    Rule::GroupKey,
-                    format!("{} has no finite set of values to group by", call.func.name()),
-                )
-                .at(judge.places.word(call.func.name()))
-                .suggest("month_of(day) or fiscal_year(day)")
-            })
+            let fact = value::fact(judge, expr, schema, relation)?;
+            (fact, call.func.name().to_owned(), judge.places.word(call.func.name()))
         }
         other => {
-            let (what, word) = predicate::describe(other);
-            Err(Refusal::new(Rule::GroupKey, format!("{what} cannot be a group"))
-                .at(judge.places.word(word))
-                .suggest(groupable(relation)))
+            let (what, _, word) = super::predicate::describe(other);
+            (value::fact(judge, other, schema, relation)?, what.to_owned(), judge.places.word(word))
         }
+    };
+    match fact.domain.clone() {
+        Some(domain) if is_open(&fact) && domain.values.len() <= MOST_VALUES => Ok(domain),
+        _ => Err(Refusal::new(
+            Rule::GroupKey,
+            format!("{name} has no declared finite set of values to group by"),
+        )
+        .ja(format!("{name} には群にできる有限個の値が宣言されていません"))
+        .at(place)
+        .suggest(groupable(relation))),
     }
 }
 
+/// A column of a table is grouped where its class allows it; a value has named its own few values.
+fn is_open(fact: &ColumnFact) -> bool {
+    // Whatever the value holds or tells: nothing of an identity, and no exact value.
+    let is_secret = matches!(
+        fact.label.strictest(),
+        Class::Direct
+            | Class::Link
+            | Class::Text
+            | Class::Person
+            | Class::Record
+            | Class::Facility
+            | Class::Exact
+    );
+    if is_secret {
+        return false;
+    }
+    fact.origin.is_none() || fact.class() == Class::Quasi || fact.kind == arrow::datatypes::DataType::Boolean
+}
+
 fn groupable(relation: &Relation) -> String {
-    let columns = relation.iter().filter(|fact| fact.class == Class::Quasi && fact.domain.is_some());
+    let columns = relation.iter().filter(|fact| fact.class() == Class::Quasi && fact.domain.is_some());
     let mut names: Vec<&str> =
         columns.filter_map(|fact| fact.origin.as_ref().map(|(_, name)| name.as_str())).collect();
     names.sort_unstable();

@@ -9,19 +9,34 @@ use crate::relation::ColumnFact;
 
 /// Refuses a column whose values must not take part in a condition, a group or a result.
 pub(crate) fn check(fact: &ColumnFact, name: &str) -> Result<(), Refusal> {
-    let (message, suggestion) = match fact.class {
-        Class::Person => {
-            ("identifies a person and may only be joined and counted", "count(DISTINCT person_id)")
-        }
+    let (message, ja, suggestion) = match fact.class() {
+        Class::Person => (
+            "identifies a person and may only be joined and counted",
+            "は人を識別します。結合と人数の計数だけに使えます",
+            "count(DISTINCT person_id)",
+        ),
         Class::Record => (
             "identifies a receipt or a stay and may only be joined",
+            "はレセプトや入院を識別します。結合だけに使えます",
             "ON a.person_id = b.person_id AND a.receipt_id = b.receipt_id",
         ),
-        Class::Facility => ("identifies a facility and may only be joined", "group by prefecture"),
-        Class::Exact => ("is an exact value", "age_band(birth_date, DATE '2024-04-01')"),
+        Class::Facility => (
+            "identifies a facility and may only be joined",
+            "は施設を識別します。結合だけに使えます",
+            "group by prefecture",
+        ),
+        Class::Exact => (
+            "is an exact value",
+            "は正確な値です。年齢階級などの関数を通して使います",
+            "age_band(birth_date, DATE '2024-04-01')",
+        ),
         // Never stored; listed so that the match stays exhaustive.
-        Class::Direct | Class::Link | Class::Text => ("is not stored", "leave it out"),
+        Class::Direct | Class::Link | Class::Text => {
+            ("is not stored", "は保存されていません", "leave it out")
+        }
         Class::Quasi | Class::Sensitive | Class::Measure | Class::Plain => return Ok(()),
     };
-    Err(Refusal::new(Rule::Identity, format!("{name} {message}")).suggest(suggestion))
+    Err(Refusal::new(Rule::Identity, format!("{name} {message}"))
+        .ja(format!("{name} {ja}"))
+        .suggest(suggestion))
 }

@@ -1,54 +1,79 @@
-//! The top of a query: a projection of groups and aggregates over one aggregation, and nothing in between.
+//! The top of a query: the outermost aggregation, and what is computed from it.
+//!
+//! Whatever stands above the aggregation (the SELECT list, HAVING, ORDER BY, LIMIT, an outer query that only computes)
+//! becomes the post-program and is executed on protected values; it never reaches the worker (attack 29).
 
-use datafusion_common::{Column, DFSchema};
+use datafusion_common::ScalarValue;
 use datafusion_expr::expr::GroupingSet;
-use datafusion_expr::{Aggregate, Expr, LogicalPlan};
+use datafusion_expr::{Aggregate, Expr, Limit, LogicalPlan, Sort};
+use engine_protocol::{Post, PostColumn, PostExpr, PostOrder};
 
-use super::predicate;
+use super::post;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::Judge;
 
-/// The release point of a query: its aggregation, and which of its columns are shown under which names.
+/// The release point of a query: its aggregation, its grouping sets, and what is computed from it.
 pub(crate) struct ReleasePoint<'p> {
     pub(crate) aggregate: &'p Aggregate,
-    /// Column number of the aggregation, and the name in the result.
-    pub(crate) shown: Vec<(usize, String)>,
     pub(crate) keys: Vec<Expr>,
-    pub(crate) is_rollup: bool,
+    pub(crate) sets: Vec<u32>,
+    pub(crate) post: Post,
 }
 
 const MAX_KEYS: usize = 4;
 
-/// Finds the release point. Exhaustive on purpose.
+/// Finds the release point.
 pub(crate) fn release_point<'p>(
     judge: &Judge<'_>,
     plan: &'p LogicalPlan,
 ) -> Result<ReleasePoint<'p>, Refusal> {
+    let (aggregate, above) = above(judge, plan)?;
+    let (keys, sets) = grouping(judge, aggregate)?;
+    let names = plan.schema().fields().iter().map(|field| field.name().clone());
+    let columns = names.zip(above.columns).map(|(name, value)| match value {
+        Some(value) => Ok(PostColumn { name, value }),
+        None => Err(Refusal::new(Rule::Root, format!("{name} cannot be shown"))
+            .ja(format!("{name} は結果に出せません"))),
+    });
+    let columns = columns.collect::<Result<_, _>>()?;
+    Ok(ReleasePoint { aggregate, keys, sets, post: Post { columns, ..above.post } })
+}
+
+/// What is computed so far, by column of the plan's schema.
+struct Above {
+    columns: Vec<Option<PostExpr>>,
+    post: Post,
+}
+
+/// Reads the plan down to its aggregation. Exhaustive on purpose.
+fn above<'p>(judge: &Judge<'_>, plan: &'p LogicalPlan) -> Result<(&'p Aggregate, Above), Refusal> {
     match plan {
-        LogicalPlan::Projection(projection) => match projection.input.as_ref() {
-            LogicalPlan::Aggregate(aggregate) => {
-                let schema = &aggregate.schema;
-                let shown = projection.expr.iter().map(|expr| shown(judge, expr, schema));
-                point(judge, aggregate, shown.collect::<Result<_, _>>()?)
-            }
-            LogicalPlan::Filter(filter) if matches!(filter.input.as_ref(), LogicalPlan::Aggregate(_)) => {
-                Err(Refusal::new(Rule::Root, "HAVING is not available yet")
-                    .at(judge.places.word("HAVING"))
-                    .suggest("drop HAVING and choose groups in the released table"))
-            }
-            LogicalPlan::Window(_) => Err(super::node::refuse(judge, projection.input.as_ref())),
-            _ => Err(rows(judge)),
-        },
-        LogicalPlan::Aggregate(aggregate) => {
-            let names = aggregate.schema.fields().iter().map(|field| field.name().clone());
-            point(judge, aggregate, names.enumerate().collect())
+        LogicalPlan::Aggregate(aggregate) => Ok((aggregate, columns(aggregate))),
+        LogicalPlan::SubqueryAlias(alias) => above(judge, &alias.input),
+        LogicalPlan::Projection(projection) => {
+            let (aggregate, below) = above(judge, &projection.input)?;
+            let schema = projection.input.schema();
+            let columns =
+                projection.expr.iter().map(|expr| post::column(judge, expr, schema, &below.columns));
+            let columns = columns.collect::<Result<_, _>>()?;
+            Ok((aggregate, Above { columns, ..below }))
         }
-        LogicalPlan::SubqueryAlias(alias) => release_point(judge, &alias.input),
-        LogicalPlan::Filter(_) | LogicalPlan::TableScan(_) | LogicalPlan::Join(_) => Err(rows(judge)),
+        LogicalPlan::Filter(filter) => {
+            let (aggregate, mut below) = above(judge, &filter.input)?;
+            refuse_above_limit(judge, &below)?;
+            let schema = filter.input.schema();
+            let condition = post::expression(judge, &filter.predicate, schema, &below.columns)?;
+            below.post.having = Some(match below.post.having.take() {
+                Some(known) => PostExpr::And(Box::new(known), Box::new(condition)),
+                None => condition,
+            });
+            Ok((aggregate, below))
+        }
+        LogicalPlan::Sort(sort) => sorted(judge, sort),
+        LogicalPlan::Limit(limit) => limited(judge, limit),
+        LogicalPlan::TableScan(_) | LogicalPlan::Join(_) => Err(rows(judge)),
         LogicalPlan::Distinct(_)
         | LogicalPlan::Window(_)
-        | LogicalPlan::Sort(_)
-        | LogicalPlan::Limit(_)
         | LogicalPlan::Union(_)
         | LogicalPlan::Subquery(_)
         | LogicalPlan::Repartition(_)
@@ -67,54 +92,100 @@ pub(crate) fn release_point<'p>(
     }
 }
 
+fn sorted<'p>(judge: &Judge<'_>, sort: &'p Sort) -> Result<(&'p Aggregate, Above), Refusal> {
+    let (aggregate, mut below) = above(judge, &sort.input)?;
+    refuse_above_limit(judge, &below)?;
+    let schema = sort.input.schema();
+    let order = sort.expr.iter().map(|sort| {
+        let by = post::expression(judge, &sort.expr, schema, &below.columns)?;
+        Ok(PostOrder { by, is_descending: !sort.asc })
+    });
+    below.post.order = order.collect::<Result<_, Refusal>>()?;
+    below.post.fetch = sort.fetch.map(|fetch| fetch as u64);
+    Ok((aggregate, below))
+}
+
+fn limited<'p>(judge: &Judge<'_>, limit: &'p Limit) -> Result<(&'p Aggregate, Above), Refusal> {
+    let (aggregate, mut below) = above(judge, &limit.input)?;
+    refuse_above_limit(judge, &below)?;
+    let number = |expr: Option<&Expr>| match expr {
+        None => Ok(None),
+        Some(Expr::Literal(ScalarValue::Int64(Some(rows)), _)) if *rows >= 0 => Ok(u64::try_from(*rows).ok()),
+        Some(_) => Err(Refusal::new(Rule::Post, "LIMIT and OFFSET take a number written in the query")
+            .ja("LIMIT・OFFSET には数を書きます")
+            .at(judge.places.word("LIMIT"))
+            .suggest("LIMIT 20")),
+    };
+    below.post.skip = number(limit.skip.as_deref())?.unwrap_or_default();
+    below.post.fetch = number(limit.fetch.as_deref())?;
+    Ok((aggregate, below))
+}
+
+fn refuse_above_limit(judge: &Judge<'_>, below: &Above) -> Result<(), Refusal> {
+    if below.post.fetch.is_none() && below.post.skip == 0 {
+        return Ok(());
+    }
+    Err(Refusal::new(Rule::Post, "LIMIT stands last")
+        .ja("LIMIT は一番外側の最後に書きます")
+        .at(judge.places.word("LIMIT"))
+        .suggest("put HAVING and ORDER BY before LIMIT"))
+}
+
+/// The aggregation's own columns: keys, the planner's number of the grouping set, aggregates.
+fn columns(aggregate: &Aggregate) -> Above {
+    let first = aggregate.schema.fields().len().saturating_sub(aggregate.aggr_expr.len());
+    let keys = keys_of(aggregate).len();
+    let column = |at: usize| match at.checked_sub(first) {
+        Some(number) => Some(PostExpr::Aggregate(number)),
+        None => (at < keys).then_some(PostExpr::Key(at)),
+    };
+    let columns = (0..aggregate.schema.fields().len()).map(column).collect();
+    Above { columns, post: Post::default() }
+}
+
+/// The distinct group keys, in the order of the aggregation's schema.
+fn keys_of(aggregate: &Aggregate) -> Vec<Expr> {
+    match aggregate.group_expr.as_slice() {
+        [Expr::GroupingSet(set)] => set.distinct_expr().into_iter().cloned().collect(),
+        keys => keys.to_vec(),
+    }
+}
+
 fn rows(judge: &Judge<'_>) -> Refusal {
     Refusal::new(Rule::Root, "rows never leave; a result consists of groups and aggregates")
+        .ja("行は外に出せません。結果は群と集計からなる表です")
         .at(judge.places.word("*").or_else(|| judge.places.word("SELECT")))
         .suggest("SELECT sex, count(DISTINCT person_id) FROM person GROUP BY sex")
 }
 
-fn point<'p>(
-    judge: &Judge<'_>,
-    aggregate: &'p Aggregate,
-    shown: Vec<(usize, String)>,
-) -> Result<ReleasePoint<'p>, Refusal> {
-    let (keys, is_rollup) = match aggregate.group_expr.as_slice() {
-        [Expr::GroupingSet(GroupingSet::Rollup(keys))] => (keys.clone(), true),
-        [Expr::GroupingSet(GroupingSet::Cube(_) | GroupingSet::GroupingSets(_))] => {
-            return Err(Refusal::new(Rule::Root, "CUBE and GROUPING SETS are not available yet")
-                .at(judge.places.word("CUBE").or_else(|| judge.places.word("GROUPING")))
-                .suggest("GROUP BY ROLLUP (…)"));
-        }
-        keys if keys.iter().any(|key| matches!(key, Expr::GroupingSet(_))) => {
-            return Err(Refusal::new(Rule::Root, "ROLLUP stands alone in GROUP BY")
-                .at(judge.places.word("ROLLUP"))
-                .suggest("GROUP BY ROLLUP (a, b)"));
-        }
-        keys => (keys.to_vec(), false),
-    };
+/// The group keys and the grouping sets over them.
+fn grouping(judge: &Judge<'_>, aggregate: &Aggregate) -> Result<(Vec<Expr>, Vec<u32>), Refusal> {
+    let keys = keys_of(aggregate);
     if keys.len() > MAX_KEYS {
         return Err(Refusal::new(Rule::Size, format!("a table has at most {MAX_KEYS} group keys"))
-            .at(judge.places.phrase(&["GROUP", "BY"])));
+            .ja(format!("群の列は {MAX_KEYS} 個までです"))
+            .at(judge.places.phrase(&["GROUP", "BY"]))
+            .suggest("ask two tables, each with fewer keys"));
     }
-    Ok(ReleasePoint { aggregate, shown, keys, is_rollup })
-}
-
-/// The column of the aggregation that an item of the SELECT list shows.
-fn shown(judge: &Judge<'_>, expr: &Expr, schema: &DFSchema) -> Result<(usize, String), Refusal> {
-    match expr {
-        Expr::Alias(alias) => shown(judge, &alias.expr, schema).map(|(at, _)| (at, alias.name.clone())),
-        Expr::Column(column) => {
-            at(schema, column).map(|at| (at, column.name.clone())).ok_or_else(|| rows(judge))
+    let whole = (1_u32 << keys.len()) - 1;
+    let bits = |set: &[Expr]| {
+        keys.iter().zip(0_u32..).fold(0, |bits, (key, at)| bits | u32::from(set.contains(key)) << at)
+    };
+    let mut sets = match aggregate.group_expr.as_slice() {
+        [Expr::GroupingSet(GroupingSet::Rollup(order))] => {
+            (0..=order.len()).rev().map(|width| bits(order.get(..width).unwrap_or_default())).collect()
         }
-        other => {
-            let (what, word) = predicate::describe(other);
-            Err(Refusal::new(Rule::Root, format!("{what} on aggregates is not available yet"))
-                .at(judge.places.word(word))
-                .suggest("show the aggregates themselves and compute from the released table"))
+        [Expr::GroupingSet(GroupingSet::Cube(_))] => (0..=whole).rev().collect(),
+        [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.iter().map(|set| bits(set)).collect(),
+        keys if keys.iter().any(|key| matches!(key, Expr::GroupingSet(_))) => {
+            return Err(Refusal::new(Rule::Root, "ROLLUP, CUBE and GROUPING SETS stand alone in GROUP BY")
+                .ja("ROLLUP・CUBE・GROUPING SETS は GROUP BY に単独で書きます")
+                .at(judge.places.phrase(&["GROUP", "BY"]))
+                .suggest("GROUP BY ROLLUP (a, b), or GROUPING SETS ((a, b), (a), ())"));
         }
-    }
-}
-
-fn at(schema: &DFSchema, column: &Column) -> Option<usize> {
-    schema.maybe_index_of_column(column)
+        _ => vec![whole],
+    };
+    sets.sort_unstable_by_key(|set: &u32| (std::cmp::Reverse(set.count_ones()), *set));
+    sets.dedup();
+    Ok((keys, sets))
 }

@@ -1,0 +1,148 @@
+//! What disclosure control demands of a table, as plain numbers.
+//!
+//! A rule pack says these with source and reason; this is what is left once packs of every database in a query's
+//! lineage were combined, the stricter number winning each time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// The numbers that every cell of a released table is held to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellRules {
+    /// A shown cell stands for at least so many distinct persons.
+    pub persons: u32,
+    /// Whether an exact zero is shown.
+    pub zero_shown: bool,
+    /// A shown cell stands for at least so many distinct facilities, where its rows name one.
+    pub facilities: Option<u32>,
+    /// Per cent of a sum that the two largest contributors may have together.
+    pub dominance: Option<u32>,
+    /// Per cent within which nobody may estimate the largest contributor's total.
+    pub estimate: Option<u32>,
+    /// Whether a row whose persons are nearly all in one cell is hidden.
+    pub class_disclosure: bool,
+    /// Degrees of freedom that a variance leaves at least.
+    pub freedom: u32,
+}
+
+impl CellRules {
+    /// What is demanded where nobody demands more: so many persons, and the rules that no guideline needs to name.
+    pub const fn general(persons: u32, zero_shown: bool) -> Self {
+        Self {
+            persons,
+            zero_shown,
+            facilities: None,
+            dominance: Some(90),
+            estimate: Some(10),
+            class_disclosure: false,
+            freedom: 10,
+        }
+    }
+
+    /// The stricter of both in every number.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        Self {
+            persons: self.persons.max(other.persons),
+            zero_shown: self.zero_shown && other.zero_shown,
+            facilities: self.facilities.max(other.facilities),
+            dominance: lower(self.dominance, other.dominance),
+            estimate: self.estimate.max(other.estimate),
+            class_disclosure: self.class_disclosure || other.class_disclosure,
+            freedom: self.freedom.max(other.freedom),
+        }
+    }
+}
+
+/// The lower of two limits; none is no limit.
+fn lower(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (limit, None) | (None, limit) => limit,
+    }
+}
+
+/// What is demanded of a table by the dimensions it has, not by what a cell holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputRules {
+    /// Dimensions that a table may cross.
+    pub dimensions: Option<u32>,
+    /// Persons that a cell of a municipality needs, by the municipality's population; the smallest first.
+    pub populations: Vec<PopulationTier>,
+    /// Kinds of dimension that no table crosses.
+    pub crossings: BTreeSet<(String, String)>,
+    /// The least amount that is shown where the persons behind it are not known, by what is counted.
+    pub amounts: BTreeMap<String, u32>,
+}
+
+/// What holds for municipalities with fewer inhabitants than a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PopulationTier {
+    /// Inhabitants, exclusive.
+    pub below: u64,
+    /// Persons that a cell needs; none where nothing is shown.
+    pub persons: Option<u32>,
+}
+
+impl OutputRules {
+    /// Persons that a cell of a place with so many inhabitants needs; `u32::MAX` where nothing is shown.
+    pub fn least(&self, population: u64) -> u32 {
+        let tiers = self.populations.iter().filter(|tier| population < tier.below);
+        tiers.map(|tier| tier.persons.unwrap_or(u32::MAX)).max().unwrap_or(0)
+    }
+
+    /// The first two of these kinds of dimension that must not be crossed.
+    pub fn forbidden<'k>(&self, kinds: &[&'k str]) -> Option<(&'k str, &'k str)> {
+        let pairs = kinds.iter().flat_map(|one| kinds.iter().map(move |two| (*one, *two)));
+        pairs.into_iter().find(|(one, two)| self.crossings.contains(&((*one).to_owned(), (*two).to_owned())))
+    }
+
+    /// The stricter of both in every number.
+    #[must_use]
+    pub fn stricter(&self, other: &Self) -> Self {
+        let mut amounts = self.amounts.clone();
+        for (kind, least) in &other.amounts {
+            let known = amounts.entry(kind.clone()).or_default();
+            *known = (*known).max(*least);
+        }
+        Self {
+            dimensions: lower(self.dimensions, other.dimensions),
+            populations: self.populations.iter().chain(&other.populations).copied().collect(),
+            crossings: self.crossings.union(&other.crossings).cloned().collect(),
+            amounts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CellRules, OutputRules, PopulationTier};
+
+    #[test]
+    fn the_stricter_number_wins_each_time() {
+        let one = CellRules { facilities: Some(3), estimate: None, ..CellRules::general(10, true) };
+        let two = CellRules { dominance: Some(80), ..CellRules::general(20, false) };
+        let both = one.stricter(&two);
+        assert_eq!((both.persons, both.zero_shown, both.facilities), (20, false, Some(3)));
+        assert_eq!((both.dominance, both.estimate), (Some(80), Some(10)));
+        assert_eq!(both, two.stricter(&one));
+    }
+
+    #[test]
+    fn a_small_place_needs_more_persons() {
+        let tier = |below, persons| PopulationTier { below, persons };
+        let rules = OutputRules {
+            populations: vec![tier(2_000, None), tier(25_000, Some(20))],
+            crossings: [("insurer".to_owned(), "municipality".to_owned())].into(),
+            ..OutputRules::default()
+        };
+        let least = |population| rules.least(population);
+        assert_eq!((least(1_999), least(2_000), least(24_999), least(25_000)), (u32::MAX, 20, 20, 0));
+        assert_eq!(rules.forbidden(&["municipality", "insurer"]), Some(("insurer", "municipality")));
+        assert_eq!(rules.forbidden(&["municipality", "sex"]), None);
+    }
+}

@@ -1,0 +1,222 @@
+//! The disclosure check of a table made elsewhere.
+//!
+//! The file says dimensions, cells, linked tables and rounding; the answer says each cell's status, why, and the
+//! interval that a reader can derive for each hidden cell. With `audit_only` the pattern of the file is judged instead
+//! of making one.
+
+mod amount;
+mod form;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use catalog_model::CellRules;
+use serde::Serialize;
+use serde_json::Number;
+
+use crate::check::form::TableForm;
+use crate::check::read::{At, Tables};
+use crate::family::CellNo;
+use crate::primary::{self, Reason};
+use crate::protect::{self, Audited, Interval};
+use crate::rounding::Rounded;
+
+pub use read::Malformed;
+
+/// How a table is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckOptions {
+    /// Judges the pattern of the file instead of making one.
+    pub audit_only: bool,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckedTable {
+    /// Every cell of every table once.
+    pub cells: Vec<CheckedCell>,
+    /// Whether the table can go out as it is answered here.
+    pub verdict: Verdict,
+}
+
+/// What becomes of one cell.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckedCell {
+    /// Where it stands; a dimension that is missing stands for its total.
+    pub at: BTreeMap<String, String>,
+    /// What becomes of it.
+    pub status: Status,
+    /// The rule behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
+    /// From where to where a reader must hold a hidden count possible; null is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<(Option<Number>, Option<Number>)>,
+    /// The same for a hidden sum, where the table has counts as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sum_interval: Option<(Option<Number>, Option<Number>)>,
+}
+
+/// What becomes of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It can be shown.
+    Published,
+    /// A rule hides it by itself.
+    Primary,
+    /// It is hidden so that no other can be worked out.
+    Secondary,
+}
+
+/// Whether a table can go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing had or has to be hidden.
+    Safe,
+    /// With these cells hidden it can go out.
+    Protected,
+    /// With the pattern of the file it cannot.
+    Unsafe,
+}
+
+/// Checks a table.
+///
+/// `pack` gives the numbers of the rule pack that the file names, or the usual ones where it names none.
+///
+/// # Errors
+///
+/// The text is no table, or its numbers contradict each other.
+pub fn check_table(
+    text: &str,
+    options: CheckOptions,
+    pack: impl FnOnce(Option<&str>) -> Option<CellRules>,
+) -> Result<CheckedTable, Malformed> {
+    let form: TableForm = serde_json::from_str(text).map_err(|error| Malformed::Json(error.to_string()))?;
+    let rules = pack(form.rules.as_deref())
+        .ok_or_else(|| Malformed::Rules(form.rules.clone().unwrap_or_default()))?;
+    // A table that is rounded is suppressed up to the edge of a bin, so that no shown bin is cut by the threshold.
+    let rules = match form.rounding {
+        Some(rounding) if !options.audit_only && rounding.of == Rounded::All => {
+            CellRules { persons: rounding.threshold(rules.persons), ..rules }
+        }
+        _ => rules,
+    };
+    let tables = Tables::read(&form)?;
+    let reasons = primary::sensitive(&tables.family, &rules);
+    let sensitive: BTreeSet<CellNo> = reasons.keys().copied().collect();
+    let hidden = if options.audit_only {
+        Some(tables.hidden.clone())
+    } else {
+        protect::protect(&tables.family, &sensitive, &rules).ok()
+    };
+    // Where no pattern helps, everything is hidden.
+    let hidden = hidden.unwrap_or_else(|| (0..tables.family.cells.len()).collect());
+    let audited = protect::audit(&tables.family, &sensitive, &hidden, &rules, form.rounding.as_ref());
+    Ok(answer(&tables, &reasons, &hidden, &audited, options))
+}
+
+fn answer(
+    tables: &Tables,
+    reasons: &BTreeMap<CellNo, Reason>,
+    hidden: &BTreeSet<CellNo>,
+    audited: &Audited,
+    options: CheckOptions,
+) -> CheckedTable {
+    let intervals: BTreeMap<CellNo, &[Interval]> =
+        audited.intervals.iter().map(|(at, intervals)| (*at, intervals.as_slice())).collect();
+    let cell = |(number, at): (usize, &At)| {
+        let is_hidden = hidden.contains(&number);
+        let reason = reasons.get(&number).map(|reason| reason.as_str());
+        let why = match (is_hidden, audited.narrow.contains(&number)) {
+            (false, _) => reason,
+            (true, true) => Some("narrow-interval"),
+            (true, false) => Some(reason.unwrap_or("margins")),
+        };
+        let status = match (is_hidden, reason.is_some()) {
+            (false, _) => Status::Published,
+            (true, true) => Status::Primary,
+            (true, false) => Status::Secondary,
+        };
+        let (interval, sum_interval) =
+            intervals.get(&number).map_or((None, None), |all| written(tables, all));
+        CheckedCell { at: at.clone(), status, why, interval, sum_interval }
+    };
+    let is_shown = |at: &CellNo| !hidden.contains(at);
+    let verdict = if !audited.narrow.is_empty() || reasons.keys().any(is_shown) {
+        Verdict::Unsafe
+    } else if hidden.is_empty() || options.audit_only {
+        Verdict::Safe
+    } else {
+        Verdict::Protected
+    };
+    CheckedTable { cells: tables.at.iter().enumerate().map(cell).collect(), verdict }
+}
+
+type Written = Option<(Option<Number>, Option<Number>)>;
+
+/// The intervals of a cell as they are printed: of its count, and of its sum.
+fn written(tables: &Tables, intervals: &[Interval]) -> (Written, Written) {
+    let ends = |interval: &Interval, places| {
+        let end = |end: Option<i128>| end.and_then(|end| amount::written(end, places));
+        (end(interval.low), end(interval.high))
+    };
+    let has_sums = tables.family.measures() > 0;
+    let sum = has_sums.then(|| intervals.last().map(|interval| ends(interval, tables.places))).flatten();
+    let count = intervals.first().map(|interval| ends(interval, 0));
+    if tables.is_counted { (count, sum) } else { (sum, None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::CellRules;
+    use serde_json::{Value, json};
+
+    use super::{CheckOptions, CheckedTable, Status, Verdict, check_table};
+
+    fn checked(table: &Value, audit_only: bool) -> CheckedTable {
+        let rules = CellRules::general(10, true);
+        check_table(&table.to_string(), CheckOptions { audit_only }, |_| Some(rules)).unwrap()
+    }
+
+    /// The three-by-three example of the care-DB papers with all its totals; the 2 is hidden.
+    fn care(rounding: &Value) -> Value {
+        let counts = [[11, 12, 36], [2, 305, 995], [26, 55, 34]];
+        let mut cells = Vec::new();
+        for (row, line) in counts.iter().enumerate() {
+            for (column, count) in line.iter().enumerate() {
+                let at = json!({"r": row.to_string(), "c": column.to_string()});
+                cells.push(json!({"at": at, "count": count, "suppressed": *count == 2}));
+            }
+            cells.push(json!({"at": {"r": row.to_string()}, "count": line.iter().sum::<u64>()}));
+        }
+        for column in 0..3 {
+            let count: u64 = counts.iter().map(|line| line[column]).sum();
+            cells.push(json!({"at": {"c": column.to_string()}, "count": count}));
+        }
+        cells.push(json!({"at": {}, "count": 1476}));
+        let levels = json!(["0", "1", "2"]);
+        let dimensions = json!([{"name": "r", "levels": levels}, {"name": "c", "levels": levels}]);
+        json!({"dimensions": dimensions, "cells": cells, "rounding": rounding})
+    }
+
+    fn hidden_two(table: &CheckedTable) -> String {
+        let cell = table.cells.iter().find(|cell| cell.status == Status::Primary).unwrap();
+        serde_json::to_string(&cell.interval).unwrap()
+    }
+
+    #[test]
+    fn the_rounding_plans_of_the_care_db_papers_give_the_hidden_two_away() {
+        let plan = |mode: &str, of: &str| checked(&care(&json!({"base": 10, "mode": mode, "of": of})), true);
+        for (mode, of, interval) in
+            [("up", "all", "[1,8]"), ("half-up", "totals", "[1,4]"), ("up", "totals", "[1,3]")]
+        {
+            let table = plan(mode, of);
+            assert_eq!((hidden_two(&table).as_str(), table.verdict), (interval, Verdict::Unsafe));
+        }
+        let ours = checked(&care(&Value::Null), false);
+        assert_eq!((hidden_two(&ours).as_str(), ours.verdict), ("[1,9]", Verdict::Protected));
+        assert_eq!(ours.cells.iter().filter(|cell| cell.status == Status::Secondary).count(), 3);
+    }
+}

@@ -1,0 +1,65 @@
+//! A family of tables: every cell and margin that a reader gets to see together, and how they add up.
+//!
+//! Hierarchies, grouping sets, conditional cells and linked tables all come down to this: numbered cells, and
+//! relations that say that one cell is made up of others. A cell that stands in two tables is one cell.
+//! Where cells come from (a worker's evidence, a file) is the business of adapters; nothing here knows labels.
+
+mod relation;
+
+pub(crate) use relation::{Link, Relation, Row};
+
+/// The number of a cell in its family.
+pub(crate) type CellNo = usize;
+
+/// What a reader may see of a table family.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Family {
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) relations: Vec<Relation>,
+    /// Whether the numbers of persons are not shown, but only what else the cells have.
+    pub(crate) hides_persons: bool,
+}
+
+/// A cell or margin with what stands behind it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cell {
+    /// Distinct persons.
+    pub(crate) persons: u64,
+    /// Distinct facilities, where the rows name one.
+    pub(crate) facilities: Option<u64>,
+    /// Rows, where they are shown beside the persons.
+    pub(crate) rows: Option<u64>,
+    /// One for each measure that is summed.
+    pub(crate) sums: Vec<Total>,
+    /// Over how many values a variance is asked, where one is.
+    pub(crate) spread_over: Option<u64>,
+    /// How many dimensions the cell is a total over.
+    pub(crate) breadth: u32,
+    /// Whether the cell is out already and cannot be hidden any more.
+    pub(crate) is_out: bool,
+}
+
+/// A measure's total in one cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Total {
+    /// The sum.
+    pub(crate) sum: i128,
+    /// The two largest totals of one person.
+    pub(crate) persons: Option<(i128, i128)>,
+    /// The two largest totals of one facility.
+    pub(crate) facilities: Option<(i128, i128)>,
+    /// Whether some contribution is negative.
+    pub(crate) is_signed: bool,
+}
+
+impl Family {
+    /// A cell; one that is not there has nobody in it.
+    pub(crate) fn cell(&self, at: CellNo) -> Option<&Cell> {
+        self.cells.get(at)
+    }
+
+    /// The number of measures that are summed.
+    pub(crate) fn measures(&self) -> usize {
+        self.cells.first().map_or(0, |cell| cell.sums.len())
+    }
+}

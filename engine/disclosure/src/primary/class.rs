@@ -1,0 +1,27 @@
+//! A line does not say of nearly everybody in it that they are in one cell.
+//!
+//! Where all but a few of a group's persons have the same value, the table tells that value of each of them, however
+//! many they are. The cell is hidden.
+
+use std::collections::BTreeSet;
+
+use catalog_model::CellRules;
+
+use crate::family::{CellNo, Family};
+
+/// The cells that hold nearly everybody of a line.
+pub(super) fn cells(family: &Family, rules: &CellRules) -> BTreeSet<CellNo> {
+    if !rules.class_disclosure {
+        return BTreeSet::new();
+    }
+    let persons = |at: &CellNo| family.cell(*at).map_or(0, |cell| cell.persons);
+    let few = u64::from(rules.persons);
+    let lines = family.relations.iter().filter(|relation| relation.parts.len() > 1);
+    let holds_nearly_all = |whole: u64, part: u64| whole >= few && part + few > whole;
+    lines
+        .flat_map(|relation| {
+            let whole = persons(&relation.whole);
+            relation.parts.iter().copied().filter(move |part| holds_nearly_all(whole, persons(part)))
+        })
+        .collect()
+}

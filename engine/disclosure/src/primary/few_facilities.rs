@@ -1,0 +1,13 @@
+//! A shown cell stands for at least so many distinct facilities, where its rows name one.
+//!
+//! Care-DB guideline: offices fewer than three are not shown, 0 may be. A pack for newer NDB outputs names no number.
+
+use catalog_model::CellRules;
+
+use crate::family::Cell;
+
+/// Whether the cell stands for too few facilities.
+pub(super) fn applies(cell: &Cell, rules: &CellRules) -> bool {
+    let few = |facilities: u64| facilities > 0 && facilities < u64::from(rules.facilities.unwrap_or(0));
+    cell.facilities.is_some_and(few)
+}

@@ -1,0 +1,156 @@
+//! One published quantity over a family: its true values, what a reader knows, and what must stay open.
+
+use catalog_model::CellRules;
+
+use crate::family::{CellNo, Family, Row, Total};
+use crate::rounding::Rounding;
+
+/// From where to where a value lies, as far as a reader knows; none is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) low: Option<i128>,
+    pub(crate) high: Option<i128>,
+}
+
+/// What a reader's interval for a hidden value must leave open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Reaches down and up to these values.
+    Cover(i128, i128),
+    /// Is so wide at least.
+    Width(i128),
+}
+
+/// A published quantity.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub(crate) places: Vec<Place>,
+    pub(crate) rows: Vec<Row>,
+    /// Whether values are whole numbers: persons and rows, not amounts.
+    pub(crate) is_count: bool,
+}
+
+/// A quantity in one cell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) value: i128,
+    /// What a reader knows where it is shown.
+    pub(crate) shown: Range,
+    /// What a reader knows before any arithmetic where it is hidden.
+    pub(crate) hidden: Range,
+    pub(crate) need: Need,
+}
+
+impl Range {
+    pub(crate) const fn of(low: i128, high: i128) -> Self {
+        Self { low: Some(low), high: Some(high) }
+    }
+
+    pub(crate) const fn from(low: i128) -> Self {
+        Self { low: Some(low), high: None }
+    }
+
+    /// The only value, where there is one.
+    pub(crate) fn is_point(self) -> bool {
+        self.low.is_some() && self.low == self.high
+    }
+}
+
+impl Place {
+    /// Whether the cell is an exact zero that everybody may know.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.value == 0 && self.hidden.low.is_some_and(|low| low > 0)
+    }
+}
+
+impl Layer {
+    pub(crate) fn place(&self, at: CellNo) -> Option<&Place> {
+        self.places.get(at)
+    }
+
+    /// Demands no more of a cell than that it can move so far.
+    pub(crate) fn relax(&mut self, at: CellNo, is_up: bool, by: i128) {
+        let Some(place) = self.places.get_mut(at) else { return };
+        place.need = match place.need {
+            Need::Cover(low, _) if is_up => Need::Cover(low, place.value + by),
+            Need::Cover(_, high) => Need::Cover(place.value - by, high),
+            Need::Width(width) => Need::Width(by.min(width - 1)),
+        };
+    }
+
+    pub(crate) fn value(&self, at: CellNo) -> i128 {
+        self.place(at).map_or(0, |place| place.value)
+    }
+
+    /// Distinct persons.
+    pub(crate) fn persons(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Self {
+        let few = i128::from(rules.persons);
+        let least = i128::from(rules.zero_shown);
+        let place = |cell: &crate::family::Cell| {
+            let value = i128::from(cell.persons);
+            let is_few = value < few;
+            Place {
+                value,
+                shown: known(value, cell.breadth, few, rounding),
+                // A reader may learn that a cell is hidden for its few persons, so that much is taken as known of
+                // innermost cells. Of a total it is not: its parts could not reach the threshold's edge any more,
+                // whatever is hidden.
+                hidden: if is_few && cell.breadth == 0 {
+                    Range::of(least, few - 1)
+                } else {
+                    Range::from(least)
+                },
+                need: if is_few { Need::Cover(1, few - 1) } else { Need::Width(few - 2) },
+            }
+        };
+        Self::new(family, true, family.cells.iter().map(place).collect())
+    }
+
+    /// Rows, shown beside persons: a reader knows that a person has at least one.
+    pub(crate) fn rows(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Option<Self> {
+        let (few, least) = (i128::from(rules.persons), i128::from(rules.zero_shown));
+        let place = |cell: &crate::family::Cell| {
+            let value = i128::from(cell.rows?);
+            let shown = known(value, cell.breadth, few, rounding);
+            Some(Place { value, shown, hidden: Range::from(least), need: Need::Width(few - 2) })
+        };
+        Some(Self::new(family, true, family.cells.iter().map(place).collect::<Option<_>>()?))
+    }
+
+    /// The totals of a measure: nobody may come nearer than so many per cent.
+    pub(crate) fn sums(family: &Family, measure: usize, rules: &CellRules) -> Self {
+        let percent = i128::from(rules.estimate.unwrap_or(0));
+        let totals: Vec<Total> =
+            family.cells.iter().map(|cell| cell.sums.get(measure).copied().unwrap_or_default()).collect();
+        let is_signed = totals.iter().any(|total| total.is_signed || total.sum < 0);
+        let low = if is_signed { None } else { Some(0) };
+        let place = |total: &Total| {
+            let margin = (total.sum.abs().saturating_mul(percent) + 99) / 100;
+            Place {
+                value: total.sum,
+                shown: Range::of(total.sum, total.sum),
+                hidden: Range { low, high: None },
+                need: Need::Cover(total.sum - margin, total.sum + margin),
+            }
+        };
+        Self::new(family, false, totals.iter().map(place).collect())
+    }
+
+    fn new(family: &Family, is_count: bool, places: Vec<Place>) -> Self {
+        let value = |at: CellNo| places.get(at).map_or(0, |place: &Place| place.value);
+        let rows = family.relations.iter().flat_map(|relation| relation.rows(value)).collect();
+        Self { places, rows, is_count }
+    }
+}
+
+/// What a shown value tells: itself, or what could have been rounded to it and is not hidden.
+fn known(value: i128, breadth: u32, few: i128, rounding: Option<&Rounding>) -> Range {
+    let Some(rounding) = rounding.filter(|rounding| rounding.rounds(breadth)) else {
+        return Range::of(value, value);
+    };
+    let (low, high) = rounding.behind(rounding.of(value));
+    if value == 0 {
+        return Range::of(0, 0);
+    }
+    Range::of(low.max(if value < few { 1 } else { few }), high)
+}

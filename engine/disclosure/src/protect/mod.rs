@@ -1,0 +1,199 @@
+//! Which further cells must be hidden, over a whole family of tables.
+//!
+//! Three steps. Elimination hides what would give a sensitive cell exactly. The audit asks, for every hidden cell and
+//! every published quantity, from where to where a reader must hold its value possible, and where that is narrower than
+//! the rule demands the cheapest further cells are hidden. In small families cells that turn out not to be needed are
+//! shown again. What is left is proved open by tables that agree with everything shown ([`witness`]).
+
+mod audit;
+mod eliminate;
+mod field;
+mod layer;
+mod pattern;
+mod system;
+#[cfg(test)]
+mod tests;
+mod widen;
+mod witness;
+
+pub(crate) use eliminate::Known;
+pub(crate) use field::Residue;
+
+use std::collections::BTreeSet;
+
+use catalog_model::CellRules;
+
+use crate::family::{Cell, CellNo, Family};
+use crate::protect::audit::{Gap, Pool};
+use crate::protect::layer::Layer;
+use crate::protect::pattern::Pattern;
+use crate::protect::system::System;
+use crate::rounding::Rounding;
+
+/// Families up to this size are tidied: cells that need not be hidden are shown again.
+const TIDY: usize = 400;
+
+/// Hiding everything that may be hidden is not enough: what is out already gives a cell away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cell {0} cannot be protected any more")]
+pub(crate) struct Exposed(pub(crate) CellNo);
+
+/// From where to where a reader must hold a hidden value possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    pub(crate) low: Option<i128>,
+    pub(crate) high: Option<i128>,
+}
+
+/// What an audit finds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Audited {
+    /// For each hidden cell the interval of each published quantity: persons, rows if shown, then the sums.
+    pub(crate) intervals: Vec<(CellNo, Vec<Interval>)>,
+    /// The hidden cells with an interval that is narrower than the rule demands.
+    pub(crate) narrow: BTreeSet<CellNo>,
+}
+
+/// Everything that is hidden once the family is protected.
+///
+/// `sensitive` are the cells that a rule hides by themselves.
+///
+/// # Errors
+///
+/// What is out already gives a cell away.
+pub(crate) fn protect(
+    family: &Family,
+    sensitive: &BTreeSet<CellNo>,
+    rules: &CellRules,
+) -> Result<BTreeSet<CellNo>, Exposed> {
+    if sensitive.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut layers = layers(family, rules, None);
+    // An exact zero that is shown tells nothing by being hidden.
+    let may_hide = |cell: &Cell| cell.persons > 0 || !rules.zero_shown;
+    let start = Pattern::new(family, sensitive, may_hide);
+    let mut best = eliminated(family, sensitive, &start);
+    let mut pools = vec![Pool::default(); layers.len()];
+    repair(&mut layers, &mut best, &mut pools)?;
+    if family.cells.len() <= TIDY {
+        tidy(&layers, sensitive, &mut best, &mut pools);
+        // Where lines are short, going from gap to gap alone can be cheaper.
+        let (mut other, mut pools) = (start, vec![Pool::default(); layers.len()]);
+        repair(&mut layers, &mut other, &mut pools)?;
+        tidy(&layers, sensitive, &mut other, &mut pools);
+        if other.cost(sensitive) < best.cost(sensitive) {
+            best = other;
+        }
+    }
+    Ok(best.hidden().collect())
+}
+
+/// What a reader can derive under a given pattern.
+pub(crate) fn audit(
+    family: &Family,
+    sensitive: &BTreeSet<CellNo>,
+    hidden: &BTreeSet<CellNo>,
+    rules: &CellRules,
+    rounding: Option<&Rounding>,
+) -> Audited {
+    let pattern = Pattern::given(family, sensitive, hidden);
+    let layers = layers(family, rules, rounding);
+    let mut audited = Audited::default();
+    let systems: Vec<System<'_>> =
+        layers.iter().map(|layer| System::new(layer, |at| pattern.is_hidden(at))).collect();
+    for at in hidden {
+        let interval = |system| {
+            let (low, high) = audit::interval(system, *at);
+            Interval { low, high }
+        };
+        audited.intervals.push((*at, systems.iter().map(interval).collect()));
+    }
+    for layer in &layers {
+        audited.narrow.extend(audit::all_gaps(layer, &pattern));
+    }
+    audited
+}
+
+fn layers(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec<Layer> {
+    let persons = (!family.hides_persons).then(|| Layer::persons(family, rules, rounding));
+    let counts = [persons, Layer::rows(family, rules, rounding)];
+    let sums = (0..family.measures()).map(|measure| Layer::sums(family, measure, rules));
+    counts.into_iter().flatten().chain(sums).collect()
+}
+
+fn eliminated(family: &Family, sensitive: &BTreeSet<CellNo>, start: &Pattern) -> Pattern {
+    let mut order: Vec<(u64, CellNo)> = (0..family.cells.len())
+        .filter(|at| !sensitive.contains(at))
+        .filter_map(|at| Some((start.price(at)?, at)))
+        .collect();
+    order.sort_unstable_by(|one, two| two.cmp(one));
+    let order: Vec<CellNo> = order.into_iter().map(|(_, at)| at).collect();
+    let all: Vec<CellNo> = sensitive.iter().copied().collect();
+    let mut pattern = start.clone();
+    for at in eliminate::secondary(family, &all, start.beside(), &order) {
+        pattern.set(at, true);
+    }
+    pattern
+}
+
+/// Hides more until every interval is as wide as it must be. Each round hides at least one cell, or finds that the
+/// rules alone tell a reader more than a demand allows, however much is hidden.
+fn repair(layers: &mut [Layer], pattern: &mut Pattern, pools: &mut [Pool]) -> Result<(), Exposed> {
+    loop {
+        let mut all = layers.iter_mut().zip(pools.iter_mut());
+        let found = all.find_map(|(layer, pool)| {
+            let gap = audit::first_gap(layer, pattern, pool)?;
+            Some((layer, gap))
+        });
+        let Some((layer, gap)) = found else { return Ok(()) };
+        let mut more = widen::cells(layer, pattern, &gap);
+        if more.is_empty() {
+            let limit = audit::limit(layer, &gap);
+            if limit < gap.by {
+                waive(layer, pattern, &gap, limit);
+                continue;
+            }
+            more.extend(neighbour(layer, pattern, gap.at));
+        }
+        if more.is_empty() {
+            return Err(Exposed(gap.at));
+        }
+        for at in more {
+            pattern.set(at, true);
+        }
+    }
+}
+
+fn waive(layer: &mut Layer, pattern: &mut Pattern, gap: &Gap, limit: i128) {
+    match gap.known {
+        Some(known) => pattern.forget(gap.at, known),
+        None => layer.relax(gap.at, gap.is_up, limit),
+    }
+}
+
+/// The cheapest cell in a line with this one; otherwise the cheapest of all.
+fn neighbour(layer: &Layer, pattern: &Pattern, at: CellNo) -> Option<CellNo> {
+    let is_free = |other: &CellNo| !pattern.is_hidden(*other) && pattern.price(*other).is_some();
+    let lines = layer.rows.iter().filter(|row| row.terms.iter().any(|(term, _)| *term == at));
+    let near = lines.flat_map(|row| row.terms.iter().map(|(term, _)| *term)).filter(is_free);
+    let cheapest = |other: &CellNo| (pattern.price(*other), *other);
+    near.min_by_key(cheapest).or_else(|| (0..layer.places.len()).filter(is_free).min_by_key(cheapest))
+}
+
+/// Shows cells again that are not needed, the dearest first.
+fn tidy(layers: &[Layer], sensitive: &BTreeSet<CellNo>, pattern: &mut Pattern, pools: &mut [Pool]) {
+    let mut spare: Vec<CellNo> = pattern.hidden().filter(|at| !sensitive.contains(at)).collect();
+    spare.sort_by_key(|at| std::cmp::Reverse((pattern.price(*at), *at)));
+    for at in spare {
+        let mut tried = pattern.clone();
+        tried.set(at, false);
+        let mut kept: Vec<Pool> = pools.iter().map(|pool| pool.keeping(at)).collect();
+        let is_open =
+            layers.iter().zip(&mut kept).all(|(layer, pool)| audit::first_gap(layer, &tried, pool).is_none());
+        if is_open {
+            *pattern = tried;
+            pools.clone_from_slice(&kept);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Which cells are hidden, and who knows one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::family::{Cell, CellNo, Family};
+
+/// A pattern of hidden cells.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    is_hidden: Vec<bool>,
+    /// Sensitive cells, each with a cell in the same line that somebody is alone in.
+    beside: Vec<(CellNo, CellNo)>,
+    price: Vec<Option<u64>>,
+}
+
+impl Pattern {
+    /// The pattern with only the sensitive cells hidden.
+    ///
+    /// `may_hide` says which others can be hidden at all.
+    pub(crate) fn new(
+        family: &Family,
+        sensitive: &BTreeSet<CellNo>,
+        may_hide: impl Fn(&Cell) -> bool,
+    ) -> Self {
+        let cells = family.cells.iter();
+        let is_hidden = (0..family.cells.len()).map(|at| sensitive.contains(&at)).collect();
+        let price = cells.map(|cell| (!cell.is_out && may_hide(cell)).then(|| price(cell))).collect();
+        Self { is_hidden, beside: beside(family, sensitive), price }
+    }
+
+    /// Exactly these cells hidden.
+    pub(crate) fn given(family: &Family, sensitive: &BTreeSet<CellNo>, hidden: &BTreeSet<CellNo>) -> Self {
+        let mut pattern = Self::new(family, sensitive, |_| false);
+        pattern.is_hidden = (0..family.cells.len()).map(|at| hidden.contains(&at)).collect();
+        pattern
+    }
+
+    pub(crate) fn is_hidden(&self, at: CellNo) -> bool {
+        self.is_hidden.get(at).copied().unwrap_or(false)
+    }
+
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = CellNo> {
+        self.is_hidden.iter().enumerate().filter(|(_, is_hidden)| **is_hidden).map(|(at, _)| at)
+    }
+
+    pub(crate) fn set(&mut self, at: CellNo, is_hidden: bool) {
+        if let Some(slot) = self.is_hidden.get_mut(at) {
+            *slot = is_hidden;
+        }
+    }
+
+    pub(crate) fn beside(&self) -> &[(CellNo, CellNo)] {
+        &self.beside
+    }
+
+    /// No longer asks that one who is alone in a cell does not learn of the one beside it.
+    pub(crate) fn forget(&mut self, at: CellNo, known: CellNo) {
+        self.beside.retain(|pair| *pair != (at, known));
+    }
+
+    /// What hiding the cell costs the reader; none where it cannot be hidden.
+    pub(crate) fn price(&self, at: CellNo) -> Option<u64> {
+        self.price.get(at).copied().flatten()
+    }
+
+    /// What the cells hidden besides the sensitive ones cost together.
+    pub(crate) fn cost(&self, sensitive: &BTreeSet<CellNo>) -> u64 {
+        self.hidden().filter(|at| !sensitive.contains(at)).filter_map(|at| self.price(at)).sum()
+    }
+}
+
+/// Each hidden cell is a loss; a large one more than a small one, a total more than a part.
+fn price(cell: &Cell) -> u64 {
+    let size = u64::from(u64::BITS - cell.persons.leading_zeros());
+    32 + size + 24 * u64::from(cell.breadth)
+}
+
+/// Sensitive cells beside one that somebody is alone in.
+fn beside(family: &Family, sensitive: &BTreeSet<CellNo>) -> Vec<(CellNo, CellNo)> {
+    let is_alone =
+        |at: &CellNo| family.cell(*at).is_some_and(|cell| cell.persons == 1 || cell.facilities == Some(1));
+    let mut pairs = BTreeMap::new();
+    for relation in &family.relations {
+        let here: Vec<CellNo> = relation.parts.iter().copied().filter(|at| sensitive.contains(at)).collect();
+        for known in here.iter().filter(|at| is_alone(at)) {
+            pairs.extend(here.iter().filter(|at| *at != known).map(|at| ((*at, *known), ())));
+        }
+    }
+    pairs.into_keys().collect()
+}

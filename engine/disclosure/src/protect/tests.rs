@@ -1,0 +1,270 @@
+//! The whole of [`super::protect`] against references that share nothing with it.
+//!
+//! A brute force lists every table that agrees with what is shown, for tables so small that this ends; an exact search
+//! tries every set of further cells, for the price. Larger families are judged by the audit alone, whose every "open"
+//! is a table that was checked in whole numbers. `MISU_FAMILIES` sets how many families are tried.
+
+use std::collections::BTreeSet;
+
+use catalog_model::CellRules;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::{audit, protect};
+use crate::family::{Cell, CellNo, Family, Link, Relation, Total};
+use crate::primary;
+
+fn rules(persons: u32) -> CellRules {
+    CellRules { dominance: None, ..CellRules::general(persons, true) }
+}
+
+/// A table with all its margins: every cell of the dimensions, each with one level more for the total.
+pub(crate) fn cube(widths: &[usize], counts: &[u64]) -> Family {
+    let sides: Vec<usize> = widths.iter().map(|width| width + 1).collect();
+    let size = sides.iter().product();
+    let place = |mut at: usize| {
+        let mut place = Vec::new();
+        for side in &sides {
+            place.push(at % side);
+            at /= side;
+        }
+        place
+    };
+    let number =
+        |place: &[usize]| place.iter().zip(&sides).rev().fold(0, |at, (step, side)| at * side + step);
+    let mut family = Family::default();
+    let mut inner = counts.iter().copied();
+    for at in 0..size {
+        let place = place(at);
+        let breadth = place.iter().zip(widths).filter(|(step, width)| step == width).count();
+        let persons = if breadth == 0 { inner.next().unwrap_or(0) } else { 0 };
+        family.cells.push(Cell { persons, breadth: u32::try_from(breadth).unwrap(), ..Cell::default() });
+    }
+    // Margins over one dimension first, so that wider ones find their parts.
+    let mut wholes: Vec<usize> = (0..size).collect();
+    wholes.sort_by_key(|at| family.cells[*at].breadth);
+    for at in wholes {
+        let place = place(at);
+        for along in (0..widths.len()).filter(|along| place[*along] == widths[*along]) {
+            let part = |step| {
+                let mut part = place.clone();
+                part[along] = step;
+                number(&part)
+            };
+            let parts: Vec<CellNo> = (0..widths[along]).map(part).collect();
+            family.cells[at].persons = parts.iter().map(|part| family.cells[*part].persons).sum();
+            family.relations.push(Relation { whole: at, parts, link: Link::Whole });
+        }
+    }
+    family
+}
+
+fn sensitive(family: &Family, rules: &CellRules) -> BTreeSet<CellNo> {
+    primary::sensitive(family, rules).into_keys().collect()
+}
+
+/// For each hidden cell the lowest and highest value over all tables that agree with what is shown.
+fn brute(family: &Family, hidden: &BTreeSet<CellNo>, few: u64, most: u64) -> Vec<(u64, u64)> {
+    let cells: Vec<CellNo> = hidden.iter().copied().collect();
+    let mut values: Vec<u64> = family.cells.iter().map(|cell| cell.persons).collect();
+    let mut found = vec![(u64::MAX, 0); cells.len()];
+    step(family, &cells, 0, &mut values, (few, most), &mut found);
+    found
+}
+
+fn step(
+    family: &Family,
+    cells: &[CellNo],
+    next: usize,
+    values: &mut [u64],
+    (few, most): (u64, u64),
+    found: &mut [(u64, u64)],
+) {
+    let is_settled = |at: &CellNo| !cells[next..].contains(at);
+    for relation in &family.relations {
+        let all = std::iter::once(&relation.whole).chain(&relation.parts);
+        if all.clone().all(is_settled)
+            && values[relation.whole] != relation.parts.iter().map(|part| values[*part]).sum::<u64>()
+        {
+            return;
+        }
+    }
+    let Some(at) = cells.get(next).copied() else {
+        for (found, at) in found.iter_mut().zip(cells) {
+            *found = (found.0.min(values[*at]), found.1.max(values[*at]));
+        }
+        return;
+    };
+    let truth = values[at];
+    let top = if truth < few { few - 1 } else { most };
+    for value in 1..=top {
+        values[at] = value;
+        step(family, cells, next + 1, values, (few, most), found);
+    }
+    values[at] = truth;
+}
+
+fn run(
+    cases: u32,
+    test: impl Fn(&[usize], &[u64]),
+    widths: impl Strategy<Value = Vec<usize>>,
+    count: BoxedStrategy<u64>,
+) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(
+        config,
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    let input = widths.prop_flat_map(move |widths| {
+        let size = widths.iter().product::<usize>();
+        (Just(widths), prop::collection::vec(count.clone(), size))
+    });
+    runner
+        .run(&input, |(widths, counts)| {
+            test(&widths, &counts);
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn families(usual: u32) -> u32 {
+    std::env::var("MISU_FAMILIES").ok().and_then(|number| number.parse().ok()).unwrap_or(usual)
+}
+
+#[test]
+fn what_the_audit_says_is_what_a_brute_force_finds() {
+    let counts = prop_oneof![2 => 0_u64..4, 3 => 3_u64..8].boxed();
+    let test = |widths: &[usize], counts: &[u64]| {
+        let (family, rules) = (cube(widths, counts), rules(3));
+        let sensitive = sensitive(&family, &rules);
+        let hidden = protect(&family, &sensitive, &rules).unwrap();
+        let audited = audit(&family, &sensitive, &hidden, &rules, None);
+        assert!(audited.narrow.is_empty(), "{widths:?} {counts:?}");
+        if hidden.len() > 7 {
+            return;
+        }
+        let most = 20;
+        for ((at, intervals), (low, high)) in audited.intervals.iter().zip(brute(&family, &hidden, 3, most)) {
+            let said = (
+                intervals[0].low.unwrap(),
+                intervals[0].high.map_or(i128::from(most), |high| high.min(i128::from(most))),
+            );
+            assert_eq!(
+                said,
+                (i128::from(low), i128::from(high)),
+                "cell {at} of {widths:?} {counts:?} {hidden:?}"
+            );
+            let cell = &family.cells[*at];
+            if cell.persons < 3 {
+                assert!(high >= 2 && (low <= 1 || cell.breadth > 0));
+            }
+        }
+    };
+    run(families(60), test, prop::collection::vec(2_usize..4, 1..3), counts);
+}
+
+#[test]
+fn no_interval_of_a_random_family_is_narrower_than_the_rule() {
+    let counts = prop_oneof![1 => Just(0_u64), 3 => 1_u64..10, 6 => 10_u64..200].boxed();
+    let test = |widths: &[usize], counts: &[u64]| {
+        let (family, rules) = (cube(widths, counts), rules(10));
+        let sensitive = sensitive(&family, &rules);
+        let hidden = protect(&family, &sensitive, &rules).unwrap();
+        let audited = audit(&family, &sensitive, &hidden, &rules, None);
+        assert!(audited.narrow.is_empty(), "{widths:?} {counts:?} {:?}", audited.narrow);
+        for (at, intervals) in &audited.intervals {
+            // Of a total a reader knows that each of its hidden parts has somebody in it.
+            let cell = &family.cells[*at];
+            if cell.persons < 10 {
+                assert!(intervals[0].high.is_none_or(|high| high >= 9));
+                assert!(cell.breadth > 0 || intervals[0].low == Some(1));
+            }
+        }
+    };
+    run(families(40), test, prop::collection::vec(2_usize..4, 1..5), counts);
+}
+
+/// The lowest price at which the sensitive cells are open, by trying every set of further cells.
+fn optimum(family: &Family, sensitive: &BTreeSet<CellNo>, rules: &CellRules) -> usize {
+    let free: Vec<CellNo> = (0..family.cells.len())
+        .filter(|at| !sensitive.contains(at) && family.cells[*at].persons > 0)
+        .collect();
+    let mut sets: Vec<u32> = (0..1_u32 << free.len()).collect();
+    sets.sort_by_key(|set| set.count_ones());
+    let is_open = |set: &u32| {
+        let more = free.iter().enumerate().filter(|(bit, _)| set >> bit & 1 == 1).map(|(_, at)| *at);
+        let hidden: BTreeSet<CellNo> = sensitive.iter().copied().chain(more).collect();
+        audit(family, sensitive, &hidden, rules, None).narrow.is_empty()
+    };
+    sets.into_iter().find(is_open).map_or(0, |set| set.count_ones() as usize)
+}
+
+#[test]
+fn not_much_more_is_hidden_than_must_be() {
+    let counts = prop_oneof![1 => 1_u64..10, 3 => 10_u64..60].boxed();
+    let totals = std::cell::Cell::new((0, 0));
+    let test = |widths: &[usize], counts: &[u64]| {
+        let (family, rules) = (cube(widths, counts), rules(10));
+        let sensitive = sensitive(&family, &rules);
+        if sensitive.is_empty() {
+            return;
+        }
+        let hidden = protect(&family, &sensitive, &rules).unwrap();
+        let (ours, best) = totals.get();
+        totals.set((ours + hidden.len() - sensitive.len(), best + optimum(&family, &sensitive, &rules)));
+    };
+    run(families(25), test, prop_oneof![Just(vec![2_usize, 3]), Just(vec![4]), Just(vec![2, 2])], counts);
+    let (ours, best) = totals.get();
+    assert!(ours * 4 <= best * 5, "{ours} cells hidden where {best} suffice");
+}
+
+#[test]
+fn a_sum_cannot_be_estimated_from_its_neighbours() {
+    let mut family = cube(&[3], &[20, 20, 20]);
+    for (at, (sum, tops)) in
+        [(1000, (950, 20)), (400, (30, 30)), (600, (50, 40)), (2000, (950, 50))].iter().enumerate()
+    {
+        family.cells[at].sums.push(Total { sum: *sum, persons: Some(*tops), ..Total::default() });
+    }
+    let rules = CellRules::general(10, true);
+    let sensitive = sensitive(&family, &rules);
+    assert_eq!(sensitive, BTreeSet::from([0]));
+    let hidden = protect(&family, &sensitive, &rules).unwrap();
+    assert_eq!(hidden, BTreeSet::from([0, 1]));
+    let audited = audit(&family, &sensitive, &hidden, &rules, None);
+    let sums = audited.intervals[0].1[1];
+    assert_eq!((sums.low, sums.high), (Some(0), Some(1400)));
+}
+
+#[test]
+fn one_who_is_alone_in_a_cell_does_not_learn_the_next() {
+    // The one person of the first cell knows it; without a third cell the second would be the rest of the total.
+    let family = cube(&[4], &[1, 9, 30, 40]);
+    let rules = rules(10);
+    let hidden = protect(&family, &sensitive(&family, &rules), &rules).unwrap();
+    assert_eq!(hidden.len(), 3);
+}
+
+#[test]
+fn what_is_out_already_can_make_protection_impossible() {
+    let mut family = cube(&[2], &[3, 20]);
+    family.cells[1].is_out = true;
+    family.cells[2].is_out = true;
+    let rules = rules(10);
+    assert!(protect(&family, &sensitive(&family, &rules), &rules).is_err());
+}
+
+#[test]
+fn a_thousand_cells_are_protected() {
+    let counts: Vec<u64> = (0_u64..931)
+        .map(|at| at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40)
+        .map(|draw| draw % 97 + 2)
+        .collect();
+    let (family, rules) = (cube(&[48, 19], &counts), rules(10));
+    assert_eq!(family.cells.len(), 980);
+    let begun = std::time::Instant::now();
+    let sensitive = sensitive(&family, &rules);
+    let hidden = protect(&family, &sensitive, &rules).unwrap();
+    eprintln!("{} sensitive, {} hidden, {:?}", sensitive.len(), hidden.len(), begun.elapsed());
+    assert!(audit(&family, &sensitive, &hidden, &rules, None).narrow.is_empty());
+}

@@ -1,0 +1,85 @@
+//! What stands behind each cell of a query: the contract between worker and disclosure control.
+//!
+//! A cell is one combination of group values, or a margin: a key that a grouping set leaves out stands at [`TOTAL`].
+//! The worker computes every margin from rows of persons, never from other cells, so that the persons of a margin are
+//! distinct and its largest contributors are those of the margin. A cell has parts: part 0 is the whole cell, and each
+//! condition inside an aggregate (`count(DISTINCT CASE WHEN … THEN person_id END)`, `FILTER`) is a part of its own,
+//! with its own persons.
+
+use serde::{Deserialize, Serialize};
+
+/// Stands for "all values" in a cell's key.
+pub const TOTAL: u32 = u32::MAX;
+
+/// The cells and margins of a query.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The cells, each key once.
+    pub cells: Vec<EvidenceCell>,
+}
+
+/// One cell or margin with what stands behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceCell {
+    /// For each group key the number of its value in the key's domain; the domain's length stands for "other", and
+    /// [`TOTAL`] for all values.
+    pub key: Vec<u32>,
+    /// The whole cell, then one part for each condition of the query.
+    pub parts: Vec<EvidencePart>,
+}
+
+/// What stands behind a cell, or behind the rows of it that meet a condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidencePart {
+    /// Rows.
+    pub rows: u64,
+    /// The persons, as a serialized Roaring bitmap of person numbers.
+    pub persons: Vec<u8>,
+    /// How many distinct facilities stand behind the rows, where the rows name one.
+    pub facilities: Option<u32>,
+    /// The sums of the part's measures.
+    pub sums: Vec<SumEvidence>,
+    /// The quantiles that are asked of the part.
+    pub quantiles: Vec<QuantileEvidence>,
+}
+
+/// One measure's sum in one part of a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SumEvidence {
+    /// The sum, scaled by the measure's decimal places.
+    pub sum: i128,
+    /// How many rows have a value.
+    pub values: u64,
+    /// How many persons have a negative total.
+    pub negatives: u64,
+    /// The sum of the rows' squares, scaled by twice the decimal places, where variance is asked.
+    pub squares: Option<i128>,
+    /// The largest total of one person.
+    pub top1: i128,
+    /// The second largest.
+    pub top2: i128,
+    /// The largest and second largest total of one facility, where the rows name one.
+    pub facility_tops: Option<(i128, i128)>,
+}
+
+/// Where a quantile lies, coarser step by step: the gate releases the finest step that enough persons stand behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuantileEvidence {
+    /// The steps, from the finest interval to the coarsest; empty where no row has a value.
+    pub steps: Vec<QuantileStep>,
+}
+
+/// An interval of values that holds the value at the asked rank.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuantileStep {
+    /// The lowest value of the interval, scaled by the measure's decimal places.
+    pub low: i128,
+    /// The interval's width, scaled alike.
+    pub width: i128,
+    /// Distinct persons with a value below the interval.
+    pub below: u64,
+    /// Distinct persons with a value in it.
+    pub within: u64,
+    /// Distinct persons with a value above it.
+    pub above: u64,
+}

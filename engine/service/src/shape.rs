@@ -1,0 +1,62 @@
+//! A vetted query's shape, as far as disclosure control needs to know it.
+
+use engine_disclosure::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};
+use engine_vet::{AggregateKind as Asked, PlanShape, VettedPlan};
+
+/// The shape of a vetted query's result. Sums and quantiles are numbered within their part, as evidence has them.
+pub fn shape(plan: &VettedPlan) -> Shape {
+    let shape = plan.shape();
+    let label = |value: &engine_vet::DomainValue| KeyLabel {
+        code: value.code.clone(),
+        ja: value.ja.clone(),
+        en: value.en.clone(),
+    };
+    let keys = shape.keys.iter();
+    let keys = keys.map(|key| KeyShape { values: key.domain.values.iter().map(label).collect() });
+    let parts = (0..shape.parts()).map(|part| PartShape {
+        sums: shape.measures.iter().filter(|measure| measure.part == part).count(),
+        quantiles: shape.ranked.iter().filter(|of| of.part == part).map(|of| of.ranks.len()).sum(),
+    });
+    Shape {
+        keys: keys.collect(),
+        sets: shape.sets.clone(),
+        parts: parts.collect(),
+        aggregates: shape.aggregates.iter().map(|asked| aggregate(shape, *asked)).collect(),
+        post: shape.post.clone(),
+    }
+}
+
+fn aggregate(shape: &PlanShape, asked: engine_vet::Aggregate) -> AggregateShape {
+    let measure = |at: usize| {
+        let before = shape.measures.iter().take(at).filter(|measure| measure.part == asked.part).count();
+        let (scale, unit) =
+            shape.measures.get(at).map_or((0, None), |measure| (measure.scale, measure.unit.clone()));
+        (before, scale, unit)
+    };
+    let (kind, unit) = match asked.kind {
+        Asked::Rows => (AggregateKind::Rows, None),
+        Asked::Persons => (AggregateKind::Persons, None),
+        Asked::Sum(number) => {
+            let (at, scale, unit) = measure(number);
+            (AggregateKind::Sum { at, scale }, unit)
+        }
+        Asked::Average(number) => {
+            let (at, scale, unit) = measure(number);
+            (AggregateKind::Average { at, scale }, unit)
+        }
+        Asked::Variance(number) => {
+            let (at, scale, _) = measure(number);
+            (AggregateKind::Variance { at, scale, is_root: false }, None)
+        }
+        Asked::Deviation(number) => {
+            let (at, scale, unit) = measure(number);
+            (AggregateKind::Variance { at, scale, is_root: true }, unit)
+        }
+        Asked::Quantile(at) => {
+            let ranked = shape.ranked.as_ref();
+            let scale = ranked.map_or(0, |ranked| ranked.scale);
+            (AggregateKind::Quantile { at, scale }, ranked.and_then(|ranked| ranked.unit.clone()))
+        }
+    };
+    AggregateShape { part: asked.part, kind, unit }
+}

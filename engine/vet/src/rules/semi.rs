@@ -1,0 +1,108 @@
+//! Subqueries in conditions: whether the same person has such rows elsewhere, and nothing else.
+//!
+//! `person_id IN (SELECT person_id …)` and `EXISTS (… WHERE x.person_id = p.person_id …)`, both also negated. The person
+//! is the only bridge; a value that is looked up in rows of all persons would tell of others (attack 32).
+
+use datafusion_common::DFSchema;
+use datafusion_expr::expr::{Exists, InSubquery};
+use datafusion_expr::utils::split_conjunction;
+use datafusion_expr::{BinaryExpr, Expr, Filter, LogicalPlan, Operator};
+
+use super::predicate;
+use crate::label::Label;
+use crate::refusal::{Refusal, Rule};
+use crate::relation::{Judge, Person, Relation};
+
+const FORMS: &str =
+    "p.person_id IN (SELECT person_id FROM …), or EXISTS (SELECT 1 FROM t x WHERE x.person_id = p.person_id)";
+
+/// `person_id IN (SELECT person_id …)`.
+pub(crate) fn in_subquery(
+    judge: &Judge<'_>,
+    condition: &InSubquery,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<Label, Refusal> {
+    let refuse = || {
+        Refusal::new(Rule::Join, "a subquery in a condition looks up persons by person_id")
+            .ja("条件の副問合せは person_id による人の突合だけです")
+            .at(judge.places.word("IN"))
+            .suggest(FORMS)
+    };
+    let Expr::Column(column) = condition.expr.as_ref() else { return Err(refuse()) };
+    let fact = judge.column(column, schema, relation)?;
+    if fact.person == Person::Not {
+        return Err(refuse().at(judge.places.column(column)));
+    }
+    let found = judge.relation(&condition.subquery.subquery)?;
+    match found.as_slice() {
+        [only] if only.is_unit() => Ok(Label::default()),
+        _ => Err(refuse()),
+    }
+}
+
+/// `EXISTS (SELECT … WHERE x.person_id = p.person_id AND …)`.
+pub(crate) fn exists(
+    judge: &Judge<'_>,
+    condition: &Exists,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<Label, Refusal> {
+    let refuse = || {
+        Refusal::new(Rule::Join, "EXISTS looks up rows of the same person, by x.person_id = p.person_id")
+            .ja("EXISTS は x.person_id = p.person_id で同じ人の行を探します")
+            .at(judge.places.word("EXISTS"))
+            .suggest(FORMS)
+    };
+    let filter = correlated(&condition.subquery.subquery).ok_or_else(refuse)?;
+    let inside = judge.relation(&filter.input)?;
+    let (mut is_same, mut rest) = (false, Vec::new());
+    for conjunct in split_conjunction(&filter.predicate) {
+        match same_person(judge, conjunct, filter, &inside, schema, relation)? {
+            true => is_same = true,
+            false => rest.push(conjunct),
+        }
+    }
+    if !is_same {
+        return Err(refuse());
+    }
+    judge.within(schema, relation, || {
+        let labels = rest.iter().map(|expr| predicate::check(judge, expr, filter.input.schema(), &inside));
+        labels.sum::<Result<Label, Refusal>>()
+    })
+}
+
+/// The condition of a subquery, below what it selects: only whether there is a row counts.
+fn correlated(plan: &LogicalPlan) -> Option<&Filter> {
+    match plan {
+        LogicalPlan::Projection(projection) => {
+            let is_plain = |expr: &Expr| matches!(expr, Expr::Literal(_, _) | Expr::Column(_));
+            projection.expr.iter().all(is_plain).then(|| correlated(&projection.input)).flatten()
+        }
+        LogicalPlan::SubqueryAlias(alias) => correlated(&alias.input),
+        LogicalPlan::Filter(filter) => Some(filter),
+        _ => None,
+    }
+}
+
+/// Whether a term equates the person inside with the person outside.
+fn same_person(
+    judge: &Judge<'_>,
+    term: &Expr,
+    filter: &Filter,
+    inside: &Relation,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<bool, Refusal> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = term else { return Ok(false) };
+    let (
+        (Expr::Column(inner), Expr::OuterReferenceColumn(_, outer))
+        | (Expr::OuterReferenceColumn(_, outer), Expr::Column(inner)),
+    ) = ((left.as_ref(), right.as_ref()),)
+    else {
+        return Ok(false);
+    };
+    let inner = judge.column(inner, filter.input.schema(), inside)?;
+    let outer = judge.column(outer, schema, relation)?;
+    Ok(inner.is_unit() && outer.person != Person::Not)
+}

@@ -1,0 +1,62 @@
+//! Unions of subqueries that each carry the person behind their rows in the same column.
+
+use datafusion_expr::Union;
+
+use crate::label::Label;
+use crate::refusal::{Refusal, Rule};
+use crate::relation::{ColumnFact, Judge, MeasureFact, Relation};
+
+/// The facts of a union's columns: what holds in every branch.
+pub(crate) fn relation(judge: &Judge<'_>, union: &Union) -> Result<Relation, Refusal> {
+    let branches = union.inputs.iter().map(|input| judge.relation(input));
+    let branches = branches.collect::<Result<Vec<_>, _>>()?;
+    let mut branches = branches.into_iter();
+    let Some(mut facts) = branches.next() else { return Err(refuse(judge)) };
+    for branch in branches {
+        if branch.len() != facts.len() {
+            return Err(refuse(judge));
+        }
+        facts = facts.into_iter().zip(branch).map(|(one, two)| both(one, two)).collect();
+    }
+    if facts.iter().any(ColumnFact::is_unit) { Ok(facts) } else { Err(refuse(judge)) }
+}
+
+fn both(one: ColumnFact, two: ColumnFact) -> ColumnFact {
+    let label: Label = one.label.join(two.label);
+    let measure = match (one.measure, two.measure) {
+        (Some(one), Some(two)) if one.scale == two.scale => Some(MeasureFact {
+            bounds: super::value::held(
+                one.bounds.low.min(two.bounds.low),
+                one.bounds.high.max(two.bounds.high),
+            ),
+            unit: one.unit.filter(|unit| two.unit.as_ref() == Some(unit)),
+            scale: one.scale,
+        }),
+        _ => None,
+    };
+    let domain = match (one.domain, two.domain) {
+        (Some(mut one), Some(two)) if one.kind == two.kind => {
+            for value in two.values {
+                if !one.values.iter().any(|known| known.code == value.code) {
+                    one.values.push(value);
+                }
+            }
+            Some(one)
+        }
+        _ => None,
+    };
+    ColumnFact {
+        person: one.person.min(two.person),
+        origin: one.origin.filter(|origin| two.origin.as_ref() == Some(origin)),
+        domain,
+        measure,
+        ..ColumnFact::made(label, one.kind)
+    }
+}
+
+fn refuse(judge: &Judge<'_>) -> Refusal {
+    Refusal::new(Rule::Union, "every branch of a union hands on the person in the same column")
+        .ja("UNION の各枝は同じ位置の列に person_id を持たなければなりません")
+        .at(judge.places.word("UNION"))
+        .suggest("SELECT person_id, … FROM a UNION ALL SELECT person_id, … FROM b")
+}
