@@ -21,8 +21,8 @@ pub use environment::{Environment, EnvironmentError, Lock};
 pub use history::{RunRecord, State, StepRecord};
 pub use keys::{
     Agreed, Asked, KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch, Module,
-    OfficerError, Officers, Passphrase, Present, Protection, Sealing, SecretKey, decrypt, encrypt, from_hex,
-    hex,
+    OfficerError, Officers, Passphrase, Present, ProjectPseudonyms, Protection, Provision, Sealing,
+    SecretKey, decrypt, encrypt, from_hex, hex,
 };
 pub use lease::{Holder, Writer};
 pub use meta::{Account, DeliveryRecord, FileAccount, Meta, MetaError, Standing, staged};

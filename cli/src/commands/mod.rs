@@ -42,6 +42,12 @@ enum Command {
         /// Buckets that persons are spread over.
         #[arg(long, default_value_t = 16)]
         buckets: u32,
+        /// The library of a hardware module (PKCS#11) that wraps the keys; its PIN is the passphrase.
+        #[arg(long, requires = "pkcs11_token", conflicts_with = "demo_seed")]
+        pkcs11_library: Option<PathBuf>,
+        /// The label of the token.
+        #[arg(long, requires = "pkcs11_library")]
+        pkcs11_token: Option<String>,
     },
     /// Takes a delivery in, or every delivery of a folder; the same delivery twice changes nothing.
     Ingest {
@@ -91,6 +97,9 @@ enum Command {
     /// Keys: `status`, `rotate`, `destroy`, `export`, `officer`.
     #[command(disable_help_flag = true)]
     Keys(Passed),
+    /// Leaves the persons of listed identities out of every query (`add FILE`).
+    #[command(disable_help_flag = true)]
+    Optout(Passed),
     /// Lists what is in quarantine: places and kinds, never a byte of a line.
     #[command(disable_help_flag = true)]
     Quarantine(Passed),
@@ -202,15 +211,20 @@ impl Arguments {
         match self.command {
             Command::Demo(demo) => demo.run(),
             Command::Synth(synth) => synth.run(),
-            Command::Init { env, demo_seed, buckets } => {
+            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
                 let mut arguments = vec!["init".to_owned(), env.display().to_string()];
                 arguments.extend(["--buckets".to_owned(), buckets.to_string()]);
                 arguments.extend(
                     demo_seed.into_iter().flat_map(|seed| ["--demo-seed".to_owned(), seed.to_string()]),
                 );
+                let library = pkcs11_library.map(|path| path.display().to_string());
+                for (flag, value) in [("--pkcs11-library", library), ("--pkcs11-token", pkcs11_token)] {
+                    arguments.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+                }
                 ingest(&arguments)
             }
             Command::Keys(passed) => passed.run("keys"),
+            Command::Optout(passed) => passed.run("optout"),
             Command::Holder(passed) => passed.run("holder"),
             Command::Seal(passed) => passed.run("seal"),
             Command::Ingest { delivery, replay_quarantine, overlap, env } => {

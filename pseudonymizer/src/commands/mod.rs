@@ -5,6 +5,7 @@ mod delivery;
 mod ingest;
 mod keys;
 mod masters;
+mod optout;
 mod pipeline_run;
 mod quarantine;
 mod seal;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 
 use audit::{Event, Kind, Log};
 use catalog_model::SnapshotId;
-use catalog_store::{Config, Environment, Passphrase, Writer};
+use catalog_store::{Config, Environment, Module, Passphrase, Protection, Writer};
 use clap::{Parser, Subcommand};
 use pseudonymizer::pipeline::{self, IngestError, Linked, Published, Rejection};
 use serde::Serialize;
@@ -46,11 +47,22 @@ enum Command {
         /// Buckets that persons are spread over.
         #[arg(long, default_value_t = 16)]
         buckets: u32,
+        /// The library of a hardware module (PKCS#11) that wraps the keys; its PIN is the passphrase.
+        #[arg(long, requires = "pkcs11_token", conflicts_with = "demo_seed")]
+        pkcs11_library: Option<PathBuf>,
+        /// The label of the token.
+        #[arg(long, requires = "pkcs11_library")]
+        pkcs11_token: Option<String>,
     },
     /// Keys: what there is, rotation, and what takes two officers.
     Keys {
         #[command(subcommand)]
         command: keys::Keys,
+    },
+    /// Identities whose persons are left out of every query.
+    Optout {
+        #[command(subcommand)]
+        command: optout::OptOut,
     },
     /// A data holder's folder: its keys, its card, its bundle.
     Holder {
@@ -200,8 +212,16 @@ impl Arguments {
     /// Runs the command.
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Init { env, demo_seed, buckets } => init(&env, demo_seed, buckets),
+            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
+                let module = pkcs11_library.zip(pkcs11_token).map(|(library, token)| Module {
+                    library,
+                    token,
+                    key: "misu".to_owned(),
+                });
+                init(&env, demo_seed, buckets, module)
+            }
             Command::Keys { command } => command.run(),
+            Command::Optout { command } => command.run(),
             Command::Holder { command } => command.run(),
             Command::Seal { delivery, holder, out, overlap } => seal::seal(&delivery, &holder, &out, overlap),
             Command::Ingest { delivery, overlap, replay_quarantine: false, shared } => {
@@ -227,8 +247,14 @@ impl Arguments {
     }
 }
 
-fn init(env: &Path, demo_seed: Option<u64>, buckets: u32) -> Result<(), Failure> {
-    let environment = Environment::create(env, Config::new(buckets, demo_seed))?;
+fn init(env: &Path, demo_seed: Option<u64>, buckets: u32, module: Option<Module>) -> Result<(), Failure> {
+    let protection = match (module, passphrase()?) {
+        (Some(module), Some(pin)) => Protection::Module(module, pin),
+        (Some(_), None) => return Err("the PIN is given in MISU_PASSPHRASE_FILE or MISU_PASSPHRASE".into()),
+        (None, Some(passphrase)) => Protection::Passphrase(passphrase),
+        (None, None) => Protection::Kept,
+    };
+    let environment = Environment::create_protected(env, Config::new(buckets, demo_seed), &protection)?;
     let log = Log::create(&environment.room("audit"), OffsetDateTime::now_utc)?;
     log.record(Event::new(Kind::EnvironmentCreated, WHO).with("buckets", u64::from(buckets)))?;
     Ok(())

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::bucket::{self, BucketClaims, Shared};
 use super::link::{self, CurrentLinks, LinkError, PartName};
 use super::numbering::{self, PersonNumbers};
+use super::optout::{self, OptOutError};
 use super::rotation;
 use super::spill::{Spill, Spilled, SpilledClaim};
 use super::store::{fresh_folder, sync_filesystem, write_json};
@@ -64,6 +65,9 @@ pub enum PublishError {
     /// The environment cannot be used.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// Who opted out cannot be resolved; until then the snapshot answers nothing.
+    #[error("who opted out cannot be resolved; until then the snapshot answers nothing")]
+    OptOut(#[from] OptOutError),
     /// The metadata database cannot be used.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -378,7 +382,10 @@ impl<'a> Publisher<'a> {
         let store = self.environment.room("store");
         sync_filesystem(&store).map_err(io("flush", &store))?;
         let key = self.environment.key(KeyRole::Manifest)?;
-        Ok(snapshots.commit(body, now, &key)?)
+        let manifest = snapshots.commit(body, now, &key)?;
+        // A snapshot whose opt-outs are not resolved answers nothing, so a kill in between is safe.
+        optout::resolve(self.environment)?;
+        Ok(manifest)
     }
 }
 

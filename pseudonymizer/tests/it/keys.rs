@@ -145,6 +145,70 @@ fn an_overlap_delivery_carries_persons_over_to_a_new_intake_key() {
 }
 
 #[test]
+fn a_hardware_module_wraps_the_keys_and_nothing_opens_them_without_it() {
+    let library = "/usr/lib/softhsm/libsofthsm2.so";
+    assert!(Path::new(library).exists(), "{library} is missing; run tests/install");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(path("tokens")).unwrap();
+    std::fs::write(path("softhsm.conf"), format!("directories.tokendir = {}\n", path("tokens"))).unwrap();
+    std::fs::write(path("pin"), "837261\n").unwrap();
+    std::fs::write(path("other-pin"), "111111\n").unwrap();
+    let made = std::process::Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", "misu", "--pin", "837261", "--so-pin", "55555555"])
+        .env("SOFTHSM2_CONF", path("softhsm.conf"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let run = |pin: &str, arguments: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_misu-ingest"))
+            .args(arguments)
+            .env("SOFTHSM2_CONF", path("softhsm.conf"))
+            .env("MISU_PASSPHRASE_FILE", path(pin))
+            .output()
+            .unwrap()
+    };
+    let env = path("env");
+    let module = ["--pkcs11-library", library, "--pkcs11-token", "misu"];
+    let made = run("pin", &[&["init", &env, "--buckets", "2"][..], &module].concat());
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    crate::world::write_delivery(
+        &folder.path().join("receipts"),
+        "n",
+        "ndb",
+        &[("a.UKE", "ndb-medical", &crate::case_bytes("uke-western"))],
+    );
+    let receipts = path("receipts");
+    let steps: [&[&str]; 6] = [
+        &["ingest", &receipts, "--env", &env],
+        &["link", "--env", &env],
+        &["publish", "--env", &env],
+        &["keys", "rotate", "linkage", "--env", &env],
+        &["link", "--env", &env],
+        &["publish", "--env", &env],
+    ];
+    let mut said = Vec::new();
+    for step in steps {
+        let output = run("pin", step);
+        assert!(output.status.success(), "{step:?}: {}", String::from_utf8_lossy(&output.stderr));
+        said.push(String::from_utf8(output.stdout).unwrap());
+    }
+    assert_eq!(said[2], said[5]);
+    let status = String::from_utf8(run("pin", &["keys", "status", "--env", &env]).stdout).unwrap();
+    assert!(status.starts_with("wrapped by a hardware module"), "{status}");
+    let wrong = run("other-pin", &["link", "--env", &env]);
+    // Linking is up to date, so that no key is needed; rotating needs one.
+    assert!(wrong.status.success());
+    let wrong = run("other-pin", &["keys", "rotate", "project", "--env", &env]);
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("does not open the keys"), "{wrong:?}");
+    // A copy of the environment is nothing without the token.
+    std::fs::remove_dir_all(path("tokens")).unwrap();
+    std::fs::create_dir(path("tokens")).unwrap();
+    let without = run("pin", &["keys", "rotate", "project", "--env", &env]);
+    assert!(String::from_utf8_lossy(&without.stderr).contains("no token misu"), "{without:?}");
+}
+
+#[test]
 fn a_key_ends_by_two_officers_and_every_act_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env").display().to_string();

@@ -22,6 +22,7 @@ mod keys;
 mod life;
 mod masters;
 mod mutations;
+mod optout;
 mod packages;
 mod pipeline;
 mod sealed;
