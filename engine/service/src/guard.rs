@@ -40,6 +40,9 @@ pub enum GuardError {
     /// The record cannot be written; then nothing runs.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Who opted out cannot be read; then nothing runs.
+    #[error("the list of who opted out cannot be read; run `misu optout` or publish again")]
+    Exclusion(#[source] std::io::Error),
     /// A value that another part of ours made is not of the form that it guarantees.
     #[error("broken invariant: {0}")]
     Bug(&'static str),

@@ -5,6 +5,7 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod describe;
+mod exclusions;
 mod guard;
 mod permits;
 mod query;

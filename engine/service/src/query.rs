@@ -13,6 +13,7 @@ use engine_protocol::{
 use engine_vet::{NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
 
+use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
 use crate::shape::shape;
 
@@ -63,6 +64,7 @@ struct Vetted {
     policies: std::sync::Arc<Policies>,
     manifest: SnapshotManifest,
     plan: VettedPlan,
+    exclusion: Exclusion,
 }
 
 enum Judged {
@@ -97,7 +99,11 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     let manifest = guard.environment.snapshots()?.find(&permit.grant().snapshot)?;
     let scope = Scope { catalogue: &guard.catalogue, grant: permit.grant() };
     Ok(match vet(&question.sql, scope) {
-        Ok(plan) => Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan })),
+        Ok(plan) => {
+            let room = guard.environment.room("exclusions");
+            let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
+            Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan, exclusion }))
+        }
         Err(not_vetted) => Judged::NotVetted(not_vetted),
     })
 }
@@ -109,6 +115,7 @@ fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, G
         .with("columns", columns.join(" "))
         .with("rules", vetted.permit.rule_digest())
         .with("policies", vetted.permit.policy_digest())
+        .with("exclusion", vetted.exclusion.exclusion.as_str())
         .with("sql", sql_digest(&question.sql));
     Ok(guard.log.open_query(request)?)
 }
@@ -157,6 +164,7 @@ fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<O
         grant: vetted.permit.grant().clone(),
         catalogue: guard.catalogue_files.clone(),
         plan_hash: vetted.plan.hash().to_owned(),
+        excluded: vetted.exclusion.persons.clone(),
         buckets: slices(guard, vetted),
         limits: guard.limits,
     };

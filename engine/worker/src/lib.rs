@@ -5,6 +5,7 @@
 //! person lives in one bucket, the evidence of buckets adds up. It knows no key, no name and no network.
 
 mod accumulate;
+mod exclude;
 mod execute;
 mod quantile;
 mod rows;
