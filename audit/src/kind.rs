@@ -56,12 +56,26 @@ kinds! {
     EnvironmentUpgraded = "environment-upgraded",
     /// An approved application became a permit.
     PermitRegistered = "permit-registered",
+    /// An application was moved: submitted, reviewed, decided.
+    ApplicationMoved = "application-moved",
+    /// An output that is held for review was moved.
+    OutputMoved = "output-moved",
+    /// An incident or near miss was entered or moved.
+    IncidentMoved = "incident-moved",
+    /// A person was entered, changed or shut out.
+    PersonChanged = "person-changed",
+    /// A checkpoint over the record was signed.
+    CheckpointSigned = "checkpoint-signed",
     /// A permit ended before its time.
     PermitWithdrawn = "permit-withdrawn",
     /// A query is about to run. Made by [`crate::Log::open_query`] only.
     QueryOpened = "query-opened",
     /// A query ended. Made by [`crate::Opened::close`] and by its drop only.
     QueryClosed = "query-closed",
+    /// A release was kept in the ledger, before its answer goes out.
+    LedgerKept = "ledger-kept",
+    /// An answer was held back beside an earlier one, as when somebody is trying; for the steward.
+    NearCohort = "near-cohort",
     /// A question was refused by the vetter.
     QueryRefused = "query-refused",
     /// A question was denied by the policies.

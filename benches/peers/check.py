@@ -8,6 +8,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -26,15 +28,16 @@ def peer(folder):
 
 
 def ours(environment):
-    """The same of staged rows, whose claims are numbered within each part."""
+    """The same of staged rows, whose claims are numbered within each part and stand apart, each with its number of rows."""
     before = 0
     for part in sorted(environment.glob("store/staging/*/*/")):
         for table, name in OURS.items():
             path = part / f"{name}.parquet"
             if path.exists():
-                columns = ["__record", *([POINTS[table]] if table in POINTS else [])]
-                rows = pq.read_table(path, columns=columns)
-                receipts = pc.add(rows["__record"].cast("int64"), before + 1)
+                heads = pq.read_table(part / f"{name}.heads.parquet", columns=["__record", "__rows"])
+                receipts = np.repeat(heads["__record"].to_numpy().astype("int64"), heads["__rows"].to_numpy())
+                receipts = pa.chunked_array([pa.array(receipts + before + 1)])
+                rows = pq.read_table(path, columns=["__line", *([POINTS[table]] if table in POINTS else [])])
                 yield table, receipts, rows[POINTS[table]] if table in POINTS else None
         before += pq.read_metadata(part / "claims.parquet").num_rows
 

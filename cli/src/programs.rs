@@ -1,7 +1,7 @@
 //! The programs beside this one.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use crate::failure::Failure;
 
@@ -14,6 +14,8 @@ pub(crate) enum Program {
     Quality,
     /// Holds permits and the record.
     Guard,
+    /// Runs one query, locked in.
+    Worker,
     /// Speaks HTTP.
     Gateway,
 }
@@ -25,6 +27,7 @@ impl Program {
             Self::Ingest => "misu-ingest",
             Self::Quality => "misu-quality",
             Self::Guard => "misu-guard",
+            Self::Worker => "misu-worker",
             Self::Gateway => "misu-gateway",
         }
     }
@@ -41,6 +44,14 @@ impl Program {
     pub(crate) fn run(self, arguments: &[String]) -> Result<(), Failure> {
         let status = self.command()?.args(arguments).status();
         self.check(status.map_err(|source| Failure::Start { program: self.name(), source })?)
+    }
+
+    /// Runs it to its end with our own streams and passes its exit code on, which is an answer.
+    pub(crate) fn code(self, arguments: &[String]) -> Result<ExitCode, Failure> {
+        let status = self.command()?.args(arguments).status();
+        let status = status.map_err(|source| Failure::Start { program: self.name(), source })?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
     }
 
     /// Runs it to its end and takes what it prints; what it tells goes to our standard error.

@@ -87,6 +87,18 @@ pub enum Answer {
     List(Vec<String>),
 }
 
+impl Answer {
+    /// The answer for a reader, entries one on a line.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Flag(true) => "はい / yes".to_owned(),
+            Self::Flag(false) => "いいえ / no".to_owned(),
+            Self::Text(text) => text.clone(),
+            Self::List(entries) => entries.join("\n"),
+        }
+    }
+}
+
 /// A form's answers by question.
 pub type Answers = BTreeMap<String, Answer>;
 

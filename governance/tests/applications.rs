@@ -42,7 +42,7 @@ fn house() -> House {
 
 fn write() -> Action {
     let answers = Answers::from([("purpose".to_owned(), Answer::Text("重症化予防".to_owned()))]);
-    Action::Write { answers, people: vec!["lead".to_owned()] }
+    Action::Write { document: "a document".to_owned(), answers, people: vec!["lead".to_owned()] }
 }
 
 fn accept() -> Action {
@@ -236,6 +236,7 @@ fn an_amendment_leaves_the_permit_in_force_and_needs_opinions_of_its_own() {
     let house = house();
     let mut application = at(State::AmendmentSubmitted);
     assert!(application.state().is_in_force());
+    assert_eq!(application.decided(), Some("a document"));
     assert_eq!(application.opinions().len(), 0);
     application.make(&house.officer, AT, accept()).unwrap();
     let few = Illegal::Opinions { given: 0, needed: 2 };

@@ -58,8 +58,10 @@ impl Guard {
         within: Duration,
     ) -> Result<ClientReply, AskError> {
         let turns = match request {
-            ClientRequest::Query(_) => Arc::clone(&self.long),
-            ClientRequest::Vet(_) | ClientRequest::Catalogue => Arc::clone(&self.quick),
+            ClientRequest::Query(_) | ClientRequest::Template(_) => Arc::clone(&self.long),
+            ClientRequest::Vet(_) | ClientRequest::Estimate(_) | ClientRequest::Catalogue => {
+                Arc::clone(&self.quick)
+            }
         };
         let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
             return Err(AskError::Busy);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::{Names, Period, Tier};
+use governance::form::Answers;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fault::{FileFault, FileProblem, Reading};
@@ -71,6 +72,9 @@ pub(crate) struct Written {
     pub(crate) tables: BTreeMap<String, Columns>,
     #[serde(default)]
     pub(crate) thresholds: Stricter,
+    /// What the form's questions are answered with; read by people, not by policies.
+    #[serde(default, skip_serializing_if = "Answers::is_empty")]
+    pub(crate) answers: Answers,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) approval: Option<WrittenApproval>,
 }
@@ -106,6 +110,21 @@ impl Form {
         let written: Written = reading.toml(text)?;
         written.check(reading)?;
         Ok(Self { file: file.to_owned(), written })
+    }
+
+    /// The project's id.
+    pub fn project(&self) -> &str {
+        &self.written.project
+    }
+
+    /// The persons whom it names.
+    pub fn people(&self) -> &[Person] {
+        &self.written.people
+    }
+
+    /// What the form's questions are answered with.
+    pub const fn answers(&self) -> &Answers {
+        &self.written.answers
     }
 }
 

@@ -14,6 +14,7 @@ mod policies;
 
 mod application;
 mod form;
+mod query_template;
 mod rules;
 
 mod denied;
@@ -35,6 +36,7 @@ pub use form::{Columns, Form, Person, Purpose, Role};
 pub use loading::Sources;
 pub use permit::Permit;
 pub use policies::Policies;
+pub use query_template::{BindingFault, Parameter, ParameterDomain, QueryTemplate, TemplateApproval};
 pub use request::{Action, Request, Use};
 pub use rules::{RulePack, Sourced};
 pub use source::{PolicyError, PolicyProblem};
@@ -42,3 +44,6 @@ pub use source::{PolicyError, PolicyProblem};
 /// The demo project's application, as (file, text); it still needs an [`Approval`].
 pub const DEMO_APPLICATION: (&str, &str) =
     ("demo/application.toml", include_str!("../demo/application.toml"));
+
+/// The questions of the application form, as [`governance::form::FormSchema`] reads them.
+pub const APPLICATION_FORM: &str = include_str!("../forms/application-2026.toml");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catalog_model::Grant;
+use catalog_model::{CellRules, Grant};
 use time::OffsetDateTime;
 
 use crate::loading::Registered;
@@ -17,6 +17,7 @@ pub struct Permit {
     grant: Grant,
     request: Request,
     valid_until: OffsetDateTime,
+    rules: CellRules,
     rule_pack: String,
     rule_digest: String,
     policy_digest: String,
@@ -38,7 +39,13 @@ impl Permit {
             tables,
             thresholds: application.thresholds(pack.thresholds()),
         };
+        let own = CellRules {
+            persons: grant.thresholds.persons,
+            zero_shown: grant.thresholds.zero_shown,
+            ..pack.cell_rules()
+        };
         Self {
+            rules: own,
             grant,
             request: request.clone(),
             valid_until: approval.valid_until,
@@ -46,6 +53,13 @@ impl Permit {
             rule_digest: pack.digest().to_owned(),
             policy_digest: registered.digest.clone(),
         }
+    }
+
+    /// The same permit for another moment, which the policies were asked about.
+    pub(crate) fn at(&self, now: OffsetDateTime) -> Self {
+        let mut permit = self.clone();
+        permit.request.now = now;
+        permit
     }
 
     /// The tables, columns, period, tier, snapshot and thresholds: all that vetting needs.
@@ -61,6 +75,11 @@ impl Permit {
     /// The first moment at which it no longer holds.
     pub const fn valid_until(&self) -> OffsetDateTime {
         self.valid_until
+    }
+
+    /// What every cell of a release is held to.
+    pub const fn rules(&self) -> &CellRules {
+        &self.rules
     }
 
     /// The name of the rule pack that the thresholds come from.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter;
 
-use catalog_model::{Catalogue, Table};
+use catalog_model::{Catalogue, CellRules, Table};
 use cedar_policy::{Entities, Schema};
 
 use crate::application::Application;
@@ -116,6 +116,24 @@ impl Policies {
         Ok(Permit::new(request, registered, tables))
     }
 
+    /// A permit that these policies made before, for this moment; none where the request differs in anything else.
+    ///
+    /// Time decides through the invariants on validity, which hold for every action alike, so asking for the query
+    /// says whether the columns may still be used as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policies::permit`].
+    pub fn renewed(&self, permit: &Permit, request: &Request) -> Result<Option<Permit>, Denied> {
+        let same = Request { now: request.now, ..permit.request().clone() } == *request;
+        let registered = self.registered(request, &Asked::Act(Action::RunQuery))?;
+        if !same || registered.digest != permit.policy_digest() {
+            return Ok(None);
+        }
+        self.may(request, Action::RunQuery)?;
+        Ok(Some(permit.at(request.now)))
+    }
+
     /// The application of a registered project.
     pub fn application(&self, project: &str) -> Option<&Application> {
         self.projects.get(project).map(|registered| &registered.application)
@@ -134,6 +152,27 @@ impl Policies {
     /// The rule pack of this name.
     pub fn rule_pack(&self, pack: &str) -> Option<&RulePack> {
         self.packs.get(pack)
+    }
+
+    /// What every cell of a release is held to whose rows come from these databases: the permit's numbers and those of
+    /// the latest pack of each database, the stricter each time; with the names of the packs.
+    ///
+    /// A pack's name ends with its year, so the latest is the last by name.
+    pub fn rules<'d>(
+        &self,
+        permit: &Permit,
+        databases: impl IntoIterator<Item = &'d str>,
+    ) -> (CellRules, String) {
+        let mut rules = permit.rules().clone();
+        let mut names = BTreeSet::from([permit.rule_pack()]);
+        for database in databases {
+            let of_database = |pack: &&RulePack| pack.databases().iter().any(|name| name == database);
+            if let Some(pack) = self.packs.values().rfind(of_database) {
+                rules = rules.stricter(&pack.cell_rules());
+                names.insert(pack.pack());
+            }
+        }
+        (rules, names.into_iter().collect::<Vec<_>>().join(" "))
     }
 
     fn registered(&self, request: &Request, asked: &Asked) -> Result<&Registered, Denied> {

@@ -6,9 +6,11 @@
 
 pub mod batch;
 pub mod claim;
+pub mod confine;
 pub mod formats;
 pub mod keying;
 pub mod linkage;
 pub mod masters;
 pub mod pipeline;
+pub mod registry;
 pub mod tables;

@@ -26,6 +26,7 @@ pub(crate) enum Stream {
     Writing = 13,
     Forms = 14,
     Faults = 15,
+    Slips = 16,
 }
 
 /// A stream of random numbers for one decision.

@@ -19,19 +19,21 @@
 //! | `revision` | a day before the months that the layout is for, or after them | the line |
 //! | `duplicate` | a receipt, stay or certification stands a second time at the end of its file | the second group, whose first line is named |
 //! | `truncated` | a UKE file ends inside its last body line, without GO; the manifest has the size and digest of what is there | the file, at that line |
+//! | `heading` | the last column of a heading has another name | the heading, and with it the file |
+//! | `markup` | a check-up document ends with another tag than it began | the document, at its last line |
 //! | `totals` | GO says one point more than was billed; only where no other fault hides it | the trailer |
 //!
 //! Consequences are not listed. Where the first line of a receipt (RE) is faulty, its other lines are `orphan`; where
 //! the record type of a receipt's line is unknown, so are the lines after it; where a file is cut, its last receipt
 //! goes with it, and the half line itself has too few columns or half a character. A group whose first line is faulty,
 //! and one that is written twice, has no other fault. The fields that make lines a group (the first five of 様式1) are
-//! never touched, so that a fault stays where it is.
+//! never touched, so that a fault stays where it is; nor is the RE of a payer's receipt, which alone says whose it is.
 //!
 //! Totals (GO, the record count of a care claim) are those that the sender computed before anything went wrong: they
 //! count every line of the file whatever is wrong with it, a receipt written twice both times, and sum the points as
 //! billed. A reader that had to put a summed line (HO) aside cannot compare the sum.
 
-use catalog_model::{Family, FaultKind, FieldKind, Grouping, Width};
+use catalog_model::{Encoding, Family, FaultKind, FieldKind, Grouping, Width};
 
 use crate::dice::{Dice, Stream};
 use crate::files::{Draft, DraftLine, Group, Planted};
@@ -40,6 +42,7 @@ use crate::writer::{Slot, Template};
 // How much likelier than a line a whole file is struck, so that a demonstration has a few: cut, or with wrong totals.
 const TRUNCATED_FILES: f64 = 4.0;
 const WRONG_TOTALS: f64 = 4.0;
+const WRONG_HEADINGS: f64 = 4.0;
 
 /// What goes wrong with one file.
 #[derive(Debug)]
@@ -59,8 +62,18 @@ impl Misfortune {
         if self.rate <= 0.0 {
             return;
         }
+        if family.framing.header && self.dice.chance(self.rate * WRONG_HEADINGS) {
+            if let Some(heading) = draft.header.last_mut() {
+                heading.bytes.push(b'x');
+                heading.fault = Some(Planted { kind: FaultKind::Heading, field: String::new() });
+            }
+            return;
+        }
         let may_repeat = !family.unique_key.is_empty();
-        let keys: &[usize] = if let Grouping::Key(keys) = &family.group { keys } else { &[] };
+        let grouping: &[usize] = if let Grouping::Key(keys) = &family.group { keys } else { &[] };
+        // A line whose kind of content is spoilt would be left out as another content, not found faulty.
+        let kept = family.records.iter().filter_map(|record| record.field(&record.kept.as_ref()?.field));
+        let keys: Vec<usize> = grouping.iter().copied().chain(kept.map(|field| field.at)).collect();
         let has_opener = matches!(family.group, Grouping::Opener(_));
         let count = draft.groups.len();
         let mut copies = Vec::new();
@@ -70,7 +83,7 @@ impl Misfortune {
                 copies.push(copy(group));
                 continue;
             }
-            self.strike_group(group, keys, has_opener);
+            self.strike_group(group, &keys, has_opener);
         }
         draft.groups.extend(copies);
     }
@@ -101,6 +114,10 @@ impl Misfortune {
     fn strike_group(&mut self, group: &mut Group<'_>, keys: &[usize], has_opener: bool) {
         for (index, line) in group.lines.iter_mut().enumerate() {
             let opens = has_opener && index == 0;
+            // In a payer's file MN opens the receipt; without RE all of it is somebody's whom nobody can tell.
+            if has_opener && !opens && line.template.record() == "RE" {
+                continue;
+            }
             if self.dice.chance(self.rate) && self.spoil(line, keys, opens) && opens {
                 return;
             }
@@ -153,6 +170,8 @@ impl Misfortune {
             .filter_map(|slot| {
                 spoilt_value(slot, unquoted(cells.get(slot.at)?), kind).map(|value| (slot, value))
             })
+            // Bytes that are not UTF-8 would tell a reader that the whole file is in another encoding.
+            .filter(|(_, value)| template.encoding() != Encoding::Utf8 || str::from_utf8(value).is_ok())
             .collect();
         let (slot, value) = self.dice.pick(&fitting)?;
         let value = if slot.at >= template.quoted_from() {

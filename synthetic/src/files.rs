@@ -1,17 +1,24 @@
 //! How what is billed is written: one module for each family of files, and the delivery that they make up.
 
 mod care_claim;
+mod care_plan;
 mod certification;
+mod checkup;
 mod delivery;
+mod dental;
 mod dpc;
 mod draft;
 mod form1;
 mod identity;
+mod life;
+mod nursing;
+mod pharmacy;
 mod public;
 mod receipts;
 
 pub(crate) use delivery::{Counts, DeliveryWriter};
 pub(crate) use draft::{Draft, DraftLine, Group, Planted};
+pub(crate) use identity::{Written, register_kana};
 
 use catalog_model::{Catalogue, Month};
 
@@ -24,13 +31,19 @@ use crate::writer::FamilyTemplates;
 #[derive(Debug)]
 pub(crate) struct Forms {
     pub(crate) receipts: FamilyTemplates,
+    pub(crate) dpc_receipts: FamilyTemplates,
+    pub(crate) payer_receipts: FamilyTemplates,
+    pub(crate) pharmacy_receipts: FamilyTemplates,
+    pub(crate) dental_receipts: FamilyTemplates,
     pub(crate) form1: FamilyTemplates,
     pub(crate) form4: FamilyTemplates,
     pub(crate) acts: FamilyTemplates,
     pub(crate) charges: FamilyTemplates,
     pub(crate) identities: FamilyTemplates,
+    pub(crate) nursing: FamilyTemplates,
     pub(crate) care_claims: FamilyTemplates,
     pub(crate) certifications: FamilyTemplates,
+    pub(crate) service_users: FamilyTemplates,
     pub(crate) municipalities: FamilyTemplates,
     pub(crate) inhabitants: FamilyTemplates,
     pub(crate) medical_areas: FamilyTemplates,
@@ -42,14 +55,21 @@ impl Forms {
         let family = |name: &str| FamilyTemplates::new(catalogue, name);
         Ok(Self {
             receipts: family("ndb-medical")?,
+            dpc_receipts: family("ndb-dpc")?,
+            payer_receipts: family("ndb-medical-payer")?,
+            pharmacy_receipts: family("ndb-pharmacy")?,
+            dental_receipts: family("ndb-dental")?,
             form1: family("dpc-ff1")?,
             form4: family("dpc-ff4")?,
             acts: family("dpc-efn")?,
             charges: family("dpc-dn")?,
             identities: family("dpc-k-assumed")?,
+            nursing: family("dpc-hn")?,
             // Every item of a data line stands in quotes, but not its kind and number (介護伝送ソフト).
-            care_claims: family("care-claim")?.quoted_from(2, &["bill", "basic", "detail", "total"]),
+            care_claims: family("care-claim")?
+                .quoted_from(2, &["bill", "basic", "detail", "total", "plan", "management"]),
             certifications: family("care-certification")?,
+            service_users: family("life-service-user")?,
             municipalities: family("public-municipality")?,
             inhabitants: family("public-population")?,
             medical_areas: family("public-medical-area")?,
@@ -103,6 +123,8 @@ pub(crate) fn deliver(
         Database::Care => {
             let mut writer = writer;
             care_claim::write(books, forms, &mut writer, month)?;
+            care_plan::write(books, forms, &mut writer, month)?;
+            life::write(books, forms, &mut writer, month)?;
             certification::write(books, forms, &mut writer, month)?;
             writer.close()
         }

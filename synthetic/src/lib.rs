@@ -11,6 +11,7 @@
 //!
 //! What it does not do: it draws no conclusions of medicine, and its figures are plausible, not measured.
 
+pub mod sightings;
 pub mod writer;
 
 mod billing;
@@ -109,7 +110,7 @@ pub struct Summary {
     pub deliveries: u64,
     /// Files without the manifests.
     pub files: u64,
-    /// Lines.
+    /// Lines, without those of packages.
     pub records: u64,
     /// Bytes.
     pub bytes: u64,
@@ -135,6 +136,9 @@ pub enum SynthError {
     /// A manifest cannot be made.
     #[error("a manifest cannot be written")]
     Manifest(#[source] toml::ser::Error),
+    /// A package cannot be made.
+    #[error("a package cannot be written")]
+    Package(#[source] zip::result::ZipError),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Io {

@@ -13,7 +13,7 @@ use catalog_model::{Date, Month, Period};
 
 pub(crate) use coverage::{Card, Relation};
 pub(crate) use history::History;
-pub(crate) use names::{FullName, half_width_kana};
+pub(crate) use names::{Family, FullName, half_width_kana};
 
 use crate::health::Health;
 use crate::model::Model;

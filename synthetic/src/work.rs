@@ -48,7 +48,7 @@ pub(crate) fn write(
     Ok(summary)
 }
 
-fn period(options: &Options) -> Period {
+pub(crate) fn period(options: &Options) -> Period {
     let months = i32::try_from(options.months).unwrap_or(1);
     Period { from: options.first_month, to: options.first_month.plus(months - 1) }
 }

@@ -1,13 +1,17 @@
 //! The demo in small, and what must hold of the environment that it leaves.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
+use catalog_store::{Environment, FileKeyring, FileKeys};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::encryption::decrypt::FileDecryptionProperties;
 use tempfile::TempDir;
 
 /// A program of ours, built before the tests (`make test` does).
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().unwrap().parent().unwrap().join(name);
     assert!(path.is_file(), "{} is not built; run `make test`", path.display());
@@ -22,13 +26,13 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-struct Demo {
+pub(crate) struct Demo {
     folder: TempDir,
     output: String,
 }
 
 impl Demo {
-    fn env(&self) -> String {
+    pub(crate) fn env(&self) -> String {
         self.folder.path().join("demo/env").display().to_string()
     }
 
@@ -46,7 +50,12 @@ fn demo() -> Demo {
     Demo { folder, output: text(&output) }
 }
 
-static DEMO: LazyLock<Demo> = LazyLock::new(demo);
+pub(crate) static DEMO: LazyLock<Demo> = LazyLock::new(demo);
+
+/// The environment that the small demo leaves.
+pub(crate) fn environment() -> PathBuf {
+    PathBuf::from(DEMO.env())
+}
 
 fn snapshot(output: &str) -> &str {
     output.lines().find_map(|line| line.strip_prefix("snapshot ")).unwrap().split(' ').next().unwrap()
@@ -97,10 +106,12 @@ fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
 fn no_identity_of_the_truth_lies_anywhere_in_the_environment() {
     let mut found = Vec::new();
     files(Path::new(&DEMO.env()), &mut found);
+    let published = published();
+    assert!(!published.is_empty());
     // Parquet pages are compressed, so their content is looked at as it is read back.
     let readable: Vec<(PathBuf, Vec<u8>)> = found
         .iter()
-        .flat_map(|(path, bytes)| [Some((path.clone(), bytes.clone())), uncompressed(path)])
+        .flat_map(|(path, bytes)| [Some((path.clone(), bytes.clone())), uncompressed(path, &published)])
         .flatten()
         .collect();
     let mut needles = std::collections::BTreeSet::new();
@@ -127,15 +138,47 @@ fn no_identity_of_the_truth_lies_anywhere_in_the_environment() {
     }
 }
 
-/// The text columns of a Parquet file, one value after the other.
-fn uncompressed(path: &Path) -> Option<(PathBuf, Vec<u8>)> {
+/// The files of the demo's snapshots, with their keys.
+fn published() -> BTreeMap<PathBuf, FileKeys> {
+    let environment = Environment::open(Path::new(&DEMO.env())).unwrap();
+    let (ring, store) = (FileKeyring::new(&environment), environment.room("store"));
+    let mut published = BTreeMap::new();
+    for (_, manifest) in environment.snapshots().unwrap().all().unwrap() {
+        for file in manifest.body.tables.values().flat_map(|table| &table.files) {
+            let keys = ring.open(file, &|_| true).unwrap().expect("every file of a snapshot is encrypted");
+            published.insert(store.join(&file.path), keys);
+        }
+    }
+    published
+}
+
+#[test]
+fn no_column_name_of_the_catalogue_lies_in_a_file_of_the_snapshot() {
+    for path in published().into_keys() {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.starts_with(b"PARE"), "{} has a footer in clear", path.display());
+        for name in [&b"person_id"[..], b"birth_date", b"municipality", b"ARROW:schema"] {
+            assert!(!bytes.windows(name.len()).any(|window| window == name), "{}", path.display());
+        }
+    }
+}
+
+/// The text columns of a Parquet file, one value after the other; of a file of a snapshot with its keys.
+fn uncompressed(path: &Path, published: &BTreeMap<PathBuf, FileKeys>) -> Option<(PathBuf, Vec<u8>)> {
     use arrow::array::AsArray as _;
     path.extension().filter(|extension| *extension == "parquet")?;
     let file = std::fs::File::open(path).unwrap();
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file)
-        .unwrap()
-        .build()
-        .unwrap();
+    let mut options = ArrowReaderOptions::new();
+    if let Some(keys) = published.get(&path.canonicalize().unwrap()) {
+        let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
+            .with_aad_prefix(keys.bound_to.clone());
+        for (column, key) in &keys.columns {
+            decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
+        }
+        options = options.with_file_decryption_properties(decryption.build().unwrap());
+    }
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap().build().unwrap();
     let mut bytes = Vec::new();
     for batch in reader {
         for column in batch.unwrap().columns() {

@@ -3,8 +3,14 @@
 
 mod demo;
 mod edges;
+mod journeys;
+mod manual;
+mod people;
+mod queries;
 mod refusals;
+mod templates;
 mod tidy;
+mod verdicts;
 
 /// The tree's root. A test runs in its package's folder; a path noted at build time may be another clone's.
 fn root() -> std::path::PathBuf {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::{Catalogue, CatalogueError, Problem};
 use crate::class::Class;
+use crate::derivation::Derivation;
 use crate::layout::{Family, Field, FieldKind, FieldRef, Grouping, RecordLayout};
 use crate::package::ItemRule;
 use crate::table::{Column, ColumnKind, Domain, Feed, RowOf, Table, Treatment};
@@ -235,6 +236,42 @@ impl Findings<'_> {
         }
         for feed in &table.feeds {
             self.feed(&file, table, feed);
+        }
+        match &table.derive {
+            Some(rule) => self.derivation(&file, table, rule),
+            None if table.feeds.is_empty() => {
+                self.push(&file, "feed", Problem::Rule("a table is fed or derived"));
+            }
+            None => {}
+        }
+    }
+
+    // Rules read tables that files feed, so the order in which tables are made does not matter.
+    fn derivation(&mut self, file: &str, table: &Table, rule: &Derivation) {
+        if !table.feeds.is_empty() || !table.is_private() {
+            self.push(file, "derive", Problem::Rule("a derived table is about persons and has no feed"));
+        }
+        if let Some(unfit) = rule.unfit_source() {
+            self.unknown(file, "derive.lines", unfit);
+        }
+        for (source, columns) in rule.sources() {
+            let found = self.catalogue.tables.get(source).filter(|source| source.derive.is_none());
+            let Some(found) = found else {
+                self.unknown(file, "derive", source);
+                continue;
+            };
+            for column in columns.iter().filter(|column| found.column(column).is_none()) {
+                self.unknown(file, "derive", &format!("{source}.{column}"));
+            }
+        }
+        for column in table.columns.iter().filter(|column| column.class != Class::Person) {
+            let is_given = rule.outputs().contains(&(column.name.as_str(), column.kind));
+            if !is_given {
+                self.push(file, &column.name, Problem::Rule("the rule gives no such column of this type"));
+            }
+            if !column.from.0.is_empty() {
+                self.push(file, &column.name, Problem::Rule("a derived column comes from its rule"));
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod check;
 mod class;
 mod codes;
 mod delivery;
+mod derivation;
 mod derive;
 mod fault;
 mod grant;
@@ -31,6 +32,7 @@ pub use catalogue::{Catalogue, CatalogueError, Problem};
 pub use class::Class;
 pub use codes::{Code, CodeSystem, Edition, Former};
 pub use delivery::{DELIVERY_FILE, DeliveredFile, DeliveryHead, DeliveryManifest};
+pub use derivation::{Derivation, DerivationSource};
 pub use fault::FaultKind;
 pub use grant::{Grant, Thresholds, Tier};
 pub use layout::{

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::class::Class;
+use crate::derivation::Derivation;
 use crate::layout::FieldRef;
 use crate::names::Names;
 
@@ -29,9 +30,11 @@ pub struct Table {
     pub source: String,
     /// What a reader must know before using it.
     pub note: Option<Names>,
-    /// Where rows come from.
-    #[serde(rename = "feed")]
+    /// Where rows come from; nothing where they are derived.
+    #[serde(default, rename = "feed")]
     pub feeds: Vec<Feed>,
+    /// How rows are made from those of other tables at publish.
+    pub derive: Option<Derivation>,
     /// The columns, in order.
     #[serde(rename = "column")]
     pub columns: Vec<Column>,

@@ -15,6 +15,9 @@ pub struct Config {
     /// The seed of a demo environment, whose keys are derived from it and therefore protect nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub demo_seed: Option<u64>,
+    /// Why workers run without confinement; only `this is a laptop with dummy data` is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<String>,
 }
 
 /// The layout version that this build writes and reads.
@@ -23,7 +26,7 @@ pub(crate) const FORMAT: u32 = 3;
 impl Config {
     /// The configuration of a new environment.
     pub const fn new(buckets: u32, demo_seed: Option<u64>) -> Self {
-        Self { format: FORMAT, buckets, demo_seed }
+        Self { format: FORMAT, buckets, demo_seed, confinement: None }
     }
 
     /// Reads the configuration file at `path`.
@@ -65,6 +68,9 @@ impl Config {
             text.push_str(&format!(
                 "# A demo: every key is derived from this seed and protects nothing.\ndemo_seed = {seed}\n"
             ));
+        }
+        if let Some(words) = &self.confinement {
+            text.push_str(&format!("# Workers run without confinement.\nconfinement = {words:?}\n"));
         }
         text
     }

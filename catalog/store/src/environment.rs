@@ -220,6 +220,16 @@ impl Environment {
         Ok(self.keys.current(role)?)
     }
 
+    /// Every key of one role that is there, the present one first.
+    ///
+    /// # Errors
+    ///
+    /// A key cannot be opened, or its use cannot be recorded.
+    pub fn keys_of(&self, role: KeyRole) -> Result<Vec<SecretKey>, EnvironmentError> {
+        let former = self.keys.former(role)?.into_iter().map(|(_, key)| key);
+        Ok(std::iter::once(self.keys.current(role)?).chain(former).collect())
+    }
+
     /// The environment's catalogue files, as path and text.
     ///
     /// # Errors

@@ -5,9 +5,11 @@
 //! The interface is blocking; sqlx and object_store run on a small runtime inside.
 
 mod blocking;
+mod cases;
 mod catalogue;
 mod config;
 mod environment;
+mod file_keys;
 mod history;
 mod keys;
 mod lease;
@@ -15,9 +17,11 @@ mod meta;
 mod snapshots;
 mod upgrade;
 
+pub use cases::{CaseRecord, PersonRecord};
 pub use catalogue::Added;
 pub use config::{Config, ConfigError};
 pub use environment::{Environment, EnvironmentError, Lock};
+pub use file_keys::{FileKeyring, FileKeys};
 pub use history::{RunRecord, State, StepRecord};
 pub use keys::{
     Agreed, Asked, KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch, Module,

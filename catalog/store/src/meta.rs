@@ -230,6 +230,7 @@ impl Meta {
         let opened = wait(async {
             let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
             sqlx::raw_sql(SCHEMA).execute(&pool).await?;
+            sqlx::raw_sql(crate::cases::SCHEMA).execute(&pool).await?;
             Ok(pool)
         });
         let pool = opened

@@ -1,7 +1,7 @@
 //! `misu doctor`: what is wrong with an environment, and what to do.
 
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 
 use catalog_store::{Environment, EnvironmentError, KeyRole, Passphrase};
 use serde::Serialize;
@@ -30,6 +30,7 @@ pub(crate) fn run(env: &Env) -> Result<ExitCode, Failure> {
         snapshots(&environment),
         record(&env.env),
         programs(),
+        confinement(&environment),
     ];
     let is_well = findings.iter().all(|finding| finding.is_well);
     if env.json {
@@ -115,7 +116,7 @@ fn record(env: &Path) -> Finding {
 }
 
 fn programs() -> Finding {
-    let missing: Vec<String> = [Program::Ingest, Program::Guard, Program::Gateway]
+    let missing: Vec<String> = [Program::Ingest, Program::Guard, Program::Worker, Program::Gateway]
         .into_iter()
         .filter_map(|program| program.command().err())
         .map(|error| error.to_string())
@@ -126,4 +127,25 @@ fn programs() -> Finding {
         is_well,
         text: if is_well { "all beside this one".to_owned() } else { missing.join("; ") },
     }
+}
+
+/// Whether a worker can be locked in here: one tries it.
+fn confinement(environment: &Environment) -> Finding {
+    const WHAT: &str = "confinement";
+    if let Some(words) = &environment.config().confinement {
+        let text = format!("NONE: workers could read files of their user; the configuration says: {words}");
+        return Finding { what: WHAT, is_well: words == "this is a laptop with dummy data", text };
+    }
+    let tried = Program::Worker.command().map(|mut worker| {
+        worker.arg("check").env_clear().stdin(Stdio::null()).stdout(Stdio::null()).output()
+    });
+    let (is_well, text) = match tried {
+        Ok(Ok(output)) if output.status.success() => {
+            (true, "a worker locks itself in: Landlock, system calls, limits".to_owned())
+        }
+        Ok(Ok(output)) => (false, String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        Ok(Err(error)) => (false, error.to_string()),
+        Err(error) => (false, error.to_string()),
+    };
+    Finding { what: WHAT, is_well, text }
 }

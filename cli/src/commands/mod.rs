@@ -115,6 +115,9 @@ enum Command {
     /// Adds layouts and tables to the environment's catalogue (`add FOLDER`).
     #[command(disable_help_flag = true)]
     Catalog(Passed),
+    /// Links the records of a registry's files, outside every environment.
+    #[command(disable_help_flag = true)]
+    LinkFiles(Passed),
     /// Brings an environment of an earlier version to the present one.
     #[command(disable_help_flag = true)]
     Upgrade(Passed),
@@ -125,6 +128,9 @@ enum Command {
         /// Prints the verdict as JSON.
         #[arg(long)]
         json: bool,
+        /// Says as well what the query would read, how many cells it has, and how many are hidden at least.
+        #[arg(long, conflicts_with = "catalog")]
+        budget: bool,
         /// Vets without an environment: the folder of catalogue files.
         #[arg(long, requires = "permit", conflicts_with = "env")]
         catalog: Option<PathBuf>,
@@ -139,6 +145,43 @@ enum Command {
         /// The form of the table.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
+        /// An approved template instead of a text.
+        #[arg(long, conflicts_with_all = ["sql", "file"])]
+        template: Option<String>,
+        /// A value for a parameter of the template, as NAME=VALUE.
+        #[arg(long = "param", requires = "template", value_parser = query::parameter)]
+        parameters: Vec<(String, String)>,
+    },
+    /// Approves a query template for its project (the review board's act).
+    ApproveTemplate {
+        /// The template.
+        file: PathBuf,
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// Who decided.
+        #[arg(long)]
+        by: String,
+        /// A user of the project, under whose permit the examples are vetted.
+        #[arg(long)]
+        user: String,
+    },
+    /// Enters people with roles and training (`set`), lists them (`list`).
+    #[command(disable_help_flag = true)]
+    People(Passed),
+    /// One-stop applications: `write`, `move submit`, `accept`, `review`, `approve`, `list`, `show`.
+    #[command(disable_help_flag = true)]
+    Application(Passed),
+    /// Checks a table made elsewhere: which cells must be hidden, and what a reader can derive of them.
+    CheckTable {
+        /// The table, as JSON.
+        file: PathBuf,
+        /// Judges the pattern of the file instead of making one.
+        #[arg(long)]
+        audit_only: bool,
+        /// Prints the answer as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Verifies and shows the record.
     Audit {
@@ -164,6 +207,10 @@ pub(crate) struct Passed {
 impl Passed {
     fn run(self, command: &str) -> Result<ExitCode, Failure> {
         ingest(&[vec![command.to_owned()], self.arguments].concat())
+    }
+
+    fn run_guard(self, command: &str) -> Result<ExitCode, Failure> {
+        Program::Guard.run(&[vec![command.to_owned()], self.arguments].concat()).map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -249,13 +296,31 @@ impl Arguments {
             Command::Delivery(passed) => passed.run("delivery"),
             Command::Snapshots(passed) => passed.run("snapshots"),
             Command::Catalog(passed) => passed.run("catalog"),
+            Command::LinkFiles(passed) => passed.run("link-files"),
             Command::Upgrade(passed) => passed.run("upgrade"),
             Command::Quality { env, snapshot, html } => quality::run(&env, snapshot.as_deref(), html),
-            Command::Vet { ask, json, catalog, permit } => match (catalog, permit) {
+            Command::Vet { ask, json, budget: true, .. } => ask.estimate(json),
+            Command::Vet { ask, json, catalog, permit, budget: false } => match (catalog, permit) {
                 (Some(catalog), Some(permit)) => ask.vet_offline(&catalog, &permit, json),
                 _ => ask.vet(json),
             },
-            Command::Query { ask, format } => ask.query(format),
+            Command::People(passed) => passed.run_guard("people"),
+            Command::Application(passed) => passed.run_guard("application"),
+            Command::Query { ask, format, template: None, .. } => ask.query(format),
+            Command::Query { ask, format, template: Some(template), parameters } => {
+                ask.template(template, parameters, format)
+            }
+            Command::ApproveTemplate { file, env, by, user } => {
+                let [file, env] = [file, env].map(|path| path.display().to_string());
+                let words = ["approve-template", &file, "--env", &env, "--by", &by, "--user", &user];
+                Program::Guard.run(&words.map(str::to_owned)).map(|()| ExitCode::SUCCESS)
+            }
+            Command::CheckTable { file, audit_only, json } => {
+                let mut arguments = vec!["check-table".to_owned(), file.display().to_string()];
+                arguments.extend(audit_only.then(|| "--audit-only".to_owned()));
+                arguments.extend(json.then(|| "--json".to_owned()));
+                Program::Guard.code(&arguments)
+            }
             Command::Audit { command } => command.run(),
             Command::Serve(serve) => serve.run(),
             Command::Doctor { env } => doctor::run(&env),

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use catalog_store::Environment;
 use clap::{Parser, ValueEnum};
-use engine_protocol::{ClientReply, ClientRequest, Question, ReleasedTable, Verdict, VerdictKind};
+use engine_protocol::{
+    Budget, ClientReply, ClientRequest, Question, ReleasedTable, TemplateQuestion, Verdict, VerdictKind,
+};
 
 use crate::ask::Guard;
 use crate::failure::{DENIED, Failure, REFUSED, WITHHELD, io};
@@ -77,31 +79,54 @@ impl Ask {
         show_verdict(&verdict, &sql, json)
     }
 
-    /// Prints the protected table, or why there is none.
-    pub(crate) fn query(&self, format: Format) -> Result<ExitCode, Failure> {
+    /// Prints the verdict and what the query would cost.
+    pub(crate) fn estimate(&self, json: bool) -> Result<ExitCode, Failure> {
         let (mut guard, question) = self.question()?;
-        match guard.ask(&ClientRequest::Query(question.clone()))? {
-            ClientReply::Released(table) => {
-                screen::write(&shown(&table, format)?);
-                Ok(ExitCode::SUCCESS)
-            }
-            ClientReply::Verdict(verdict) => show_verdict(&verdict, &question.sql, false),
-            ClientReply::Withheld => {
-                screen::note("withheld: nothing can be released for this question");
-                Ok(ExitCode::from(WITHHELD))
+        match guard.ask(&ClientRequest::Estimate(question.clone()))? {
+            ClientReply::Estimate { verdict, budget } => {
+                let code = show_verdict(&verdict, &question.sql, json)?;
+                if let Some(budget) = budget {
+                    screen::say(&budget_text(&budget, json)?);
+                }
+                Ok(code)
             }
             other => unexpected(other),
         }
     }
 
+    /// Prints the protected table, or why there is none.
+    pub(crate) fn query(&self, format: Format) -> Result<ExitCode, Failure> {
+        let (mut guard, question) = self.question()?;
+        let reply = guard.ask(&ClientRequest::Query(question.clone()))?;
+        show_answer(reply, &question.sql, format)
+    }
+
+    /// Prints the protected table of an approved template, or why there is none.
+    pub(crate) fn template(
+        &self,
+        template: String,
+        parameters: Vec<(String, String)>,
+        format: Format,
+    ) -> Result<ExitCode, Failure> {
+        let (mut guard, user) = self.guard()?;
+        let parameters = parameters.into_iter().collect();
+        let asked = TemplateQuestion { user, project: self.project.clone(), template, parameters };
+        show_answer(guard.ask(&ClientRequest::Template(asked))?, "", format)
+    }
+
     fn question(&self) -> Result<(Guard, Question), Failure> {
+        let (guard, user) = self.guard()?;
+        Ok((guard, Question { user, project: self.project.clone(), sql: self.sql()? }))
+    }
+
+    /// The guard, and who asks.
+    fn guard(&self) -> Result<(Guard, String), Failure> {
         let env = self.env.as_deref().ok_or_else(|| Failure::Call("--env is missing".to_owned()))?;
         let environment = Environment::open(env)?;
         let is_demo = environment.config().demo_seed.is_some();
         let user = self.user.clone().or_else(|| is_demo.then(|| DEMO_USER.to_owned()));
         let user = user.or_else(|| std::env::var("USER").ok()).unwrap_or_default();
-        let question = Question { user, project: self.project.clone(), sql: self.sql()? };
-        Ok((Guard::of(env)?, question))
+        Ok((Guard::of(env)?, user))
     }
 
     fn sql(&self) -> Result<String, Failure> {
@@ -111,6 +136,39 @@ impl Ask {
             (None, None) => std::io::read_to_string(std::io::stdin()).map_err(io("read", "standard input")),
         }
     }
+}
+
+/// A parameter written as NAME=VALUE.
+pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a parameter is written as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn show_answer(reply: ClientReply, sql: &str, format: Format) -> Result<ExitCode, Failure> {
+    match reply {
+        ClientReply::Released(table) => {
+            screen::write(&shown(&table, format)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        ClientReply::Verdict(verdict) => show_verdict(&verdict, sql, false),
+        ClientReply::Withheld => {
+            screen::note("withheld: nothing can be released for this question");
+            Ok(ExitCode::from(WITHHELD))
+        }
+        other => unexpected(other),
+    }
+}
+
+fn budget_text(budget: &Budget, json: bool) -> Result<String, Failure> {
+    if json {
+        let form = |_| Failure::Form { program: Program::Guard.name(), what: "a budget" };
+        return serde_json::to_string(budget).map_err(form);
+    }
+    let hidden =
+        budget.hidden_percent.map_or_else(String::new, |percent| format!(", at least {percent} % hidden"));
+    let within = if budget.is_within { "" } else { "; more cells than one answer may have" };
+    let Budget { rows, bytes, cells, .. } = budget;
+    Ok(format!("reads about {rows} rows ({bytes} bytes), {cells} cells{hidden}{within}"))
 }
 
 /// The table in the form that was asked for.

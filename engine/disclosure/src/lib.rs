@@ -10,18 +10,19 @@
 mod check;
 mod family;
 mod format;
+mod hiding;
 mod ledger;
 mod post;
 mod primary;
 mod protect;
 mod release;
 mod rounding;
-mod rules;
 mod shape;
 mod table;
 
 pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
+pub use hiding::Past;
 pub use ledger::{Cohort, Ledger, LedgerEntry};
-pub use release::{Release, Withheld, release};
+pub use release::{Release, Setting, Withheld, release};
 pub use rounding::{Rounded, Rounding, RoundingMode};
 pub use shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};

@@ -1,16 +1,17 @@
 //! The one function that releases.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use catalog_model::Thresholds;
+use catalog_model::{CellRules, Thresholds};
 use classified::{Protected, Released};
 use engine_protocol::{
     CellValue, Evidence, PostExpr, QuantileEvidence, ReleasedTable, TOTAL, TableColumn, TableColumnKind,
 };
 
 use crate::format::{self, Number};
+use crate::hiding::{Hidden, Past, Unprotected};
+use crate::ledger::Cohort;
 use crate::post::{self, Row, Value};
-use crate::rules::{few_persons, margins};
 use crate::shape::{AggregateKind, AggregateShape, Shape};
 use crate::table::{self, Cell, Cells};
 
@@ -30,6 +31,25 @@ pub struct Release {
     pub primary: u64,
     /// Hidden because a margin would have given another one away.
     pub secondary: u64,
+    /// How many values each rule hides by itself; for the board, not for the asker.
+    pub reasons: BTreeMap<&'static str, u64>,
+    /// The cohorts that the table tells of, for the ledger.
+    pub cohorts: Vec<Cohort>,
+}
+
+/// What a table is released under.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'s> {
+    /// What every cell is held to.
+    pub rules: &'s CellRules,
+    /// The query's id, which stands on the table.
+    pub query: &'s str,
+    /// The snapshot, which stands on the table.
+    pub snapshot: &'s str,
+    /// The rule pack's name, which stands on the table.
+    pub pack: &'s str,
+    /// What was released before; none where a table is judged by itself.
+    pub past: Option<&'s Past<'s>>,
 }
 
 /// Why nothing is released. The asker is not told which.
@@ -41,23 +61,26 @@ pub enum Withheld {
     /// The table is too large.
     #[error("the table has {0} cells")]
     TooLarge(usize),
+    /// No pattern of hidden cells protects the table.
+    #[error("the table cannot be protected: {0}")]
+    Unprotected(String),
+    /// With what was released before the table gives a small group.
+    #[error("with what was released before the table gives a small group")]
+    Ledger,
 }
 
 /// Protects a table and releases it.
 ///
-/// `query`, `snapshot` and `rules` are written on the released table.
-///
 /// # Errors
 ///
-/// The evidence cannot be used or the table is too large; the asker is told neither.
+/// The evidence cannot be used, the table is too large, or nothing protects it; the asker is told none of it.
 pub fn release(
     evidence: &Protected<Evidence>,
     shape: &Shape,
-    thresholds: Thresholds,
-    query: &str,
-    snapshot: &str,
-    rules: &str,
+    setting: Setting<'_>,
 ) -> Result<Release, Withheld> {
+    let rules = setting.rules;
+    let thresholds = Thresholds { persons: rules.persons, zero_shown: rules.zero_shown };
     let bad = |error: table::BadEvidence| Withheld::Evidence(error.to_string());
     let mut cells = table::read(evidence.inside(), shape).map_err(bad)?;
     // Where zeros are hidden an absent group would tell one, so all are listed.
@@ -68,52 +91,29 @@ pub fn release(
     if cells.len() > MOST {
         return Err(Withheld::TooLarge(cells.len()));
     }
-    let hidden = Hidden::of(&cells, shape, thresholds);
+    let hidden = Hidden::of(&cells, shape, rules, setting.past).map_err(|error| match error {
+        Unprotected::SmallGroup => Withheld::Ledger,
+        Unprotected::TooLarge(cells) => Withheld::TooLarge(cells),
+        Unprotected::Exposed(_) => Withheld::Unprotected(error.to_string()),
+    })?;
     let released = ReleasedTable {
-        query: query.to_owned(),
-        snapshot: snapshot.to_owned(),
+        query: setting.query.to_owned(),
+        snapshot: setting.snapshot.to_owned(),
         columns: columns(shape),
         rows: post::run(&shape.post, rows(&cells, &hidden, shape, thresholds)),
         suppressed: hidden.whole(),
         threshold: thresholds.persons,
-        rules: rules.to_owned(),
+        rules: setting.pack.to_owned(),
     };
-    let (primary, all) = (hidden.primary, hidden.all());
-    Ok(Release { table: checked(released), cells: cells.len() as u64, primary, secondary: all - primary })
-}
-
-/// What is hidden, by part.
-struct Hidden {
-    parts: Vec<BTreeSet<Vec<u32>>>,
-    primary: u64,
-}
-
-impl Hidden {
-    fn of(cells: &Cells, shape: &Shape, thresholds: Thresholds) -> Self {
-        let mut hidden = Self { parts: Vec::with_capacity(shape.parts.len()), primary: 0 };
-        for part in 0..shape.parts.len() {
-            let mut of_part = few_persons::hidden(cells, part, thresholds);
-            // Where the whole cell is hidden so is every part of it.
-            of_part.extend(hidden.parts.first().into_iter().flatten().cloned());
-            hidden.primary += of_part.len() as u64;
-            margins::protect(cells, part, &shape.sets, thresholds, &mut of_part);
-            hidden.parts.push(of_part);
-        }
-        hidden
-    }
-
-    fn is_hidden(&self, part: usize, key: &[u32]) -> bool {
-        self.parts.get(part).is_none_or(|part| part.contains(key))
-    }
-
-    /// Hidden whole cells.
-    fn whole(&self) -> u64 {
-        self.parts.first().map_or(0, |part| part.len() as u64)
-    }
-
-    fn all(&self) -> u64 {
-        self.parts.iter().map(|part| part.len() as u64).sum()
-    }
+    let (primary, all) = (hidden.primary(), hidden.all());
+    Ok(Release {
+        table: checked(released),
+        cells: cells.len() as u64,
+        primary,
+        secondary: all.saturating_sub(primary),
+        reasons: hidden.reasons,
+        cohorts: hidden.cohorts,
+    })
 }
 
 #[expect(
@@ -198,17 +198,23 @@ fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {
 
 #[cfg(test)]
 mod tests {
-    use catalog_model::Thresholds;
+    use catalog_model::CellRules;
     use classified::Protected;
     use engine_protocol::{
         Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, SumEvidence, TOTAL,
     };
     use roaring::RoaringBitmap;
 
-    use super::{Withheld, release};
+    use super::{Setting, Withheld, release};
     use crate::shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};
 
-    const RULE: Thresholds = Thresholds { persons: 10, zero_shown: true };
+    fn rules() -> CellRules {
+        CellRules { dominance: None, estimate: None, ..CellRules::general(10, true) }
+    }
+
+    fn setting(rules: &CellRules) -> Setting<'_> {
+        Setting { rules, query: "q1", snapshot: "s", pack: "r", past: None }
+    }
 
     /// One key with three values; persons, a mean, and the persons of a condition.
     fn shape(sets: &[u32]) -> Shape {
@@ -250,7 +256,7 @@ mod tests {
 
     fn text(cells: Vec<EvidenceCell>, sets: &[u32]) -> Vec<String> {
         let evidence = Protected::new(Evidence { cells });
-        let released = release(&evidence, &shape(sets), RULE, "q1", "s", "r").unwrap();
+        let released = release(&evidence, &shape(sets), setting(&rules())).unwrap();
         let rows = &released.table.get().rows;
         rows.iter()
             .map(|row| row.iter().map(engine_protocol::CellValue::text).collect::<Vec<_>>().join(" "))
@@ -282,14 +288,14 @@ mod tests {
         ];
         assert_eq!(
             text(cells, &[1, 0]),
-            ["a *** *** ***", "b 21 2.00 0", "c 50 2.00 0", "(other) *** *** ***", "(total) 95 2.00 ***"],
+            ["a *** *** ***", "b 21 2.00 0", "c 50 2.00 0", "(other) *** *** ***", "(total) 95 2.00 0"],
         );
     }
 
     #[test]
     fn evidence_outside_the_declared_shape_is_not_used() {
         let withheld = |cells: Vec<EvidenceCell>| {
-            release(&Protected::new(Evidence { cells }), &shape(&[1]), RULE, "q", "s", "r").err()
+            release(&Protected::new(Evidence { cells }), &shape(&[1]), setting(&rules())).err()
         };
         let whole =
             |part: EvidencePart| EvidenceCell { key: vec![0], parts: vec![part, self::part(0..0, 0)] };

@@ -15,6 +15,7 @@ pub(crate) type Cell = Vec<Part>;
 pub(crate) struct Part {
     pub(crate) rows: u64,
     pub(crate) persons: RoaringBitmap,
+    pub(crate) facilities: Option<u32>,
     pub(crate) sums: Vec<SumEvidence>,
     pub(crate) quantiles: Vec<QuantileEvidence>,
 }
@@ -69,7 +70,7 @@ fn read_part(part: &EvidencePart, shape: PartShape) -> Result<Part, BadEvidence>
         return Err(BadEvidence::Parts);
     }
     let (sums, quantiles) = (part.sums.clone(), part.quantiles.clone());
-    Ok(Part { rows: part.rows, persons, sums, quantiles })
+    Ok(Part { rows: part.rows, persons, facilities: part.facilities, sums, quantiles })
 }
 
 /// A cell is there because somebody is in it, and its parts are parts of it.

@@ -1,5 +1,7 @@
 //! What gateway and command ask the guard, and what it answers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// A request to the guard.
@@ -10,8 +12,25 @@ pub enum ClientRequest {
     Vet(Question),
     /// Run this query.
     Query(Question),
+    /// Run an approved template with these values.
+    Template(TemplateQuestion),
+    /// Would this query run, and how much would it read and show?
+    Estimate(Question),
     /// Which tables and columns are there, as anybody may know?
     Catalogue,
+}
+
+/// An approved template with values for its parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateQuestion {
+    /// The user.
+    pub user: String,
+    /// The project.
+    pub project: String,
+    /// The template's name.
+    pub template: String,
+    /// Values by parameter.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// A query with who asks it and why.
@@ -31,6 +50,14 @@ pub struct Question {
 pub enum ClientReply {
     /// What vetting said; the only answer to a query that is refused or denied.
     Verdict(Verdict),
+    /// What vetting said, with what the query would cost where it may run.
+    Estimate {
+        /// The verdict.
+        verdict: Verdict,
+        /// What it would cost.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        budget: Option<Budget>,
+    },
     /// A protected table.
     Released(ReleasedTable),
     /// Nothing can be released. Every reason looks the same from outside.
@@ -68,6 +95,22 @@ pub struct Verdict {
     pub tables: Vec<String>,
     /// The columns that it touches, as `table.column`.
     pub columns: Vec<String>,
+}
+
+/// What a query would cost, from what is known of the snapshot without looking at data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Rows that are read, rounded to two digits.
+    pub rows: u64,
+    /// Bytes of the files that are read, rounded to two digits.
+    pub bytes: u64,
+    /// Cells of the answer: every combination of the group keys' values, "other" among them.
+    pub cells: u64,
+    /// At least so many of a hundred rows of the answer are hidden, however the persons are spread; only where one table is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden_percent: Option<u8>,
+    /// Whether the answer is within what one query may have.
+    pub is_within: bool,
 }
 
 /// Vetted, refused or denied.

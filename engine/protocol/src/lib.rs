@@ -7,15 +7,19 @@ mod client;
 mod evidence;
 mod frame;
 mod post;
+mod socket;
 mod worker;
 
 pub use client::{
-    CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
-    ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
+    Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
+    ReleasedTable, TableColumn, TableColumnKind, TemplateQuestion, Verdict, VerdictKind,
 };
 pub use evidence::{
     Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
-pub use worker::{BucketSlice, Limits, WorkerFault, WorkerReply, WorkerRequest};
+pub use socket::Socket;
+pub use worker::{
+    BucketSlice, FileKeys, FileSlice, Limits, WorkerFault, WorkerHello, WorkerReply, WorkerRequest,
+};

@@ -1,9 +1,11 @@
 //! What the guard asks a worker, and what the worker answers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use catalog_model::Grant;
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::evidence::Evidence;
 
@@ -22,6 +24,8 @@ pub struct WorkerRequest {
     pub excluded: Vec<u32>,
     /// The files of each bucket.
     pub buckets: Vec<BucketSlice>,
+    /// How many descriptors follow the request.
+    pub descriptors: u32,
     /// How much the query may use.
     pub limits: Limits,
 }
@@ -29,8 +33,45 @@ pub struct WorkerRequest {
 /// One bucket's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BucketSlice {
-    /// Paths of Parquet files by table.
-    pub tables: BTreeMap<String, Vec<String>>,
+    /// Parquet files by table.
+    pub tables: BTreeMap<String, Vec<FileSlice>>,
+}
+
+/// One Parquet file, which the worker knows by a descriptor and not by a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSlice {
+    /// The place of its descriptor among those that follow the request.
+    pub descriptor: u32,
+    /// Its size.
+    pub bytes: u64,
+    /// The keys of the columns that may be read; none where the file lies in clear.
+    pub keys: Option<FileKeys>,
+}
+
+/// Unwrapped data keys of one file: of its footer, and of the columns that the permit grants. Erased on drop.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct FileKeys {
+    /// What every encrypted piece of the file is bound to.
+    pub bound_to: Vec<u8>,
+    /// The footer's key.
+    pub footer: Vec<u8>,
+    /// The columns with their keys.
+    pub columns: Vec<(String, Vec<u8>)>,
+}
+
+impl fmt::Debug for FileKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FileKeys(..)")
+    }
+}
+
+/// What a worker says before it is given a query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WorkerHello {
+    /// It is locked in.
+    Ready,
+    /// It cannot be locked in and ends; why.
+    Unconfined(String),
 }
 
 /// How much a query may use.

@@ -1,17 +1,18 @@
 //! The guard of one environment.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
-use catalog_store::{Environment, EnvironmentError, SnapshotError};
+use catalog_store::{Environment, EnvironmentError, FileKeyring, Passphrase, SnapshotError};
 use engine_protocol::{ClientReply, ClientRequest, Limits};
 use time::OffsetDateTime;
 
+use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
-use crate::worker::WorkerProgram;
-use crate::{describe, query};
+use crate::worker::{WorkerError, WorkerProgram};
+use crate::{describe, query, templates};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -21,7 +22,9 @@ pub struct Guard {
     pub(crate) permits: Permits,
     pub(crate) log: Log,
     pub(crate) worker: WorkerProgram,
+    pub(crate) file_keys: FileKeyring,
     pub(crate) limits: Limits,
+    pub(crate) ledger: Mutex<LedgerFile>,
     clock: Arc<dyn Clock>,
 }
 
@@ -34,6 +37,9 @@ pub enum GuardError {
     /// The snapshots cannot be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// No worker can be had.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     /// The permits cannot be read.
     #[error(transparent)]
     Permits(#[from] PermitsError),
@@ -43,6 +49,9 @@ pub enum GuardError {
     /// Who opted out cannot be read; then nothing runs.
     #[error("the list of who opted out cannot be read; run `misu optout` or publish again")]
     Exclusion(#[source] std::io::Error),
+    /// The release ledger cannot be used; then nothing is released.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A value that another part of ours made is not of the form that it guarantees.
     #[error("broken invariant: {0}")]
     Bug(&'static str),
@@ -50,6 +59,9 @@ pub enum GuardError {
 
 /// How much one query may use, until deadline classes come.
 const LIMITS: Limits = Limits { cells: 100_000, bytes: 1 << 30, seconds: 120, memory: 4 << 30, threads: 2 };
+
+/// Workers that stand ready at most; each holds the program and nothing else.
+const MOST_READY: usize = 8;
 
 impl Guard {
     /// Opens the guard of the environment in `root`.
@@ -68,7 +80,39 @@ impl Guard {
         let permits = Permits::new(environment.room("policies"));
         let log = Log::open(&environment.room("audit"), clock.clone())?;
         let clock = Arc::new(clock);
-        Ok(Self { environment, catalogue, catalogue_files, permits, log, worker, limits: LIMITS, clock })
+        let ledger = Mutex::new(LedgerFile::new(&environment));
+        let file_keys = FileKeyring::new(&environment);
+        let worker = worker.unconfined(environment.config().confinement.clone());
+        Ok(Self {
+            environment,
+            catalogue,
+            catalogue_files,
+            permits,
+            log,
+            worker,
+            limits: LIMITS,
+            ledger,
+            file_keys,
+            clock,
+        })
+    }
+
+    /// Opens the environment's keys with this passphrase.
+    #[must_use]
+    pub fn unlocked_by(mut self, passphrase: Option<Passphrase>) -> Self {
+        self.environment = self.environment.unlocked_by(passphrase);
+        self.file_keys = FileKeyring::new(&self.environment);
+        self
+    }
+
+    /// Has workers stand ready, one for each processor.
+    ///
+    /// # Errors
+    ///
+    /// None can be started, or the kernel cannot lock one in; then the guard does not serve.
+    pub fn prepare(&self) -> Result<(), GuardError> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(self.worker.prepare(processors.min(MOST_READY), self.limits)?)
     }
 
     /// Answers one request. A fault of ours is told as such, without a value from the data.
@@ -76,6 +120,8 @@ impl Guard {
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
             ClientRequest::Query(question) => query::answer(self, question),
+            ClientRequest::Template(asked) => templates::answer(self, asked),
+            ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
         };
         answered.unwrap_or_else(|error| ClientReply::Fault { message: chain(&error) })

@@ -4,18 +4,29 @@
 //! reply. Each step hands out what the next one demands. The guard speaks to clients over a Unix socket and to the
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
+mod budget;
+mod check;
 mod describe;
 mod exclusions;
 mod guard;
+mod ledger_file;
+mod metadata;
+mod offline;
+mod past;
 mod permits;
 mod query;
 mod server;
 mod shape;
+mod templates;
 mod worker;
 
+pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
+pub use ledger_file::LedgerError;
+pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
+pub use templates::{TemplateError, approve as approve_template};
 pub use worker::{WorkerError, WorkerProgram};

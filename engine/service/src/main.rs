@@ -1,16 +1,19 @@
 //! `misu-guard`: answers questions about one environment, on a socket or on its standard streams.
 
+mod governing;
+
 use std::io::{Write as _, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use audit::{Event, Kind, Log};
-use catalog_model::Catalogue;
-use catalog_store::Environment;
+use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
-use engine_service::{Guard, Permits, WorkerProgram, offline_verdict, serve, serve_once};
-use policies::{Application, Approval, DEMO_APPLICATION, Form, Policies, Request};
+use engine_service::{
+    Guard, Offline, Permits, WorkerProgram, approve_template, check_file, serve, serve_once,
+};
+use policies::{Approval, DEMO_APPLICATION, Form, Policies};
 use time::{Duration, OffsetDateTime};
 
 type Failure = Box<dyn std::error::Error>;
@@ -58,6 +61,36 @@ enum Command {
         #[arg(long)]
         by: String,
     },
+    /// Who there is, in which roles.
+    People {
+        #[command(subcommand)]
+        command: governing::people::People,
+    },
+    /// One-stop applications: write, submit, review, decide, stop, end.
+    Application {
+        #[command(subcommand)]
+        command: governing::application::Applications,
+    },
+    /// Signs a checkpoint over the record.
+    Checkpoint {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+    },
+    /// Approves a query template: pins its text, its domains and its plan.
+    ApproveTemplate {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// The template.
+        file: PathBuf,
+        /// Who decided.
+        #[arg(long)]
+        by: String,
+        /// A user of the project, under whose permit the examples are vetted.
+        #[arg(long)]
+        user: String,
+    },
     /// Vets a query without an environment, with a folder of catalogue files and an approved application.
     Vet {
         /// The folder of catalogue files.
@@ -69,10 +102,25 @@ enum Command {
         /// The query; standard input where it is left out.
         sql: Option<String>,
     },
+    /// Checks a table made elsewhere: which cells must be hidden, and what a reader can derive of them.
+    CheckTable {
+        /// The table, as JSON.
+        file: PathBuf,
+        /// Judges the pattern of the file instead of making one.
+        #[arg(long)]
+        audit_only: bool,
+        /// Prints the answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+    let command = Arguments::parse().command;
+    if let Command::CheckTable { file, audit_only, json } = &command {
+        return check(file, *audit_only, *json);
+    }
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let causes = std::iter::successors(error.source(), |error| error.source());
@@ -89,18 +137,50 @@ fn run(command: Command) -> Result<(), Failure> {
             if end_with_parent {
                 rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
             }
+            let guard = open(&env)?;
+            // A service whose workers cannot be locked in does not start.
+            guard.prepare()?;
             let listens = || writeln!(stdout(), "listening on {}", socket.display());
-            Ok(serve(&Arc::new(open(&env)?), &socket, listens)?)
+            Ok(serve(&Arc::new(guard), &socket, listens)?)
         }
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
+        Command::People { command } => command.run(),
+        Command::Application { command } => command.run(),
+        Command::Checkpoint { env } => governing::checkpoint::run(&env),
+        Command::ApproveTemplate { env, file, by, user } => {
+            let text = std::fs::read_to_string(&file)?;
+            let template = approve_template(&open(&env)?, &text, &user, &by)?;
+            Ok(writeln!(
+                stdout(),
+                "template {} approved for project {}",
+                template.template,
+                template.project
+            )?)
+        }
         Command::Vet { catalog, permit, sql } => vet(&catalog, &permit, sql),
+        Command::CheckTable { .. } => Ok(()),
+    }
+}
+
+/// 0 where the table can go out as answered, 5 where it must not, 2 where the file is no table.
+fn check(file: &Path, audit_only: bool, json: bool) -> ExitCode {
+    match check_file(file, audit_only, json) {
+        Ok(checked) => {
+            let _ = writeln!(stdout(), "{}", checked.text);
+            if checked.is_open { ExitCode::SUCCESS } else { ExitCode::from(5) }
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "misu-guard: {error}");
+            ExitCode::from(2)
+        }
     }
 }
 
 fn open(env: &Path) -> Result<Guard, Failure> {
     let worker = WorkerProgram::beside(&std::env::current_exe()?)?;
-    Ok(Guard::open(env, worker, OffsetDateTime::now_utc)?)
+    let passphrase = Passphrase::find(&|name| std::env::var_os(name))?;
+    Ok(Guard::open(env, worker, OffsetDateTime::now_utc)?.unlocked_by(passphrase))
 }
 
 fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Result<(), Failure> {
@@ -129,42 +209,11 @@ fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Resul
 }
 
 fn vet(catalog: &Path, permit: &Path, sql: Option<String>) -> Result<(), Failure> {
-    let mut files = Vec::new();
-    read_folder(catalog, catalog, &mut files)?;
-    let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-    let catalogue = Catalogue::parse(texts)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    let application = Application::parse(&permit.display().to_string(), &std::fs::read_to_string(permit)?)?;
-    let user = application.people().first().ok_or("the application names nobody")?.user.clone();
-    let request = Request {
-        user,
-        project: application.project().to_owned(),
-        purpose: application.purpose().code.clone(),
-        now: application.approval().valid_from,
-        snapshot: application.approval().snapshot.clone(),
-    };
-    let policies = Policies::load([application], &catalogue)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    let permit = policies.permit(&request, &catalogue)?;
+    let offline = Offline::open(catalog, permit)?;
     let sql = match sql {
         Some(sql) => sql,
         None => std::io::read_to_string(stdin())?,
     };
-    let verdict = offline_verdict(&sql, &catalogue, permit.grant());
-    writeln!(stdout(), "{}", serde_json::to_string(&verdict)?)?;
-    Ok(())
-}
-
-fn read_folder(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            read_folder(root, &path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            files.push((name, std::fs::read_to_string(&path)?));
-        }
-    }
-    files.sort();
+    writeln!(stdout(), "{}", serde_json::to_string(&offline.verdict(&sql))?)?;
     Ok(())
 }

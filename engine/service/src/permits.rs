@@ -1,11 +1,12 @@
 //! The environment's approved applications, read from `policies/` and read again when they change.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use catalog_model::Catalogue;
-use policies::{Application, FileFault, Policies, PolicyError};
+use policies::{Application, Denied, FileFault, Permit, Policies, PolicyError, Request};
 
 /// Why permits cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,12 @@ pub enum PermitsError {
 pub struct Permits {
     folder: PathBuf,
     loaded: Mutex<Option<(Stamp, Arc<Policies>)>>,
+    /// The permits made last, each with the policies that made it.
+    made: Mutex<VecDeque<(Arc<Policies>, Permit)>>,
 }
+
+/// How many permits are held: some hundred kilobytes each.
+const HELD: usize = 64;
 
 /// Names, sizes and times of the files that were read.
 type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
@@ -39,7 +45,7 @@ type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
 impl Permits {
     /// Reads applications from `folder`, one TOML file each.
     pub const fn new(folder: PathBuf) -> Self {
-        Self { folder, loaded: Mutex::new(None) }
+        Self { folder, loaded: Mutex::new(None), made: Mutex::new(VecDeque::new()) }
     }
 
     /// The policies as they are now.
@@ -67,6 +73,34 @@ impl Permits {
         Ok(policies)
     }
 
+    /// The permit for a request. The policies are asked about every column once; for later questions of the same user
+    /// they are asked whether the permit still holds.
+    ///
+    /// # Errors
+    ///
+    /// Where the policies deny it.
+    pub fn permit(
+        &self,
+        policies: &Arc<Policies>,
+        request: &Request,
+        catalogue: &Catalogue,
+    ) -> Result<Permit, Denied> {
+        let mut made = self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Policies that were read again make their permits anew.
+        made.retain(|(known, _)| Arc::ptr_eq(known, policies));
+        for (_, permit) in &*made {
+            if let Some(permit) = policies.renewed(permit, request)? {
+                return Ok(permit);
+            }
+        }
+        let permit = policies.permit(request, catalogue)?;
+        if made.len() == HELD {
+            made.pop_front();
+        }
+        made.push_back((Arc::clone(policies), permit.clone()));
+        Ok(permit)
+    }
+
     /// Registers an approved application; one of the same project is replaced.
     ///
     /// # Errors
@@ -77,6 +111,30 @@ impl Permits {
         let temporary = path.with_extension("writing");
         std::fs::write(&temporary, application.to_toml()?).map_err(io(&temporary))?;
         std::fs::rename(&temporary, &path).map_err(io(&path))
+    }
+
+    /// Takes a project's permit out of force; the guard reads the change at the next question and before the next
+    /// release. The application is kept beside it.
+    ///
+    /// # Errors
+    ///
+    /// The permit cannot be moved.
+    pub fn withdraw(&self, project: &str) -> Result<(), PermitsError> {
+        let path = self.folder.join(format!("{project}.toml"));
+        if !path.exists() {
+            return Ok(());
+        }
+        std::fs::rename(&path, path.with_extension("withdrawn")).map_err(io(&path))
+    }
+
+    /// Puts a permit that was taken out of force back.
+    ///
+    /// # Errors
+    ///
+    /// The permit cannot be moved.
+    pub fn reinstate(&self, project: &str) -> Result<(), PermitsError> {
+        let path = self.folder.join(format!("{project}.toml"));
+        std::fs::rename(path.with_extension("withdrawn"), &path).map_err(io(&path))
     }
 
     fn stamp(&self) -> Result<Stamp, PermitsError> {

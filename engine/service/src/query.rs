@@ -1,35 +1,77 @@
 //! One question: vetted, run, protected, recorded.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{Catalogue, FileEntry, Grant, SnapshotManifest};
+use catalog_model::{Catalogue, CellRules, FileEntry, Grant, SnapshotId, SnapshotManifest};
 use classified::Protected;
-use engine_disclosure::{Release, Withheld};
+use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
 use engine_protocol::{
-    BucketSlice, ClientReply, Evidence, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply,
-    WorkerRequest,
+    BucketSlice, ClientReply, Evidence, FileKeys, FileSlice, Question, ReleasedTable, Verdict, VerdictKind,
+    WorkerReply, WorkerRequest,
 };
-use engine_vet::{NotVetted, Scope, VettedPlan, vet};
+use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
 
 use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
 use crate::shape::shape;
+use crate::{budget, ledger_file, metadata, past};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
     Ok(match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted_verdict(&vetted.plan),
+        Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Denied(denied) => denied_verdict(&denied),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
+}
+
+/// What vetting says of a question, and what it would cost.
+pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply, GuardError> {
+    Ok(match judge(guard, question)? {
+        Judged::Vetted(vetted) => {
+            let grant = vetted.permit.grant();
+            let budget = budget::of(&vetted.plan, &vetted.manifest.body, grant, guard.limits);
+            ClientReply::Estimate { verdict: vetted_verdict(&vetted.plan), budget: Some(budget) }
+        }
+        Judged::Metadata(table, _) => {
+            ClientReply::Estimate { verdict: metadata::verdict(&table), budget: None }
+        }
+        Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
+        Judged::NotVetted(not_vetted) => {
+            ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
+        }
+    })
+}
+
+/// Refuses a question by a rule of the service's own, and records it.
+pub(crate) fn refuse(
+    guard: &Guard,
+    question: &Question,
+    rule: &str,
+    (message, ja): (String, &str),
+) -> Result<ClientReply, GuardError> {
+    record_no(guard, question, Kind::QueryRefused, rule)?;
+    Ok(ClientReply::Verdict(no(
+        VerdictKind::Refused,
+        rule.to_owned(),
+        (message, Some(ja.to_owned())),
+        None,
+        None,
+    )))
 }
 
 /// Runs a question and releases its protected table, or says why not.
 pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, GuardError> {
     let vetted = match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted,
+        Judged::Metadata(table, snapshot) => {
+            return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
+        }
         Judged::Denied(denied) => {
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
             return Ok(ClientReply::Verdict(denied_verdict(&denied)));
@@ -47,7 +89,7 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
     };
     let opened = open(guard, question, &vetted)?;
     let query = opened.query().to_string();
-    match run(guard, &vetted, &opened, &query) {
+    match run(guard, &vetted, &opened, &query)? {
         Ok((table, outcome)) => Ok(hand_out(Some(table), &opened.close(outcome)?)),
         Err(outcome) => Ok(hand_out(None, &opened.close(*outcome)?)),
     }
@@ -69,13 +111,39 @@ struct Vetted {
 
 enum Judged {
     Vetted(Box<Vetted>),
+    /// A question about what may be asked, with its answer.
+    Metadata(MetadataTable, SnapshotId),
     Denied(Denied),
     NotVetted(NotVetted),
 }
 
 fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     let policies = guard.permits.policies(&guard.catalogue)?;
-    let request = match policies.application(&question.project) {
+    let request = request(guard, &policies, question);
+    let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
+        Ok(permit) => permit,
+        Err(denied) => return Ok(Judged::Denied(denied)),
+    };
+    let manifest = guard.environment.snapshots()?.find(&permit.grant().snapshot)?;
+    let scope = Scope { catalogue: &guard.catalogue, grant: permit.grant() };
+    if let Some(answer) = engine_vet::metadata(&question.sql, scope) {
+        return Ok(match answer {
+            Ok(table) => Judged::Metadata(table, permit.grant().snapshot.clone()),
+            Err(refusal) => Judged::NotVetted(refusal.into()),
+        });
+    }
+    Ok(match vet(&question.sql, scope) {
+        Ok(plan) => {
+            let room = guard.environment.room("exclusions");
+            let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
+            Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan, exclusion }))
+        }
+        Err(not_vetted) => Judged::NotVetted(not_vetted),
+    })
+}
+
+fn request(guard: &Guard, policies: &Policies, question: &Question) -> Request {
+    match policies.application(&question.project) {
         Some(application) => Request {
             user: question.user.clone(),
             project: question.project.clone(),
@@ -89,23 +157,16 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
             project: question.project.clone(),
             purpose: String::new(),
             now: guard.now(),
-            snapshot: catalog_model::SnapshotId::from_digest(&[0; 32]),
+            snapshot: SnapshotId::from_digest(&[0; 32]),
         },
-    };
-    let permit = match policies.permit(&request, &guard.catalogue) {
-        Ok(permit) => permit,
-        Err(denied) => return Ok(Judged::Denied(denied)),
-    };
-    let manifest = guard.environment.snapshots()?.find(&permit.grant().snapshot)?;
-    let scope = Scope { catalogue: &guard.catalogue, grant: permit.grant() };
-    Ok(match vet(&question.sql, scope) {
-        Ok(plan) => {
-            let room = guard.environment.room("exclusions");
-            let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
-            Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan, exclusion }))
-        }
-        Err(not_vetted) => Judged::NotVetted(not_vetted),
-    })
+    }
+}
+
+/// The permit of whoever asks, where the policies give one.
+pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit>, GuardError> {
+    let policies = guard.permits.policies(&guard.catalogue)?;
+    let request = request(guard, &policies, question);
+    Ok(guard.permits.permit(&policies, &request, &guard.catalogue).ok())
 }
 
 fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, GuardError> {
@@ -120,33 +181,127 @@ fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, G
     Ok(guard.log.open_query(request)?)
 }
 
+/// The released table with its outcome, or the outcome alone.
+type Ran = Result<(ReleasedTable, Outcome), Box<Outcome>>;
+
 /// From the vetted plan to the released table; otherwise the outcome that is recorded. The asker is told no more than
 /// that nothing can be released.
-fn run(
-    guard: &Guard,
-    vetted: &Vetted,
-    _opened: &Opened,
-    query: &str,
-) -> Result<(ReleasedTable, Outcome), Box<Outcome>> {
-    let evidence = evidence(guard, vetted)?;
+///
+/// The ledger is held from the comparison to the entry, so that two answers cannot miss each other.
+fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<Ran, GuardError> {
+    let question = past::question(&vetted.plan, &vetted.permit, &rules(guard, vetted).0, &vetted.exclusion);
+    let kept = {
+        let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = ledger.hold(&guard.environment, ledger_file::noted(guard.log.path())?)?;
+        held.ledger().answer(&question).map(<[u8]>::to_vec)
+    };
+    let evidence = match &kept {
+        Some(_) => None,
+        None => match evidence(guard, vetted) {
+            Ok(evidence) => Some(evidence),
+            Err(outcome) => return Ok(Err(outcome)),
+        },
+    };
     let again = Request { now: guard.now(), ..vetted.permit.request().clone() };
     if vetted.policies.may(&again, Action::Release).is_err() {
-        return Err(Box::new(Outcome::Stopped { reason: "permit-ended".to_owned() }));
+        return Ok(Err(Box::new(Outcome::Stopped { reason: "permit-ended".to_owned() })));
     }
-    let grant = vetted.permit.grant();
-    let released = engine_disclosure::release(
-        &evidence,
-        &shape(&vetted.plan),
-        grant.thresholds,
-        query,
-        vetted.manifest.id.as_str(),
-        vetted.permit.rule_pack(),
-    );
-    match released {
-        Ok(release) => Ok(finish(release)),
-        Err(Withheld::Evidence(_)) => Err(Box::new(Outcome::Failed { fault: "worker-evidence".to_owned() })),
-        Err(Withheld::TooLarge(_)) => Err(Box::new(Outcome::Withheld { reason: "too-large".to_owned() })),
+    match (kept, evidence) {
+        (Some(answer), _) => again_released(&answer).map(Ok),
+        (None, Some(evidence)) => release(guard, vetted, opened, &evidence, (query, question)),
+        (None, None) => Err(GuardError::Bug("an answer is kept or computed")),
     }
+}
+
+/// The answer that the same question got before.
+fn again_released(answer: &[u8]) -> Result<(ReleasedTable, Outcome), GuardError> {
+    let table: ReleasedTable =
+        serde_json::from_slice(answer).map_err(|_| GuardError::Bug("the ledger keeps tables"))?;
+    let digest = Digest::parse(blake3::hash(answer).to_hex().as_str()).unwrap_or(Digest::ZERO);
+    let cells = table.rows.len() as u64;
+    let suppressed = table.suppressed;
+    Ok((table, Outcome::Released { cells, suppressed, digest }))
+}
+
+fn release(
+    guard: &Guard,
+    vetted: &Vetted,
+    opened: &Opened,
+    evidence: &Protected<Evidence>,
+    (query, question): (&str, String),
+) -> Result<Ran, GuardError> {
+    let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut held = ledger.hold(&guard.environment, ledger_file::noted(guard.log.path())?)?;
+    // Somebody may have asked the same in the meantime.
+    if let Some(answer) = held.ledger().answer(&question) {
+        return again_released(answer).map(Ok);
+    }
+    let (rules, packs) = rules(guard, vetted);
+    let says = past::Says::of(&vetted.plan, &vetted.manifest);
+    let released = {
+        let past = says.past(held.ledger());
+        let setting = Setting {
+            rules: &rules,
+            query,
+            snapshot: vetted.manifest.id.as_str(),
+            pack: &packs,
+            past: Some(&past),
+        };
+        engine_disclosure::release(evidence, &shape(&vetted.plan), setting)
+    };
+    let withheld = |reason: &str| Ok(Err(Box::new(Outcome::Withheld { reason: reason.to_owned() })));
+    let mut release = match released {
+        Ok(release) => release,
+        Err(Withheld::Evidence(_)) => {
+            return Ok(Err(Box::new(Outcome::Failed { fault: "worker-evidence".to_owned() })));
+        }
+        Err(Withheld::TooLarge(_)) => return withheld("too-large"),
+        Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
+        Err(Withheld::Ledger) => {
+            alert(guard, vetted, opened)?;
+            return withheld("ledger");
+        }
+    };
+    if release.reasons.contains_key("ledger") {
+        alert(guard, vetted, opened)?;
+    }
+    let cohorts = std::mem::take(&mut release.cohorts);
+    let reasons = reasons(&release);
+    let (table, outcome) = finish(release);
+    let entry = LedgerEntry {
+        question,
+        project: vetted.permit.grant().project.clone(),
+        snapshot: vetted.manifest.id.as_str().to_owned(),
+        answer: serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?,
+        cohorts,
+    };
+    held.keep(&guard.environment, entry)?;
+    let (entries, head) = held.head();
+    // The record notes how long the ledger is: one that is shorter later has forgotten something.
+    let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
+    guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
+    Ok(Ok((table, outcome)))
+}
+
+/// What the cells are held to: the permit's numbers and those of every database that the query reads.
+fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
+    let tables = vetted.plan.used().keys().filter_map(|table| guard.catalogue.tables.get(table));
+    vetted.policies.rules(&vetted.permit, tables.map(|table| table.database.as_str()))
+}
+
+/// Tells the steward that an answer was held back beside an earlier one.
+fn alert(guard: &Guard, vetted: &Vetted, opened: &Opened) -> Result<(), GuardError> {
+    let event = Event::new(Kind::NearCohort, "guard").project(vetted.permit.grant().project.clone());
+    guard.log.record(event.subject(opened.query().to_string()))?;
+    Ok(())
+}
+
+/// Which rules hid how many values, for the board.
+fn reasons(release: &Release) -> String {
+    let mut reasons: Vec<String> =
+        release.reasons.iter().map(|(rule, values)| format!("{rule} {values}")).collect();
+    reasons.push(format!("margins {}", release.secondary));
+    reasons.join(", ")
 }
 
 fn finish(release: Release) -> (ReleasedTable, Outcome) {
@@ -159,42 +314,61 @@ fn finish(release: Release) -> (ReleasedTable, Outcome) {
 
 fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<Outcome>> {
     let failed = |fault: &str| Box::new(Outcome::Failed { fault: fault.to_owned() });
+    let (buckets, files) = slices(guard, vetted).map_err(|_| failed("dataset-key"))?;
     let request = WorkerRequest {
         sql: vetted.plan.sql().to_owned(),
         grant: vetted.permit.grant().clone(),
         catalogue: guard.catalogue_files.clone(),
         plan_hash: vetted.plan.hash().to_owned(),
         excluded: vetted.exclusion.persons.clone(),
-        buckets: slices(guard, vetted),
+        buckets,
+        descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
         limits: guard.limits,
     };
-    match guard.worker.run(&request) {
+    match guard.worker.run(request, files) {
         Ok(WorkerReply::Evidence(evidence)) => Ok(Protected::new(evidence)),
         Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
         Err(error) => Err(failed(error.as_str())),
     }
 }
 
-/// The files of each bucket that the plan can reach: its tables, and the fiscal years of the permit's period.
-fn slices(guard: &Guard, vetted: &Vetted) -> Vec<BucketSlice> {
+/// The files of each bucket that the plan can reach (its tables, and the fiscal years of the permit's period), and
+/// where they lie. The worker is told numbers, not paths, and is given keys of granted columns, not of others: what
+/// a plan reaches beyond them stays unreadable.
+fn slices(
+    guard: &Guard,
+    vetted: &Vetted,
+) -> Result<(Vec<BucketSlice>, Vec<PathBuf>), catalog_store::EnvironmentError> {
+    let grant = vetted.permit.grant();
     let store = guard.environment.room("store");
     let period = vetted.permit.grant().period;
     let years = period.from.fiscal_year()..=period.to.fiscal_year();
     let is_reachable = |file: &FileEntry| file.year.is_none_or(|year| years.contains(&year));
     let mut slices: BTreeMap<u32, BucketSlice> =
         (0..vetted.manifest.body.buckets).map(|bucket| (bucket, BucketSlice::default())).collect();
+    let mut paths = Vec::new();
     for table in vetted.plan.used().keys() {
         let files =
             vetted.manifest.body.tables.get(table).map(|entry| entry.files.as_slice()).unwrap_or_default();
         for file in files.iter().filter(|file| is_reachable(file)) {
             let slice = file.bucket.and_then(|bucket| slices.get_mut(&bucket));
-            if let Some(slice) = slice {
-                let path = store.join(&file.path).to_string_lossy().into_owned();
-                slice.tables.entry(table.clone()).or_default().push(path);
-            }
+            let Some(slice) = slice else { continue };
+            let descriptor = u32::try_from(paths.len()).unwrap_or(u32::MAX);
+            let keys = guard.file_keys.open(file, &|column| grant.allows(table, column))?;
+            let file_slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.map(|keys| wire(&keys)) };
+            slice.tables.entry(table.clone()).or_default().push(file_slice);
+            paths.push(store.join(&file.path));
         }
     }
-    slices.into_values().collect()
+    Ok((slices.into_values().collect(), paths))
+}
+
+fn wire(keys: &catalog_store::FileKeys) -> FileKeys {
+    FileKeys {
+        bound_to: keys.bound_to.clone(),
+        footer: keys.footer.as_bytes().to_vec(),
+        columns: keys.columns.iter().map(|(name, key)| (name.clone(), key.as_bytes().to_vec())).collect(),
+    }
 }
 
 fn record_no(guard: &Guard, question: &Question, kind: Kind, rule: &str) -> Result<(), GuardError> {
@@ -271,7 +445,13 @@ fn no(
 
 /// What vetting says of a text under a grant, without an environment: the same judgement as the guard's.
 pub fn offline_verdict(sql: &str, catalogue: &Catalogue, grant: &Grant) -> Verdict {
-    match vet(sql, Scope { catalogue, grant }) {
+    let scope = Scope { catalogue, grant };
+    match engine_vet::metadata(sql, scope) {
+        Some(Ok(table)) => return metadata::verdict(&table),
+        Some(Err(refusal)) => return not_vetted_verdict(&refusal.into()),
+        None => {}
+    }
+    match vet(sql, scope) {
         Ok(plan) => vetted_verdict(&plan),
         Err(not_vetted) => not_vetted_verdict(&not_vetted),
     }

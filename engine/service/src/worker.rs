@@ -1,16 +1,24 @@
-//! Starts a worker for one query, and ends it when its time is up.
+//! Workers: a few stand ready, locked in before they know a query; each runs one and is gone.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use engine_protocol::{FrameError, WorkerReply, WorkerRequest, read_packed, write_packed};
+use engine_protocol::{
+    FrameError, Limits, Socket, WorkerHello, WorkerReply, WorkerRequest, read_packed, write_packed,
+};
 
-/// The worker's program file.
+/// The worker's program, and the processes of it that stand ready.
 #[derive(Clone, Debug)]
-pub struct WorkerProgram(PathBuf);
+pub struct WorkerProgram {
+    path: PathBuf,
+    // The words with which the configuration does without confinement, if it does.
+    unconfined: Option<String>,
+    ready: Arc<Mutex<Vec<Worker>>>,
+}
 
 /// Why a worker gave no reply. It goes into the record, not to the asker.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +29,12 @@ pub enum WorkerError {
     /// The program cannot be started.
     #[error("the worker cannot be started")]
     Start(#[source] std::io::Error),
+    /// The kernel cannot lock the worker in.
+    #[error("{0}")]
+    Unconfined(String),
+    /// A data file of the snapshot cannot be opened.
+    #[error("a data file cannot be opened")]
+    Data(#[source] std::io::Error),
     /// The reply is late.
     #[error("the worker did not answer within {0} seconds")]
     Late(u32),
@@ -34,11 +48,19 @@ impl WorkerError {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Missing(_) | Self::Start(_) => "worker-not-started",
+            Self::Unconfined(_) => "worker-unconfined",
+            Self::Data(_) => "worker-data",
             Self::Late(_) => "worker-late",
             Self::Reply(_) => "worker-gone",
         }
     }
 }
+
+/// What a process takes beside the engine's operators: the program, its stacks and what the allocator holds.
+const BESIDE: u64 = 2 << 30;
+
+/// The longest greeting.
+const HELLO: u32 = 4 << 10;
 
 impl WorkerProgram {
     /// The program beside `guard`, the guard's own program file.
@@ -48,48 +70,122 @@ impl WorkerProgram {
     /// There is none.
     pub fn beside(guard: &Path) -> Result<Self, WorkerError> {
         let path = guard.with_file_name("misu-worker");
-        if path.is_file() { Ok(Self(path)) } else { Err(WorkerError::Missing(path)) }
+        if !path.is_file() {
+            return Err(WorkerError::Missing(path));
+        }
+        Ok(Self { path, unconfined: None, ready: Arc::default() })
     }
 
-    /// Has one worker run one query.
+    /// Does without confinement; the worker accepts one sentence only, which says that nothing is at stake.
+    #[must_use]
+    pub fn unconfined(mut self, words: Option<String>) -> Self {
+        self.unconfined = words;
+        self
+    }
+
+    /// Has `count` workers stand ready.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be started or locked in; then none is of use.
+    pub fn prepare(&self, count: usize, limits: Limits) -> Result<(), WorkerError> {
+        while self.waiting() < count {
+            let worker = self.start(limits)?;
+            self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        }
+        Ok(())
+    }
+
+    /// How many stand ready.
+    pub fn waiting(&self) -> usize {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Has one worker run one query over `files`.
     ///
     /// # Errors
     ///
     /// It cannot be started, is late, or dies before it answers; it is gone in every case.
-    pub fn run(&self, request: &WorkerRequest) -> Result<WorkerReply, WorkerError> {
-        let mut child = Command::new(&self.0)
+    pub fn run(&self, request: WorkerRequest, files: Vec<PathBuf>) -> Result<WorkerReply, WorkerError> {
+        let limits = request.limits;
+        let waiting = self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some(worker) = waiting else { return self.start(limits)?.run(request, files) };
+        let (pool, wanted) = (self.clone(), self.waiting() + 1);
+        // The next one is made while this one works. If it cannot be, the next query says why.
+        std::thread::spawn(move || pool.prepare(wanted, limits));
+        worker.run(request, files)
+    }
+
+    fn start(&self, limits: Limits) -> Result<Worker, WorkerError> {
+        let (ours, theirs) = Socket::pair().map_err(WorkerError::Start)?;
+        let seconds = u64::from(limits.seconds) * u64::from(limits.threads.max(1));
+        let numbers = [limits.memory + BESIDE, seconds, DESCRIPTORS];
+        let words = self.unconfined.iter().flat_map(|words| ["--unconfined".to_owned(), words.clone()]);
+        let child = Command::new(&self.path)
+            .args(words)
+            .args(numbers.map(|number| number.to_string()))
             .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .current_dir("/")
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .map_err(WorkerError::Start)?;
-        let reply = exchange(&mut child, request);
-        // Whatever happened: the process ends now, and nobody is left behind.
-        let _ = child.kill();
-        let _ = child.wait();
-        reply
+        let worker = Worker { child, socket: ours };
+        match read_packed(&mut Socket::new(worker.socket.as_fd()), HELLO)? {
+            WorkerHello::Ready => Ok(worker),
+            WorkerHello::Unconfined(reason) => Err(WorkerError::Unconfined(reason)),
+        }
     }
 }
 
-fn exchange(child: &mut Child, request: &WorkerRequest) -> Result<WorkerReply, WorkerError> {
-    let closed = || WorkerError::Reply(FrameError::Closed);
-    let mut to = child.stdin.take().ok_or_else(closed)?;
-    let mut from = child.stdout.take().ok_or_else(closed)?;
-    let (limit, seconds) = (request.limits.bytes, request.limits.seconds);
-    let (sender, receiver) = mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        // The receiver may have given up waiting.
-        let _ = sender.send(read_packed::<WorkerReply>(&mut from, limit));
-    });
-    write_packed(&mut to, request)?;
-    to.flush().map_err(FrameError::Io)?;
-    drop(to);
-    let reply = receiver.recv_timeout(Duration::from_secs(u64::from(seconds)));
-    // The reader ends with the pipe: by itself, or when the caller kills the worker.
-    drop(reader);
-    match reply {
-        Ok(reply) => Ok(reply?),
-        Err(_) => Err(WorkerError::Late(seconds)),
+/// Descriptors that a worker may hold: a snapshot of many buckets, tables and years.
+const DESCRIPTORS: u64 = 65_536;
+
+/// A process that stands ready; it ends when this value does.
+#[derive(Debug)]
+struct Worker {
+    child: Child,
+    socket: OwnedFd,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Whatever happened: the process ends now, and nobody is left behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
+
+impl Worker {
+    fn run(self, request: WorkerRequest, files: Vec<PathBuf>) -> Result<WorkerReply, WorkerError> {
+        let seconds = request.limits.seconds;
+        let socket = self.socket.try_clone().map_err(WorkerError::Start)?;
+        let (sender, receiver) = mpsc::channel();
+        // The thread ends with the socket: by itself, or when the worker is killed below.
+        std::thread::spawn(move || {
+            // The receiver may have given up waiting.
+            let _ = sender.send(exchange(Socket::new(socket.as_fd()), &request, &files));
+        });
+        let reply = receiver.recv_timeout(Duration::from_secs(u64::from(seconds)));
+        reply.unwrap_or(Err(WorkerError::Late(seconds)))
+    }
+}
+
+fn exchange(
+    mut socket: Socket<'_>,
+    request: &WorkerRequest,
+    files: &[PathBuf],
+) -> Result<WorkerReply, WorkerError> {
+    write_packed(&mut socket, request)?;
+    // Opened a few at a time: a snapshot may have more files than this process may have open.
+    for batch in files.chunks(OPEN_AT_ONCE) {
+        let open: Vec<File> =
+            batch.iter().map(File::open).collect::<std::io::Result<_>>().map_err(WorkerError::Data)?;
+        let open: Vec<BorrowedFd<'_>> = open.iter().map(|file| file.as_fd()).collect();
+        socket.send_files(&open).map_err(FrameError::Io)?;
+    }
+    Ok(read_packed(&mut socket, request.limits.bytes)?)
+}
+
+const OPEN_AT_ONCE: usize = 200;

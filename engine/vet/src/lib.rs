@@ -10,6 +10,7 @@
 mod domain;
 mod functions;
 mod label;
+mod metadata;
 mod places;
 mod plan;
 mod planned;
@@ -22,6 +23,7 @@ mod vet;
 
 pub use domain::{DomainValue, KeyDomain, KeyKind};
 pub use functions::{FunctionDoc, documentation, registered};
+pub use metadata::{MetadataTable, metadata};
 pub use plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
 pub use rewrite::{

@@ -1,7 +1,7 @@
 //! Functions that the planner must know and that nothing ever executes: they become evidence or a post-program.
 //!
-//! `median`, `quantile`, `stddev`, `variance` are worked out by the worker's own accumulation, `round` and `nullif` by
-//! the post-program. Were one of them ever to reach an engine, it would fail and give nothing.
+//! `median`, `quantile`, `stddev`, `variance` are worked out by the worker's own accumulation, `round` by the
+//! post-program. Were one of them ever to reach an engine, it would fail and give nothing.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(crate) fn aggregates() -> Vec<AggregateUDF> {
 
 /// Scalar functions of the post-program.
 pub(crate) fn scalars() -> Vec<Arc<ScalarUDF>> {
-    ["round", "nullif"]
+    ["round"]
         .map(|name| {
             let signature = Signature::variadic_any(Volatility::Immutable);
             Arc::new(ScalarUDF::from(PlannedScalar { name, signature }))

@@ -144,14 +144,16 @@ fn with_ties(expr: Expr, columns: &[Expr], schema: &datafusion_common::DFSchema)
     let name = expr.schema_name().to_string();
     let Expr::WindowFunction(call) = expr else { return Ok(expr) };
     let mut call: Box<WindowFunction> = call;
-    let breaks_ties =
-        ["row_number", "lag", "lead", "first_value", "last_value", "nth_value"].contains(&call.fun.name());
-    let is_ranged = !call.params.order_by.is_empty()
-        && call.params.window_frame.units != datafusion_expr::WindowFrameUnits::Rows
-        && !["row_number", "lag", "lead"].contains(&call.fun.name());
-    if !breaks_ties && call.params.window_frame.units != datafusion_expr::WindowFrameUnits::Rows {
+    let name_of = call.fun.name().to_owned();
+    let is_numbering = ["row_number", "lag", "lead"].contains(&name_of.as_str());
+    let picks_one = ["first_value", "last_value", "nth_value"].contains(&name_of.as_str());
+    let is_by_rows = call.params.window_frame.units == datafusion_expr::WindowFrameUnits::Rows;
+    // Peers are what a rank is about, and what a range takes in together.
+    let is_rank = ["rank", "dense_rank"].contains(&name_of.as_str());
+    if is_rank || !(is_numbering || picks_one || is_by_rows) {
         return Ok(Expr::WindowFunction(call));
     }
+    let is_ranged = picks_one && !is_by_rows && !call.params.order_by.is_empty();
     if is_ranged {
         // Over a range the peers of a row are in its frame together: over rows, fully ordered, the first and last of
         // them are the same ones in every run.

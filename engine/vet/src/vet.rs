@@ -33,6 +33,20 @@ pub struct Scope<'a> {
 /// A refusal names the rule, the place and the nearest allowed form; a denial names what the permit does not cover.
 /// Neither depends on data.
 pub fn vet(sql: &str, scope: Scope<'_>) -> Result<VettedPlan, NotVetted> {
+    let cannot =
+        || Refusal::new(Rule::Size, "the query is too deep to be planned").suggest("ask two queries");
+    std::thread::scope(|threads| {
+        let builder = std::thread::Builder::new().name("vet".to_owned()).stack_size(STACK);
+        let running = builder.spawn_scoped(threads, || vet_here(sql, scope)).map_err(|_| cannot())?;
+        running.join().unwrap_or_else(|_| Err(cannot().into()))
+    })
+}
+
+/// Planner and rules descend as deep as the text does: two hundred terms of AND, forty brackets. On a stack of its own
+/// a deep query is a refused or a planned one, never the end of the process.
+const STACK: usize = 64 << 20;
+
+fn vet_here(sql: &str, scope: Scope<'_>) -> Result<VettedPlan, NotVetted> {
     let judge = Judge::new(sql, scope.catalogue, scope.grant);
     let statement = statement::parse(sql, &judge.places)?;
     let schema = GrantedSchema::new(scope.catalogue, scope.grant);
@@ -255,17 +269,26 @@ fn explain(judge: &Judge<'_>, error: &DataFusionError) -> NotVetted {
     let refusal = if text.contains("no table") || text.contains("No table") {
         let tables: Vec<&str> = judge.grant.tables.keys().map(String::as_str).collect();
         Refusal::new(Rule::Names, "there is no such table")
+            .ja("その名前の表はありません")
             .suggest(format!("the tables are {}", tables.join(", ")))
+    } else if text.contains("GROUP BY") || text.contains("resolved from available columns") {
+        Refusal::new(Rule::Root, "what is shown is a group or an aggregate")
+            .ja("SELECT に書けるのは GROUP BY の列か集計だけです")
+            .at(judge.places.word("SELECT"))
+            .suggest("put the column into GROUP BY, or into an aggregate")
     } else if text.contains("No field named") || text.contains("column") {
-        Refusal::new(
-            Rule::Names,
-            format!("there is no column {}", quoted.as_deref().unwrap_or("of this name")),
-        )
-        .suggest("the catalogue lists the columns of each table")
+        let name = quoted.as_deref().unwrap_or("of this name");
+        Refusal::new(Rule::Names, format!("there is no column {name}"))
+            .ja("その名前の列はありません")
+            .suggest("the catalogue lists the columns of each table")
     } else if text.contains("Invalid function") || text.contains("function") {
-        Refusal::new(Rule::Function, "there is no such function").suggest(function::list())
+        Refusal::new(Rule::Function, "there is no such function")
+            .ja("その名前の関数はありません")
+            .suggest(function::list())
     } else {
         Refusal::new(Rule::Syntax, "the query cannot be planned")
+            .ja("この問合せは実行計画にできません")
+            .at(judge.places.word("SELECT"))
             .suggest("SELECT groups, aggregates FROM tables JOIN … ON person_id WHERE … GROUP BY …")
     };
     refusal.at(place).into()

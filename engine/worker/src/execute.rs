@@ -16,31 +16,37 @@ use engine_vet::{Scope, VettedPlan, granted_schema, vet};
 use futures::StreamExt as _;
 
 use crate::accumulate::Cells;
+use crate::confine::Confined;
 use crate::exclude;
+use crate::files::Descriptors;
 use crate::rows::{KeyNumbers, Rows};
 use crate::session;
 use crate::source::BucketTable;
 
-/// Runs one query to its end.
-pub fn run(request: &WorkerRequest) -> WorkerReply {
-    match evidence(request) {
+const STACK: usize = 64 << 20;
+
+/// Runs one query to its end, in a process that is locked in.
+pub fn run(_confined: &Confined, request: &WorkerRequest, files: Descriptors) -> WorkerReply {
+    match evidence(request, files) {
         Ok(evidence) => WorkerReply::Evidence(evidence),
         Err(fault) => WorkerReply::Failed(fault),
     }
 }
 
-fn evidence(request: &WorkerRequest) -> Result<Evidence, WorkerFault> {
-    let files = request.catalogue.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-    let catalogue = Catalogue::parse(files).map_err(|_| WorkerFault::Vetting)?;
+fn evidence(request: &WorkerRequest, files: Descriptors) -> Result<Evidence, WorkerFault> {
+    let texts = request.catalogue.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    let catalogue = Catalogue::parse(texts).map_err(|_| WorkerFault::Vetting)?;
     let scope = Scope { catalogue: &catalogue, grant: &request.grant };
     let plan = vet(&request.sql, scope).map_err(|_| WorkerFault::Vetting)?;
     if plan.hash() != request.plan_hash {
         return Err(WorkerFault::Vetting);
     }
-    let job = Arc::new(Job::new(plan, catalogue, request)?);
+    let job = Arc::new(Job::new(plan, catalogue, request, files)?);
     let threads = request.limits.threads.max(1) as usize;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
+        // Plans are as deep as their text; the optimizer descends them.
+        .thread_stack_size(STACK)
         .build()
         .map_err(|_| WorkerFault::Execution)?;
     let shape = job.plan.shape().clone();
@@ -67,16 +73,23 @@ struct Job {
     numbers: Vec<KeyNumbers>,
     runtime: Arc<RuntimeEnv>,
     most: u32,
+    files: Descriptors,
 }
 
 impl Job {
-    fn new(plan: VettedPlan, catalogue: Catalogue, request: &WorkerRequest) -> Result<Self, WorkerFault> {
+    fn new(
+        plan: VettedPlan,
+        catalogue: Catalogue,
+        request: &WorkerRequest,
+        files: Descriptors,
+    ) -> Result<Self, WorkerFault> {
         Ok(Self {
             numbers: plan.shape().keys.iter().map(|key| KeyNumbers::new(&key.domain)).collect(),
             runtime: session::runtime(request.limits.memory).map_err(|_| WorkerFault::Execution)?,
             grant: request.grant.clone(),
             excluded: request.excluded.clone(),
             most: request.limits.cells,
+            files,
             plan,
             catalogue,
         })
@@ -125,7 +138,8 @@ impl Job {
     fn source(&self, table: &str, bucket: &BucketSlice) -> Option<Arc<dyn TableSource>> {
         let schema = granted_schema(self.catalogue.tables.get(table)?, &self.grant);
         let files = bucket.tables.get(table).map(Vec::as_slice).unwrap_or_default();
-        let provider = BucketTable::new(schema, files).ok()?;
+        let files = files.iter().map(|file| self.files.open(file)).collect::<Option<Vec<_>>>()?;
+        let provider = BucketTable::new(schema, files);
         Some(provider_as_source(Arc::new(provider)))
     }
 

@@ -2,14 +2,19 @@
 //!
 //! The worker trusts the guard for files and limits and nobody for the query: it vets the text again and stops where
 //! its plan's hash differs. One plan runs per bucket, each on a single partition, several buckets at a time; since a
-//! person lives in one bucket, the evidence of buckets adds up. It knows no key, no name and no network.
+//! person lives in one bucket, the evidence of buckets adds up. Before anything else the process locks itself in
+//! ([`confine`]); it knows no name, no path and no network.
+
+pub mod confine;
 
 mod accumulate;
 mod exclude;
 mod execute;
+mod files;
 mod quantile;
 mod rows;
 mod session;
 mod source;
 
 pub use execute::run;
+pub use files::Descriptors;

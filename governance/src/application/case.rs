@@ -46,6 +46,8 @@ pub struct Application {
     /// Everybody whom any version named: leaving an application does not make one its judge.
     ever: BTreeSet<String>,
     answers: Answers,
+    document: String,
+    decided: Option<String>,
     reviewers: BTreeSet<String>,
     conflicts: BTreeMap<String, String>,
     opinions: Vec<Opinion>,
@@ -71,6 +73,8 @@ impl Application {
             people: BTreeSet::from([by.to_owned()]),
             ever: BTreeSet::from([by.to_owned()]),
             answers: Answers::new(),
+            document: String::new(),
+            decided: None,
             reviewers: BTreeSet::new(),
             conflicts: BTreeMap::new(),
             opinions: Vec::new(),
@@ -206,7 +210,8 @@ impl Application {
 
     fn take(&mut self, made: Move<Action>) {
         match &made.action {
-            Action::Write { answers, people } => {
+            Action::Write { document, answers, people } => {
+                self.document.clone_from(document);
                 self.answers.clone_from(answers);
                 self.people = people.iter().cloned().collect();
                 self.ever.extend(people.iter().cloned());
@@ -221,7 +226,10 @@ impl Application {
             Action::Review { vote, comment } => {
                 self.opinions.push(Opinion { who: made.who.clone(), vote: *vote, comment: comment.clone() });
             }
-            Action::Approve { conditions } => self.conditions.clone_from(conditions),
+            Action::Approve { conditions } => {
+                self.conditions.clone_from(conditions);
+                self.decided = Some(self.document.clone());
+            }
             Action::Appeal { .. } => {
                 self.is_appealed = true;
                 self.opinions.clear();
@@ -258,6 +266,16 @@ impl Application {
     /// Its answers.
     pub const fn answers(&self) -> &Answers {
         &self.answers
+    }
+
+    /// The document as it is written now.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// The document that was last decided for; the permit is made of it while an amendment is under way.
+    pub fn decided(&self) -> Option<&str> {
+        self.decided.as_deref()
     }
 
     /// The edition of the form.

@@ -106,9 +106,11 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Writes answers, in place of those before.
+    /// Writes the application, in place of what was written before.
     Write {
-        /// The answers.
+        /// The whole document, from which a permit is made.
+        document: String,
+        /// Its answers to the form's questions.
         answers: Answers,
         /// The people whom the application names.
         people: Vec<String>,

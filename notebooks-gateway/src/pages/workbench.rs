@@ -154,7 +154,9 @@ async fn answer(asking: Asking, question: Question, what: What) {
         Ok(ClientReply::Released(table)) => Answer::Released(table),
         Ok(ClientReply::Withheld) => Answer::Withheld,
         Ok(ClientReply::Fault { message }) => Answer::Fault(message),
-        Ok(ClientReply::Catalogue(_)) => Answer::Nothing(AskError::Broken(FrameError::Form.into())),
+        Ok(ClientReply::Catalogue(_) | ClientReply::Estimate { .. }) => {
+            Answer::Nothing(AskError::Broken(FrameError::Form.into()))
+        }
         Err(error) => {
             tracing::warn!(%error, "the guard gave no answer");
             Answer::Nothing(error)

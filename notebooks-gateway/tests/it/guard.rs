@@ -49,6 +49,9 @@ fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>) {
     while let Ok(request) = read_json::<ClientRequest>(&mut stream, 1 << 20) {
         let reply = match &request {
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
+            ClientRequest::Template(_) | ClientRequest::Estimate(_) => {
+                ClientReply::Fault { message: "the portal does not ask this".to_owned() }
+            }
             ClientRequest::Vet(question) => {
                 asked.fetch_add(1, Ordering::SeqCst);
                 ClientReply::Verdict(verdict(question))

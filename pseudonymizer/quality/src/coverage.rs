@@ -5,11 +5,12 @@
 //! expected data arrived, not how ill a prefecture is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::Date32Type;
-use catalog_model::{Catalogue, Date, SnapshotManifest, Table};
+use catalog_model::{Catalogue, Date, FileEntry, SnapshotManifest, Table};
+use catalog_store::FileKeyring;
 use polars::prelude::{
     DataFrame, DataType, IntoLazy as _, JoinArgs, JoinType, LazyFrame, UnionArgs, col, concat, df, len,
 };
@@ -25,11 +26,12 @@ const PREFECTURE: &str = "prefecture";
 /// Counts over a snapshot whose files lie below `store`.
 pub(crate) fn coverage(
     store: &Path,
+    keys: &FileKeyring,
     catalogue: &Catalogue,
     snapshot: &SnapshotManifest,
 ) -> Result<Coverage, Failure> {
     let month = snapshot.body.period.to;
-    let reading = Reading { store, catalogue, snapshot };
+    let reading = Reading { store, keys, catalogue, snapshot };
     let population = reading.population()?;
     Ok(Coverage {
         month: Some(month.to_string()),
@@ -40,24 +42,25 @@ pub(crate) fn coverage(
 
 struct Reading<'a> {
     store: &'a Path,
+    keys: &'a FileKeyring,
     catalogue: &'a Catalogue,
     snapshot: &'a SnapshotManifest,
 }
 
 impl Reading<'_> {
     /// The files of a table, by bucket.
-    fn paths(&self, table: &str) -> BTreeMap<Option<u32>, Vec<PathBuf>> {
-        let mut paths: BTreeMap<Option<u32>, Vec<PathBuf>> = BTreeMap::new();
+    fn files(&self, table: &str) -> BTreeMap<Option<u32>, Vec<&FileEntry>> {
+        let mut files: BTreeMap<Option<u32>, Vec<&FileEntry>> = BTreeMap::new();
         for file in self.snapshot.body.tables.get(table).iter().flat_map(|table| &table.files) {
-            paths.entry(file.bucket).or_default().push(self.store.join(&file.path));
+            files.entry(file.bucket).or_default().push(file);
         }
-        paths
+        files
     }
 
     fn whole(&self, table: &str, columns: &[&str]) -> Result<Option<LazyFrame>, Failure> {
         let mut frames = Vec::new();
-        for path in self.paths(table).values().flatten() {
-            files::each_batch(path, columns, |batch| {
+        for file in self.files(table).values().flatten() {
+            files::each_published_batch(self.store, self.keys, file, columns, |batch| {
                 frames.push(bridge::frame(batch)?.lazy());
                 Ok(())
             })?;
@@ -88,7 +91,7 @@ impl Reading<'_> {
         }
         for (database, tables) in databases {
             let buckets: BTreeSet<Option<u32>> =
-                tables.iter().flat_map(|(table, _)| self.paths(&table.table).into_keys()).collect();
+                tables.iter().flat_map(|(table, _)| self.files(&table.table).into_keys()).collect();
             for bucket in buckets {
                 let counts = self.bucket(&tables, bucket)?;
                 for row in 0..counts.height() {
@@ -117,8 +120,8 @@ impl Reading<'_> {
     fn bucket(&self, tables: &[(&Table, &str)], bucket: Option<u32>) -> Result<DataFrame, Failure> {
         let mut frames = Vec::new();
         for (table, person) in tables {
-            for path in self.paths(&table.table).get(&bucket).into_iter().flatten() {
-                files::each_batch(path, &[person, PREFECTURE], |batch| {
+            for file in self.files(&table.table).get(&bucket).into_iter().flatten() {
+                files::each_published_batch(self.store, self.keys, file, &[person, PREFECTURE], |batch| {
                     let pairs = bridge::frame(batch)?
                         .lazy()
                         .group_by([col(*person).alias("person"), col(PREFECTURE)])
@@ -136,8 +139,8 @@ impl Reading<'_> {
     fn ages(&self, on: Date, population: Option<&DataFrame>) -> Result<Vec<AgeCoverage>, Failure> {
         let Some(person) = self.catalogue.tables.get("person") else { return Ok(Vec::new()) };
         let mut frames = Vec::new();
-        for path in self.paths(&person.table).values().flatten() {
-            files::each_batch(path, &["sex", "birth_date"], |batch| {
+        for file in self.files(&person.table).values().flatten() {
+            files::each_published_batch(self.store, self.keys, file, &["sex", "birth_date"], |batch| {
                 frames.push(banded(batch, on)?.lazy());
                 Ok(())
             })?;

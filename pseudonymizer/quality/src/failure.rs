@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use arrow::error::ArrowError;
+use catalog_staged::StagedError;
 use catalog_store::{EnvironmentError, MetaError, SnapshotError};
 use parquet::errors::ParquetError;
 use polars::error::PolarsError;
@@ -47,6 +48,9 @@ pub(crate) enum Failure {
         /// What Arrow said.
         source: ArrowError,
     },
+    /// Staged rows cannot be read.
+    #[error(transparent)]
+    Staged(#[from] StagedError),
     /// Rows cannot be handed to Polars.
     #[error("cannot hand rows over")]
     Arrow(#[from] ArrowError),

@@ -4,14 +4,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
-use catalog_store::Environment;
+use catalog_model::FileEntry;
+use catalog_store::{Environment, FileKeyring, FileKeys};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::encryption::decrypt::FileDecryptionProperties;
 
 use crate::failure::Failure;
 
 /// Rows in a batch: what is in memory at one time.
-const BATCH: usize = 131_072;
+pub(crate) const BATCH: usize = 131_072;
 
 /// The folders of a delivery's parts.
 pub(crate) fn parts(environment: &Environment, delivery: &str, parts: u32) -> Vec<PathBuf> {
@@ -31,9 +33,42 @@ pub(crate) fn each_batch(
     columns: &[&str],
     mut take: impl FnMut(&RecordBatch) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    each_batch_with(path, None, columns, &mut take)
+}
+
+/// As [`each_batch`], of a file of a snapshot, which is encrypted.
+pub(crate) fn each_published_batch(
+    store: &Path,
+    ring: &FileKeyring,
+    file: &FileEntry,
+    columns: &[&str],
+    mut take: impl FnMut(&RecordBatch) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let path = store.join(&file.path);
+    let keys = ring.open(file, &|column| columns.is_empty() || columns.contains(&column))?;
+    each_batch_with(&path, keys.as_ref(), columns, &mut take)
+}
+
+fn each_batch_with(
+    path: &Path,
+    keys: Option<&FileKeys>,
+    columns: &[&str],
+    take: &mut dyn FnMut(&RecordBatch) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let file = File::open(path).map_err(|source| Failure::Read { path: path.to_owned(), source })?;
     let parquet = |source| Failure::Parquet { path: path.to_owned(), source };
-    let mut builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?.with_batch_size(BATCH);
+    let mut options = ArrowReaderOptions::new();
+    if let Some(keys) = keys {
+        let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
+            .with_aad_prefix(keys.bound_to.clone());
+        for (column, key) in &keys.columns {
+            decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
+        }
+        options = options.with_file_decryption_properties(decryption.build().map_err(parquet)?);
+    }
+    let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .map_err(parquet)?
+        .with_batch_size(BATCH);
     if !columns.is_empty() {
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         builder = builder.with_projection(mask);

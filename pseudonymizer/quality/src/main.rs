@@ -19,7 +19,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use catalog_store::Environment;
+use catalog_store::{Environment, EnvironmentError, Passphrase};
 use clap::Parser;
 
 use crate::failure::{Failure, text};
@@ -48,7 +48,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let environment = Environment::open(&arguments.env)?;
+    let passphrase = Passphrase::find(&|name| std::env::var_os(name)).map_err(EnvironmentError::from)?;
+    let environment = Environment::open(&arguments.env)?.unlocked_by(passphrase);
     let profile = profile::profile(&environment, arguments.snapshot.as_deref())?;
     let text = serde_json::to_string_pretty(&profile)?;
     writeln!(std::io::stdout(), "{text}").map_err(Failure::Print)

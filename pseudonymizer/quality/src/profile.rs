@@ -1,7 +1,8 @@
 //! All figures of an environment.
 
 use catalog_model::{Catalogue, Month, SnapshotId};
-use catalog_store::{DeliveryRecord, Environment};
+use catalog_staged::{StagedPart, rows_file};
+use catalog_store::{DeliveryRecord, Environment, FileKeyring};
 use reports::quality::profile::{Coverage, DeliveryProfile, Profile};
 
 use crate::failure::Failure;
@@ -31,7 +32,10 @@ pub(crate) fn profile(environment: &Environment, snapshot: Option<&str>) -> Resu
         None => snapshots.head()?.map(|(_, manifest)| manifest),
     };
     let coverage = match snapshot {
-        Some(snapshot) => coverage::coverage(&environment.room("store"), &catalogue, &snapshot)?,
+        Some(snapshot) => {
+            let keys = FileKeyring::new(environment);
+            coverage::coverage(&environment.room("store"), &keys, &catalogue, &snapshot)?
+        }
         None => Coverage::default(),
     };
     Ok(Profile { remarks, deliveries, drift, coverage })
@@ -44,7 +48,8 @@ fn delivery(
     record: &DeliveryRecord,
     repeated: Records,
 ) -> Result<DeliveryProfile, Failure> {
-    let parts = files::parts(environment, &record.id, record.parts);
+    let parts: Vec<StagedPart> =
+        files::parts(environment, &record.id, record.parts).into_iter().map(StagedPart::new).collect();
     let quarantine = environment.room("quarantine").join(format!("{}.csv", record.id));
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
     let identities = files::identities(environment, &record.id, record.parts);
@@ -60,9 +65,8 @@ fn delivery(
     };
     let Ok(month) = record.month.parse::<Month>() else { return Ok(profile) };
     for table in catalogue.tables.values() {
-        let paths: Vec<_> = parts.iter().map(|part| part.join(format!("{}.parquet", table.table))).collect();
-        if paths.iter().any(|path| path.is_file()) {
-            profile.tables.insert(table.table.clone(), rows::profile(table, &paths, month, masters)?);
+        if parts.iter().any(|part| rows_file(part.folder(), &table.table).is_file()) {
+            profile.tables.insert(table.table.clone(), rows::profile(table, &parts, month, masters)?);
         }
     }
     Ok(profile)

@@ -1,9 +1,9 @@
 //! One delivery's rows of one table: nulls by column, codes against their code systems, rows of other months.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use catalog_model::{Catalogue, Class, CodeSystem, Column, Domain, Month, Table, Treatment};
+use catalog_staged::StagedPart;
 use polars::prelude::{
     AnyValue, DataFrame, DataType, IntoLazy as _, JoinArgs, JoinType, LazyFrame, UnionArgs, col, concat, df,
     len, lit,
@@ -54,7 +54,7 @@ fn system(column: &Column) -> Option<&str> {
 /// Counts over the table's files of all parts.
 pub(crate) fn profile(
     table: &Table,
-    paths: &[PathBuf],
+    parts: &[StagedPart],
     delivered: Month,
     masters: &Masters,
 ) -> Result<TableProfile, Failure> {
@@ -62,8 +62,10 @@ pub(crate) fn profile(
     let columns: Vec<&Column> = given.collect();
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let mut sum = Sums { rows: 0, nulls: vec![0; columns.len()], codes: BTreeMap::new(), months: Vec::new() };
-    for path in paths.iter().filter(|path| path.is_file()) {
-        files::each_batch(path, &names, |batch| sum.add(table, &columns, bridge::frame(batch)?, delivered))?;
+    for part in parts {
+        for batch in part.columns(table, &names, files::BATCH)?.into_iter().flatten() {
+            sum.add(table, &columns, bridge::frame(&batch?)?, delivered)?;
+        }
     }
     let mut profiles = Vec::with_capacity(columns.len());
     for (column, nulls) in columns.iter().zip(&sum.nulls) {

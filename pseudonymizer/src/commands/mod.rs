@@ -1,9 +1,11 @@
 //! The commands of `misu-ingest`.
 
 mod catalogue;
+mod confinement;
 mod delivery;
 mod ingest;
 mod keys;
+mod link_files;
 mod masters;
 mod optout;
 mod pipeline_run;
@@ -155,6 +157,20 @@ enum Command {
         #[command(flatten)]
         shared: Shared,
     },
+    /// Links the records of a registry's files, outside every environment.
+    LinkFiles {
+        /// The declaration of the registry.
+        registry: PathBuf,
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Where file, record number and cluster number go.
+        #[arg(long)]
+        out: PathBuf,
+        /// Prints figures as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Compares the linkage with the truth of synthetic deliveries.
     Evaluate {
         /// The folder with the truth.
@@ -188,6 +204,12 @@ impl Failure {
         causes.fold(self.error.to_string(), |text, cause| format!("{text}: {cause}"))
     }
 
+    /// Says whether nobody reads any more what the command prints: it did its work, and `head` has seen enough.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        let error = self.error.downcast_ref::<std::io::Error>();
+        error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// 6 where a delivery was rejected, else 1.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
@@ -211,6 +233,7 @@ fn is_rejection(error: &(dyn std::error::Error + 'static)) -> bool {
 impl Arguments {
     /// Runs the command.
     pub(crate) fn run(self) -> Result<(), Failure> {
+        confinement::lock_in(&self.command)?;
         match self.command {
             Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
                 let module = pkcs11_library.zip(pkcs11_token).map(|(library, token)| Module {
@@ -242,6 +265,9 @@ impl Arguments {
             Command::Link { shared } => link(&shared),
             Command::Publish { shared } => publish(&shared),
             Command::Quality { shared, snapshot } => quality(&shared, snapshot.as_deref()),
+            Command::LinkFiles { registry, files, out, json } => {
+                link_files::link_files(&registry, &files, &out, json)
+            }
             Command::Evaluate { truth, shared } => evaluate(&truth, &shared),
         }
     }

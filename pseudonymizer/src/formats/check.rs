@@ -6,6 +6,7 @@ use std::sync::Arc;
 use catalog_model::{Encoding, FaultKind, Field, FieldKind, Width};
 
 use super::dates;
+use super::tags::CodeSet;
 
 /// The check of one field, compiled from its layout.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(crate) struct FieldCheck {
     kind: FieldKind,
     width: Width,
     is_required: bool,
-    codes: Option<BTreeSet<Vec<u8>>>,
+    codes: Option<CodeSet>,
     none: Vec<Vec<u8>>,
 }
 
@@ -33,7 +34,7 @@ pub(crate) enum Finding {
 }
 
 impl FieldCheck {
-    pub(crate) fn new(field: &Field, codes: Option<BTreeSet<Vec<u8>>>) -> Self {
+    pub(crate) fn new(field: &Field, codes: Option<&BTreeSet<Vec<u8>>>) -> Self {
         Self {
             at: field.at,
             key: field.key.as_str().into(),
@@ -43,7 +44,7 @@ impl FieldCheck {
             kind: field.kind,
             width: field.width,
             is_required: field.required,
-            codes,
+            codes: codes.map(CodeSet::new),
             none: field.none.iter().map(|value| value.as_bytes().to_vec()).collect(),
         }
     }
@@ -73,6 +74,11 @@ impl FieldCheck {
             && self.pieces.is_none()
     }
 
+    /// Says whether an empty value is a fault.
+    pub(crate) const fn is_required(&self) -> bool {
+        self.is_required
+    }
+
     /// The positions of the field.
     pub(crate) fn places(&self) -> impl Iterator<Item = usize> + use<> {
         let (at, stride) = (self.at, self.stride);
@@ -86,7 +92,11 @@ impl FieldCheck {
 
     /// Judges one value.
     pub(crate) fn judge(&self, value: &[u8]) -> Finding {
-        if value.is_empty() || value.iter().all(|byte| *byte == b' ') {
+        let is_blank = match value.first() {
+            None => true,
+            Some(first) => *first == b' ' && value.iter().all(|byte| *byte == b' '),
+        };
+        if is_blank {
             return if self.is_required { Finding::Bad(FaultKind::Missing) } else { Finding::None };
         }
         if self.none.iter().any(|none| none == value) {
@@ -115,7 +125,7 @@ impl FieldCheck {
         let (is_good, fault) = match self.kind {
             FieldKind::Text => (true, FaultKind::Characters),
             FieldKind::Code => (all(u8::is_ascii_graphic), FaultKind::Characters),
-            FieldKind::Digits => (all(u8::is_ascii_digit), FaultKind::Characters),
+            FieldKind::Digits => (is_digits(value), FaultKind::Characters),
             FieldKind::Number => (is_number(value, false), FaultKind::Number),
             FieldKind::Decimal => (is_number(value, true), FaultKind::Number),
             FieldKind::Date => (dates::date(value).is_some(), FaultKind::Date),
@@ -124,6 +134,22 @@ impl FieldCheck {
         };
         (!is_good).then_some(fault)
     }
+}
+
+/// Says whether all bytes are ASCII digits, eight at a time where there are as many.
+fn is_digits(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some((eight, more)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight);
+        // A digit has 3 above and, with 6 added, still 3: nothing carries from one byte to the next that has 3 above.
+        let upper = word & 0xF0F0_F0F0_F0F0_F0F0;
+        let carried = (word & 0x0F0F_0F0F_0F0F_0F0F) + 0x0606_0606_0606_0606;
+        if upper != 0x3030_3030_3030_3030 || carried & 0xF0F0_F0F0_F0F0_F0F0 != 0 {
+            return false;
+        }
+        rest = more;
+    }
+    rest.iter().all(u8::is_ascii_digit)
 }
 
 // Up to 13 digits before the point and 5 behind it fit the stored types; more is out of range.
@@ -135,7 +161,6 @@ fn is_number(value: &[u8], with_point: bool) -> bool {
         }
         _ => (digits, [].as_slice()),
     };
-    let is_digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
     let has_digit = !whole.is_empty() || !fraction.is_empty();
     has_digit && whole.len() <= 13 && fraction.len() <= 5 && is_digits(whole) && is_digits(fraction)
 }
@@ -162,7 +187,23 @@ pub(crate) fn is_encoded(line: &[u8], encoding: Encoding) -> bool {
 mod tests {
     use catalog_model::Encoding;
 
-    use super::{is_encoded, is_number};
+    use proptest::prelude::*;
+
+    use super::{is_digits, is_encoded, is_number};
+
+    proptest! {
+        #[test]
+        fn digits_are_digits(bytes in prop::collection::vec(0x2E_u8..0x3C, 0..20), odd in any::<u8>()) {
+            let plain = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
+            prop_assert_eq!(is_digits(&bytes), plain(&bytes));
+            let mut digits: Vec<u8> = bytes.iter().map(|byte| b'0' + byte % 10).collect();
+            prop_assert!(is_digits(&digits));
+            if let Some(byte) = digits.first_mut() {
+                *byte = odd;
+            }
+            prop_assert_eq!(is_digits(&digits), plain(&digits));
+        }
+    }
 
     #[test]
     fn numbers_are_whole_or_with_five_places() {

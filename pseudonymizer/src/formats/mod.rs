@@ -17,7 +17,9 @@ mod package;
 mod program;
 mod reader;
 mod run;
+mod shared;
 mod split;
+mod tags;
 mod value;
 mod xml;
 

@@ -14,6 +14,8 @@ use super::elements::Elements;
 use super::heading::HeadingProgram;
 use super::item::ItemCheck;
 use super::run::RunRule;
+use super::shared;
+use super::tags::ByTag;
 use super::value::{From, Make, Output};
 
 /// Everything the reader needs to know about one family of files.
@@ -26,10 +28,10 @@ pub struct Program {
     pub(crate) skip_lines: usize,
     pub(crate) heading: HeadingProgram,
     pub(crate) tag: Vec<usize>,
-    pub(crate) refine: BTreeMap<Vec<u8>, Vec<usize>>,
+    pub(crate) refine: ByTag<Vec<usize>>,
     pub(crate) grouping: GroupBy,
     pub(crate) records: Vec<Record>,
-    pub(crate) by_tag: HashMap<Vec<u8>, usize>,
+    pub(crate) by_tag: ByTag<usize>,
     pub(crate) group_feeds: Vec<RowProgram>,
     pub(crate) tables: Vec<Arc<str>>,
     pub(crate) reasons: Vec<Arc<str>>,
@@ -116,6 +118,8 @@ pub(crate) struct RowProgram {
     pub(crate) when_group: Vec<(Slot, Vec<u8>)>,
     pub(crate) each: Option<Each>,
     pub(crate) columns: Vec<Output>,
+    /// The columns that are not shared by the rows of a claim.
+    pub(crate) own: Vec<usize>,
 }
 
 /// For what a line makes a row of its own.
@@ -172,6 +176,12 @@ impl Program {
         &self.tables
     }
 
+    /// Says of each column that the family gives a table whether all rows of a claim share its value.
+    pub fn shared_columns(&self, table: usize) -> Vec<bool> {
+        let row = shared::rows(self).find(|row| row.table == table);
+        row.map(|row| row.columns.iter().map(|output| output.is_shared).collect()).unwrap_or_default()
+    }
+
     /// The reasons for which lines are dropped, by reason number.
     pub fn reasons(&self) -> &[Arc<str>] {
         &self.reasons
@@ -194,13 +204,13 @@ impl Program {
     }
 
     /// The field and the tag of the record that opens a group, where a file may be cut before any such line.
-    pub fn opener(&self) -> Option<(usize, &[u8])> {
+    pub fn opener(&self) -> Option<(usize, Vec<u8>)> {
         if self.is_package() {
             return None;
         }
         let GroupBy::Opener(opener) = self.grouping else { return None };
         let (tag, _) = self.by_tag.iter().find(|(_, record)| **record == opener)?;
-        Some((self.tag.first().copied()?, tag.as_slice()))
+        Some((self.tag.first().copied()?, tag))
     }
 
     /// What a header line looks like together with the line end before it.
@@ -211,7 +221,7 @@ impl Program {
         let is_header =
             |record: &usize| self.records.get(*record).is_some_and(|record| record.part == Part::Header);
         let tags = self.by_tag.iter().filter(|(_, record)| is_header(record)).map(|(tag, _)| tag);
-        tags.map(|tag| [b"\n".as_slice(), tag, &[self.delimiter]].concat()).collect()
+        tags.map(|tag| [b"\n".as_slice(), &tag, &[self.delimiter]].concat()).collect()
     }
 
     /// Says whether files of the family are zip packages, which are not cut.
@@ -254,7 +264,8 @@ impl<'a> Compiler<'a> {
         let refined = framing.refine.iter().flat_map(|(written, at)| {
             framing.tags(written).into_iter().map(move |tag| (tag.into_bytes(), at.clone()))
         });
-        let refine = refined.collect();
+        let mut refine = ByTag::default();
+        refined.for_each(|(tag, at): (Vec<u8>, Vec<usize>)| refine.insert(&tag, at));
         let has_trailer = family.records.iter().any(|record| record.part == Part::Trailer);
         let program = Program {
             encoding: framing.encoding,
@@ -267,7 +278,7 @@ impl<'a> Compiler<'a> {
             refine,
             grouping: GroupBy::Line,
             records: Vec::new(),
-            by_tag: HashMap::new(),
+            by_tag: ByTag::default(),
             group_feeds: Vec::new(),
             tables: Vec::new(),
             reasons: COMMON_REASONS.iter().map(|reason| Arc::from(*reason)).collect(),
@@ -292,7 +303,7 @@ impl<'a> Compiler<'a> {
         for (number, layout) in self.family.records.iter().enumerate() {
             let record = self.record(layout);
             let tags = self.family.framing.tags(&layout.tag);
-            self.program.by_tag.extend(tags.into_iter().map(|tag| (tag.into_bytes(), number)));
+            tags.iter().for_each(|tag| self.program.by_tag.insert(tag.as_bytes(), number));
             self.program.records.push(record);
         }
         self.grouping()?;
@@ -305,6 +316,7 @@ impl<'a> Compiler<'a> {
             }
         }
         self.totals()?;
+        shared::mark(&mut self.program);
         Ok(self.program)
     }
 
@@ -313,7 +325,7 @@ impl<'a> Compiler<'a> {
             let system = self.catalogue.codes.get(system).filter(|system| system.closed)?;
             Some(system.codes.iter().map(|code| code.code.as_bytes().to_vec()).collect::<BTreeSet<_>>())
         };
-        let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set));
+        let check = |field: &Field| FieldCheck::new(field, field.codes.as_ref().and_then(code_set).as_ref());
         let role_number = |role: &String| self.catalogue.roles.keys().position(|name| name == role);
         let place = |field: &String| layout.field(field).map(|field| field.at);
         let mut reason = |reason: &String| {
@@ -485,7 +497,14 @@ impl<'a> Compiler<'a> {
                         Ok((self.slot(&reference)?, value.as_bytes().to_vec()))
                     })
                     .collect::<Result<_, _>>()?;
-                let row = RowProgram { table: number, when: Vec::new(), when_group, each: None, columns };
+                let row = RowProgram {
+                    table: number,
+                    when: Vec::new(),
+                    when_group,
+                    each: None,
+                    columns,
+                    own: Vec::new(),
+                };
                 self.program.group_feeds.push(row);
             }
             RowOf::Records(_) => {
@@ -496,7 +515,8 @@ impl<'a> Compiler<'a> {
                     let columns = self.columns(table, feed, Some(layout))?;
                     let each = feed.each.as_ref().and_then(|each| layout.field(each)).map(each);
                     let when = when(layout, &feed.when);
-                    let row = RowProgram { table: number, when, when_group: Vec::new(), each, columns };
+                    let own = Vec::new();
+                    let row = RowProgram { table: number, when, when_group: Vec::new(), each, columns, own };
                     if let Some(record) = self.program.records.get_mut(record) {
                         record.feeds.push(row);
                     }
@@ -518,14 +538,18 @@ impl<'a> Compiler<'a> {
         columns
             .map(|column| {
                 if let Some(value) = feed.set.get(&column.name) {
-                    return Ok(Output { from: Vec::new(), make: Make::Constant(value.as_str().into()) });
+                    return Ok(Output {
+                        from: Vec::new(),
+                        make: Make::Constant(value.as_str().into()),
+                        is_shared: false,
+                    });
                 }
                 let source = feed.from.get(&column.name).unwrap_or(&column.from);
                 let from = match (&column.pick, source.0.first()) {
                     (Some(pick), Some(reference)) => vec![self.picked(reference, pick)?],
                     _ => self.sources(source, &column.treat, layout, feed)?,
                 };
-                Ok(Output { from, make: Make::new(self.catalogue, column) })
+                Ok(Output { from, make: Make::new(self.catalogue, column), is_shared: false })
             })
             .collect()
     }

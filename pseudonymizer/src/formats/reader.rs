@@ -21,6 +21,12 @@ use super::value::{From, Make, Value};
 
 /// Takes what a file says: table rows first, then the claim that they belong to.
 pub trait Claims {
+    /// Begins a row; false where the columns that all rows of the claim share are known from an earlier row and are not
+    /// wanted again.
+    fn begin_row(&mut self, _table: usize, _record: u32) -> bool {
+        true
+    }
+
     /// Takes one value of the row that is being made.
     fn value(&mut self, table: usize, column: usize, value: Value<'_>);
 
@@ -252,6 +258,21 @@ impl<'p> Reader<'p> {
         if !self.fields.begin(line, program.delimiter, program.quotes) {
             return None;
         }
+        let record = match program.tag.as_slice() {
+            [at] if program.refine.is_empty() => {
+                self.fields.split_to(line, program.delimiter, *at + 1);
+                program.by_tag.get(self.fields.get(line, *at)).copied()
+            }
+            _ => self.joined_tag(line),
+        };
+        let tail = record.and_then(|record| program.records.get(record)?.tail);
+        self.fields.finish(line, program.delimiter, tail);
+        record
+    }
+
+    /// The record type of a line whose tag stands in several fields.
+    fn joined_tag(&mut self, line: &[u8]) -> Option<usize> {
+        let program = self.program;
         self.tag.clear();
         let mut positions = program.tag.as_slice();
         loop {
@@ -264,13 +285,9 @@ impl<'p> Reader<'p> {
             }
             match program.refine.get(&self.tag) {
                 Some(more) => positions = more,
-                None => break,
+                None => return program.by_tag.get(&self.tag).copied(),
             }
         }
-        let record = program.by_tag.get(&self.tag).copied();
-        let tail = record.and_then(|record| program.records.get(record)?.tail);
-        self.fields.finish(line, program.delimiter, tail);
-        record
     }
 
     fn validate(&mut self, line: &[u8], record: usize) -> Result<(), (Arc<str>, FaultKind)> {
@@ -294,7 +311,11 @@ impl<'p> Reader<'p> {
                 continue;
             }
             for at in check.places() {
-                match check.judge(self.fields.get(line, at)) {
+                let value = self.fields.get(line, at);
+                if value.is_empty() && !check.is_required() {
+                    continue;
+                }
+                match check.judge(value) {
                     Finding::Good => {}
                     Finding::None => self.fields.clear(at),
                     Finding::Bad(kind) => return Err((Arc::clone(&check.key), kind)),
@@ -489,7 +510,11 @@ impl<'p> Reader<'p> {
 
     fn row(&mut self, line: &[u8], row: &RowProgram, turn: Turn<'_>, claims: &mut impl Claims) {
         let (program, group, header, fields) = (self.program, &self.group, &self.header, &self.fields);
-        for (column, output) in row.columns.iter().enumerate() {
+        let is_whole = claims.begin_row(row.table, group.head.record);
+        let wanted = if is_whole { row.columns.len() } else { row.own.len() };
+        for at in 0..wanted {
+            let column = if is_whole { at } else { row.own.get(at).copied().unwrap_or(at) };
+            let Some(output) = row.columns.get(column) else { continue };
             if let (Make::Count, Some(From::Count(record))) = (&output.make, output.from.first()) {
                 let count = group.counts.get(*record).copied().unwrap_or(0);
                 claims.value(row.table, column, Value::Int(i64::from(count)));
@@ -545,7 +570,11 @@ impl<'p> Reader<'p> {
             is_whole.then(|| claims.surrogate(&mut title.into_iter().chain(values())))
         };
         let key = surrogate(&program.record_key, None);
-        let unique = surrogate(&program.unique_key, Some(title).filter(|title| !title.is_empty()));
+        // Mostly a record is told from others by the same fields by which it is named.
+        let unique = match title.is_empty() && program.unique_key == program.record_key {
+            true => key,
+            false => surrogate(&program.unique_key, Some(title).filter(|title| !title.is_empty())),
+        };
         let month = program.month.and_then(|slot| dates::month_of(slot_value(slots, header, slot)));
         let stored = self.group.lines.iter().filter(|(_, _, fate)| *fate == Fate::Stored).count();
         self.group.head.key = key;
@@ -620,12 +649,20 @@ impl<'p> Reader<'p> {
         }
     }
 
+    /// Takes what a line states of its frame. A file of several frames is compared as a whole, with the sum of what they
+    /// state; where one of them states nothing there is nothing to compare.
     fn state_totals(&mut self, record: usize) {
         for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
-            let stated = slot_value(&self.group.slots, &self.header, total.stated);
-            if total.stated_by == record && !stated.is_empty() {
-                state.stated = Some((whole(stated), self.line_no, record));
+            if total.stated_by != record {
+                continue;
             }
+            let stated = slot_value(&self.group.slots, &self.header, total.stated);
+            if stated.is_empty() {
+                state.is_uncertain = true;
+                continue;
+            }
+            let before = state.stated.map_or(0, |(before, _, _)| before);
+            state.stated = Some((before.saturating_add(whole(stated)), self.line_no, record));
         }
     }
 

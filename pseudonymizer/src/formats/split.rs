@@ -52,16 +52,24 @@ impl Fields {
             return;
         }
         let Some(mut start) = self.rest else { return };
-        // Most fields of a receipt line are short: looking at each byte beats searching for the next delimiter.
-        for (end, byte) in line.iter().enumerate().skip(start) {
-            if *byte == delimiter {
+        let mut before = start;
+        let mut left = line.get(start..).unwrap_or_default();
+        // Most fields are short, so delimiters are looked for eight bytes at a time, all of the eight at once.
+        while !left.is_empty() {
+            let (word, more) = next_word(left, delimiter);
+            let mut found = matches(word, delimiter);
+            while found != 0 {
+                let end = before + (found.trailing_zeros() / 8) as usize;
                 self.push(start, end);
                 start = end + 1;
                 if self.ranges.len() == count {
                     self.rest = Some(start);
                     return;
                 }
+                found &= found - 1;
             }
+            before += 8;
+            left = more;
         }
         self.push(start, line.len());
         self.rest = None;
@@ -119,7 +127,11 @@ impl Fields {
 
     /// The field at `at`, empty where there is none.
     pub(crate) fn get<'l>(&self, line: &'l [u8], at: usize) -> &'l [u8] {
-        self.span(line, at, 1)
+        match self.ranges.get(at) {
+            Some((start, end)) => line.get(*start as usize..*end as usize).unwrap_or_default(),
+            // A tail of one field.
+            None => self.span(line, at, 1),
+        }
     }
 
     /// The bytes from field `at` over `count` fields, delimiters between them included.
@@ -153,6 +165,24 @@ impl Fields {
             *end = *start;
         }
     }
+}
+
+/// The next eight bytes and what is behind them; where there are fewer, bytes follow that are no delimiter.
+fn next_word(bytes: &[u8], delimiter: u8) -> (u64, &[u8]) {
+    if let Some((eight, more)) = bytes.split_first_chunk::<8>() {
+        return (u64::from_le_bytes(*eight), more);
+    }
+    let mut eight = [!delimiter; 8];
+    eight.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    (u64::from_le_bytes(eight), &[])
+}
+
+/// The upper bit of each byte that is the delimiter.
+const fn matches(word: u64, delimiter: u8) -> u64 {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    let differs = word ^ (0x0101_0101_0101_0101 * delimiter as u64);
+    // Without the upper bits nothing carries from one byte into the next.
+    !(((differs & LOW) + LOW) | differs | LOW)
 }
 
 /// The fields of `bytes` that are not empty, each with its number; runs of empty fields are passed over eight at a time.
@@ -208,6 +238,7 @@ fn closing_quote(line: &[u8], mut from: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use catalog_model::Quotes;
+    use proptest::prelude::*;
 
     use super::{Fields, filled};
 
@@ -231,6 +262,21 @@ mod tests {
         assert_eq!(split("\"a\"\"b\"", Quotes::Optional), texts(&["a\"\"b"]));
         assert_eq!(split("\"a", Quotes::Optional), None);
         assert_eq!(split("\"a\"b,c", Quotes::Optional), None);
+    }
+
+    proptest! {
+        #[test]
+        fn fields_are_those_of_a_plain_split(
+            line in prop::collection::vec(prop_oneof![Just(b','), Just(b'-'), Just(0xAC_u8), any::<u8>()], 0..80),
+            count in 1_usize..30,
+        ) {
+            let mut fields = Fields::default();
+            prop_assert!(fields.begin(&line, b',', Quotes::Never));
+            fields.split_to(&line, b',', count);
+            fields.finish(&line, b',', None);
+            let found: Vec<&[u8]> = (0..fields.len()).map(|at| fields.get(&line, at)).collect();
+            prop_assert_eq!(found, line.split(|byte| *byte == b',').collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -14,10 +14,12 @@ use super::split::filled;
 pub(crate) struct Output {
     pub(crate) from: Vec<From>,
     pub(crate) make: Make,
+    /// Whether all rows of a claim in the table have the same value, see [`super::shared`].
+    pub(crate) is_shared: bool,
 }
 
 /// Where a value comes from.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum From {
     /// A field of the record that makes the row.
     Own { at: usize, repeat: usize },

@@ -1,12 +1,13 @@
 //! Makes the key set of an identity, and numbers equal key sets.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use catalog_model::{Catalogue, Date, Encoding, Normaliser, Profile};
 use classified::{Intake, Keyed, Linkage, Raw};
 use ring::hmac;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
+use super::cache::{ByDigest, KeyCache};
 use super::identity::Identity;
 use super::norm::{normalise, variant};
 use crate::claim::Claim;
@@ -52,12 +53,12 @@ pub struct Keyer {
     encoding: Encoding,
     sex: Option<usize>,
     birth: Option<usize>,
-    // Raw identities that were keyed before, under a digest key that lives as long as the keyer.
-    seen: HashMap<[u8; 32], Option<IdentityNo>>,
-    seen_key: [u8; 32],
+    // Raw identities that were numbered before, by their digest.
+    seen: ByDigest<[u8; 32], Option<IdentityNo>>,
+    cache: Arc<KeyCache>,
     // The raw fields one after the other, for their digest.
     raw: Zeroizing<Vec<u8>>,
-    numbers: HashMap<KeySet, IdentityNo>,
+    numbers: ByDigest<Arc<KeySet>, IdentityNo>,
     identities: Vec<KeyedIdentity>,
 }
 
@@ -85,8 +86,8 @@ impl NormalForms {
 }
 
 impl Keyer {
-    /// Compiles the catalogue's schemes. `seen_key` is a random key for the in-memory cache.
-    pub fn new(catalogue: &Catalogue, encoding: Encoding, intake: &[u8; 32], seen_key: [u8; 32]) -> Self {
+    /// Compiles the catalogue's schemes. The cache serves keyers of one catalogue under one intake key.
+    pub fn new(catalogue: &Catalogue, encoding: Encoding, intake: &[u8; 32], cache: Arc<KeyCache>) -> Self {
         let role = |name: &str| catalogue.roles.keys().position(|role| role == name);
         let schemes = catalogue.schemes.iter().map(|scheme| {
             let mut prefix = format!("misu/intake/{}", scheme.scheme).into_bytes();
@@ -106,10 +107,10 @@ impl Keyer {
             encoding,
             sex: role("sex"),
             birth: role("birth_date"),
-            seen: HashMap::new(),
-            seen_key,
+            seen: ByDigest::default(),
+            cache,
             raw: Zeroizing::default(),
-            numbers: HashMap::new(),
+            numbers: ByDigest::default(),
             identities: Vec::new(),
         }
     }
@@ -127,8 +128,8 @@ impl Keyer {
         let number = match self.seen.get(&digest) {
             Some(number) => *number,
             None => {
-                let keyed = claim.clone().map_person(|identity| self.key_set(identity));
-                let number = self.number(keyed.person);
+                let keys = self.cache.key_set(&digest, || self.key_set(claim.person));
+                let number = self.number(&keys);
                 self.seen.insert(digest, number);
                 number
             }
@@ -147,21 +148,21 @@ impl Keyer {
         std::mem::take(&mut self.identities)
     }
 
-    fn number(&mut self, keys: KeySet) -> Option<IdentityNo> {
+    fn number(&mut self, keys: &Arc<KeySet>) -> Option<IdentityNo> {
         if keys.keys.iter().all(Option::is_none) {
             return None;
         }
-        if let Some(number) = self.numbers.get(&keys) {
+        if let Some(number) = self.numbers.get(keys) {
             return Some(*number);
         }
         let number = IdentityNo(u32::try_from(self.identities.len()).ok()?);
         self.identities.push(KeyedIdentity {
-            keys: keys.clone(),
+            keys: KeySet::clone(keys),
             first_month: None,
             last_month: None,
             claims: 0,
         });
-        self.numbers.insert(keys, number);
+        self.numbers.insert(Arc::clone(keys), number);
         Some(number)
     }
 
@@ -205,23 +206,19 @@ impl Keyer {
     #[expect(clippy::disallowed_methods, reason = "a keyed hash under a key that dies with the process")]
     fn digest(&mut self, identity: &Identity) -> [u8; 32] {
         self.raw.clear();
+        // The same bytes in another encoding are another name.
+        self.raw.push(u8::from(self.encoding == Encoding::Utf8));
         for raw in identity.roles() {
             self.raw.extend((raw.expose().len() as u64).to_le_bytes());
             self.raw.extend_from_slice(raw.expose());
         }
-        *blake3::keyed_hash(&self.seen_key, &self.raw).as_bytes()
+        *blake3::keyed_hash(self.cache.key(), &self.raw).as_bytes()
     }
 }
 
 impl std::fmt::Debug for Keyer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Keyer({} identities)", self.identities.len())
-    }
-}
-
-impl Drop for Keyer {
-    fn drop(&mut self) {
-        self.seen_key.zeroize();
     }
 }
 
@@ -276,7 +273,9 @@ fn birth_date(raw: &Raw<Vec<u8>>) -> Option<i32> {
 mod tests {
     use catalog_model::{Catalogue, Encoding};
 
-    use super::{Identity, Keyer};
+    use std::sync::Arc;
+
+    use super::{Identity, KeyCache, Keyer};
     use crate::claim::{Claim, Head};
 
     fn identity(catalogue: &Catalogue, fields: &[(&str, &str)]) -> Identity {
@@ -289,7 +288,7 @@ mod tests {
     }
 
     fn keyer(catalogue: &Catalogue, key: u8) -> Keyer {
-        Keyer::new(catalogue, Encoding::Cp932, &[key; 32], [9; 32])
+        Keyer::new(catalogue, Encoding::Cp932, &[key; 32], Arc::new(KeyCache::new([9; 32])))
     }
 
     #[test]
@@ -305,6 +304,27 @@ mod tests {
         assert_eq!(first, number(&[("name", "架空 花子"), ("birth_date", "3230726"), ("sex", "2")]));
         assert_ne!(first, number(&[("name", "架空　花子"), ("birth_date", "19480727"), ("sex", "2")]));
         assert_eq!(None, number(&[("name", "架空　花子"), ("sex", "2")]));
+    }
+
+    #[test]
+    fn a_shared_cache_changes_no_number_and_no_key() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let cache = Arc::new(KeyCache::new([9; 32]));
+        let of = |cache: &Arc<KeyCache>, encoding, order: &[u32]| {
+            let mut keyer = Keyer::new(&catalogue, encoding, &[1; 32], Arc::clone(cache));
+            for insured in order {
+                let fields = [("care_insurer_no", "00131016"), ("care_insured_no", &*insured.to_string())];
+                let head = Head { month: Some(24_280), ..Head::default() };
+                keyer.key(Claim { person: &identity(&catalogue, &fields), head });
+            }
+            keyer.into_identities()
+        };
+        let fresh = || Arc::new(KeyCache::new([8; 32]));
+        for order in [&[1, 2, 1, 3], &[3, 1, 1, 2], &[2, 2, 2, 9]] {
+            for encoding in [Encoding::Cp932, Encoding::Utf8] {
+                assert_eq!(of(&cache, encoding, order), of(&fresh(), encoding, order));
+            }
+        }
     }
 
     #[test]

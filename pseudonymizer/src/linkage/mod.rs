@@ -7,7 +7,9 @@
 
 mod clusters;
 mod component;
+pub mod exact;
 mod guard;
+mod judge;
 mod linker;
 mod profile;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod union_find;
 
 pub use clusters::{Clusters, Evidence, Mention, Mentions};
 pub use component::{Component, Group, Proposal, SharedKey};
+pub use judge::{Agreement, Carried, Cause, Causes, Method, True, causes, compare, methods};
 pub use linker::{Linkage, link};
 pub use profile::{Kind, NO_KEY, Nature, Profile, SchemeKind};
 pub use rules::{Conflict, ConflictKind, Rule, Verdict};

@@ -70,6 +70,12 @@ impl Profile {
         self.keys.get(scheme).copied().filter(|key| *key != NO_KEY)
     }
 
+    /// Whether what is known of sex and birth does not contradict.
+    pub fn may_be(&self, nature: Nature) -> bool {
+        self.sex.is_none_or(|sex| sex == nature.sex)
+            && self.birth.is_none_or(|birth| birth_month(birth) == nature.birth_month)
+    }
+
     /// Sex and month of birth, which do not change in a life; nothing where one of them is unknown.
     pub fn nature(&self) -> Option<Nature> {
         Some(Nature { sex: self.sex?, birth_month: birth_month(self.birth?) })

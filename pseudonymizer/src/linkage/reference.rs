@@ -61,15 +61,14 @@ impl World<'_> {
         if profile.nature().is_some() {
             return profile.nature();
         }
-        let start = *profile.months.iter().min()?;
-        let uses: Vec<(i32, Nature)> = self
-            .profiles
-            .iter()
-            .filter(|other| other.key(scheme) == Some(key))
-            .filter_map(|other| other.nature().map(|nature| other.months.iter().map(move |m| (*m, nature))))
-            .flatten()
-            .collect();
-        let before = uses.iter().filter(|(month, _)| *month <= start).max();
+        let start = profile.months.iter().min().copied().unwrap_or(i32::MIN);
+        let mut uses: Vec<(Option<i32>, Nature)> = Vec::new();
+        for other in self.profiles.iter().filter(|other| other.key(scheme) == Some(key)) {
+            if let Some(nature) = other.nature().filter(|nature| profile.may_be(*nature)) {
+                uses.extend(other.months.iter().map(|month| (Some(*month), nature)));
+            }
+        }
+        let before = uses.iter().filter(|(month, _)| *month <= Some(start)).max();
         before.or_else(|| uses.iter().min()).map(|(_, nature)| *nature)
     }
 

@@ -111,6 +111,7 @@ fn table(family: &Family, record: &str) -> Table {
             set: BTreeMap::new(),
             from: BTreeMap::new(),
         }],
+        derive: None,
         columns: columns.collect(),
     }
 }

@@ -102,8 +102,10 @@ pub(super) fn whole_file<'p>(pieces: impl Iterator<Item = &'p PieceAccount>) -> 
         for (whole, part) in totals.iter_mut().zip(&piece.totals) {
             whole.counted += part.counted;
             whole.is_uncertain |= part.is_uncertain;
-            if part.stated.is_some() {
-                whole.stated.clone_from(&part.stated);
+            if let Some((value, line, record)) = &part.stated {
+                // Each frame of the file states its own.
+                let before = whole.stated.as_ref().map_or(0, |(before, _, _)| *before);
+                whole.stated = Some((before.saturating_add(*value), *line, record.clone()));
                 whole.reason.clone_from(&part.reason);
             }
         }

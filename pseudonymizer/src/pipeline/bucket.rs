@@ -7,9 +7,11 @@ use std::sync::Arc;
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{Date32Type, SchemaRef, UInt64Type};
-use catalog_model::{Class, Date, FileEntry, Table};
+use catalog_model::{Catalogue, Class, Date, Derivation, FileEntry, Period, Table};
+use catalog_store::FileKeyring;
 
 use super::spill::{RowHeads, Spilled, SpilledClaim};
+use crate::tables::derived::{self, Context, Sources};
 use crate::tables::{ContentDigest, FileError, ParquetFile, schema_fingerprint};
 
 /// What all buckets share.
@@ -22,6 +24,12 @@ pub(super) struct Shared<'a> {
     /// The store that files are moved into.
     pub(super) store: &'a Path,
     pub(super) buckets: u32,
+    /// The keys of files.
+    pub(super) file_keys: &'a FileKeyring,
+    /// Files of earlier snapshots, by table and content: what is there already is not written again.
+    pub(super) known: &'a HashMap<(String, String), FileEntry>,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) period: Period,
 }
 
 /// The claims of one bucket: which are duplicates, and the record number of the others.
@@ -73,19 +81,41 @@ impl BucketClaims {
     }
 }
 
-/// Publishes the rows of one table in one bucket.
+/// Publishes the rows of one table in one bucket; what derived tables need of them goes to `sources`.
 pub(super) fn publish_table(
     shared: &Shared<'_>,
     table: &Table,
     bucket: u32,
     claims: &BucketClaims,
+    sources: &mut Sources,
 ) -> Result<Vec<FileEntry>, FileError> {
     let Some(rows) = shared.spilled.rows(table, bucket)? else { return Ok(Vec::new()) };
     let order = order(&rows, table, claims)?;
     let batch = lay_out(shared, table, &rows, &order)?;
     shared.spilled.drop_rows(table, bucket);
-    let bucket = table.is_private().then_some(bucket);
-    by_year(table, &batch).into_iter().map(|(year, part)| write(shared, table, bucket, year, &part)).collect()
+    sources.keep(table, &batch);
+    write_years(shared, table, table.is_private().then_some(bucket), &batch)
+}
+
+/// Makes and publishes a derived table in one bucket.
+pub(super) fn derive_table(
+    shared: &Shared<'_>,
+    (table, rule): (&Table, &Derivation),
+    bucket: u32,
+    sources: &Sources,
+) -> Result<Vec<FileEntry>, FileError> {
+    let (catalogue, period, buckets) = (shared.catalogue, shared.period, shared.buckets);
+    let batch = derived::derive(&Context { catalogue, period, bucket, buckets }, table, rule, sources)?;
+    write_years(shared, table, Some(bucket), &batch)
+}
+
+fn write_years(
+    shared: &Shared<'_>,
+    table: &Table,
+    bucket: Option<u32>,
+    batch: &RecordBatch,
+) -> Result<Vec<FileEntry>, FileError> {
+    by_year(table, batch).into_iter().map(|(year, part)| write(shared, table, bucket, year, &part)).collect()
 }
 
 /// A row of the published order: where it was spilled, and its record number.
@@ -164,7 +194,7 @@ fn period_column<'b>(table: &Table, batch: &'b RecordBatch) -> Option<&'b arrow:
     batch.column_by_name(table.period.as_ref()?)?.as_primitive_opt::<Date32Type>()
 }
 
-/// Writes one file and moves it to the place that its content gives it; a file that is there already stays.
+/// Writes one file, encrypted, and moves it to its place; a file of an earlier snapshot with this content stays.
 pub(super) fn write(
     shared: &Shared<'_>,
     table: &Table,
@@ -176,7 +206,12 @@ pub(super) fn write(
     let mut digest = ContentDigest::new(shared.content_key, &table.table, &fingerprint);
     let name = format!("{}.{}.{}", table.table, bucket.unwrap_or(shared.buckets), year.unwrap_or(0));
     let temporary = shared.scratch.join(format!("{name}.parquet"));
-    let mut file = ParquetFile::create(&temporary, batch.schema())?;
+    let fields = batch.schema();
+    let (id, keys, wrapped) = shared
+        .file_keys
+        .make(fields.fields().iter().map(|field| field.name().as_str()))
+        .map_err(|source| FileError::Keys { path: temporary.clone(), source: Box::new(source) })?;
+    let mut file = ParquetFile::encrypted(&temporary, fields, &keys)?;
     let mut from = 0;
     while from < batch.num_rows() {
         let slice = batch.slice(from, ContentDigest::BATCH.min(batch.num_rows() - from));
@@ -186,12 +221,18 @@ pub(super) fn write(
     }
     let rows = file.finish()?;
     let content = digest.finish();
-    let path = format!("data/{}/{}.parquet", table.table, content.get(..40).unwrap_or(&content));
-    let place = shared.store.join(&path);
     let io = |action, path: &Path| {
         let path = path.to_owned();
         move |source| FileError::Io { action, path, source }
     };
+    let known = shared.known.get(&(table.table.clone(), content.clone()));
+    if let Some(known) = known.filter(|known| (known.bucket, known.year) == (bucket, year)) {
+        std::fs::remove_file(&temporary).map_err(io("remove", &temporary))?;
+        return Ok(known.clone());
+    }
+    // The file's random id ends its name, and so stands in the signed manifest.
+    let path = format!("data/{}/{}-{id}.parquet", table.table, content.get(..24).unwrap_or(&content));
+    let place = shared.store.join(&path);
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder).map_err(io("create", folder))?;
     }
@@ -207,7 +248,7 @@ pub(super) fn write(
         bytes,
         content,
         blake3: hasher.finalize().to_hex().to_string(),
-        keys: BTreeMap::new(),
+        keys: wrapped,
     })
 }
 

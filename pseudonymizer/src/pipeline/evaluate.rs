@@ -3,33 +3,28 @@
 //! Only for synthetic deliveries: the truth lies in `records.csv` (delivery, file, line, truth_id), one row for the
 //! first line of each receipt, stay, claim or certification.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use arrow::array::Array as _;
+use catalog_model::Month;
 use catalog_store::{Environment, EnvironmentError, MetaError};
 use serde::{Deserialize, Serialize};
 
 use super::link::{self, LinkError};
+use crate::linkage::{self, Agreement, Carried, Causes, Method, True};
 use crate::tables::{FileError, open};
 
 /// How good the linkage is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Claims whose person is known in truth and in the linkage.
-    pub claims: u64,
-    /// Persons in truth among them.
-    pub true_persons: u64,
-    /// Persons in the linkage among them.
-    pub linked_persons: u64,
-    /// Of the pairs of claims linked as one person, the share that are.
-    pub precision: f64,
-    /// Of the pairs of claims of one person, the share that are linked.
-    pub recall: f64,
-    /// Persons in truth whose claims lie in more than one linked person.
-    pub split_persons: u64,
-    /// Linked persons with claims of more than one person in truth.
-    pub merged_persons: u64,
+    /// Over all claims whose person is known in truth and in the linkage.
+    #[serde(flatten)]
+    pub all: Agreement,
+    /// Over those that carry ID1 and ID2, beside what these alone would find.
+    pub methods: BTreeMap<Method, Agreement>,
+    /// Why persons were split or merged.
+    pub causes: Causes,
 }
 
 /// Why the linkage cannot be evaluated.
@@ -71,12 +66,17 @@ pub enum EvaluationError {
 ///
 /// The truth or the link table cannot be read.
 pub fn evaluate(environment: &Environment, truth: &Path) -> Result<Evaluation, EvaluationError> {
-    let truth = read_truth(&truth.join("records.csv"))?;
+    let folder = truth;
+    let (truth, persons) = read_truth(&folder.join("records.csv"))?;
+    let lives = read_lives(folder, &persons)?;
     let parts = link::parts(environment)?;
     let links = link::current(environment, &parts)?;
     let offsets = link::offsets(environment, &parts)?;
     let deliveries = environment.meta()?.deliveries()?;
-    let mut pairs: Vec<(u64, u32)> = Vec::new();
+    let (catalogue, _) = environment.catalogue()?;
+    let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
+    let mentions = link::mentions(environment, &parts, &schemes)?;
+    let mut counts: HashMap<(u64, usize), u64> = HashMap::new();
     for (part, offset) in parts.iter().zip(offsets) {
         let Some(delivery) = deliveries.iter().find(|delivery| delivery.id == part.delivery) else {
             continue;
@@ -96,21 +96,70 @@ pub fn evaluate(environment: &Environment, truth: &Path) -> Result<Evaluation, E
             for row in (0..batch.num_rows()).filter(|row| identities.is_valid(*row)) {
                 let file = delivery.files.get(files.value(row) as usize).map(|file| file.path.as_str());
                 let person = file.and_then(|file| of_delivery.get(&(file.to_owned(), lines.value(row))));
-                let cluster = links.of_mention.get(offset + identities.value(row) as usize);
-                pairs.extend(person.zip(cluster).map(|(person, cluster)| (*person, *cluster)));
+                if let Some(person) = person {
+                    *counts.entry((*person, offset + identities.value(row) as usize)).or_default() += 1;
+                }
             }
         }
     }
-    Ok(compare(&pairs))
+    let carried: Vec<Carried> = counts
+        .into_iter()
+        .filter_map(|((truth, mention), claims)| {
+            let profile = *mentions.profile_of().get(mention)?;
+            Some(Carried { truth, profile, person: *links.of_mention.get(mention)?, claims })
+        })
+        .collect();
+    let scheme = |name: &str| schemes.iter().position(|scheme| scheme == name);
+    let methods = match (scheme("id1"), scheme("id2")) {
+        (Some(id1), Some(id2)) => linkage::methods(&carried, mentions.profiles(), id1, id2),
+        _ => BTreeMap::new(),
+    };
+    let all = linkage::compare(carried.iter().map(|one| (one.truth, u64::from(one.person), one.claims)));
+    Ok(Evaluation { all, methods, causes: linkage::causes(&carried, &lives) })
+}
+
+/// What the truth says of each person's life; nothing where it has no such files.
+fn read_lives(folder: &Path, persons: &HashMap<String, u64>) -> Result<HashMap<u64, True>, EvaluationError> {
+    let mut lives: HashMap<u64, True> = HashMap::new();
+    for fields in lines(&folder.join("persons.csv"))? {
+        let [id, sex, birth, _, twin] = fields.as_slice() else { continue };
+        let Some(person) = persons.get(id) else { continue };
+        let life = lives.entry(*person).or_default();
+        life.sex = sex.parse().unwrap_or(0);
+        life.birth.clone_from(birth);
+        life.twin_of = persons.get(twin).copied();
+    }
+    for fields in lines(&folder.join("events.csv"))? {
+        let [id, kind, date] = fields.as_slice() else { continue };
+        let month = date.get(..7).and_then(|month| month.parse::<Month>().ok()).map(Month::index);
+        let (Some(person), Some(month)) = (persons.get(id), month) else { continue };
+        let life = lives.entry(*person).or_default();
+        match kind.as_str() {
+            "name change" => life.name_changes.push(month),
+            "insurance change" => life.card_changes.push(month),
+            _ => {}
+        }
+    }
+    Ok(lives)
+}
+
+/// The fields of each line of a file without quotes, but for the heading; none where there is no such file.
+fn lines(path: &Path) -> Result<Vec<Vec<String>>, EvaluationError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| EvaluationError::Read { path: path.to_owned(), source })?;
+    Ok(text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect())
 }
 
 type Truth = HashMap<String, HashMap<(String, u32), u64>>;
 
-fn read_truth(path: &Path) -> Result<Truth, EvaluationError> {
+fn read_truth(path: &Path) -> Result<(Truth, HashMap<String, u64>), EvaluationError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| EvaluationError::Read { path: path.to_owned(), source })?;
     let mut truth = Truth::new();
-    let mut persons: HashMap<&str, u64> = HashMap::new();
+    let mut persons: HashMap<String, u64> = HashMap::new();
     for (number, line) in text.lines().enumerate().skip(1) {
         let form = || EvaluationError::Form { path: path.to_owned(), line: number + 1 };
         let mut fields = line.split(',');
@@ -121,58 +170,8 @@ fn read_truth(path: &Path) -> Result<Truth, EvaluationError> {
         };
         let at = at.parse().map_err(|_| form())?;
         let next = persons.len() as u64;
-        let person = *persons.entry(person).or_insert(next);
+        let person = *persons.entry(person.to_owned()).or_insert(next);
         truth.entry(delivery.to_owned()).or_default().insert((file.to_owned(), at), person);
     }
-    Ok(truth)
-}
-
-/// Pairwise comparison of two groupings of the same claims.
-fn compare(pairs: &[(u64, u32)]) -> Evaluation {
-    let mut cells: HashMap<(u64, u32), u64> = HashMap::new();
-    for pair in pairs {
-        *cells.entry(*pair).or_default() += 1;
-    }
-    // Claims, and the number of groups of the other side that they fall into.
-    let mut persons: HashMap<u64, (u64, u64)> = HashMap::new();
-    let mut clusters: HashMap<u32, (u64, u64)> = HashMap::new();
-    for ((person, cluster), claims) in &cells {
-        let of_person = persons.entry(*person).or_default();
-        *of_person = (of_person.0 + claims, of_person.1 + 1);
-        let of_cluster = clusters.entry(*cluster).or_default();
-        *of_cluster = (of_cluster.0 + claims, of_cluster.1 + 1);
-    }
-    let choose = |claims: u64| u128::from(claims) * u128::from(claims.saturating_sub(1)) / 2;
-    let both: u128 = cells.values().map(|claims| choose(*claims)).sum();
-    let linked: u128 = clusters.values().map(|(claims, _)| choose(*claims)).sum();
-    let true_pairs: u128 = persons.values().map(|(claims, _)| choose(*claims)).sum();
-    Evaluation {
-        claims: pairs.len() as u64,
-        true_persons: persons.len() as u64,
-        linked_persons: clusters.len() as u64,
-        precision: share(both, linked),
-        recall: share(both, true_pairs),
-        split_persons: persons.values().filter(|(_, clusters)| *clusters > 1).count() as u64,
-        merged_persons: clusters.values().filter(|(_, persons)| *persons > 1).count() as u64,
-    }
-}
-
-fn share(part: u128, whole: u128) -> f64 {
-    // Pair counts stay far below the 53 bits of a float's mantissa for any delivery of this world.
-    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::compare;
-
-    #[test]
-    fn precision_and_recall_count_pairs_of_claims() {
-        // Person 1 has three claims, two of them in cluster 0; person 2 has one claim, wrongly in cluster 0.
-        let found = compare(&[(1, 0), (1, 0), (1, 1), (2, 0)]);
-        assert!((found.precision - 1.0 / 3.0).abs() < 1e-12);
-        assert!((found.recall - 1.0 / 3.0).abs() < 1e-12);
-        assert_eq!((found.split_persons, found.merged_persons), (1, 1));
-        assert!((compare(&[(1, 5), (2, 6)]).precision - 1.0).abs() < 1e-12);
-    }
+    Ok((truth, persons))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use catalog_model::{Catalogue, DeliveryManifest};
@@ -22,7 +23,7 @@ use super::parts::{self, CutError, Part, Piece};
 use super::sealed::SealedError;
 use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::formats::{FilePart, Program, ProgramError, Reader};
-use crate::keying::{Keyer, Surrogates};
+use crate::keying::{KeyCache, Keyer, Surrogates};
 use crate::tables::{FileError, Staging, StagingError, write_identities};
 
 /// What an ingest did.
@@ -336,6 +337,8 @@ pub(crate) struct Run<'a> {
     delivery: &'a Delivery,
     places: RunPlaces,
     keys: RunKeys,
+    /// Key sets of identities that any part has met.
+    cache: Arc<KeyCache>,
     total: u64,
     done: AtomicU64,
     progress: &'a (dyn Fn(Progress) + Sync),
@@ -358,7 +361,9 @@ impl<'a> Run<'a> {
         }
         write_json(&path, &keys.ids(catalogue)).map_err(io("write", &path))?;
         let total = delivery.files.iter().map(|file| file.bytes).sum();
-        Ok(Self { catalogue, layouts, delivery, places, keys, total, done: AtomicU64::new(0), progress })
+        let cache = Arc::new(KeyCache::new(random()?));
+        let done = AtomicU64::new(0);
+        Ok(Self { catalogue, layouts, delivery, places, keys, cache, total, done, progress })
     }
 
     /// Reads every part; the accounts of the files, which close.
@@ -400,15 +405,15 @@ impl<'a> Run<'a> {
 
     fn read_part(&self, part: &Part, folder: &Path) -> Result<(), IngestError> {
         let Some(program) = self.delivery.programs.get(&part.family) else { return Ok(()) };
-        let mut seen_key = [0; 32];
-        SystemRandom::new().fill(&mut seen_key).map_err(|_| IngestError::Random)?;
-        let keyer = Keyer::new(self.catalogue, program.encoding(), self.keys.intake.as_bytes(), seen_key);
+        let cache = Arc::clone(&self.cache);
+        let seed = [random()?, random()?].map(u64::from_le_bytes);
+        let keyer = Keyer::new(self.catalogue, program.encoding(), self.keys.intake.as_bytes(), cache);
         let keyer = match &self.keys.former {
             Some(former) => keyer.under_both(former.as_bytes()),
             None => keyer,
         };
         let mut staging =
-            Staging::new(folder, self.catalogue, program.tables(), keyer, &self.keys.surrogates)?;
+            Staging::new(folder, self.catalogue, program, (keyer, seed), &self.keys.surrogates)?;
         let mut account = PartAccount::default();
         let mut first_record = 0;
         for piece in &part.pieces {
@@ -509,6 +514,12 @@ pub(crate) fn close(
     write_whole(&places.quarantine, quarantine.as_bytes()).map_err(io("write", &places.quarantine))?;
     sync_filesystem(&places.staging).map_err(io("flush", &places.staging))?;
     Ok(files)
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], IngestError> {
+    let mut bytes = [0; BYTES];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| IngestError::Random)?;
+    Ok(bytes)
 }
 
 fn quarantine_line(path: &str, place: &Place) -> String {

@@ -134,17 +134,7 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
         write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
         return read_json(&folder.join("summary.json")).map_err(io("read", &folder));
     }
-    let key = environment.key(KeyRole::Linkage)?;
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-    let former = FormerKeys::read(environment, &parts, &schemes)?;
-    let mut mentions = Mentions::new(schemes.len());
-    let mut reader = MentionReader::new(&schemes, &key, &former);
-    for part in &parts {
-        let staged = environment.room("store").join("staging").join(&part.folder);
-        let staged = staged.join(format!("{:05}", part.number));
-        reader.read(&identities_path(environment, part), &staged, &mut mentions)?;
-    }
-    u32::try_from(mentions.len()).map_err(|_| LinkError::TooMany)?;
+    let mentions = mentions(environment, &parts, &schemes)?;
     let count = mentions.len();
     let kinds: Vec<SchemeKind> =
         catalogue.schemes.iter().map(|scheme| SchemeKind::of(&scheme.scheme, &scheme.roles)).collect();
@@ -159,6 +149,26 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
     drop_former(&links, &run).map_err(io("clear", &links))?;
     Ok(summary)
+}
+
+/// Every mention of every part, in order.
+pub(super) fn mentions(
+    environment: &Environment,
+    parts: &[PartName],
+    schemes: &[String],
+) -> Result<Mentions, LinkError> {
+    let key = environment.key(KeyRole::Linkage)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let former = FormerKeys::read(environment, parts, schemes)?;
+    let mut mentions = Mentions::new(schemes.len());
+    let mut reader = MentionReader::new(schemes, &key, &former);
+    for part in parts {
+        let staged = environment.room("store").join("staging").join(&part.folder);
+        let staged = staged.join(format!("{:05}", part.number));
+        reader.read(&identities_path(environment, part), &staged, &mut mentions)?;
+    }
+    u32::try_from(mentions.len()).map_err(|_| LinkError::TooMany)?;
+    Ok(mentions)
 }
 
 // A former linking may hold keys of persons whose delivery was recalled; it can be made again from what is held.

@@ -4,10 +4,11 @@
 //! several tables share. A table that has none of them says nothing here.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
-use arrow::datatypes::{Date32Type, Int32Type, UInt8Type, UInt64Type};
+use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, UInt8Type, UInt64Type};
+use catalog_staged::{RECORD, StagedPart, rows_file};
 use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 
@@ -15,7 +16,7 @@ use super::link::{fixed, numbers};
 use super::rotation::FormerKeys;
 use crate::keying::linkage_key;
 use crate::linkage::{Mention, Mentions};
-use crate::tables::{FileError, RECORD, open};
+use crate::tables::{FileError, open};
 
 /// The tables whose rows say where a claim was written, and perhaps of which stay.
 const PLACES: [&str; 2] = ["ndb_receipt", "dpc_stay"];
@@ -123,15 +124,23 @@ fn stays(mention: &Mention, seen: &Seen) -> Vec<u64> {
 /// Where each identity of a part was seen.
 fn seen(staged: &Path) -> Result<BTreeMap<u32, Seen>, FileError> {
     let mut seen: BTreeMap<u32, Seen> = BTreeMap::new();
-    let tables: Vec<PathBuf> = PLACES.iter().map(|table| staged.join(format!("{table}.parquet"))).collect();
-    if tables.iter().all(|table| !table.exists()) {
+    if PLACES.iter().all(|table| !rows_file(staged, table).exists()) {
         return Ok(seen);
     }
     let identity_of = identities_of_records(&staged.join("claims.parquet"))?;
-    for path in tables.into_iter().filter(|table| table.exists()) {
-        for batch in open(&path, 65_536)? {
-            let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
-            let records = numbers(&batch, RECORD, &path)?;
+    let part = StagedPart::new(staged.to_owned());
+    let fields = || {
+        vec![
+            Field::new(RECORD, DataType::UInt32, false),
+            Field::new("prefecture", DataType::Utf8, true),
+            Field::new("facility_id", DataType::UInt64, true),
+            Field::new("admission_date", DataType::Date32, true),
+        ]
+    };
+    for table in PLACES {
+        for batch in part.fields(table, fields(), 65_536)?.into_iter().flatten() {
+            let batch = batch?;
+            let records = numbers(&batch, RECORD, staged)?;
             let prefectures =
                 batch.column_by_name("prefecture").and_then(|array| array.as_string_opt::<i32>());
             let facilities =

@@ -134,7 +134,7 @@ mod tests {
     use std::collections::{BTreeSet, HashMap};
 
     use super::super::link::CurrentLinks;
-    use super::{number_facilities, number_persons};
+    use super::{number_facilities, number_persons, read_persons, write_persons};
 
     fn links(keys: &[(u8, u32)]) -> CurrentLinks {
         let count = keys.iter().map(|(_, cluster)| cluster + 1).max().unwrap_or(0);
@@ -165,6 +165,19 @@ mod tests {
         let numbers = number_persons(&links(&[(1, 0), (2, 1)]), &before(&[(1, 0), (2, 0), (9, 4)]));
         assert_eq!(numbers.of_cluster, [0, 5]);
         assert!(numbers.aliases.is_empty());
+    }
+
+    #[test]
+    fn a_key_that_turned_out_to_be_several_persons_loses_its_number() {
+        let mut links = links(&[(1, 0), (2, 1)]);
+        links.shared = vec![[7; 32]];
+        let before = before(&[(1, 0), (7, 0), (9, 4)]);
+        let numbers = number_persons(&links, &before);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("persons.parquet");
+        write_persons(&path, &links, &numbers, &before).unwrap();
+        let kept = read_persons(&path).unwrap();
+        assert_eq!(kept, self::before(&[(1, 0), (2, 5), (9, 4)]));
     }
 
     #[test]

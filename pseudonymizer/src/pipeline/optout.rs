@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use catalog_model::{Catalogue, Encoding};
 use catalog_store::{Environment, EnvironmentError, KeyError, KeyRole, hex};
@@ -19,7 +20,7 @@ use super::numbering;
 use super::rotation::{FormerKeys, linkage_epoch, persons_file};
 use super::store::{read_json, write_whole};
 use crate::claim::{Claim, Head};
-use crate::keying::{Identity, Keyer, linkage_key};
+use crate::keying::{Identity, KeyCache, Keyer, linkage_key};
 
 const LIST: &str = "optout.json";
 
@@ -167,7 +168,8 @@ fn keyed(
     let mut seen_key = [0; 32];
     SystemRandom::new().fill(&mut seen_key).map_err(|_| OptOutError::Random)?;
     let intake = environment.key(KeyRole::Intake)?;
-    let mut keyer = Keyer::new(catalogue, Encoding::Utf8, intake.as_bytes(), seen_key);
+    let cache = Arc::new(KeyCache::new(seen_key));
+    let mut keyer = Keyer::new(catalogue, Encoding::Utf8, intake.as_bytes(), cache);
     // Deliveries that were keyed before a rotation are known by the former key.
     for (_, former) in environment.keys().former(KeyRole::Intake)?.into_iter().take(1) {
         keyer = keyer.under_both(former.as_bytes());

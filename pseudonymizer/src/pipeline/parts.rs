@@ -129,7 +129,9 @@ fn next_cut(file: &ScannedFile, program: &Program, target: u64) -> std::io::Resu
     let mut offset = start;
     // The first line of the block began before it, unless the block begins the file.
     let mut is_whole = start == 0;
-    while let Some((length, begins)) = reader.next_raw(program.opener(), program.delimiter())? {
+    let opener = program.opener();
+    let tag = opener.as_ref().map(|(at, tag)| (*at, tag.as_slice()));
+    while let Some((length, begins)) = reader.next_raw(tag, program.delimiter())? {
         if is_whole && offset >= target && begins {
             return Ok(Some((offset, lines)));
         }

@@ -14,7 +14,7 @@ use catalog_model::{
     Catalogue, Class, FaultKind, FileEntry, ManifestBody, Month, Period, SnapshotManifest, Table, TableEntry,
     Versions,
 };
-use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyRole, MetaError};
+use catalog_store::{DeliveryRecord, Environment, EnvironmentError, FileKeyring, KeyRole, MetaError};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,7 @@ use super::rotation;
 use super::spill::{Spill, Spilled, SpilledClaim};
 use super::store::{fresh_folder, sync_filesystem, write_json};
 use crate::linkage::RULES;
+use crate::tables::derived::{Sources, Wanted};
 use crate::tables::{FileError, schema_fingerprint};
 
 /// What a publish did.
@@ -161,13 +162,19 @@ impl<'a> Publisher<'a> {
         let facilities = numbering::number_facilities(&spilled.facilities, &numbers.facilities_before);
         let content_key = self.environment.key(KeyRole::Content)?;
         let store = self.environment.room("store");
+        let file_keys = FileKeyring::new(self.environment);
+        let known = self.known_files(&store)?;
         let shared = Shared {
+            file_keys: &file_keys,
+            known: &known,
             spilled: &spilled,
             facilities: &facilities,
             content_key: content_key.as_bytes(),
             scratch,
             store: &store,
             buckets: self.buckets,
+            catalogue: &self.catalogue,
+            period: self.period()?,
         };
         let BucketOutput { files, duplicates } = self.buckets(&shared, &facts, progress)?;
         let body = self.body(files, facts.len() as u64)?;
@@ -180,6 +187,20 @@ impl<'a> Publisher<'a> {
             aliases: numbers.persons.aliases.len() as u64,
             duplicates,
         })
+    }
+
+    /// The encrypted files of earlier snapshots that are still there, by table and content.
+    fn known_files(&self, store: &Path) -> Result<HashMap<(String, String), FileEntry>, PublishError> {
+        let mut known = HashMap::new();
+        for (_, manifest) in self.environment.snapshots()?.all()? {
+            for (table, entry) in manifest.body.tables {
+                let files = entry.files.into_iter();
+                for file in files.filter(|file| !file.keys.is_empty() && store.join(&file.path).is_file()) {
+                    known.insert((table.clone(), file.content.clone()), file);
+                }
+            }
+        }
+        Ok(known)
     }
 
     fn numbers(&self, head: Option<&SnapshotManifest>) -> Result<Numbers, PublishError> {
@@ -253,10 +274,11 @@ impl<'a> Publisher<'a> {
         progress: &(dyn Fn(u32, u32) + Sync),
     ) -> Result<BucketOutput, PublishError> {
         let done = AtomicU32::new(0);
+        let wanted = Wanted::of(&self.catalogue);
         let outputs: Vec<BucketOutput> = (0..self.buckets)
             .into_par_iter()
             .map(|bucket| {
-                let output = self.bucket(shared, facts, bucket);
+                let output = self.bucket(shared, facts, &wanted, bucket);
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, self.buckets);
                 output
             })
@@ -268,7 +290,8 @@ impl<'a> Publisher<'a> {
         }
         for table in self.catalogue.tables.values().filter(|table| !table.is_private()) {
             let claims = BucketClaims::new(0, self.buckets, &[]);
-            let written = bucket::publish_table(shared, table, 0, &claims)?;
+            let mut nothing = Sources::new(Wanted::default());
+            let written = bucket::publish_table(shared, table, 0, &claims, &mut nothing)?;
             all.files.extend(written.into_iter().map(|file| (table.table.clone(), file)));
         }
         Ok(all)
@@ -278,19 +301,26 @@ impl<'a> Publisher<'a> {
         &self,
         shared: &Shared<'_>,
         facts: &BTreeMap<u32, PersonFacts>,
+        wanted: &Wanted,
         number: u32,
     ) -> Result<BucketOutput, PublishError> {
         let claims = shared.spilled.claims.get(number as usize).map(Vec::as_slice).unwrap_or_default();
         let claims = BucketClaims::new(number, self.buckets, claims);
         let mut files = Vec::new();
-        for table in self.catalogue.tables.values().filter(|table| table.is_private()) {
+        let mut sources = Sources::new(wanted.clone());
+        let tables = || self.catalogue.tables.values();
+        for table in tables().filter(|table| table.is_private() && table.derive.is_none()) {
             let written = if is_person_table(table) {
                 let batch =
                     person_rows(table, facts.iter().filter(|(person, _)| *person % self.buckets == number))?;
                 vec![bucket::write(shared, table, Some(number), None, &batch)?]
             } else {
-                bucket::publish_table(shared, table, number, &claims)?
+                bucket::publish_table(shared, table, number, &claims, &mut sources)?
             };
+            files.extend(written.into_iter().map(|file| (table.table.clone(), file)));
+        }
+        for (table, rule) in tables().filter_map(|table| Some((table, table.derive.as_ref()?))) {
+            let written = bucket::derive_table(shared, (table, rule), number, &sources)?;
             files.extend(written.into_iter().map(|file| (table.table.clone(), file)));
         }
         Ok(BucketOutput { files, duplicates: claims.duplicates })

@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use catalog_model::SnapshotManifest;
 use catalog_store::{Account, DeliveryRecord, Environment, EnvironmentError, MetaError};
-use reports::quality::{DeliveryQuality, FileQuality, LineAccount, LinkageQuality, Quality, SchemeQuality};
+use reports::quality::{
+    DeliveryQuality, FileQuality, LineAccount, LinkageEstimate, LinkageQuality, Quality, RuleQuality,
+    SchemeQuality,
+};
 
 use super::link::{LinkError, Linked, link};
 use super::publish::{DUPLICATE, DuplicateLines};
 use super::store::read_json;
+use crate::linkage::{ConflictKind, Rule};
 
 /// Why there is no quality report.
 #[derive(Debug, thiserror::Error)]
@@ -110,13 +114,35 @@ fn linkage_quality(linked: Linked) -> LinkageQuality {
         scheme: evidence.scheme,
         mentions: evidence.mentions,
         keys: evidence.keys,
-        joins: 0,
+        shared: evidence.shared,
+        persons: evidence.persons,
+        several: evidence.several,
     });
+    let rules = linked.rules.iter().map(|(rule, evidence)| RuleQuality {
+        rule: rule.as_str().to_owned(),
+        joins: evidence.joins,
+        persons: evidence.persons,
+    });
+    let apart = |kind| linked.conflicts.get(&kind).copied().unwrap_or(0);
+    // A change of name on one card is the weakest evidence that joins; a key that several persons hold is the
+    // strongest that does not.
+    let estimate = LinkageEstimate {
+        perhaps_merged: linked.rules.get(&Rule::CardInSequence).map_or(0, |evidence| evidence.persons),
+        perhaps_split: [ConflictKind::Twins, ConflictKind::Namesakes, ConflictKind::Ambiguous]
+            .map(apart)
+            .iter()
+            .sum(),
+    };
     LinkageQuality {
         run: linked.run,
         mentions: linked.mentions,
         persons: linked.persons,
         schemes: schemes.collect(),
+        profiles: linked.profiles,
+        rules: rules.collect(),
+        conflicts: linked.conflicts.iter().map(|(kind, keys)| (kind.as_str().to_owned(), *keys)).collect(),
+        sizes: linked.sizes,
+        estimate,
     }
 }
 

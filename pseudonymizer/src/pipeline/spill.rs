@@ -15,9 +15,10 @@ use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt32Type
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use catalog_model::{Catalogue, Class, Table};
+use catalog_staged::{LINE, RECORD, StagedPart, staged_schema};
 
 use super::link;
-use crate::tables::{FileError, LINE, RECORD, open, staged_schema};
+use crate::tables::{FileError, open};
 
 /// The spilled column with the person number.
 pub(super) const PERSON: &str = "__person";
@@ -79,15 +80,10 @@ impl<'a> Spill<'a> {
         file_rank: &dyn Fn(u32) -> u32,
     ) -> Result<(), FileError> {
         let persons = self.claims(part, &folder.join("claims.parquet"), person_of, file_rank)?;
-        let catalogue = self.catalogue;
+        let (catalogue, staged) = (self.catalogue, StagedPart::new(folder.to_owned()));
         for table in catalogue.tables.values() {
-            let path = folder.join(format!("{}.parquet", table.table));
-            if !path.exists() {
-                continue;
-            }
-            for batch in open(&path, 65_536)? {
-                let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
-                self.rows(part, table, &batch, &persons, &path)?;
+            for batch in staged.rows(table, 65_536)?.into_iter().flatten() {
+                self.rows(part, table, &batch?, &persons, folder)?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Int32Builder, Int64Builder, StringBuilder,
+    ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Int32Builder, Int64Builder, UInt32Array,
     UInt64Builder,
 };
 use arrow::datatypes::DataType;
@@ -11,20 +11,26 @@ use arrow::datatypes::DataType;
 use crate::formats::Value;
 use crate::keying::Surrogates;
 
+use super::words::Words;
+
 /// Builds one column of a staged table.
 #[derive(Debug)]
 pub(super) enum ColumnBuilder {
-    Text(StringBuilder),
+    /// Numbers of words, 0 where there is no text.
+    Text(Vec<u32>),
     Date(Date32Builder),
     Int(Int64Builder),
     Decimal5(Decimal128Builder),
     Bool(BooleanBuilder),
     Days(Int32Builder),
-    Surrogate { builder: UInt64Builder, last: Option<(Vec<u8>, u64)> },
+    Surrogate {
+        builder: UInt64Builder,
+        last: Option<(Vec<u8>, u64)>,
+    },
 }
 
 impl ColumnBuilder {
-    /// Makes a builder with room for so many rows.
+    /// Makes a builder with room for so many rows, for a column of this type as it is read or as it is stored.
     pub(super) fn new(kind: &DataType, rows: usize) -> Self {
         match kind {
             DataType::Date32 => Self::Date(Date32Builder::with_capacity(rows)),
@@ -35,14 +41,18 @@ impl ColumnBuilder {
             DataType::Decimal128(_, _) => {
                 Self::Decimal5(Decimal128Builder::with_capacity(rows).with_data_type(kind.clone()))
             }
-            _ => Self::Text(StringBuilder::with_capacity(rows, rows * 8)),
+            _ => Self::Text(Vec::with_capacity(rows)),
         }
     }
 
-    /// Appends a value; one of another type than the column's becomes null.
-    pub(super) fn push(&mut self, value: Value<'_>, surrogates: &Surrogates) {
+    /// Appends a value; one of another type than the column's becomes null. False where a text got no number.
+    pub(super) fn push(&mut self, value: Value<'_>, surrogates: &Surrogates, words: &mut Words) -> bool {
         match (self, value) {
-            (Self::Text(builder), Value::Text(text)) => builder.append_value(text),
+            (Self::Text(numbers), Value::Text(text)) => {
+                let number = words.number(text);
+                numbers.push(number.unwrap_or(0));
+                return number.is_some();
+            }
             (Self::Date(builder), Value::Date(days)) => builder.append_value(days),
             (Self::Int(builder), Value::Int(number)) => builder.append_value(number),
             (Self::Decimal5(builder), Value::Decimal5(scaled)) => builder.append_value(i128::from(scaled)),
@@ -62,11 +72,12 @@ impl ColumnBuilder {
             }
             (builder, _) => builder.push_null(),
         }
+        true
     }
 
     fn push_null(&mut self) {
         match self {
-            Self::Text(builder) => builder.append_null(),
+            Self::Text(numbers) => numbers.push(0),
             Self::Date(builder) => builder.append_null(),
             Self::Int(builder) => builder.append_null(),
             Self::Decimal5(builder) => builder.append_null(),
@@ -76,9 +87,10 @@ impl ColumnBuilder {
         }
     }
 
+    /// The column that was built.
     pub(super) fn finish(self) -> ArrayRef {
         match self {
-            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Text(numbers) => Arc::new(UInt32Array::from(numbers)),
             Self::Date(mut builder) => Arc::new(builder.finish()),
             Self::Int(mut builder) => Arc::new(builder.finish()),
             Self::Decimal5(mut builder) => Arc::new(builder.finish()),

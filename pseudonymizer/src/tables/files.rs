@@ -7,9 +7,15 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use catalog_model::Table;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use catalog_staged::StagedError;
+use catalog_store::FileKeys;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::encryption::decrypt::FileDecryptionProperties;
+use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
 /// Why a file of tables cannot be written or read.
@@ -43,6 +49,22 @@ pub enum FileError {
         /// What Arrow said.
         source: arrow::error::ArrowError,
     },
+    /// A column has no key, or one that may not be written beside encryption.
+    #[error("{path}: the column {column} would lie in clear")]
+    Clear {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+    /// The file's keys cannot be had.
+    #[error("the keys of {path} cannot be had")]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What the store said.
+        source: Box<catalog_store::EnvironmentError>,
+    },
     /// A column that must be there is not.
     #[error("{path} has no column {column} of the expected type")]
     Column {
@@ -51,6 +73,9 @@ pub enum FileError {
         /// The column.
         column: String,
     },
+    /// Staged rows cannot be read.
+    #[error(transparent)]
+    Staged(#[from] StagedError),
 }
 
 /// A Parquet file that is being written.
@@ -86,6 +111,36 @@ impl ParquetFile {
     /// It cannot be created.
     pub fn create(path: &Path, schema: SchemaRef) -> Result<Self, FileError> {
         Self::with_properties(path, schema, Self::properties().build())
+    }
+
+    /// Creates an encrypted file of a snapshot: its footer and each column under a key of its own.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be created, or a column has no key: Parquet would write it in clear.
+    pub fn encrypted(path: &Path, schema: SchemaRef, keys: &FileKeys) -> Result<Self, FileError> {
+        let parquet = |source| FileError::Parquet { action: "encrypt", path: path.to_owned(), source };
+        let leaves = ArrowSchemaConverter::new().convert(&schema).map_err(parquet)?;
+        let mut encryption = FileEncryptionProperties::builder(keys.footer.as_bytes().to_vec())
+            .with_aad_prefix(keys.bound_to.clone())
+            .with_aad_prefix_storage(false);
+        for leaf in leaves.columns() {
+            let column = leaf.path().string();
+            let key = keys
+                .columns
+                .get(&column)
+                .ok_or_else(|| FileError::Clear { path: path.to_owned(), column: column.clone() })?;
+            encryption = encryption.with_column_key(&column, key.as_bytes().to_vec());
+        }
+        let encryption = encryption.build().map_err(parquet)?;
+        let properties = Self::properties().with_file_encryption_properties(encryption).build();
+        // Parquet writes Bloom filters in clear, whatever else it encrypts: a test of who is in the file.
+        if let Some(leaf) =
+            leaves.columns().iter().find(|leaf| properties.bloom_filter_properties(leaf.path()).is_some())
+        {
+            return Err(FileError::Clear { path: path.to_owned(), column: leaf.path().string() });
+        }
+        Self::with_properties(path, schema, properties)
     }
 
     fn properties() -> WriterPropertiesBuilder {
@@ -149,6 +204,31 @@ pub fn open(path: &Path, rows: usize) -> Result<ParquetRecordBatchReader, FileEr
         .map_err(|source| FileError::Parquet { action: "open", path: path.to_owned(), source })
 }
 
+/// Opens an encrypted file of a snapshot; a column whose key is not there cannot be read.
+///
+/// # Errors
+///
+/// It is not there, not a Parquet file, or the keys are not its own.
+pub fn open_encrypted(
+    path: &Path,
+    rows: usize,
+    keys: &FileKeys,
+) -> Result<ParquetRecordBatchReader, FileError> {
+    let file =
+        File::open(path).map_err(|source| FileError::Io { action: "open", path: path.to_owned(), source })?;
+    let parquet = |source| FileError::Parquet { action: "open", path: path.to_owned(), source };
+    let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
+        .with_aad_prefix(keys.bound_to.clone());
+    for (column, key) in &keys.columns {
+        decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
+    }
+    let decryption = decryption.build().map_err(parquet)?;
+    let options = ArrowReaderOptions::new().with_file_decryption_properties(decryption);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .and_then(|builder| builder.with_batch_size(rows).build())
+        .map_err(parquet)
+}
+
 /// A digest of a table's schema and of what each column is, for the manifest.
 pub fn schema_fingerprint(table: &Table) -> String {
     let schema: Arc<Schema> = Arc::new(catalog_model::arrow_schema(table));
@@ -164,4 +244,80 @@ pub fn schema_fingerprint(table: &Table) -> String {
         hasher.update(text.as_bytes());
     }
     hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, RecordBatch, StringArray};
+    use catalog_store::{FileKeys, SecretKey};
+
+    use super::{FileError, ParquetFile, open_encrypted};
+
+    fn rows() -> RecordBatch {
+        let names: StringArray = (0..2_000).map(|row| Some(format!("MARKEDTEXT{row:04}"))).collect();
+        let numbers: Int64Array = (0..2_000).map(Some).collect();
+        RecordBatch::try_from_iter([
+            ("marked_column", Arc::new(names) as _),
+            ("second_column", Arc::new(numbers) as _),
+        ])
+        .unwrap()
+    }
+
+    fn keys(columns: &[&str]) -> FileKeys {
+        let key = |column: &&str| ((*column).to_owned(), SecretKey::new([5; 32]));
+        FileKeys {
+            bound_to: b"dataset and file".to_vec(),
+            footer: SecretKey::new([9; 32]),
+            columns: columns.iter().map(key).collect::<BTreeMap<_, _>>(),
+        }
+    }
+
+    fn write(path: &std::path::Path, keys: &FileKeys) -> Result<(), FileError> {
+        let mut file = ParquetFile::encrypted(path, rows().schema(), keys)?;
+        file.write(&rows())?;
+        file.finish().map(|_| ())
+    }
+
+    #[test]
+    fn no_value_statistic_or_name_lies_in_the_bytes_of_an_encrypted_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (clear, sealed) = (folder.path().join("clear"), folder.path().join("sealed"));
+        let mut file = ParquetFile::create(&clear, rows().schema()).unwrap();
+        file.write(&rows()).unwrap();
+        file.finish().unwrap();
+        write(&sealed, &keys(&["marked_column", "second_column"])).unwrap();
+        let holds = |path: &std::path::Path, needle: &[u8]| {
+            std::fs::read(path).unwrap().windows(needle.len()).any(|bytes| bytes == needle)
+        };
+        // The search finds what lies in clear: the least value as a statistic, and the column's name.
+        for needle in ["MARKEDTEXT0000", "marked_column"] {
+            assert!(holds(&clear, needle.as_bytes()));
+            assert!(!holds(&sealed, needle.as_bytes()));
+        }
+        assert!(std::fs::read(&sealed).unwrap().starts_with(b"PARE"));
+        assert!(!holds(&sealed, b"dataset and file"), "what pieces are bound to is not stored");
+    }
+
+    #[test]
+    fn a_column_without_a_key_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = write(&folder.path().join("file"), &keys(&["marked_column"]));
+        assert!(matches!(refused, Err(FileError::Clear { column, .. }) if column == "second_column"));
+    }
+
+    #[test]
+    fn rows_come_back_with_the_keys_and_not_under_another_binding() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let keys = keys(&["marked_column", "second_column"]);
+        write(&path, &keys).unwrap();
+        let read: Vec<RecordBatch> =
+            open_encrypted(&path, 10_000, &keys).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(read, [rows()]);
+        let moved = FileKeys { bound_to: b"another file".to_vec(), ..keys };
+        assert!(open_encrypted(&path, 10_000, &moved).is_err());
+    }
 }

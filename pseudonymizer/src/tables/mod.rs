@@ -2,11 +2,12 @@
 
 mod builder;
 mod canonical;
+pub mod derived;
 mod files;
+mod staged_table;
 mod staging;
+mod words;
 
 pub use canonical::ContentDigest;
-pub use files::{FileError, ParquetFile, open, schema_fingerprint};
-pub use staging::{
-    LINE, RECORD, StagedClaims, Staging, StagingError, former_column, staged_schema, write_identities,
-};
+pub use files::{FileError, ParquetFile, open, open_encrypted, schema_fingerprint};
+pub use staging::{StagedClaims, Staging, StagingError, former_column, write_identities};

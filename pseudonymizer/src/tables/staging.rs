@@ -1,31 +1,22 @@
 //! Rows of one part of a delivery, staged until the persons are known.
 //!
-//! A staged row carries the number of its claim; the claims lie beside it, with the number of their identity. The
-//! identities' keys lie in `links/`, apart from the rows.
+//! What the rows of a claim share is staged once for the claim; the claims lie beside them, with the number of their
+//! identity. The identities' keys lie in `links/`, apart from the rows. `catalog-staged` reads all this back.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int32Array, RecordBatchOptions, UInt8Array, UInt32Array,
-    UInt32Builder,
-};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int32Array, UInt8Array, UInt32Array};
 use arrow::record_batch::RecordBatch;
-use catalog_model::{Catalogue, Class, Table};
+use catalog_model::Catalogue;
 use classified::{Intake, Keyed};
 
-use super::builder::ColumnBuilder;
 use super::files::{FileError, ParquetFile};
+use super::staged_table::StagedTable;
+use super::words::Words;
 use crate::claim::{Claim, Head};
-use crate::formats::{Claims, Value};
+use crate::formats::{Claims, Program, Value};
 use crate::keying::{Identity, IdentityNo, KeySet, KeyedIdentity, Keyer, Surrogates};
-
-/// The staged column with the number of the claim.
-pub const RECORD: &str = "__record";
-/// The staged column with the line.
-pub const LINE: &str = "__line";
-const BATCH: usize = 16_384;
 
 /// Why rows cannot be staged.
 #[derive(Debug, thiserror::Error)]
@@ -36,23 +27,9 @@ pub enum StagingError {
     /// The catalogue names a table that it does not define.
     #[error("the catalogue does not define the table {0}")]
     UnknownTable(String),
-}
-
-/// The schema in which a table's rows are staged: claim and line, then the columns that the file gives.
-pub fn staged_schema(table: &Table) -> SchemaRef {
-    let mut fields =
-        vec![Field::new(RECORD, DataType::UInt32, false), Field::new(LINE, DataType::UInt32, false)];
-    let whole = catalog_model::arrow_schema(table);
-    for (field, column) in whole.fields().iter().zip(&table.columns) {
-        match column.class {
-            // Given at publish.
-            Class::Person | Class::Record => {}
-            // A 64-bit surrogate until facilities are numbered.
-            Class::Facility => fields.push(Field::new(field.name(), DataType::UInt64, true)),
-            _ => fields.push(field.as_ref().clone()),
-        }
-    }
-    Arc::new(Schema::new(fields))
+    /// A part has more different texts than numbers for them.
+    #[error("a part of the delivery has more than four thousand million different texts")]
+    Words,
 }
 
 /// Stages the rows and claims of one part of a delivery.
@@ -60,6 +37,7 @@ pub fn staged_schema(table: &Table) -> SchemaRef {
 pub struct Staging<'a> {
     folder: PathBuf,
     tables: Vec<StagedTable>,
+    words: Words,
     keyer: Keyer,
     surrogates: &'a Surrogates,
     claims: StagedClaims,
@@ -69,19 +47,8 @@ pub struct Staging<'a> {
 /// The claims of one part, in order.
 pub type StagedClaims = Vec<Claim<Option<IdentityNo>>>;
 
-#[derive(Debug)]
-struct StagedTable {
-    name: Arc<str>,
-    schema: SchemaRef,
-    records: UInt32Builder,
-    lines: UInt32Builder,
-    columns: Vec<ColumnBuilder>,
-    rows: usize,
-    file: Option<ParquetFile>,
-}
-
 impl<'a> Staging<'a> {
-    /// Stages the named tables' rows below `folder`.
+    /// Stages below `folder` the rows of the tables that `program` feeds; `seed` is random.
     ///
     /// # Errors
     ///
@@ -89,19 +56,20 @@ impl<'a> Staging<'a> {
     pub fn new(
         folder: &Path,
         catalogue: &Catalogue,
-        tables: &[Arc<str>],
-        keyer: Keyer,
+        program: &Program,
+        (keyer, seed): (Keyer, [u64; 2]),
         surrogates: &'a Surrogates,
     ) -> Result<Self, StagingError> {
-        let tables = tables.iter().map(|name| {
+        let tables = program.tables().iter().enumerate().map(|(number, name)| {
             let table = catalogue
                 .tables
                 .get(name.as_ref())
                 .ok_or_else(|| StagingError::UnknownTable(name.to_string()))?;
-            Ok(StagedTable::new(Arc::clone(name), staged_schema(table)))
+            Ok(StagedTable::new(folder, table, &program.shared_columns(number)))
         });
         let tables = tables.collect::<Result<_, StagingError>>()?;
-        Ok(Self { folder: folder.to_owned(), tables, keyer, surrogates, claims: Vec::new(), error: None })
+        let (folder, words) = (folder.to_owned(), Words::new(folder, seed));
+        Ok(Self { folder, tables, words, keyer, surrogates, claims: Vec::new(), error: None })
     }
 
     /// The first thing that could not be written, if any; the reader goes on without noticing.
@@ -113,6 +81,12 @@ impl<'a> Staging<'a> {
         self.error.take().map_or(Ok(()), Err)
     }
 
+    fn keep(&mut self, result: Result<(), FileError>) {
+        if let Err(error) = result {
+            self.error.get_or_insert(StagingError::File(error));
+        }
+    }
+
     /// Writes what is left, then the claims; the identities are for the link table.
     ///
     /// # Errors
@@ -120,34 +94,41 @@ impl<'a> Staging<'a> {
     /// A file cannot be written.
     pub fn finish(mut self) -> Result<Vec<KeyedIdentity>, StagingError> {
         self.check()?;
-        for table in &mut self.tables {
-            table.flush(&self.folder)?;
-            if let Some(file) = table.file.take() {
-                file.finish()?;
-            }
+        for table in self.tables {
+            table.finish()?;
         }
+        self.words.finish()?;
         write_claims(&self.folder.join("claims.parquet"), &self.claims)?;
         Ok(self.keyer.into_identities())
     }
 }
 
 impl Claims for Staging<'_> {
-    fn value(&mut self, table: usize, column: usize, value: Value<'_>) {
-        if let Some(column) = self.tables.get_mut(table).and_then(|table| table.columns.get_mut(column)) {
-            column.push(value, self.surrogates);
+    fn begin_row(&mut self, table: usize, record: u32) -> bool {
+        let begun = self.tables.get_mut(table).map(|table| table.begin_row(record));
+        match begun {
+            Some(Ok(is_first)) => is_first,
+            Some(Err(error)) => {
+                self.keep(Err(error));
+                true
+            }
+            None => true,
         }
     }
 
-    fn end_row(&mut self, table: usize, record: u32, line: u64) {
-        let Some(table) = self.tables.get_mut(table) else { return };
-        table.records.append_value(record);
-        table.lines.append_value(u32::try_from(line).unwrap_or(u32::MAX));
-        table.rows += 1;
-        if table.rows >= BATCH
-            && self.error.is_none()
-            && let Err(error) = table.flush(&self.folder)
+    fn value(&mut self, table: usize, column: usize, value: Value<'_>) {
+        if let Some(column) = self.tables.get_mut(table).and_then(|table| table.column(column))
+            && !column.push(value, self.surrogates, &mut self.words)
         {
-            self.error = Some(error);
+            self.error.get_or_insert(StagingError::Words);
+        }
+    }
+
+    fn end_row(&mut self, table: usize, _record: u32, line: u64) {
+        let Some(table) = self.tables.get_mut(table) else { return };
+        if table.end_row(u32::try_from(line).unwrap_or(u32::MAX)) && self.error.is_none() {
+            let flushed = table.flush_rows().and_then(|()| self.words.flush());
+            self.keep(flushed);
         }
     }
 
@@ -172,39 +153,6 @@ impl Claims for Staging<'_> {
             }
         }
     }
-}
-
-impl StagedTable {
-    fn new(name: Arc<str>, schema: SchemaRef) -> Self {
-        let columns = columns(&schema);
-        let (records, lines) = (UInt32Builder::new(), UInt32Builder::new());
-        Self { name, schema, records, lines, columns, rows: 0, file: None }
-    }
-
-    fn flush(&mut self, folder: &Path) -> Result<(), StagingError> {
-        if self.rows == 0 {
-            return Ok(());
-        }
-        let path = folder.join(format!("{}.parquet", self.name));
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.records.finish()), Arc::new(self.lines.finish())];
-        let built = std::mem::replace(&mut self.columns, self::columns(&self.schema));
-        columns.extend(built.into_iter().map(ColumnBuilder::finish));
-        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .map_err(|source| FileError::Arrow { path: path.clone(), source })?;
-        if self.file.is_none() {
-            self.file = Some(ParquetFile::staged(&path, Arc::clone(&self.schema))?);
-        }
-        if let Some(file) = &mut self.file {
-            file.write(&batch)?;
-        }
-        Ok(())
-    }
-}
-
-/// Builders for the staged columns behind claim and line.
-fn columns(schema: &Schema) -> Vec<ColumnBuilder> {
-    schema.fields().iter().skip(2).map(|field| ColumnBuilder::new(field.data_type(), BATCH)).collect()
 }
 
 fn write_claims(path: &Path, claims: &[Claim<Option<IdentityNo>>]) -> Result<(), FileError> {

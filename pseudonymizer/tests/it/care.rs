@@ -1,9 +1,11 @@
 //! One insured person is one identity in every delivery of long-term care, however the numbers are written.
 #![cfg(test)]
 
+use std::sync::Arc;
+
 use catalog_model::Catalogue;
 use pseudonymizer::formats::{FilePart, Program, Reader};
-use pseudonymizer::keying::{Keyer, Surrogates};
+use pseudonymizer::keying::{KeyCache, Keyer, Surrogates};
 
 /// The key of the care scheme that the first identity of a case gets.
 fn care_key(catalogue: &Catalogue, case: &str) -> [u8; 32] {
@@ -15,7 +17,7 @@ fn care_key(catalogue: &Catalogue, case: &str) -> [u8; 32] {
         text: String::new(),
         row: Vec::new(),
         tables: program.tables().iter().map(ToString::to_string).collect(),
-        keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], [2; 32]),
+        keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], Arc::new(KeyCache::new([2; 32]))),
         surrogates: Surrogates::new([3; 32]),
         schemes: Vec::new(),
     };

@@ -8,7 +8,7 @@ use std::path::Path;
 use arrow::array::AsArray as _;
 use arrow::datatypes::UInt32Type;
 use catalog_model::{Catalogue, DeliveredFile, DeliveryHead, DeliveryManifest, SnapshotManifest};
-use catalog_store::Environment;
+use catalog_store::{Environment, FileKeyring};
 use pseudonymizer::claim::Claim;
 use pseudonymizer::formats::{Claims, FilePart, Program, Reader, Value};
 use pseudonymizer::keying::{Identity, Surrogates};
@@ -103,8 +103,11 @@ fn deliver(folder: &Path, cases: &[&str]) {
 /// The distinct numbers in a column of a published table, nulls left out.
 fn numbers(env: &Path, manifest: &SnapshotManifest, table: &str, column: &str) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
+    let ring = FileKeyring::new(&Environment::open(env).unwrap());
     for file in &manifest.body.tables[table].files {
-        for batch in pseudonymizer::tables::open(&env.join("store").join(&file.path), 1024).unwrap() {
+        let keys = ring.open(file, &|_| true).unwrap().unwrap();
+        let path = env.join("store").join(&file.path);
+        for batch in pseudonymizer::tables::open_encrypted(&path, 1024, &keys).unwrap() {
             let batch = batch.unwrap();
             let array = batch.column_by_name(column).unwrap().as_primitive::<UInt32Type>();
             found.extend(array.iter().flatten());

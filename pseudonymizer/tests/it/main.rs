@@ -6,20 +6,23 @@
 #![cfg(test)]
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use catalog_model::{Catalogue, Encoding};
 use expect_test::expect_file;
 use pseudonymizer::claim::Claim;
 use pseudonymizer::formats::{Claims, FilePart, FileSummary, Program, Reader, Value};
-use pseudonymizer::keying::{Identity, Keyer, Surrogates};
+use pseudonymizer::keying::{Identity, KeyCache, Keyer, Surrogates};
 
 mod batch;
 mod care;
 mod changes;
+mod derived;
 mod dpc;
 mod examples;
 mod keys;
 mod life;
+mod linkage;
 mod masters;
 mod mutations;
 mod optout;
@@ -122,7 +125,7 @@ impl Record {
             text: String::new(),
             row: Vec::new(),
             tables: program.tables().iter().map(ToString::to_string).collect(),
-            keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], [2; 32]),
+            keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], Arc::new(KeyCache::new([2; 32]))),
             surrogates: Surrogates::new([3; 32]),
             schemes: catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect(),
         }

@@ -181,6 +181,49 @@ fn two_entries_of_one_name_are_refused() {
     );
 }
 
+/// The program of a catalogue whose limits for packages are these.
+fn with_limits(changes: &[(&str, &str)]) -> Program {
+    let files: Vec<(&str, String)> = catalog_model::BUILTIN
+        .iter()
+        .map(|(path, text)| {
+            let text = changes.iter().fold((*text).to_owned(), |text, (from, to)| text.replace(from, to));
+            (*path, text)
+        })
+        .collect();
+    let catalogue = Catalogue::parse(files.iter().map(|(path, text)| (*path, text.as_str()))).unwrap();
+    Program::compile(&catalogue, "ndb-checkup").unwrap()
+}
+
+#[test]
+fn too_many_entries_are_refused_before_any_is_expanded() {
+    let program = with_limits(&[("entries = 200_000", "entries = 2")]);
+    let entries: [(&str, &[u8]); 3] =
+        [("ix08_V08.xml", INDEX), ("DATA/h1.xml", b"<a/>"), ("DATA/h2.xml", b"<")];
+    let refused = inspect(&program, Cursor::new(zip(&entries))).unwrap_err();
+    expect!["3 entries, more than 2"].assert_eq(&refused.to_string());
+    assert!(inspect(&program, Cursor::new(zip(&entries[..2]))).is_ok());
+}
+
+#[test]
+fn documents_that_are_too_large_together_are_refused() {
+    let program = with_limits(&[("bytes = 34_359_738_368", "bytes = 200")]);
+    let large = format!("<a>{}</a>", "x".repeat(150));
+    let entries: [(&str, &[u8]); 3] =
+        [("ix08_V08.xml", INDEX), ("DATA/h1.xml", large.as_bytes()), ("DATA/h2.xml", large.as_bytes())];
+    let refused = inspect(&program, Cursor::new(zip(&entries))).unwrap_err();
+    expect!["expands to more than 200 bytes"].assert_eq(&refused.to_string());
+}
+
+#[test]
+fn entries_that_share_bytes_are_refused() {
+    let mut bytes = zip(&[("ix08_V08.xml", INDEX), ("DATA/h1.xml", b"<a/>"), ("DATA/h2.xml", b"<a/>")]);
+    // The place of each entry stands 42 bytes into its line of the list: the last is led to the one before.
+    let lines: Vec<usize> = (0..bytes.len() - 4).filter(|at| &bytes[*at..*at + 4] == b"PK\x01\x02").collect();
+    let place = bytes[lines[1] + 42..lines[1] + 46].to_vec();
+    bytes[lines[2] + 42..lines[2] + 46].copy_from_slice(&place);
+    check(&bytes, &expect!["entries overlap"]);
+}
+
 #[test]
 fn an_encrypted_entry_is_refused() {
     let mut bytes = zip(&[("ix08_V08.xml", INDEX), ("DATA/h1.xml", b"<a/>")]);

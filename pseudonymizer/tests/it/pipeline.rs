@@ -314,3 +314,21 @@ fn linking_and_publishing_say_what_comes_first() {
     ok(&["ingest", &folder(1), "--env", &env]);
     assert!(text(&["publish", "--env", &env]).contains("run `misu link` again"));
 }
+
+/// `misu-ingest … | head`: the work is done, and nobody reads the rest.
+#[test]
+fn a_reader_that_goes_away_ends_the_program_quietly() {
+    let world = World::new(0.002);
+    let env = world.environment("one");
+    ok(&["ingest", &world.path("deliveries"), "--env", &env]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_misu-ingest"))
+        .args(["quarantine", "--each", "--env", &env])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

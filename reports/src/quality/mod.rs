@@ -92,6 +92,41 @@ pub struct LinkageQuality {
     pub persons: u64,
     /// What each scheme contributed.
     pub schemes: Vec<SchemeQuality>,
+    /// Distinct key sets over all parts.
+    #[serde(default)]
+    pub profiles: u64,
+    /// What each rule contributed, in the order in which they are tried.
+    #[serde(default)]
+    pub rules: Vec<RuleQuality>,
+    /// Keys whose holders stay apart, by kind.
+    #[serde(default)]
+    pub conflicts: BTreeMap<String, u64>,
+    /// Persons by the number of their key sets.
+    #[serde(default)]
+    pub sizes: BTreeMap<u32, u64>,
+    /// What the figures above let one expect of errors.
+    #[serde(default)]
+    pub estimate: LinkageEstimate,
+}
+
+/// What one rule contributed to linking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleQuality {
+    /// The rule.
+    pub rule: String,
+    /// Joins of groups that were apart until then.
+    pub joins: u64,
+    /// Persons in whose making it had a part.
+    pub persons: u64,
+}
+
+/// What is known of errors without the truth: upper ends, not findings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkageEstimate {
+    /// Persons who may be two: joined on one name or one card alone, in sequence.
+    pub perhaps_merged: u64,
+    /// Persons who may be a part of one: they hold a key that others hold, too, and stay apart from them.
+    pub perhaps_split: u64,
 }
 
 /// What one identity scheme contributed to linking.
@@ -103,13 +138,23 @@ pub struct SchemeQuality {
     pub mentions: u64,
     /// Distinct keys.
     pub keys: u64,
-    /// Joins of groups that were apart until then.
-    pub joins: u64,
+    /// Keys that several persons have.
+    #[serde(default)]
+    pub shared: u64,
+    /// Persons who have a key of it.
+    #[serde(default)]
+    pub persons: u64,
+    /// Persons who have several.
+    #[serde(default)]
+    pub several: u64,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DeliveryQuality, FileQuality, LineAccount, LinkageQuality, Quality, SchemeQuality};
+    use super::{
+        DeliveryQuality, FileQuality, LineAccount, LinkageEstimate, LinkageQuality, Quality, RuleQuality,
+        SchemeQuality,
+    };
 
     pub(super) fn account(stored: u64, dropped: u64, quarantined: &[(&str, u64)]) -> LineAccount {
         let dropped = [("header: its fields go into the rows of every receipt".to_owned(), dropped)];
@@ -138,11 +183,13 @@ mod tests {
     }
 
     pub(super) fn sample() -> Quality {
-        let scheme = |scheme: &str, mentions, keys, joins| SchemeQuality {
+        let scheme = |scheme: &str, mentions, keys, several| SchemeQuality {
             scheme: scheme.to_owned(),
             mentions,
             keys,
-            joins,
+            shared: 2,
+            persons: keys - several,
+            several,
         };
         Quality {
             snapshot: Some("5a5a5a5a".to_owned()),
@@ -159,6 +206,11 @@ mod tests {
                 mentions: 20_000,
                 persons: 1_234,
                 schemes: vec![scheme("id1", 18_000, 1_300, 900), scheme("care", 200, 180, 20)],
+                profiles: 2_500,
+                rules: vec![RuleQuality { rule: "name-and-card".to_owned(), joins: 1_100, persons: 800 }],
+                conflicts: [("twins".to_owned(), 3)].into(),
+                sizes: [(1, 400), (3, 600), (9, 234)].into(),
+                estimate: LinkageEstimate { perhaps_merged: 17, perhaps_split: 6 },
             },
             profile: None,
         }

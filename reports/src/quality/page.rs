@@ -42,6 +42,10 @@ pub fn page(quality: &Quality) -> Result<String, PageError> {
         mentions: count(quality.linkage.mentions),
         linked: count(quality.linkage.persons),
         schemes: schemes(quality),
+        rules: rules(quality),
+        conflicts: conflicts(quality),
+        sizes: sizes(quality),
+        perhaps: [quality.linkage.estimate.perhaps_merged, quality.linkage.estimate.perhaps_split].map(count),
         tables: quality.tables.iter().map(|(name, rows)| (name.as_str(), count(*rows))).collect(),
     };
     Ok(page.render()?)
@@ -67,7 +71,11 @@ struct Page<'q> {
     dropped: Vec<(&'q str, String)>,
     mentions: String,
     linked: String,
-    schemes: Vec<[String; 5]>,
+    schemes: Vec<[String; 6]>,
+    rules: Vec<[String; 5]>,
+    conflicts: Vec<[String; 4]>,
+    sizes: Vec<[String; 2]>,
+    perhaps: [String; 2],
     tables: Vec<(&'q str, String)>,
 }
 
@@ -132,7 +140,7 @@ fn reasons(total: &LineAccount) -> impl Iterator<Item = ReasonRow<'_>> {
     })
 }
 
-fn schemes(quality: &Quality) -> Vec<[String; 5]> {
+fn schemes(quality: &Quality) -> Vec<[String; 6]> {
     let linkage = &quality.linkage;
     let row = |scheme: &super::SchemeQuality| {
         [
@@ -140,10 +148,43 @@ fn schemes(quality: &Quality) -> Vec<[String; 5]> {
             count(scheme.mentions),
             share(scheme.mentions, linkage.mentions),
             count(scheme.keys),
-            count(scheme.joins),
+            count(scheme.several),
+            count(scheme.shared),
         ]
     };
     linkage.schemes.iter().map(row).collect()
+}
+
+/// Rules with what they mean, joins and persons.
+fn rules(quality: &Quality) -> Vec<[String; 5]> {
+    let row = |rule: &super::RuleQuality| {
+        let (ja, en) = words::rule(&rule.rule);
+        [rule.rule.clone(), ja.to_owned(), en.to_owned(), count(rule.joins), count(rule.persons)]
+    };
+    quality.linkage.rules.iter().map(row).collect()
+}
+
+/// Keys held apart, with what that means.
+fn conflicts(quality: &Quality) -> Vec<[String; 4]> {
+    let row = |(kind, keys): (&String, &u64)| {
+        let (ja, en) = words::conflict(kind);
+        [kind.clone(), ja.to_owned(), en.to_owned(), count(*keys)]
+    };
+    quality.linkage.conflicts.iter().map(row).collect()
+}
+
+/// Persons by the number of their key sets: 1, 2, 3 to 5, 6 to 10, more.
+fn sizes(quality: &Quality) -> Vec<[String; 2]> {
+    let bands = [(1, 1), (2, 2), (3, 5), (6, 10), (11, u32::MAX)];
+    let row = |(low, high): (u32, u32)| {
+        let label = match (low, high) {
+            (low, high) if low == high => low.to_string(),
+            (low, u32::MAX) => format!("{low}–"),
+            _ => format!("{low}–{high}"),
+        };
+        [label, count(quality.linkage.sizes.range(low..=high).map(|(_, persons)| persons).sum())]
+    };
+    bands.into_iter().map(row).collect()
 }
 
 #[cfg(test)]

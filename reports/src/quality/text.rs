@@ -1,7 +1,7 @@
 //! The quality report for a terminal.
 
 use super::summary::{self, Lines};
-use super::{Quality, rows, words};
+use super::{LinkageEstimate, LinkageQuality, Quality, rows, words};
 use crate::Language;
 use crate::grid::{Grid, Side, clean};
 use crate::number::{count, share};
@@ -146,7 +146,8 @@ fn linkage(quality: &Quality, language: Language) -> String {
         (language.pick("照合対象", "identities"), Side::Right),
         (language.pick("被覆率", "coverage"), Side::Right),
         (language.pick("キー", "keys"), Side::Right),
-        (language.pick("新たな結合", "new joins"), Side::Right),
+        (language.pick("一人に複数", "several a person"), Side::Right),
+        (language.pick("複数人に一つ", "of several persons"), Side::Right),
     ]);
     for scheme in &linkage.schemes {
         grid.row([
@@ -154,7 +155,8 @@ fn linkage(quality: &Quality, language: Language) -> String {
             count(scheme.mentions),
             share(scheme.mentions, linkage.mentions),
             count(scheme.keys),
-            count(scheme.joins),
+            count(scheme.several),
+            count(scheme.shared),
         ]);
     }
     let (mentions, persons) = (count(linkage.mentions), count(linkage.persons));
@@ -162,7 +164,54 @@ fn linkage(quality: &Quality, language: Language) -> String {
         Language::Japanese => format!("照合対象 {mentions}件から {persons}人\n"),
         Language::English => format!("{mentions} identities became {persons} persons\n"),
     };
-    grid.text() + &result
+    let mut text = grid.text() + &result;
+    if !linkage.rules.is_empty() {
+        text.push('\n');
+        text.push_str(&rules(linkage, language));
+    }
+    if !linkage.conflicts.is_empty() {
+        text.push('\n');
+        text.push_str(&conflicts(linkage, language));
+    }
+    text
+}
+
+fn rules(linkage: &LinkageQuality, language: Language) -> String {
+    let mut grid = Grid::new([
+        (language.pick("連結の規則", "rule of linkage"), Side::Left),
+        (language.pick("結合", "joins"), Side::Right),
+        (language.pick("人数", "persons"), Side::Right),
+        (language.pick("意味", "meaning"), Side::Left),
+    ]);
+    for rule in &linkage.rules {
+        let (ja, en) = words::rule(&rule.rule);
+        let meaning = language.pick(ja, en).to_owned();
+        grid.row([rule.rule.clone(), count(rule.joins), count(rule.persons), meaning]);
+    }
+    grid.text()
+}
+
+fn conflicts(linkage: &LinkageQuality, language: Language) -> String {
+    let mut grid = Grid::new([
+        (language.pick("結合しなかったキー", "keys held apart"), Side::Left),
+        (language.pick("件数", "keys"), Side::Right),
+        (language.pick("意味", "meaning"), Side::Left),
+    ]);
+    for (kind, keys) in &linkage.conflicts {
+        let (ja, en) = words::conflict(kind);
+        grid.row([kind.clone(), count(*keys), language.pick(ja, en).to_owned()]);
+    }
+    let LinkageEstimate { perhaps_merged, perhaps_split } = linkage.estimate;
+    let (merged, split) = (count(perhaps_merged), count(perhaps_split));
+    let estimate = match language {
+        Language::Japanese => {
+            format!("誤りの上限の目安: 二人かもしれない人 {merged}、一人かもしれない組 {split}\n")
+        }
+        Language::English => {
+            format!("upper ends of errors: {merged} persons may be two, {split} groups may be parts of one\n")
+        }
+    };
+    grid.text() + &estimate
 }
 
 fn tables(quality: &Quality, language: Language) -> String {
@@ -217,11 +266,20 @@ mod tests {
             ────────────────────────────────────────────────────  ─────
             header: its fields go into the rows of every receipt  4,100
 
-            identity scheme  identities  coverage   keys  new joins
-            ───────────────  ──────────  ────────  ─────  ─────────
-            id1                  18,000    90.0 %  1,300        900
-            care                    200     1.0 %    180         20
+            identity scheme  identities  coverage   keys  several a person  of several persons
+            ───────────────  ──────────  ────────  ─────  ────────────────  ──────────────────
+            id1                  18,000    90.0 %  1,300               900                   2
+            care                    200     1.0 %    180                20                   2
             20,000 identities became 1,234 persons
+
+            rule of linkage  joins  persons  meaning
+            ───────────────  ─────  ───────  ──────────────────────────
+            name-and-card    1,100      800  name and card are the same
+
+            keys held apart  keys  meaning
+            ───────────────  ────  ────────────────
+            twins               3  twins of one sex
+            upper ends of errors: 17 persons may be two, 6 groups may be parts of one
 
             table          rows
             ───────────  ──────
@@ -261,11 +319,20 @@ mod tests {
             ────────────────────────────────────────────────────  ─────
             header: its fields go into the rows of every receipt  4,100
 
-            照合方式  照合対象  被覆率   キー  新たな結合
-            ────────  ────────  ──────  ─────  ──────────
-            id1         18,000  90.0 %  1,300         900
-            care           200   1.0 %    180          20
+            照合方式  照合対象  被覆率   キー  一人に複数  複数人に一つ
+            ────────  ────────  ──────  ─────  ──────────  ────────────
+            id1         18,000  90.0 %  1,300         900             2
+            care           200   1.0 %    180          20             2
             照合対象 20,000件から 1,234人
+
+            連結の規則      結合  人数  意味
+            ─────────────  ─────  ────  ────────────────────
+            name-and-card  1,100   800  氏名と証の番号が同じ
+
+            結合しなかったキー  件数  意味
+            ──────────────────  ────  ──────────
+            twins                  3  同性の双子
+            誤りの上限の目安: 二人かもしれない人 17、一人かもしれない組 6
 
             表               行
             ───────────  ──────

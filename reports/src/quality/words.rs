@@ -11,6 +11,35 @@ pub(super) fn database(name: &str) -> (&str, &str) {
     }
 }
 
+/// What a rule of linkage says, in Japanese and English.
+pub(super) fn rule(rule: &str) -> (&str, &str) {
+    match rule {
+        "one-number" => ("一人の番号が同じ", "they carry one person's number"),
+        "name-and-card" => ("氏名と証の番号が同じ", "name and card are the same"),
+        "card-in-sequence" => ("証が続き氏名が変わる（婚姻など）", "the card stays, the name changes"),
+        "name-in-sequence" => {
+            ("氏名が続き証が変わる（保険者異動、75歳）", "the name stays, the card changes")
+        }
+        "unnumbered" => ("証のない記録の氏名が一人だけに合う", "a record without a card fits one name"),
+        "same-stay" => ("施設・入院日・生年月日・性別が同じ", "the same stay in hospital"),
+        other => (other, other),
+    }
+}
+
+/// Why holders of one key stay apart, in Japanese and English.
+pub(super) fn conflict(kind: &str) -> (&str, &str) {
+    match kind {
+        "twins" => ("同性の双子", "twins of one sex"),
+        "namesakes" => ("同姓同名・同生年月日", "namesakes born on one day"),
+        "reused-number" => ("番号の再使用", "a number given again"),
+        "newborn" => ("親の番号での新生児", "a newborn on a parent's number"),
+        "contradiction" => ("性別または生年月が矛盾", "another sex or month of birth"),
+        "ambiguous" => ("どちらの人か決められない", "it cannot be said whose it is"),
+        "overgrown" => ("証または氏名が多すぎる", "more cards or names than a life has"),
+        other => (other, other),
+    }
+}
+
 /// What a kind of fault means, in Japanese and English; the kind itself where this program does not know it.
 pub(super) fn fault(kind: &str) -> (&str, &str) {
     match kind {

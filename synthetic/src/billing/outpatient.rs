@@ -12,6 +12,8 @@ use crate::model::{Disease, Drug, Episode, ModelError, Place, Route, Treatment};
 use crate::people::{Person, Sex};
 
 // Percent of patients who do not come when they should.
+/// Of so many persons one is followed to the pharmacy, so that pharmacies' files are there and few.
+const FOLLOWED_TO_PHARMACY: usize = 8;
 const STAYS_AWAY: f64 = 6.0;
 // Percent of receipts with a disease that was only suspected (modifier 8002).
 const SUSPECTED: f64 = 5.0;
@@ -231,13 +233,18 @@ impl<'m> Desk<'m> {
         if drugs.is_empty() {
             return Ok(());
         }
-        if !self.dispenses(facility) {
-            let run = Run::procedure(codes.procedure(&codes.used.prescription)?, day, 1);
-            self.receipt(facility).runs.push(run);
-            return Ok(());
-        }
         let by = |route| drugs.iter().copied().filter(move |drug| drug.route == route).collect::<Vec<_>>();
         let (oral, external, injected) = (by(Route::Oral), by(Route::External), by(Route::Injection));
+        if !self.dispenses(facility) {
+            let run = Run::procedure(codes.procedure(&codes.used.prescription)?, day, 1);
+            let is_followed = self.index.is_multiple_of(FOLLOWED_TO_PHARMACY);
+            let receipt = self.receipt(facility);
+            receipt.runs.push(run);
+            if is_followed && !oral.is_empty() {
+                receipt.prescribed.push(Run::oral(&oral, day, days));
+            }
+            return Ok(());
+        }
         let receipt = self.receipt(facility);
         if !oral.is_empty() {
             receipt.runs.push(Run::oral(&oral, day, days));

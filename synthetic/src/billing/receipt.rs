@@ -21,6 +21,8 @@ pub(crate) struct Receipt<'m> {
     pub(crate) meals: u32,
     /// A public programme by its law number.
     pub(crate) public_law: Option<&'m str>,
+    /// Medicine that a pharmacy gives out, and bills.
+    pub(crate) prescribed: Vec<Run<'m>>,
 }
 
 /// A diagnosis on a receipt.
@@ -133,7 +135,7 @@ pub(crate) fn points_of(yen: f64) -> u32 {
 
 impl Receipt<'_> {
     /// A receipt with nothing on it.
-    pub(super) const fn new(person: usize, facility: usize, month: Month) -> Self {
+    pub(crate) const fn new(person: usize, facility: usize, month: Month) -> Self {
         Self {
             person,
             facility,
@@ -145,6 +147,7 @@ impl Receipt<'_> {
             days: 0,
             meals: 0,
             public_law: None,
+            prescribed: Vec::new(),
         }
     }
 

@@ -37,8 +37,36 @@ pub(super) fn write(
         let Some(office) = books.world.offices.get(office) else { continue };
         let file = File { books, forms: &forms.care_claims, office, month };
         let draft = file.draft(&claims, &mut writer.ledger)?;
-        writer.file(draft, |draft, totals| file.close(draft, &totals))?;
+        let place = (office, "711", month);
+        writer.file(draft, |draft, totals| close(draft, &totals, &forms.care_claims, place))?;
     }
+    Ok(())
+}
+
+/// Puts the control line and the end line around the lines that an office sends as data of a kind.
+pub(super) fn close<'t>(
+    draft: &mut Draft<'t>,
+    totals: &Totals,
+    forms: &'t FamilyTemplates,
+    (office, data_kind, month): (&Office, &str, Month),
+) -> Result<(), WriteError> {
+    let mut control = Line::new(forms.record("control")?);
+    control
+        .number("line_no", 1_u32)?
+        .set("volume_no", "0")?
+        .number("record_count", totals.lines)?
+        .set("data_kind", data_kind)?
+        .set("welfare_office_no", "0")?
+        .set("insurer_no", "000000")?
+        .set("office_no", &office.number)?
+        .set("prefecture_code", "00")?
+        .set("medium", "1")?
+        .month("processing_month", month.plus(1), WESTERN)?
+        .set("file_no", "0")?;
+    draft.header.push(DraftLine::of(control)?);
+    let mut end = Line::new(forms.record("end")?);
+    end.number("line_no", totals.lines + 2)?;
+    draft.trailer.push(DraftLine::of(end)?);
     Ok(())
 }
 
@@ -81,27 +109,6 @@ impl<'t> File<'_, 't> {
             draft.groups.push(group.finish(0));
         }
         Ok(draft)
-    }
-
-    fn close(&self, draft: &mut Draft<'t>, totals: &Totals) -> Result<(), WriteError> {
-        let mut control = Line::new(self.forms.record("control")?);
-        control
-            .number("line_no", 1_u32)?
-            .set("volume_no", "0")?
-            .number("record_count", totals.lines)?
-            .set("data_kind", "711")?
-            .set("welfare_office_no", "0")?
-            .set("insurer_no", "000000")?
-            .set("office_no", &self.office.number)?
-            .set("prefecture_code", "00")?
-            .set("medium", "1")?
-            .month("processing_month", self.month.plus(1), WESTERN)?
-            .set("file_no", "0")?;
-        draft.header.push(DraftLine::of(control)?);
-        let mut end = Line::new(self.forms.record("end")?);
-        end.number("line_no", totals.lines + 2)?;
-        draft.trailer.push(DraftLine::of(end)?);
-        Ok(())
     }
 
     /// 介護給付費請求書: what the office asks for in all.

@@ -93,7 +93,33 @@ impl<'a> DeliveryWriter<'a> {
             line.fault = Some(Planted { kind: FaultKind::Totals, field: "total_points".to_owned() });
         }
         let bytes = self.lay_out(&draft, &mut misfortune);
-        self.save(&draft, &bytes)
+        self.save((&draft.path, draft.family), &bytes)
+    }
+
+    /// Writes a package, whose faults are planted and noted already.
+    pub(crate) fn package(&mut self, path: &str, family: &str, bytes: &[u8]) -> Result<(), SynthError> {
+        self.save((path, family), bytes)
+    }
+
+    /// Notes a document of a package that begins on this line, and its faults by their line within it.
+    pub(crate) fn note_document(
+        &mut self,
+        path: &str,
+        line: usize,
+        person: usize,
+        faults: &[(usize, &str, &str, FaultKind)],
+    ) {
+        let delivery = self.head.name.as_str();
+        self.ledger.record((delivery, path, line), person);
+        for (at, record, field, kind) in faults {
+            self.ledger.fault((delivery, path, line + at), record, field, *kind);
+            self.counts.faults += 1;
+        }
+    }
+
+    /// The share of lines that get a fault.
+    pub(crate) const fn fault_rate(&self) -> f64 {
+        self.fault_rate
     }
 
     /// Writes a draft that needs no totals.
@@ -127,19 +153,19 @@ impl<'a> DeliveryWriter<'a> {
         bytes
     }
 
-    fn save(&mut self, draft: &Draft<'_>, bytes: &[u8]) -> Result<(), SynthError> {
-        let path = self.folder.join(&draft.path);
-        let io = |source| SynthError::io(&path, source);
-        if let Some(parent) = path.parent() {
+    fn save(&mut self, (path, family): (&str, &str), bytes: &[u8]) -> Result<(), SynthError> {
+        let place = self.folder.join(path);
+        let io = |source| SynthError::io(&place, source);
+        if let Some(parent) = place.parent() {
             std::fs::create_dir_all(parent).map_err(io)?;
         }
-        std::fs::write(&path, bytes).map_err(io)?;
+        std::fs::write(&place, bytes).map_err(io)?;
         let size = bytes.len() as u64;
         self.counts.files += 1;
         self.counts.bytes += size;
         self.files.push(DeliveredFile {
-            path: draft.path.clone(),
-            family: draft.family.to_owned(),
+            path: path.to_owned(),
+            family: family.to_owned(),
             bytes: size,
             sha256: hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref()),
         });
@@ -181,7 +207,8 @@ impl Sheet<'_, '_, '_> {
         self.bytes.extend_from_slice(&line.bytes);
         self.bytes.extend_from_slice(b"\r\n");
         if let Some(fault) = &line.fault {
-            let record = if fault.kind == FaultKind::UnknownRecord { "" } else { line.template.record() };
+            let is_of_none = matches!(fault.kind, FaultKind::UnknownRecord | FaultKind::Heading);
+            let record = if is_of_none { "" } else { line.template.record() };
             self.note_fault(record, &fault.field, fault.kind);
         }
     }

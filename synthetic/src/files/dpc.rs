@@ -12,6 +12,7 @@ use super::delivery::{Counts, DeliveryWriter};
 use super::draft::{Draft, Grouper};
 use super::form1;
 use super::identity::Written;
+use super::nursing;
 use super::receipts::decimal;
 use crate::SynthError;
 use crate::billing::{Books, Item, Run, StayMonth, bits, date_of, facility_of, stay_months};
@@ -50,6 +51,9 @@ pub(super) fn write(
             hospital.charges(&forms.charges, &stays, &mut writer.ledger)?,
             hospital.identities(&forms.identities, &stays, &mut writer.ledger)?,
         ] {
+            writer.plain_file(draft)?;
+        }
+        if let Some(draft) = nursing::draft(&hospital, &forms.nursing, &stays, &mut writer.ledger)? {
             writer.plain_file(draft)?;
         }
     }
@@ -267,7 +271,7 @@ impl<'a> Hospital<'a> {
     }
 
     /// The day of discharge, where it is known when the month is sent in.
-    fn discharge(&self, stay: &Stay) -> String {
+    pub(super) fn discharge(&self, stay: &Stay) -> String {
         if stay.discharged.month() == self.month {
             crate::calendar::day(stay.discharged, WESTERN)
         } else {

@@ -8,21 +8,21 @@ use crate::world::{Facility, FacilityKind, Insurer, KanaForm, NameForm, Style};
 
 /// A person in the words of a facility.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Written<'a> {
+pub(crate) struct Written<'a> {
     books: Books<'a>,
     pub(super) index: usize,
-    pub(super) person: &'a Person,
+    pub(crate) person: &'a Person,
     month: Month,
 }
 
 impl<'a> Written<'a> {
     /// The person as known in a month.
-    pub(super) fn new(books: Books<'a>, index: usize, month: Month) -> Option<Self> {
+    pub(crate) fn new(books: Books<'a>, index: usize, month: Month) -> Option<Self> {
         Some(Self { books, index, person: books.population.persons.get(index)?, month })
     }
 
     /// The name in kanji.
-    pub(super) fn name(&self, style: &Style) -> String {
+    pub(crate) fn name(&self, style: &Style) -> String {
         self.name_as(style.name, style.new_characters_only)
     }
 
@@ -32,12 +32,12 @@ impl<'a> Written<'a> {
     }
 
     /// The name in katakana.
-    pub(super) fn kana(&self, form: KanaForm) -> String {
+    pub(crate) fn kana(&self, form: KanaForm) -> String {
         self.person.names.at(self.month).kana(&self.books.model.names, form)
     }
 
     /// The insurance card.
-    pub(super) fn card(&self) -> &'a Card {
+    pub(crate) fn card(&self) -> &'a Card {
         self.person.cards.at(self.month)
     }
 
@@ -47,7 +47,7 @@ impl<'a> Written<'a> {
     }
 
     /// 証記載保険者番号 and 被保険者番号 of the long-term care insurance.
-    pub(super) fn care_numbers(&self) -> (String, String) {
+    pub(crate) fn care_numbers(&self) -> (String, String) {
         let municipality = self.municipality();
         let number = spread(self.index as u64, municipality as u64, 6_700_417, 99_999_989);
         (self.books.world.care_insurer_no(municipality), format!("00{number:08}"))
@@ -68,7 +68,7 @@ impl<'a> Written<'a> {
     }
 
     /// データ識別番号: ten characters, the same for a patient of a hospital all through the survey.
-    pub(super) fn data_id(&self, facility: &Facility) -> String {
+    pub(crate) fn data_id(&self, facility: &Facility) -> String {
         format!("{:010}", spread(self.index as u64, facility.salt, 2_860_486_313, 9_999_999_967))
     }
 
@@ -131,7 +131,7 @@ pub(super) fn full_width(text: &str) -> String {
 }
 
 /// The kana name as municipalities keep it.
-pub(super) fn register_kana(written: &Written<'_>) -> String {
+pub(crate) fn register_kana(written: &Written<'_>) -> String {
     half_width_kana(&written.kana(KanaForm::Full))
 }
 

@@ -1,25 +1,29 @@
-//! Medical receipts (UKE): one file for each facility, billing month and payer organisation.
+//! Medical and DPC receipts (UKE): one file for each facility, billing month and payer organisation.
 //!
 //! Receipts of service month M stand in the delivery of M, and their billing month is M + 1, as facilities bill until
 //! the tenth of the month after. A few facilities bill a part a month late: those stand in the delivery of M + 1 with
-//! the billing month M + 2. Hospitals of the DPC survey would bill inpatients with DPC receipts, which have no layout
-//! yet; until then their stays stand here too, in the medical form.
+//! the billing month M + 2. The first hospital of the DPC survey bills its inpatients with DPC receipts; the others bill
+//! them in the medical form, so that both are there. The files of a few facilities come as their payers hand them on.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::Month;
 
 use super::Forms;
 use super::delivery::{Counts, DeliveryWriter, Totals};
+use super::dpc::dpc_code;
 use super::draft::{Draft, DraftLine, Grouper};
 use super::identity::{Written, full_width};
+use super::{checkup, dental, pharmacy};
 use crate::SynthError;
 use crate::billing::{Books, Diagnosis, Item, Receipt, Run, bits, outpatient_receipts, stay_months};
 use crate::calendar::Calendar;
 use crate::dice::{Dice, Stream};
+use crate::health::Reason;
 use crate::people::Relation;
 use crate::truth::Ledger;
-use crate::world::{Facility, InsurerKind};
+use crate::world::{Facility, FacilityKind, InsurerKind};
 use crate::writer::{FamilyTemplates, Line, WriteError};
 
 // Percent of receipts that carry each record or field: what the ministry's reports name, rounded.
@@ -30,6 +34,10 @@ const PHONE_IN_COMMENT: f64 = 8.0;
 const NARRATIVE: f64 = 12.0;
 // Percent of the receipts of a late facility that come a month late.
 const LATE: f64 = 25.0;
+// Of so many facilities one is written as its payers hand it on.
+const FACILITIES_PER_PAYER_FILE: usize = 40;
+// The class of service of the charge for the bed, which DPC bundles.
+const LODGING: u8 = 90;
 
 /// Writes the receipts of a service month.
 pub(super) fn write(
@@ -39,12 +47,49 @@ pub(super) fn write(
     month: Month,
 ) -> Result<(Ledger, Counts), SynthError> {
     for ((facility, payer), receipts) in collect(books, month)? {
-        let Some(facility) = books.world.facilities.get(facility) else { continue };
-        let file = File { books, forms: &forms.receipts, facility, payer, claim_month: month.plus(1) };
-        let draft = file.draft(&receipts, &mut writer.ledger)?;
-        writer.file(draft, |draft, totals| file.close(draft, &totals))?;
+        let index = facility;
+        let Some(facility) = books.world.facilities.get(index) else { continue };
+        let claim_month = month.plus(1);
+        let file =
+            |forms, form| File { books, forms, facility, payer, claim_month, form, lines: Cell::new(0) };
+        let (bundled, receipts): (Vec<_>, Vec<_>) =
+            receipts.into_iter().partition(|receipt| is_bundled(books, receipt));
+        let of_payer = index % FACILITIES_PER_PAYER_FILE == 1 && facility.kind == FacilityKind::Clinic;
+        let (templates, form) =
+            if of_payer { (&forms.payer_receipts, Form::Payer) } else { (&forms.receipts, Form::Medical) };
+        for (receipts, file) in
+            [(receipts, file(templates, form)), (bundled, file(&forms.dpc_receipts, Form::Dpc))]
+        {
+            if !receipts.is_empty() {
+                let draft = file.draft(&receipts, &mut writer.ledger)?;
+                writer.file(draft, |draft, totals| file.close(draft, &totals))?;
+                pharmacy::write(
+                    (books, &forms.pharmacy_receipts),
+                    &receipts,
+                    (facility, payer),
+                    &mut writer,
+                )?;
+            }
+        }
     }
+    dental::write(books, &forms.dental_receipts, &mut writer, month)?;
+    checkup::write(books, &mut writer, month)?;
     writer.close()
+}
+
+/// Whether a stay is billed by a DPC receipt.
+fn is_bundled(books: Books<'_>, receipt: &Receipt<'_>) -> bool {
+    let first = books.world.facilities.iter().position(|facility| facility.kind == FacilityKind::Dpc);
+    receipt.admitted.is_some() && Some(receipt.facility) == first
+}
+
+/// The form that a file of receipts has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Medical,
+    Dpc,
+    /// The medical form behind three columns, as payers hand it on.
+    Payer,
 }
 
 type Piles<'m> = BTreeMap<(usize, u8), Vec<Receipt<'m>>>;
@@ -101,6 +146,9 @@ struct File<'f, 't> {
     facility: &'f Facility,
     payer: u8,
     claim_month: Month,
+    form: Form,
+    /// Lines that are written, which a payer's file counts.
+    lines: Cell<u32>,
 }
 
 impl<'t> File<'_, 't> {
@@ -113,10 +161,17 @@ impl<'t> File<'_, 't> {
     }
 
     fn draft(&self, receipts: &[Receipt<'_>], ledger: &mut Ledger) -> Result<Draft<'t>, SynthError> {
-        let path = format!("{}{}/RECEIPTC_{}.UKE", self.prefecture(), self.facility.code, self.payer);
+        let name = match self.form {
+            Form::Medical => "RECEIPTC",
+            Form::Dpc => "RECEIPTD",
+            Form::Payer => "RECODEINFO",
+        };
+        let path = format!("{}{}/{name}_{}.UKE", self.prefecture(), self.facility.code, self.payer);
         let mut draft = Draft::new(path, self.forms.family());
-        draft.states_points = true;
-        draft.header.push(self.institution()?);
+        draft.states_points = self.form == Form::Medical;
+        if self.form != Form::Payer {
+            draft.header.push(DraftLine::of(self.institution()?)?);
+        }
         for (number, receipt) in (1_u32..).zip(receipts) {
             let Some(person) = Written::new(self.books, receipt.person, receipt.month) else { continue };
             let mut writing = Writing {
@@ -139,8 +194,18 @@ impl<'t> File<'_, 't> {
         Dice::new(self.books.seed, Stream::Writing, id, when)
     }
 
-    fn institution(&self) -> Result<DraftLine<'t>, WriteError> {
-        let mut line = Line::new(self.forms.record("IR")?);
+    fn line(&self, record: &str) -> Result<Line<'t>, WriteError> {
+        let mut line = Line::new(self.forms.record(record)?);
+        if self.form == Form::Payer {
+            self.lines.set(self.lines.get() + 1);
+            let class = if record == "MN" { "8" } else { "1" };
+            line.set("data_class", class)?.number("line_no", self.lines.get())?.set("line_branch", "0")?;
+        }
+        Ok(line)
+    }
+
+    fn institution(&self) -> Result<Line<'t>, WriteError> {
+        let mut line = self.line("IR")?;
         line.number("review_payer_code", self.payer)?
             .set("prefecture_code", self.prefecture())?
             .set("fee_table_code", "1")?
@@ -149,10 +214,13 @@ impl<'t> File<'_, 't> {
             .month("claim_month", self.claim_month, self.calendar())?
             .set("volume_no", "00")?
             .set("phone", &self.facility.phone)?;
-        DraftLine::of(line)
+        Ok(line)
     }
 
     fn close(&self, draft: &mut Draft<'t>, totals: &Totals) -> Result<(), WriteError> {
+        if self.form == Form::Payer {
+            return Ok(());
+        }
         let mut line = Line::new(self.forms.record("GO")?);
         line.number("total_receipts", totals.groups)?
             .number("total_points", totals.points)?
@@ -172,17 +240,25 @@ struct Writing<'w, 'l, 't> {
 
 impl<'t> Writing<'_, '_, 't> {
     fn receipt(&mut self, number: u32) -> Result<(), WriteError> {
+        if self.file.form == Form::Payer {
+            self.management(number)?;
+        }
         self.common(number)?;
         self.insurer()?;
         self.public_programme()?;
         self.eligibility()?;
         self.days()?;
         self.copayment()?;
-        for (index, diagnosis) in self.receipt.diagnoses.iter().enumerate() {
-            self.diagnosis(diagnosis, index == 0)?;
+        if self.file.form == Form::Dpc {
+            self.bundle()?;
+        } else {
+            for (index, diagnosis) in self.receipt.diagnoses.iter().enumerate() {
+                self.diagnosis(diagnosis, index == 0)?;
+            }
         }
         let mut class = 0;
-        for run in &self.receipt.runs {
+        let is_bundled = |run: &&Run<'_>| self.file.form == Form::Dpc && run.class == LODGING;
+        for run in self.receipt.runs.iter().filter(|run| !is_bundled(run)).collect::<Vec<_>>() {
             self.run(run, run.class != class)?;
             class = run.class;
         }
@@ -191,7 +267,69 @@ impl<'t> Writing<'_, '_, 't> {
     }
 
     fn line(&self, record: &str) -> Result<Line<'t>, WriteError> {
-        Ok(Line::new(self.file.forms.record(record)?))
+        self.file.line(record)
+    }
+
+    /// What the payers put in front of a receipt: its number with them, and the facility.
+    fn management(&mut self, number: u32) -> Result<(), WriteError> {
+        let file = self.file;
+        let month = file.claim_month;
+        let mut line = self.line("MN")?;
+        let code = &file.facility.code;
+        let (year, of_year) = (month.year() % 100, month.month());
+        let management = format!("{year:02}{of_year:02}{code}{}{number:04}", file.payer);
+        line.set("receipt_management_no", &management)?;
+        self.lines.push(line)?;
+        let institution = file.institution()?;
+        self.lines.push(institution)
+    }
+
+    /// What a DPC receipt says instead of diagnoses and of the charge for the bed: group, diseases, bundled points.
+    fn bundle(&mut self) -> Result<(), WriteError> {
+        let (receipt, calendar) = (self.receipt, self.file.calendar());
+        let stays = &self.person.person.health.stays;
+        let stay = stays.iter().find(|stay| Some(stay.admitted) == receipt.admitted);
+        let admission = stay.and_then(|stay| match stay.reason {
+            Reason::Acute(index) => Some((stay, self.file.books.model.admissions.get(index)?)),
+            Reason::Rehabilitation(_) | Reason::LongStay(_) => None,
+        });
+        if let Some((stay, admission)) = admission {
+            let mut line = self.line("BU")?;
+            line.set("dpc_code", &dpc_code(admission, stay))?.date(
+                "admission_date",
+                stay.admitted,
+                calendar,
+            )?;
+            if stay.discharged.month() == receipt.month {
+                line.date("discharge_date", stay.discharged, calendar)?
+                    .set("outcome", if stay.died { "6" } else { "2" })?;
+            }
+            self.lines.push(line)?;
+        }
+        for (diagnosis, class) in receipt.diagnoses.iter().zip(["22", "31", "31", "31"]) {
+            let mut line = self.line("SB")?;
+            line.set("disease_code", &diagnosis.disease.code)?
+                .set("modifier_codes", if diagnosis.is_suspected { "8002" } else { "" })?
+                .set("disease_text", diagnosis.text.unwrap_or(""))?
+                .set("disease_class", class)?;
+            self.lines.push(line)?;
+        }
+        let mut line = self.line("KK")?;
+        line.set("emergency_class", "1")?
+            .number("age", receipt.admitted.map_or(0, |day| self.person.person.age_on(day)).unsigned_abs())?;
+        self.lines.push(line)?;
+        for run in receipt.runs.iter().filter(|run| run.class == LODGING) {
+            let mut line = self.line("HH")?;
+            line.month("bundle_month", receipt.month, calendar)?
+                .set("adjust_class", "1")?
+                .set("burden_class", "1")?
+                .set("period_class", "1")?
+                .number("period_points", run.points)?
+                .number("period_days", run.times().min(31))?
+                .number("bundle_points", run.points * run.times())?;
+            self.lines.push(line)?;
+        }
+        Ok(())
     }
 
     fn common(&mut self, number: u32) -> Result<(), WriteError> {
@@ -208,7 +346,10 @@ impl<'t> Writing<'_, '_, 't> {
             line.number("benefit_ratio", 100 - own_share(receipt, &person))?;
         }
         if let Some(admitted) = receipt.admitted {
-            line.date("admission_date", admitted, calendar)?.number("bed_count", file.facility.beds)?;
+            line.date("admission_date", admitted, calendar)?;
+            if file.form != Form::Dpc {
+                line.number("bed_count", file.facility.beds)?;
+            }
             line.set("ward_class", if receipt.is_long_term { "07" } else { "" })?;
         }
         let chart = person.chart_no(file.facility);
@@ -379,7 +520,7 @@ impl<'t> Writing<'_, '_, 't> {
 }
 
 /// The percent that the patient pays: by age, as the law has it for ordinary incomes.
-fn own_share(receipt: &Receipt<'_>, person: &Written<'_>) -> u32 {
+pub(super) fn own_share(receipt: &Receipt<'_>, person: &Written<'_>) -> u32 {
     match person.person.age_on(receipt.month.last_day()) {
         ..6 | 70..75 => 20,
         75.. => 10,
@@ -388,7 +529,7 @@ fn own_share(receipt: &Receipt<'_>, person: &Written<'_>) -> u32 {
 }
 
 /// レセプト種別: 1 medical, the insurance, the number of payers, and in or out by kind of patient.
-fn receipt_type(receipt: &Receipt<'_>, person: &Written<'_>) -> String {
+pub(super) fn receipt_type(receipt: &Receipt<'_>, person: &Written<'_>) -> String {
     let is_elderly = person.insurer().is_some_and(|insurer| insurer.kind == InsurerKind::Elderly);
     let age = person.person.age_on(receipt.month.last_day());
     let outpatient = match (age, person.card().relation) {

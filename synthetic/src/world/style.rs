@@ -36,7 +36,7 @@ pub(crate) struct Style {
     pub(crate) card_repeated: bool,
     pub(crate) chart_in_billing_info: bool,
     /// Gives the medicine itself (院内処方); the others only write a prescription, and the drugs stand on the receipt
-    /// of a pharmacy, which has no layout here yet. More facilities dispense than in reality for that reason.
+    /// of a pharmacy, which is written for some persons only. More facilities dispense than in reality for that reason.
     pub(crate) dispenses: bool,
     pub(crate) calendar: Calendar,
     /// Bills some of its receipts a month late.

@@ -137,7 +137,8 @@ impl Template {
         self.totalled
     }
 
-    pub(super) const fn encoding(&self) -> Encoding {
+    /// The encoding of its bytes.
+    pub const fn encoding(&self) -> Encoding {
         self.encoding
     }
 

@@ -25,6 +25,7 @@ pub(crate) enum Reason {
     Class,
     Freedom,
     Negative,
+    Ledger,
 }
 
 impl Reason {
@@ -38,6 +39,7 @@ impl Reason {
             Self::Class => "class-disclosure",
             Self::Freedom => "degrees-of-freedom",
             Self::Negative => "negative",
+            Self::Ledger => "ledger",
         }
     }
 }

@@ -53,7 +53,7 @@ impl Pool {
 /// it.
 pub(crate) fn demands(layer: &Layer, pattern: &Pattern) -> Vec<Demand> {
     let of_cell = |at: CellNo| layer.place(at).map(|place| Demand { at, need: place.need, known: None });
-    let hidden = pattern.hidden().filter_map(of_cell);
+    let hidden = pattern.hidden().filter(|at| layer.is_linked(*at)).filter_map(of_cell);
     let beside = pattern.beside().iter().filter(|(at, known)| pattern.is_hidden(*at) && at != known);
     let owners = beside.map(|(at, known)| Demand { at: *at, need: Need::Width(1), known: Some(*known) });
     hidden.chain(owners).collect()

@@ -26,6 +26,8 @@ pub(crate) enum Need {
 pub(crate) struct Layer {
     pub(crate) places: Vec<Place>,
     pub(crate) rows: Vec<Row>,
+    /// Which cells stand in a relation; the others nothing can narrow.
+    linked: Vec<bool>,
     /// Whether values are whole numbers: persons and rows, not amounts.
     pub(crate) is_count: bool,
 }
@@ -66,6 +68,11 @@ impl Place {
 impl Layer {
     pub(crate) fn place(&self, at: CellNo) -> Option<&Place> {
         self.places.get(at)
+    }
+
+    /// Whether some relation speaks of the cell.
+    pub(crate) fn is_linked(&self, at: CellNo) -> bool {
+        self.linked.get(at).copied().unwrap_or(false)
     }
 
     /// Demands no more of a cell than that it can move so far.
@@ -138,8 +145,14 @@ impl Layer {
 
     fn new(family: &Family, is_count: bool, places: Vec<Place>) -> Self {
         let value = |at: CellNo| places.get(at).map_or(0, |place: &Place| place.value);
-        let rows = family.relations.iter().flat_map(|relation| relation.rows(value)).collect();
-        Self { places, rows, is_count }
+        let rows: Vec<Row> = family.relations.iter().flat_map(|relation| relation.rows(value)).collect();
+        let mut linked = vec![false; places.len()];
+        for (at, _) in rows.iter().flat_map(|row| &row.terms) {
+            if let Some(slot) = linked.get_mut(*at) {
+                *slot = true;
+            }
+        }
+        Self { places, rows, linked, is_count }
     }
 }
 

@@ -25,7 +25,7 @@ use catalog_model::CellRules;
 
 use crate::family::{Cell, CellNo, Family};
 use crate::protect::audit::{Gap, Pool};
-use crate::protect::layer::Layer;
+use crate::protect::layer::{Layer, Need};
 use crate::protect::pattern::Pattern;
 use crate::protect::system::System;
 use crate::rounding::Rounding;
@@ -105,7 +105,12 @@ pub(crate) fn audit(
     for at in hidden {
         let interval = |system| {
             let (low, high) = audit::interval(system, *at);
-            Interval { low, high }
+            // Of a total that is hidden for its few persons as well, a reader may know that they are few.
+            let few = system.layer.place(*at).and_then(|place| match place.need {
+                Need::Cover(_, few) if system.layer.is_count => Some(few),
+                _ => None,
+            });
+            Interval { low, high: high.into_iter().chain(few).min() }
         };
         audited.intervals.push((*at, systems.iter().map(interval).collect()));
     }

@@ -214,17 +214,24 @@ pub fn documentation() -> Vec<(&'static str, FunctionDoc)> {
 
 /// Declares a function's type for DataFusion.
 macro_rules! scalar_function {
-    ($name:ident, $call:literal, $gives:expr, $types:expr, $invoke:path) => {
+    // Of any types: the rule on functions says which fit, and the post-program takes calls on aggregates.
+    ($name:ident, $call:literal, $gives:expr, any $count:literal, $invoke:path) => {
+        $crate::functions::scalar_function!(
+            $name,
+            $call,
+            $gives,
+            signature datafusion_expr::TypeSignature::Any($count),
+            $invoke
+        );
+    };
+    ($name:ident, $call:literal, $gives:expr, signature $signature:expr, $invoke:path) => {
         #[derive(Debug, PartialEq, Eq, Hash)]
         struct $name(datafusion_expr::Signature);
 
         impl $name {
             fn udf() -> datafusion_expr::ScalarUDF {
-                let types = $types.into_iter().map(datafusion_expr::TypeSignature::Exact).collect();
-                datafusion_expr::ScalarUDF::from($name(datafusion_expr::Signature::one_of(
-                    types,
-                    datafusion_expr::Volatility::Immutable,
-                )))
+                let volatility = datafusion_expr::Volatility::Immutable;
+                datafusion_expr::ScalarUDF::from($name(datafusion_expr::Signature::new($signature, volatility)))
             }
         }
 
@@ -252,6 +259,17 @@ macro_rules! scalar_function {
                 $invoke(&args)
             }
         }
+    };
+    ($name:ident, $call:literal, $gives:expr, $types:expr, $invoke:path) => {
+        $crate::functions::scalar_function!(
+            $name,
+            $call,
+            $gives,
+            signature datafusion_expr::TypeSignature::OneOf(
+                $types.into_iter().map(datafusion_expr::TypeSignature::Exact).collect()
+            ),
+            $invoke
+        );
     };
 }
 use scalar_function;

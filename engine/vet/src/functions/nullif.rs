@@ -2,7 +2,6 @@
 
 use arrow::compute::kernels::cmp::eq;
 use arrow::compute::nullif as without;
-use arrow::datatypes::DataType;
 use datafusion_common::Result;
 use datafusion_expr::{ColumnarValue, ScalarFunctionArgs};
 
@@ -26,14 +25,7 @@ pub(super) static FUNCTION: Function = Function {
     },
 };
 
-scalar_function!(
-    Nullif,
-    "nullif",
-    Gives::First,
-    [DataType::Utf8, DataType::Date32, DataType::Int64, DataType::Boolean]
-        .map(|kind| vec![kind.clone(), kind]),
-    invoke
-);
+scalar_function!(Nullif, "nullif", Gives::First, any 2, invoke);
 
 fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
     let (value, literal) = pair(args)?;

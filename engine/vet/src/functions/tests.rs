@@ -77,7 +77,7 @@ fn evaluated(expr: &Expr) -> ColumnarValue {
     }
 }
 
-fn grant() -> Grant {
+pub(crate) fn grant() -> Grant {
     Grant {
         project: "demo".to_owned(),
         snapshot: SnapshotId::from_digest(&[0; 32]),
@@ -170,4 +170,34 @@ fn functions_of_codes_are_total() {
             invoke(&(super::find("dpc_part").unwrap().udf)(), vec![text(), part]);
         }
     }
+}
+
+/// The page on the functions says what the functions say.
+#[test]
+fn the_manual_page_is_fresh() {
+    let mut page = "# The functions of our SQL\n\n".to_owned();
+    page.push_str(
+        "Every function is total: an argument that is missing or not of the expected form gives null.\n",
+    );
+    page.push_str("There are no others; `SELECT * FROM misu.functions` gives the same list.\n");
+    page.push_str("A call with its result is a test of the function.\n");
+    for function in FUNCTIONS {
+        let doc = function.doc;
+        page.push_str(&format!("\n## `{}`\n\n{}.\n{}。\n\n", doc.call, sentence(doc.text), doc.ja));
+        page.push_str(&format!("In a query: `{}`.\n\n| call | gives |\n| --- | --- |\n", doc.example));
+        for (call, gives) in doc.cases {
+            page.push_str(&format!("| `{call}` | {} |\n", shown_case(gives)));
+        }
+    }
+    let path = std::env::current_dir().unwrap().join("../../docs/manual/functions.md");
+    expect_test::expect_file![&path].assert_eq(&page);
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn shown_case(gives: &str) -> String {
+    if gives == "null" { "null".to_owned() } else { format!("`{gives}`") }
 }

@@ -101,7 +101,9 @@ impl Call<'_, '_> {
                         "a minimum or maximum is one person's value",
                         "最小値・最大値は一人の値なので出せません",
                     )
-                    .suggest("quantile(measure, 0.05) and quantile(measure, 0.95)"));
+                    .suggest(
+                        "SELECT setting, quantile(total_points, 0.95) FROM ndb_receipt GROUP BY setting",
+                    ));
             }
             _ => return Err(self.refuse("this aggregate is not available", "この集計は使えません")),
         };

@@ -1,7 +1,7 @@
 //! Calls of our own functions, with the arguments that they take.
 
 use arrow::datatypes::DataType;
-use catalog_model::Class;
+use catalog_model::{Bounds, Class};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::Expr;
 use datafusion_expr::expr::ScalarFunction;
@@ -11,7 +11,7 @@ use crate::domain::KeyDomain;
 use crate::functions::{self, Argument, Call, Function, Literal};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
-use crate::relation::{ColumnFact, Judge, Relation};
+use crate::relation::{ColumnFact, Judge, MeasureFact, Relation};
 
 /// The facts of a call's result.
 pub(crate) fn fact(
@@ -44,7 +44,31 @@ pub(crate) fn fact(
         catalogue: judge.catalogue,
     };
     let kind = function.gives.kind(&seen.first.unwrap_or(DataType::Utf8));
-    Ok(ColumnFact { domain: (function.domain)(&of), ..ColumnFact::made(Label::of(Class::Quasi), kind) })
+    let measure = measure(judge, call, schema, relation).filter(|_| predicate::is_number(&kind));
+    let domain = (function.domain)(&of);
+    Ok(ColumnFact { domain, measure, ..ColumnFact::made(Label::of(Class::Quasi), kind) })
+}
+
+/// The bounds within which a call's number is summed: of a length of time, and of a measure that is handed through.
+fn measure(
+    judge: &Judge<'_>,
+    call: &ScalarFunction,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Option<MeasureFact> {
+    let bounded = |low, high| Some(MeasureFact { bounds: Bounds { low, high }, scale: 0, unit: None });
+    match call.func.name() {
+        "age" => bounded(0, 120),
+        "months_between" => bounded(-1_200, 1_200),
+        "days_between" => bounded(-36_500, 36_500),
+        "coalesce" | "nullif" => {
+            let first = super::value::fact(judge, call.args.first()?, schema, relation).ok()?.measure?;
+            let is_small = call.args.iter().skip(1).all(|arg| whole_number(arg) == Some(0));
+            let bounds = Bounds { low: first.bounds.low.min(0), high: first.bounds.high.max(0) };
+            is_small.then_some(MeasureFact { bounds, ..first })
+        }
+        _ => None,
+    }
 }
 
 /// What was seen of a call's arguments so far.

@@ -8,9 +8,9 @@ use super::clauses;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
 
-const MAX_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
 const MAX_WORDS: usize = 4_000;
-const MAX_NESTING: usize = 40;
+pub(crate) const MAX_NESTING: usize = 40;
 /// Terms joined by AND and OR: each deepens the plan's expression tree by one.
 const MAX_TERMS: usize = 200;
 

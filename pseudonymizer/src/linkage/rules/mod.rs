@@ -37,6 +37,35 @@ pub enum Rule {
     SameStay,
 }
 
+impl Rule {
+    /// Its name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OneNumber => "one-number",
+            Self::NameAndCard => "name-and-card",
+            Self::CardInSequence => "card-in-sequence",
+            Self::NameInSequence => "name-in-sequence",
+            Self::Unnumbered => "unnumbered",
+            Self::SameStay => "same-stay",
+        }
+    }
+}
+
+impl ConflictKind {
+    /// Its name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Twins => "twins",
+            Self::Namesakes => "namesakes",
+            Self::ReusedNumber => "reused-number",
+            Self::Newborn => "newborn",
+            Self::Contradiction => "contradiction",
+            Self::Ambiguous => "ambiguous",
+            Self::Overgrown => "overgrown",
+        }
+    }
+}
+
 /// Why groups that share a key stay apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::component::{Component, Proposal};
-use super::super::profile::{Kind, Nature};
+use super::super::profile::{Kind, Nature, Profile};
 use super::{Conflict, ConflictKind};
 
 /// Joins by every number.
@@ -21,7 +21,7 @@ pub(in super::super) fn one_number(component: &Component<'_>) -> Proposal {
         let mut first: BTreeMap<Option<Nature>, usize> = BTreeMap::new();
         for holder in shared.holders {
             let Some(profile) = component.profiles().get(holder) else { continue };
-            let nature = profile.nature().or_else(|| user_before(&natures, &profile.months));
+            let nature = profile.nature().or_else(|| user_before(&natures, profile));
             match first.get(&nature) {
                 Some(other) => proposal.joins.push((*other, holder)),
                 None => drop(first.insert(nature, holder)),
@@ -41,13 +41,13 @@ fn natures(component: &Component<'_>, holders: &[usize]) -> BTreeMap<Nature, BTr
     natures
 }
 
-/// Who used the number last before these months began; the first user where nobody did.
-fn user_before(natures: &BTreeMap<Nature, BTreeSet<i32>>, months: &BTreeSet<i32>) -> Option<Nature> {
-    let start = *months.first()?;
-    let before =
-        natures.iter().filter_map(|(nature, used)| Some((*used.range(..=start).next_back()?, *nature)));
-    let first = || natures.iter().filter_map(|(nature, used)| Some((*used.first()?, *nature))).min();
-    before.max().or_else(first).map(|(_, nature)| nature)
+/// Who of those that a profile may be used the number last before it; the first user where nobody did.
+fn user_before(natures: &BTreeMap<Nature, BTreeSet<i32>>, profile: &Profile) -> Option<Nature> {
+    let start = profile.months.first().copied().unwrap_or(i32::MIN);
+    let fitting = || natures.iter().filter(|(nature, _)| profile.may_be(**nature));
+    let before = fitting().filter_map(|(nature, used)| Some((*used.range(..=start).next_back()?, *nature)));
+    let first = || fitting().map(|(nature, used)| (used.first().copied(), *nature)).min();
+    before.max().map(|(_, nature)| nature).or_else(|| first().map(|(_, nature)| nature))
 }
 
 fn kind_of(natures: &BTreeMap<Nature, BTreeSet<i32>>) -> ConflictKind {

@@ -1,23 +1,20 @@
 //! Takes a sealed delivery in: who sealed it, under which keys, is every file what it should be; then it counts.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatchReader as _;
-use arrow::datatypes::{DataType, SchemaRef};
 use catalog_model::Catalogue;
 use catalog_store::{Environment, KeyError, KeyRole, KeyState, SecretKey, decrypt, from_hex};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
 use super::envelope::{EnvelopeError, open_to};
+use super::form::{self, are_plain};
 use super::holder::known;
 use super::seal::PURPOSE;
 use super::{Contents, HEADER, Header, SIGNATURE, VERSION, bound_to, packed_name};
 use crate::pipeline::delivery::identify;
 use crate::pipeline::ingest::{IngestError, Ingested, KEYED_UNDER, RunPlaces, book, close, record};
 use crate::pipeline::store::{fresh_folder, write_json};
-use crate::tables::{FileError, former_column, open, staged_schema};
 
 /// Why a sealed delivery is not taken in; nothing of it was.
 #[derive(Debug, thiserror::Error)]
@@ -150,8 +147,8 @@ impl Sealed {
                 std::fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
             }
             std::fs::write(&path, &*clear).map_err(|source| io(&path, source))?;
-            check_columns(catalogue, name, &path)?;
         }
+        form::check(catalogue, &self.contents, places)?;
         let path = places.links.join(KEYED_UNDER);
         write_json(&path, &self.header.keyed).map_err(|source| io(&path, source))
     }
@@ -210,55 +207,4 @@ fn unpack_file(
         return Err(SealedError::Changed(name));
     }
     decrypt(key, &bound_to(id, number), &sealed).ok_or(SealedError::Changed(name))
-}
-
-/// Every name is one that a reading makes, and none occurs twice: a holder names no other places.
-fn are_plain(contents: &Contents) -> bool {
-    let is_part = |part: &str| {
-        part.len() == 5
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && part.parse::<u32>().is_ok_and(|number| number < contents.parts)
-    };
-    let is_file = |file: &str| {
-        file == "account.json"
-            || file.strip_suffix(".parquet").is_some_and(|name| {
-                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            })
-    };
-    let is_plain = |name: &String| match name.split('/').collect::<Vec<_>>().as_slice() {
-        ["staging", part, file] => is_part(part) && is_file(file),
-        ["links", file] => file.strip_suffix(".parquet").is_some_and(is_part),
-        _ => false,
-    };
-    contents.names.iter().collect::<BTreeSet<_>>().len() == contents.names.len()
-        && contents.names.iter().all(is_plain)
-}
-
-/// A table file has the columns that this environment's layouts stage; identities have keys and nothing else.
-fn check_columns(catalogue: &Catalogue, name: &str, path: &Path) -> Result<(), IngestError> {
-    let Some(file) = name.rsplit('/').next().and_then(|file| file.strip_suffix(".parquet")) else {
-        return Ok(());
-    };
-    let schema = |path: &Path| -> Result<SchemaRef, FileError> { Ok(open(path, 1)?.schema()) };
-    let found = schema(path)?;
-    let is_right = if name.starts_with("links/") {
-        let schemes = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone());
-        let keys: BTreeSet<String> = schemes.flat_map(|scheme| [former_column(&scheme), scheme]).collect();
-        found.fields().iter().all(|field| {
-            let is_number = matches!(field.data_type(), DataType::UInt8 | DataType::UInt32 | DataType::Int32);
-            is_number || (keys.contains(field.name()) && *field.data_type() == DataType::FixedSizeBinary(32))
-        })
-    } else if file == "claims" {
-        found.fields().iter().all(|field| !matches!(field.data_type(), DataType::Utf8 | DataType::Binary))
-    } else {
-        catalogue.tables.get(file).is_some_and(|table| {
-            let wanted = staged_schema(table);
-            let of = |schema: &SchemaRef| -> Vec<(String, DataType)> {
-                let fields = schema.fields().iter();
-                fields.map(|field| (field.name().clone(), field.data_type().clone())).collect()
-            };
-            of(&wanted) == of(&found)
-        })
-    };
-    if is_right { Ok(()) } else { Err(SealedError::Columns(name.to_owned()).into()) }
 }

@@ -7,6 +7,7 @@
 
 mod accept;
 mod envelope;
+mod form;
 mod holder;
 mod seal;
 

@@ -1,0 +1,201 @@
+//! The keys of a snapshot's files: one for the footer and one for each column, random for each file, wrapped under the
+//! dataset's key and kept in the signed manifest.
+//!
+//! Who may read which column is therefore a matter of who is given which key. Files themselves are written and read
+//! elsewhere; no Parquet here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use catalog_model::{FileEntry, WrappedKey};
+
+use crate::environment::{Environment, EnvironmentError};
+use crate::keys::{KeyError, KeyRole, SecretKey, decrypt, encrypt, from_hex, hex};
+
+/// The footer's place among a file's wrapped keys; no column has an empty name.
+const FOOTER: &str = "";
+
+/// The keys of one file, unwrapped.
+#[derive(Debug)]
+pub struct FileKeys {
+    /// What every encrypted piece of the file is bound to: the dataset key's id, then the file's own.
+    pub bound_to: Vec<u8>,
+    /// The footer's key.
+    pub footer: SecretKey,
+    /// The columns' keys.
+    pub columns: BTreeMap<String, SecretKey>,
+}
+
+/// Wraps and unwraps keys of files. It keeps the dataset's keys, which are slow to open.
+pub struct FileKeyring {
+    environment: Environment,
+    opened: Mutex<HashMap<String, Arc<SecretKey>>>,
+}
+
+impl fmt::Debug for FileKeyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FileKeyring(..)")
+    }
+}
+
+impl FileKeyring {
+    /// The keyring of an environment.
+    pub fn new(environment: &Environment) -> Self {
+        Self { environment: environment.clone(), opened: Mutex::default() }
+    }
+
+    /// Makes keys for a new file: its random id, which becomes a part of its name, the keys, and the keys wrapped.
+    ///
+    /// # Errors
+    ///
+    /// The dataset's key cannot be opened, or the operating system gave no random bytes.
+    pub fn make<'c>(
+        &self,
+        columns: impl IntoIterator<Item = &'c str>,
+    ) -> Result<(String, FileKeys, BTreeMap<String, WrappedKey>), EnvironmentError> {
+        let dataset = self.dataset(None)?;
+        let id = hex(SecretKey::random()?.as_bytes().get(..16).unwrap_or_default());
+        let mut keys = FileKeys {
+            bound_to: bound_to(dataset.id().as_str(), &id),
+            footer: SecretKey::random()?,
+            columns: BTreeMap::new(),
+        };
+        for column in columns {
+            keys.columns.insert(column.to_owned(), SecretKey::random()?);
+        }
+        let wrap = |place: &str, key: &SecretKey| {
+            let wrapped = hex(&encrypt(&dataset, &purpose(&id, place), key.as_bytes())?);
+            Ok::<_, KeyError>((
+                place.to_owned(),
+                WrappedKey { kek: dataset.id().as_str().to_owned(), wrapped },
+            ))
+        };
+        let mut wrapped = BTreeMap::from([wrap(FOOTER, &keys.footer)?]);
+        for (column, key) in &keys.columns {
+            wrapped.extend([wrap(column, key)?]);
+        }
+        Ok((id, keys, wrapped))
+    }
+
+    /// Unwraps the footer's key of a file and those of the columns that `may_read` names; none where the file was
+    /// written in clear.
+    ///
+    /// # Errors
+    ///
+    /// The dataset's key is gone, or a wrapped key belongs to another file or column.
+    pub fn open(
+        &self,
+        file: &FileEntry,
+        may_read: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<FileKeys>, EnvironmentError> {
+        let Some(footer) = file.keys.get(FOOTER) else { return Ok(None) };
+        let id = file_id(&file.path);
+        let mut keys = FileKeys {
+            bound_to: bound_to(&footer.kek, id),
+            footer: self.unwrap(id, FOOTER, footer)?,
+            columns: BTreeMap::new(),
+        };
+        for (column, wrapped) in &file.keys {
+            if column != FOOTER && may_read(column) {
+                keys.columns.insert(column.clone(), self.unwrap(id, column, wrapped)?);
+            }
+        }
+        Ok(Some(keys))
+    }
+
+    fn unwrap(&self, id: &str, place: &str, wrapped: &WrappedKey) -> Result<SecretKey, EnvironmentError> {
+        let dataset = self.dataset(Some(&wrapped.kek))?;
+        let sealed = from_hex(&wrapped.wrapped).unwrap_or_default();
+        let key = decrypt(&dataset, &purpose(id, place), &sealed);
+        let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
+        Ok(SecretKey::new(key.ok_or(KeyError::Damaged("a file's wrapped key"))?))
+    }
+
+    /// The dataset's key with this id; the current one where none is named.
+    fn dataset(&self, id: Option<&str>) -> Result<Arc<SecretKey>, EnvironmentError> {
+        let name = id.unwrap_or_default();
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = opened.get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let ring = self.environment.keys();
+        let key = match id {
+            Some(id) => ring.with_id(KeyRole::Dataset, id)?,
+            None => ring.current(KeyRole::Dataset)?,
+        };
+        let key = Arc::new(key);
+        opened.insert(name.to_owned(), Arc::clone(&key));
+        Ok(key)
+    }
+}
+
+/// The id of a file, which ends its name: `…/<content>-<id>.parquet`.
+fn file_id(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let stem = name.strip_suffix(".parquet").unwrap_or(name);
+    stem.rsplit('-').next().unwrap_or_default()
+}
+
+fn bound_to(dataset: &str, id: &str) -> Vec<u8> {
+    [dataset.as_bytes(), id.as_bytes()].concat()
+}
+
+/// What a wrapped key is bound to, so that none can be put in another's place.
+fn purpose(id: &str, place: &str) -> Vec<u8> {
+    format!("misu/v1/file-key\0{id}\0{place}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::FileEntry;
+
+    use super::FileKeyring;
+    use crate::{Config, Environment, KeyRole};
+
+    fn entry(id: &str, keys: std::collections::BTreeMap<String, catalog_model::WrappedKey>) -> FileEntry {
+        FileEntry {
+            path: format!("data/person/abc-{id}.parquet"),
+            bucket: Some(0),
+            year: None,
+            rows: 1,
+            bytes: 1,
+            content: "abc".to_owned(),
+            blake3: String::new(),
+            keys,
+        }
+    }
+
+    #[test]
+    fn only_named_columns_are_unwrapped_and_no_key_fits_another_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
+        let ring = FileKeyring::new(&environment);
+        let (id, keys, wrapped) = ring.make(["sex", "birth_date"]).unwrap();
+        let file = entry(&id, wrapped);
+        let opened = ring.open(&file, &|column| column == "sex").unwrap().unwrap();
+        assert_eq!(opened.columns.keys().collect::<Vec<_>>(), ["sex"]);
+        assert_eq!(opened.columns["sex"].as_bytes(), keys.columns["sex"].as_bytes());
+        assert_eq!((opened.footer.as_bytes(), &opened.bound_to), (keys.footer.as_bytes(), &keys.bound_to));
+        let mut swapped = file.clone();
+        let other = swapped.keys["birth_date"].clone();
+        swapped.keys.insert("sex".to_owned(), other);
+        assert!(ring.open(&swapped, &|_| true).is_err());
+        let mut moved = file.clone();
+        moved.path = "data/person/abc-00000000000000000000000000000000.parquet".to_owned();
+        assert!(ring.open(&moved, &|_| true).is_err());
+    }
+
+    #[test]
+    fn without_the_dataset_key_no_file_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, None)).unwrap();
+        let (id, _, wrapped) = FileKeyring::new(&environment).make(["sex"]).unwrap();
+        let file = entry(&id, wrapped);
+        assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
+        environment.keys().rotate(KeyRole::Dataset).unwrap();
+        assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
+        environment.keys().destroy(KeyRole::Dataset, 1).unwrap();
+        assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_err());
+    }
+}

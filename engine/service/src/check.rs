@@ -1,0 +1,67 @@
+//! `misu check-table`: the disclosure check of a table made elsewhere, as text or JSON.
+
+use std::path::Path;
+
+use engine_disclosure::{CheckOptions, CheckedTable, Malformed, Status, Verdict, check_table};
+use policies::RulePack;
+
+/// The pack that a file is held to which names none.
+const USUAL: &str = "general-2026";
+
+/// A checked table, printed.
+#[derive(Debug)]
+pub struct Checked {
+    /// The answer as it is printed.
+    pub text: String,
+    /// Whether the table can go out as the answer says.
+    pub is_open: bool,
+}
+
+/// Checks the table in a file.
+///
+/// # Errors
+///
+/// The file cannot be read or is no table.
+pub fn check_file(file: &Path, audit_only: bool, json: bool) -> Result<Checked, Box<dyn std::error::Error>> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let packs = RulePack::shipped()?;
+    let rules = |name: Option<&str>| {
+        let name = name.unwrap_or(USUAL);
+        packs.iter().find(|pack| pack.pack() == name).map(RulePack::cell_rules)
+    };
+    let checked = check_table(&text, CheckOptions { audit_only }, rules)
+        .map_err(|error: Malformed| format!("{}: {error}", file.display()))?;
+    let text = if json { serde_json::to_string(&checked)? } else { shown(&checked) };
+    Ok(Checked { text, is_open: checked.verdict != Verdict::Unsafe })
+}
+
+fn shown(checked: &CheckedTable) -> String {
+    let mut lines = Vec::new();
+    for cell in &checked.cells {
+        let place: Vec<String> =
+            cell.at.iter().map(|(dimension, level)| format!("{dimension}={level}")).collect();
+        let place = if place.is_empty() { "total".to_owned() } else { place.join(", ") };
+        let status = match cell.status {
+            Status::Published => "published",
+            Status::Primary => "primary",
+            Status::Secondary => "secondary",
+        };
+        let why = cell.why.map_or_else(String::new, |why| format!(" ({why})"));
+        let end =
+            |end: &Option<serde_json::Number>| end.as_ref().map_or_else(String::new, ToString::to_string);
+        let of = |(low, high): &(Option<serde_json::Number>, Option<serde_json::Number>)| {
+            format!(" {}..{}", end(low), end(high))
+        };
+        let interval = cell.interval.as_ref().map_or_else(String::new, of);
+        let sums = cell.sum_interval.as_ref().map_or_else(String::new, |sums| format!(" sum{}", of(sums)));
+        lines.push(format!("{place}: {status}{why}{interval}{sums}"));
+    }
+    let verdict = match checked.verdict {
+        Verdict::Safe => "safe",
+        Verdict::Protected => "protected: can go out with these cells hidden",
+        Verdict::Unsafe => "unsafe: must not go out like this",
+    };
+    lines.push(verdict.to_owned());
+    lines.join("\n")
+}

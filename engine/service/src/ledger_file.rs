@@ -1,0 +1,281 @@
+//! The release ledger on disk: sealed, append-only, durable before an answer goes out.
+//!
+//! One file, `<env>/ledger/releases`, of frames: length, key id, sealed bytes. Each frame is sealed under the
+//! environment's ledger key and bound to its number and to the digest of the frame before, so none can be changed,
+//! moved, or taken out of the middle. What was cut off the end is noticed because the audit record notes the ledger's
+//! length with every release: a ledger that is behind the record releases nothing.
+//!
+//! A frame that was not written to its end belongs to an answer that nobody got; the next append overwrites it. A frame
+//! that was, whose answer was lost in a crash, answers the same question again.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use catalog_store::{Environment, EnvironmentError, KeyError, KeyRole, SecretKey, decrypt, encrypt};
+use engine_disclosure::{Ledger, LedgerEntry};
+
+/// The file's name in the ledger's room.
+const FILE: &str = "releases";
+/// What the chain begins with.
+const START: &str = "misu ledger v1";
+
+/// The ledger of one environment, read as far as it was when last looked at.
+#[derive(Debug)]
+pub(crate) struct LedgerFile {
+    path: PathBuf,
+    ledger: Ledger,
+    read: u64,
+    frames: u64,
+    head: blake3::Hash,
+}
+
+/// Why the ledger cannot be used; then nothing is released.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The file system refused.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A key cannot be had.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// Bytes cannot be sealed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A frame is not what was written.
+    #[error("entry {0} of the release ledger was changed, or its key is gone")]
+    Changed(u64),
+    /// An entry cannot be written as bytes.
+    #[error("an entry of the release ledger cannot be written")]
+    Entry,
+    /// The record knows of more releases than the ledger.
+    #[error("the release ledger has {has} entries, the record knows of {noted}: an old copy was put back")]
+    Behind {
+        /// Entries that are there.
+        has: u64,
+        /// Entries that the record knows of.
+        noted: u64,
+    },
+    /// The record cannot be read.
+    #[error("cannot read the record for the ledger's length")]
+    Record(#[source] std::io::Error),
+}
+
+/// The ledger while nobody else writes it.
+pub(crate) struct Held<'l> {
+    own: &'l mut LedgerFile,
+    file: File,
+}
+
+impl LedgerFile {
+    /// The ledger of an environment, not read yet.
+    pub(crate) fn new(environment: &Environment) -> Self {
+        let path = environment.room("ledger").join(FILE);
+        Self { path, ledger: Ledger::default(), read: 0, frames: 0, head: blake3::hash(START.as_bytes()) }
+    }
+
+    /// Takes the ledger for one release and reads what others added.
+    pub(crate) fn hold(&mut self, environment: &Environment, noted: u64) -> Result<Held<'_>, LedgerError> {
+        let file = self.open()?;
+        let mut held = Held { own: self, file };
+        held.catch_up(environment)?;
+        if held.own.frames < noted {
+            return Err(LedgerError::Behind { has: held.own.frames, noted });
+        }
+        Ok(held)
+    }
+
+    fn open(&self) -> Result<File, LedgerError> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| self.io("make the folder of", source))?;
+        }
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(&self.path);
+        let file = file.map_err(|source| self.io("open", source))?;
+        file.lock().map_err(|source| self.io("lock", source))?;
+        Ok(file)
+    }
+
+    fn io(&self, doing: &'static str, source: std::io::Error) -> LedgerError {
+        LedgerError::Io { doing, path: self.path.clone(), source }
+    }
+}
+
+impl Held<'_> {
+    /// Everything released so far.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.own.ledger
+    }
+
+    /// How many releases are kept, and the digest of the last frame.
+    pub(crate) fn head(&self) -> (u64, String) {
+        (self.own.frames, self.own.head.to_hex().to_string())
+    }
+
+    /// Keeps a release; it is on disk when this returns.
+    pub(crate) fn keep(&mut self, environment: &Environment, entry: LedgerEntry) -> Result<(), LedgerError> {
+        let key = environment.key(KeyRole::Ledger)?;
+        let clear = postcard::to_allocvec(&entry).map_err(|_| LedgerError::Entry)?;
+        let sealed = encrypt(&key, &bound_to(self.own.frames, &self.own.head), &clear)?;
+        let frame = framed(&sealed);
+        let written = self.write(&frame);
+        written.map_err(|source| self.own.io("write", source))?;
+        self.own.advance(&frame);
+        self.own.ledger.keep(entry);
+        Ok(())
+    }
+
+    fn write(&mut self, frame: &[u8]) -> std::io::Result<()> {
+        // Whatever stands behind the last whole frame was never answered.
+        self.file.set_len(self.own.read)?;
+        self.file.seek(SeekFrom::Start(self.own.read))?;
+        self.file.write_all(frame)?;
+        self.file.sync_all()?;
+        match self.own.path.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    fn catch_up(&mut self, environment: &Environment) -> Result<(), LedgerError> {
+        let mut bytes = Vec::new();
+        let from = SeekFrom::Start(self.own.read);
+        let read = self.file.seek(from).and_then(|_| self.file.read_to_end(&mut bytes));
+        read.map_err(|source| self.own.io("read", source))?;
+        let mut rest = bytes.as_slice();
+        let mut keys: Option<Vec<SecretKey>> = None;
+        while let Some((sealed, after)) = unframed(rest) {
+            let (number, bound) = (self.own.frames, bound_to(self.own.frames, &self.own.head));
+            if keys.is_none() {
+                keys = Some(environment.keys_of(KeyRole::Ledger)?);
+            }
+            let clear = keys.iter().flatten().find_map(|key| decrypt(key, &bound, sealed));
+            let entry = clear.and_then(|clear| postcard::from_bytes::<LedgerEntry>(&clear).ok());
+            let entry = entry.ok_or(LedgerError::Changed(number))?;
+            self.own.ledger.keep(entry);
+            let length = rest.len() - after.len();
+            let frame = rest.get(..length).unwrap_or_default();
+            self.own.advance(frame);
+            rest = after;
+        }
+        Ok(())
+    }
+}
+
+impl LedgerFile {
+    fn advance(&mut self, frame: &[u8]) {
+        self.read += frame.len() as u64;
+        self.frames += 1;
+        self.head = blake3::hash(frame);
+    }
+}
+
+fn bound_to(number: u64, head: &blake3::Hash) -> Vec<u8> {
+    [START.as_bytes(), &number.to_le_bytes(), head.as_bytes()].concat()
+}
+
+fn framed(sealed: &[u8]) -> Vec<u8> {
+    [&(sealed.len() as u64).to_le_bytes(), sealed].concat()
+}
+
+/// The sealed bytes of the first frame and what follows it; none where it is not there to its end.
+fn unframed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+}
+
+/// The ledger's length that the record notes last.
+pub(crate) fn noted(log: &Path) -> Result<u64, LedgerError> {
+    let text = std::fs::read_to_string(log).map_err(LedgerError::Record)?;
+    let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let of_ledger = lines.filter(|entry| entry.get("kind").is_some_and(|kind| kind == "ledger-kept"));
+    let length = |entry: serde_json::Value| entry.get("body").and_then(|body| body.get("entries")?.as_u64());
+    Ok(of_ledger.filter_map(length).next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_store::{Config, Environment};
+    use engine_disclosure::{Cohort, LedgerEntry};
+
+    use super::{LedgerError, LedgerFile};
+
+    fn entry(question: &str) -> LedgerEntry {
+        LedgerEntry {
+            question: question.to_owned(),
+            project: "p".to_owned(),
+            snapshot: "s".to_owned(),
+            answer: question.as_bytes().to_vec(),
+            cohorts: vec![Cohort { id: question.to_owned(), persons: (0..50).collect() }],
+        }
+    }
+
+    fn environment() -> (tempfile::TempDir, Environment) {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(5))).unwrap();
+        (folder, environment)
+    }
+
+    fn keep(environment: &Environment, question: &str) {
+        let mut file = LedgerFile::new(environment);
+        file.hold(environment, 0).unwrap().keep(environment, entry(question)).unwrap();
+    }
+
+    #[test]
+    fn what_was_kept_is_there_after_a_restart_once() {
+        let (_folder, environment) = environment();
+        let mut first = LedgerFile::new(&environment);
+        first.hold(&environment, 0).unwrap().keep(&environment, entry("one")).unwrap();
+        // Another process adds one, and the first sees it.
+        keep(&environment, "two");
+        let held = first.hold(&environment, 2).unwrap();
+        assert_eq!((held.ledger().releases(), held.ledger().cohorts()), (2, 2));
+        drop(held);
+        let mut again = LedgerFile::new(&environment);
+        let held = again.hold(&environment, 2).unwrap();
+        assert_eq!(held.ledger().answer("one"), Some(b"one".as_slice()));
+    }
+
+    #[test]
+    fn a_frame_that_a_crash_cut_off_is_written_over() {
+        let (_folder, environment) = environment();
+        keep(&environment, "one");
+        let path = environment.room("ledger").join("releases");
+        let whole = std::fs::read(&path).unwrap();
+        keep(&environment, "two");
+        let both = std::fs::read(&path).unwrap();
+        for cut in [whole.len() + 3, whole.len() + 20, both.len() - 1] {
+            std::fs::write(&path, &both[..cut]).unwrap();
+            let mut file = LedgerFile::new(&environment);
+            let mut held = file.hold(&environment, 1).unwrap();
+            assert_eq!((held.ledger().releases(), held.ledger().answer("two")), (1, None));
+            held.keep(&environment, entry("two")).unwrap();
+            drop(held);
+            assert_eq!(LedgerFile::new(&environment).hold(&environment, 2).unwrap().ledger().releases(), 2);
+        }
+    }
+
+    #[test]
+    fn an_old_copy_and_a_changed_byte_release_nothing() {
+        let (_folder, environment) = environment();
+        keep(&environment, "one");
+        let path = environment.room("ledger").join("releases");
+        let old = std::fs::read(&path).unwrap();
+        keep(&environment, "two");
+        std::fs::write(&path, &old).unwrap();
+        let behind = LedgerFile::new(&environment).hold(&environment, 2).err();
+        assert!(matches!(behind, Some(LedgerError::Behind { has: 1, noted: 2 })));
+        let mut changed = old;
+        changed[40] ^= 1;
+        std::fs::write(&path, &changed).unwrap();
+        let error = LedgerFile::new(&environment).hold(&environment, 0).err();
+        assert!(matches!(error, Some(LedgerError::Changed(0))));
+    }
+}

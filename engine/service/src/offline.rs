@@ -1,0 +1,72 @@
+//! Vetting without an environment: a folder of catalogue files and an approved application say the same as the guard.
+//!
+//! For writing queries against invented data, away from the environment. The permit is judged as at its beginning, so
+//! that a verdict does not depend on the day on which it is asked for.
+
+use std::path::Path;
+
+use catalog_model::{Catalogue, Grant};
+use engine_protocol::Verdict;
+use policies::{Application, Policies, Request};
+
+use crate::query::offline_verdict;
+
+/// A catalogue and a grant, from files.
+#[derive(Debug)]
+pub struct Offline {
+    catalogue: Catalogue,
+    grant: Grant,
+}
+
+/// Why files do not give a catalogue and a grant.
+type Failure = Box<dyn std::error::Error>;
+
+impl Offline {
+    /// Reads a folder of catalogue files and an approved application.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or says something that does not hold together.
+    pub fn open(catalog: &Path, permit: &Path) -> Result<Self, Failure> {
+        let mut files = Vec::new();
+        read_folder(catalog, catalog, &mut files)?;
+        let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+        let catalogue = Catalogue::parse(texts).map_err(|errors| joined(&errors))?;
+        let text = std::fs::read_to_string(permit)?;
+        let application = Application::parse(&permit.display().to_string(), &text)?;
+        let user = application.people().first().ok_or("the application names nobody")?.user.clone();
+        let request = Request {
+            user,
+            project: application.project().to_owned(),
+            purpose: application.purpose().code.clone(),
+            now: application.approval().valid_from,
+            snapshot: application.approval().snapshot.clone(),
+        };
+        let policies = Policies::load([application], &catalogue).map_err(|errors| joined(&errors))?;
+        let grant = policies.permit(&request, &catalogue)?.grant().clone();
+        Ok(Self { catalogue, grant })
+    }
+
+    /// What vetting says of a text.
+    pub fn verdict(&self, sql: &str) -> Verdict {
+        offline_verdict(sql, &self.catalogue, &self.grant)
+    }
+}
+
+fn joined(errors: &[impl ToString]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn read_folder(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_folder(root, &path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+            files.push((name, std::fs::read_to_string(&path)?));
+        }
+    }
+    files.sort();
+    Ok(())
+}

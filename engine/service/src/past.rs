@@ -1,0 +1,72 @@
+//! What a question says of its cells before anybody looks at the data: how the ledger recognises it.
+
+use catalog_model::{CellRules, SnapshotManifest};
+use engine_disclosure::{Ledger, Past};
+use engine_vet::VettedPlan;
+use policies::Permit;
+
+use crate::exclusions::Exclusion;
+
+/// What a question says of its rows, its group keys and its conditions.
+#[derive(Debug)]
+pub(crate) struct Says {
+    base: String,
+    keys: Vec<String>,
+    conditions: Vec<String>,
+}
+
+/// The question in its canonical form, with the numbers that its answer was protected under, and with who is left
+/// out: an answer from before an opt-out is not given again after it.
+pub(crate) fn question(
+    plan: &VettedPlan,
+    permit: &Permit,
+    rules: &CellRules,
+    exclusion: &Exclusion,
+) -> String {
+    let exclusion = exclusion.exclusion.as_str();
+    digest(&[plan.hash(), plan.sql(), permit.rule_digest(), &format!("{rules:?}"), exclusion])
+}
+
+impl Says {
+    /// What a vetted query says.
+    ///
+    /// The evidence plan is one row for each group and person over a projection of the keys; what lies below the
+    /// projection is the same for every grouping of the same rows. Where a plan is not of this form nothing is
+    /// recognised, and near cohorts are held back.
+    pub(crate) fn of(plan: &VettedPlan, manifest: &SnapshotManifest) -> Self {
+        let shape = plan.shape();
+        let inputs = plan.evidence().inputs();
+        let projection = inputs.first();
+        let below = projection.and_then(|projection| {
+            projection.inputs().first().map(|below| below.display_indent().to_string())
+        });
+        let exprs = projection.map(|projection| projection.expressions()).unwrap_or_default();
+        let key = |(at, key): (usize, &engine_vet::KeyColumn)| {
+            let expr = exprs.get(at).map_or_else(|| plan.hash().to_owned(), ToString::to_string);
+            let values: Vec<&str> = key.domain.values.iter().map(|value| value.code.as_str()).collect();
+            // The number in its name is the key's place in this question only.
+            let expr = expr.split(" AS key_").next().unwrap_or_default();
+            digest(&[expr, &values.join("\n")])
+        };
+        let base = below.unwrap_or_else(|| plan.hash().to_owned());
+        Self {
+            base: digest(&[manifest.id.as_str(), &base]),
+            keys: shape.keys.iter().enumerate().map(key).collect(),
+            conditions: shape.conditions.clone(),
+        }
+    }
+
+    /// Beside what was released.
+    pub(crate) fn past<'p>(&'p self, ledger: &'p Ledger) -> Past<'p> {
+        Past { ledger, base: &self.base, keys: &self.keys, conditions: &self.conditions }
+    }
+}
+
+fn digest(texts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}

@@ -1,0 +1,154 @@
+//! Escape probes: small programs that do one thing which a worker may not do.
+//!
+//! Each runs twice in a process of its own: as it is, where it must succeed, and after `confine`, where it must fail
+//! or die. The table is printed; a probe that is not blocked, and one that cannot succeed outside, fails the test.
+#![expect(unsafe_code, reason = "an attacker calls the kernel as it likes")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a test with a main of its own, which prints its table and ends where something is not as it must be"
+)]
+
+#[path = "escapes/probes.rs"]
+mod probes;
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use engine_worker::confine::{Ceiling, confine};
+
+use probes::{PROBES, Probe};
+
+/// A probe found its way.
+const ESCAPED: u8 = 0;
+/// The probe was told no.
+const BLOCKED: u8 = 10;
+/// The process could not be locked in.
+const NOT_CONFINED: u8 = 20;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["probe", name, place, target] => probe(name, place, target),
+        ["starved", call, program] => starved(call, program),
+        // A test runner that only lists or filters gets all of it or nothing.
+        ["--list", ..] => ExitCode::SUCCESS,
+        _ => all(),
+    }
+}
+
+fn probe(name: &str, place: &str, target: &str) -> ExitCode {
+    let Some(probe) = PROBES.iter().find(|probe| probe.name == name) else { return ExitCode::from(30) };
+    if let Some(file) = (probe.prepare)(target) {
+        rustix::stdio::dup2_stdout(&file).unwrap();
+    }
+    if place == "inside" {
+        let ceiling = Ceiling { memory: 6 << 30, seconds: 1, descriptors: 256 };
+        if confine(&ceiling).is_err() {
+            return ExitCode::from(NOT_CONFINED);
+        }
+    }
+    ExitCode::from(if (probe.attempt)(target) { ESCAPED } else { BLOCKED })
+}
+
+fn run(probe: &Probe, place: &str, target: &str) -> (bool, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["probe", probe.name, place, target])
+        .env("MISU_PROBE", "a secret of the environment")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        // A probe that spins is ended by its limit of processor time; this is for one that hangs.
+        if start.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    status.map_or((false, "hung".to_owned()), |status| (status.code() == Some(0), say(status)))
+}
+
+fn say(status: ExitStatus) -> String {
+    match (status.code().map(|code| u8::try_from(code).unwrap_or(u8::MAX)), status.signal()) {
+        (Some(ESCAPED), _) => "succeeds".to_owned(),
+        (Some(BLOCKED), _) => "told no".to_owned(),
+        (Some(NOT_CONFINED), _) => "NOT CONFINED".to_owned(),
+        (_, Some(libc::SIGSYS)) => "ended by the filter (SIGSYS)".to_owned(),
+        (_, Some(libc::SIGXCPU | libc::SIGKILL)) => "ended by the limit of processor time".to_owned(),
+        (_, Some(libc::SIGXFSZ)) => "ended by the limit of file size".to_owned(),
+        (_, Some(libc::SIGABRT)) => "ended: no memory (SIGABRT)".to_owned(),
+        (_, Some(libc::SIGSEGV)) => "ended: stack (SIGSEGV)".to_owned(),
+        (code, signal) => format!("code {code:?}, signal {signal:?}"),
+    }
+}
+
+fn all() -> ExitCode {
+    let folder = tempfile::tempdir().unwrap();
+    let mut blocked = 0;
+    let mut wrong = Vec::new();
+    println!("{:<26} {:<14} inside", "probe", "outside");
+    for probe in PROBES {
+        let [(succeeds, outside), (escapes, inside)] = ["outside", "inside"].map(|place| {
+            let target = folder.path().join(format!("{}-{place}", probe.name.replace('/', " ")));
+            std::fs::create_dir(&target).unwrap();
+            std::fs::write(target.join("data"), b"rows").unwrap();
+            run(probe, place, &target.display().to_string())
+        });
+        println!("{:<26} {outside:<14} {inside}", probe.name);
+        let is_locked = !escapes && inside != "NOT CONFINED" && inside != "hung";
+        blocked += usize::from(is_locked);
+        if !is_locked || !succeeds {
+            wrong.push(probe.name);
+        }
+    }
+    println!("{blocked} of {} probes blocked", PROBES.len());
+    let refuses = refuses_without_the_kernels_help();
+    if wrong.is_empty() && refuses {
+        return ExitCode::SUCCESS;
+    }
+    println!("not as it must be: {wrong:?}");
+    ExitCode::FAILURE
+}
+
+/// A worker on a kernel without Landlock, and on one without seccomp, must not start.
+fn refuses_without_the_kernels_help() -> bool {
+    let worker = env!("CARGO_BIN_EXE_misu-worker");
+    let starts = |words: &[&str]| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let status = command.args(words).stdin(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        status.success()
+    };
+    let helped = starts(&["starved", "nothing", worker]);
+    let without = ["landlock_create_ruleset", "seccomp"].map(|call| !starts(&["starved", call, worker]));
+    println!(
+        "worker starts with the kernel's help: {helped}; refuses without Landlock, seccomp: {without:?}"
+    );
+    helped && without.iter().all(|refuses| *refuses)
+}
+
+/// Becomes the program, with one call of the kernel gone.
+fn starved(call: &str, program: &str) -> ExitCode {
+    use std::os::unix::process::CommandExt as _;
+    if call != "nothing" {
+        let filter = format!(
+            r#"{{"f":{{"mismatch_action":"allow","match_action":{{"errno":38}},"filter":[{{"syscall":"{call}"}}]}}}}"#
+        );
+        let processor = seccompiler::TargetArch::try_from(std::env::consts::ARCH).unwrap();
+        let programs = seccompiler::compile_from_json(filter.as_bytes(), processor).unwrap();
+        seccompiler::apply_filter(&programs["f"]).unwrap();
+    }
+    let error = Command::new(program).arg("check").exec();
+    println!("{error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,88 @@
+//! What each command may touch, decided from its arguments before anything is opened.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use catalog_store::Config;
+use pseudonymizer::batch::{Recipe, Work};
+use pseudonymizer::confine::{Places, confine};
+
+use super::optout::OptOut;
+use super::pipeline_run::Pipeline;
+use super::{Command, Failure, Shared};
+
+/// Locks the process in for the command. An environment that `misu.toml` calls a demo may do without, where the kernel
+/// cannot; any other is not opened then.
+pub(super) fn lock_in(command: &Command) -> Result<(), Failure> {
+    let work = work(command);
+    let places = work.as_ref().map(Confinement::places);
+    match (confine(places.as_ref()), work) {
+        (Ok(()), _) => Ok(()),
+        (Err(unconfined), Some(work)) if is_demo(&work.env) => {
+            let _ = writeln!(std::io::stderr(), "misu-ingest: a demo runs unconfined: {unconfined}");
+            Ok(())
+        }
+        // What makes an environment, or only looks at one, reads no delivery.
+        (Err(_), None) => Ok(()),
+        (Err(unconfined), Some(_)) => Err(unconfined.into()),
+    }
+}
+
+fn is_demo(env: &Path) -> bool {
+    Config::read(&env.join("misu.toml")).is_ok_and(|config| config.demo_seed.is_some())
+}
+
+/// The environment, or the holder's folder, of a command that reads identities, and what else it needs.
+struct Confinement {
+    env: PathBuf,
+    reads: Vec<PathBuf>,
+    writes: Vec<PathBuf>,
+}
+
+impl Confinement {
+    fn of(shared: &Shared, reads: &[&Path]) -> Self {
+        let reads = reads.iter().map(|path| path.to_path_buf()).collect();
+        Self { env: shared.env.clone(), reads, writes: Vec::new() }
+    }
+
+    fn places(&self) -> Places {
+        let mut reads = self.reads.clone();
+        // Whoever starts the program names the file with the passphrase there.
+        reads.extend(std::env::var_os("MISU_PASSPHRASE_FILE").map(PathBuf::from));
+        let writes = std::iter::once(self.env.clone()).chain(self.writes.iter().cloned()).collect();
+        Places { reads, writes }
+    }
+}
+
+fn work(command: &Command) -> Option<Confinement> {
+    Some(match command {
+        Command::Ingest { delivery, shared, .. } => Confinement::of(shared, &[delivery]),
+        Command::Link { shared } | Command::Publish { shared } => Confinement::of(shared, &[]),
+        Command::Evaluate { truth, shared } => Confinement::of(shared, &[truth]),
+        Command::Optout { command: OptOut::Add { file, shared } } => Confinement::of(shared, &[file]),
+        Command::Seal { delivery, holder, out, .. } => {
+            let beside = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let beside = beside.unwrap_or(Path::new(".")).to_owned();
+            Confinement { env: holder.clone(), reads: vec![delivery.clone()], writes: vec![beside] }
+        }
+        Command::Pipeline { command: Pipeline::Run { file, dry_run, shared } } => {
+            let mut found = Confinement::of(shared, &[file]);
+            // A file that is no pipeline is refused by the command itself.
+            for step in Recipe::read(file).map(|recipe| recipe.steps).unwrap_or_default() {
+                match step.work {
+                    Work::Ingest { delivery } => found.reads.push(delivery),
+                    Work::Quality { report } => {
+                        let folder = report.parent().filter(|folder| !folder.as_os_str().is_empty());
+                        let folder = folder.unwrap_or(Path::new("."));
+                        // Only what is there can be allowed.
+                        let _ = (!dry_run).then(|| std::fs::create_dir_all(folder));
+                        found.writes.push(folder.to_owned());
+                    }
+                    Work::Link | Work::Publish => {}
+                }
+            }
+            found
+        }
+        _ => return None,
+    })
+}

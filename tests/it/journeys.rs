@@ -1,0 +1,103 @@
+//! Journeys: commands and all that they say, one readable file each. `UPDATE_EXPECT=1` writes what they say now.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::demo::{DEMO, program};
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The words of a command line; quotes keep spaces together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('"').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+/// Times, digests and signatures differ from run to run.
+fn masked(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let words = line.split(' ').map(|word| {
+            let digits = word.chars().filter(char::is_ascii_digit).count();
+            let is_digest =
+                word.len() >= 32 && word.chars().all(|c| c.is_ascii_alphanumeric() || "+/=:…".contains(c));
+            let is_day = word.len() == 10 && digits == 8 && word.contains('-');
+            let is_hour = word.len() == 5 && digits == 4 && word.contains(':');
+            match (is_digest, is_day, is_hour) {
+                (true, _, _) => "DIGEST",
+                (_, true, _) => "DAY",
+                (_, _, true) => "TIME",
+                _ => word,
+            }
+        });
+        lines.push(words.collect::<Vec<_>>().join(" ").trim_end().to_owned());
+    }
+    lines.join("\n")
+}
+
+fn run(line: &str, env: &str) -> String {
+    let line = line
+        .replace("ENV", env)
+        .replace("JOURNEYS", &crate::root().join("tests/journeys").display().to_string());
+    let words = words(&line);
+    let output = Command::new(program(&words[0])).args(&words[1..]).env("LC_ALL", "C").output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let mut said = masked(&said.replace(env, "ENV"));
+    let code = output.status.code().unwrap();
+    if code != 0 {
+        said.push_str(&format!("\n[exit {code}]"));
+    }
+    said.trim_matches('\n').to_owned()
+}
+
+fn walked(journey: &str, env: &str) -> String {
+    let mut text = String::new();
+    for line in journey.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            let said = run(command, env);
+            text.push_str(&format!("{line}\n"));
+            if !said.is_empty() {
+                let said: Vec<String> =
+                    said.lines().map(|line| format!("  {line}").trim_end().to_owned()).collect();
+                text.push_str(&format!("{}\n", said.join("\n")));
+            }
+        } else if line.starts_with('#') || line.is_empty() && !text.ends_with("\n\n") {
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    text
+}
+
+#[test]
+fn from_an_application_to_a_release_and_to_the_end() {
+    let path = crate::root().join("tests/journeys/application-to-release.txt");
+    let journey = std::fs::read_to_string(&path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(Path::new(&DEMO.env()), &env);
+    let found = walked(&journey, &env.display().to_string());
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, found).unwrap();
+        return;
+    }
+    assert_eq!(journey, found, "run again with UPDATE_EXPECT=1 to take what it says now");
+}

@@ -1,0 +1,263 @@
+//! The corpus of accepted queries, each executed over the demo's data and held against an independent oracle.
+//!
+//! A case in `queries/*.slt` is a title (`# 日本語 — English`), `query` and the SQL, and where DuckDB needs other words
+//! for the same question, `oracle` and its SQL. Vetting, worker and disclosure run here in one process; the oracle
+//! (`oracle/oracle.py`) reads the same unprotected Parquet files with DuckDB and works out by itself which cells must be
+//! hidden.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use arrow::datatypes::DataType;
+use catalog_model::{Catalogue, Grant, Period, SnapshotId, Thresholds, Tier};
+use catalog_store::Environment;
+use classified::Protected;
+use engine_disclosure::Shape;
+use engine_protocol::{
+    BucketSlice, CellValue, Evidence, Limits, Post, PostColumn, PostExpr, WorkerReply, WorkerRequest,
+};
+use engine_vet::{KeyKind, Scope, VettedPlan, vet};
+use serde_json::json;
+
+pub(crate) const THRESHOLDS: Thresholds = Thresholds { persons: 10, zero_shown: true };
+
+/// One query of the corpus.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// The chapter: the file's stem.
+    pub(crate) file: String,
+    pub(crate) title: String,
+    pub(crate) sql: String,
+    pub(crate) oracle: Option<String>,
+}
+
+/// The cases of all files, in order.
+pub(crate) fn corpus() -> Vec<Case> {
+    let folder = std::env::current_dir().unwrap().join("queries");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().flat_map(|file| cases(file)).collect()
+}
+
+fn cases(file: &Path) -> Vec<Case> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+    let mut cases: Vec<Case> = Vec::new();
+    let mut title = String::new();
+    for block in text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
+        for line in block.lines().filter_map(|line| line.strip_prefix("# ")) {
+            title = line.to_owned();
+        }
+        let body: Vec<&str> = block.lines().filter(|line| !line.starts_with('#')).collect();
+        match body.split_first() {
+            Some((&"query", sql)) => cases.push(Case {
+                file: stem.clone(),
+                title: title.clone(),
+                sql: sql.join("\n"),
+                oracle: None,
+            }),
+            Some((&"oracle", sql)) => cases.last_mut().unwrap().oracle = Some(sql.join("\n")),
+            Some((other, _)) => panic!("{}: {other} is neither query nor oracle", file.display()),
+            None => {}
+        }
+    }
+    cases
+}
+
+/// A grant of every table over a wide period: nothing is cut away that the oracle would count.
+pub(crate) fn grant(catalogue: &Catalogue) -> Grant {
+    let tables = catalogue
+        .tables
+        .values()
+        .map(|table| (table.table.clone(), table.columns.iter().map(|column| column.name.clone()).collect()));
+    Grant {
+        project: "corpus".to_owned(),
+        snapshot: SnapshotId::from_digest(&[0; 32]),
+        tier: Tier::Pseudonymized,
+        period: Period { from: "2022-04".parse().unwrap(), to: "2026-03".parse().unwrap() },
+        tables: tables.collect(),
+        thresholds: THRESHOLDS,
+    }
+}
+
+/// An environment's data and catalogue, and what runs queries over them.
+pub(crate) struct Bench {
+    files: Vec<(String, String)>,
+    catalogue: Catalogue,
+    grant: Grant,
+    buckets: Vec<BucketSlice>,
+}
+
+impl Bench {
+    pub(crate) fn open(env: &Path) -> Self {
+        let environment = Environment::open(env).unwrap();
+        let files = environment.catalogue_files().unwrap();
+        let catalogue =
+            Catalogue::parse(files.iter().map(|(path, text)| (path.as_str(), text.as_str()))).unwrap();
+        let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
+        let mut buckets: BTreeMap<u32, BucketSlice> = BTreeMap::new();
+        for (table, entry) in &manifest.body.tables {
+            for file in &entry.files {
+                let Some(bucket) = file.bucket else { continue };
+                let path = environment.room("store").join(&file.path).display().to_string();
+                buckets.entry(bucket).or_default().tables.entry(table.clone()).or_default().push(path);
+            }
+        }
+        let grant = grant(&catalogue);
+        Self { files, catalogue, grant, buckets: buckets.into_values().collect() }
+    }
+
+    pub(crate) fn vet(&self, sql: &str) -> VettedPlan {
+        let vetted = vet(sql, Scope { catalogue: &self.catalogue, grant: &self.grant });
+        vetted.unwrap_or_else(|error| panic!("{error:?}\n{sql}"))
+    }
+
+    pub(crate) fn evidence(&self, plan: &VettedPlan) -> Evidence {
+        let request = WorkerRequest {
+            sql: plan.sql().to_owned(),
+            grant: self.grant.clone(),
+            catalogue: self.files.clone(),
+            plan_hash: plan.hash().to_owned(),
+            buckets: self.buckets.clone(),
+            limits: Limits { cells: 1 << 20, bytes: 1 << 30, seconds: 60, memory: 1 << 31, threads: 2 },
+        };
+        match engine_worker::run(&request) {
+            WorkerReply::Evidence(evidence) => evidence,
+            WorkerReply::Failed(fault) => panic!("{fault:?}\n{}", plan.sql()),
+        }
+    }
+
+    /// The case with everything that the oracle needs to judge it.
+    fn asked(&self, case: &Case) -> serde_json::Value {
+        let plan = self.vet(&case.sql);
+        let evidence = self.evidence(&plan);
+        let shape = engine_service::shape(&plan);
+        let atoms = Shape { post: atoms(&shape), ..shape.clone() };
+        let keys = shape.keys.len();
+        let cells = text(&evidence, &atoms).into_iter().map(|mut row| {
+            let values = row.split_off(keys);
+            json!({ "keys": row, "values": values })
+        });
+        json!({
+            "name": format!("{}: {}", case.file, case.title),
+            "sql": case.sql,
+            "oracle": case.oracle,
+            "keys": plan.shape().keys.iter().map(|key| json!({
+                "kind": if key.domain.kind == KeyKind::Date { "date" } else { "text" },
+                "codes": key.domain.values.iter().map(|value| &value.code).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "cells": cells.collect::<Vec<_>>(),
+            "rows": text(&evidence, &shape),
+        })
+    }
+
+    fn tables(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut tables: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (table, files) in self.buckets.iter().flat_map(|bucket| &bucket.tables) {
+            tables.entry(table).or_default().extend(files.iter().map(String::as_str));
+        }
+        tables
+    }
+}
+
+impl Bench {
+    /// Tables without a file, with their columns, as DuckDB declares them.
+    fn empty(&self) -> BTreeMap<&str, serde_json::Map<String, serde_json::Value>> {
+        let there = self.tables();
+        let tables = self.catalogue.tables.values().filter(|table| !there.contains_key(table.table.as_str()));
+        let columns = |table: &catalog_model::Table| {
+            let schema = catalog_model::arrow_schema(table);
+            let column = |field: &arrow::datatypes::FieldRef| {
+                let kind = match field.data_type() {
+                    DataType::Utf8 => "VARCHAR",
+                    DataType::Date32 => "DATE",
+                    DataType::Boolean => "BOOLEAN",
+                    DataType::Decimal128(_, _) => "DECIMAL(18, 5)",
+                    _ => "BIGINT",
+                };
+                (format!("\"{}\"", field.name()), json!(kind))
+            };
+            schema.fields().iter().map(column).collect()
+        };
+        tables.map(|table| (table.table.as_str(), columns(table))).collect()
+    }
+}
+
+/// The post-program that shows every key and every aggregate as it is.
+fn atoms(shape: &Shape) -> Post {
+    let keys = (0..shape.keys.len()).map(PostExpr::Key);
+    let aggregates = (0..shape.aggregates.len()).map(PostExpr::Aggregate);
+    let column = |value| PostColumn { name: String::new(), value };
+    Post { columns: keys.chain(aggregates).map(column).collect(), ..Post::default() }
+}
+
+fn text(evidence: &Evidence, shape: &Shape) -> Vec<Vec<String>> {
+    let released =
+        engine_disclosure::release(&Protected::new(evidence.clone()), shape, THRESHOLDS, "q", "s", "r");
+    let released = released.unwrap();
+    released.table.get().rows.iter().map(|row| row.iter().map(CellValue::text).collect()).collect()
+}
+
+/// Python with DuckDB, as `tests/install` puts it there.
+fn python() -> PathBuf {
+    let cache = std::env::var_os("MISU_TEST_CACHE").map(PathBuf::from);
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/misu-tests");
+    let python = cache.unwrap_or_else(home).join("oracle/bin/python");
+    assert!(python.is_file(), "{} is not there; run tests/install", python.display());
+    python
+}
+
+fn differences(document: &serde_json::Value) -> String {
+    let script = std::env::current_dir().unwrap().join("oracle/oracle.py");
+    let mut child =
+        Command::new(python()).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(document.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_accepted_query_agrees_with_the_oracle() {
+    let env = std::env::var_os("MISU_TEST_ENV").map(PathBuf::from);
+    let bench = Bench::open(&env.unwrap_or_else(crate::demo::environment));
+    let mut cases = corpus();
+    assert!(cases.len() >= 120, "{} queries", cases.len());
+    // While working on one chapter: MISU_TEST_QUERIES=09 runs that one.
+    let chapter = std::env::var("MISU_TEST_QUERIES").unwrap_or_default();
+    cases.retain(|case| case.file.starts_with(&chapter));
+    let asked: Vec<_> = cases.iter().map(|case| bench.asked(case)).collect();
+    let document = json!({ "threshold": THRESHOLDS.persons, "tables": bench.tables(), "empty": bench.empty(), "cases": asked });
+    let found = differences(&document);
+    assert!(found.is_empty(), "{found}");
+    // A comparison of hidden cells with hidden cells would prove nothing.
+    let values = asked.iter().flat_map(|case| case["cells"].as_array().unwrap());
+    let values: Vec<&str> = values
+        .flat_map(|cell| cell["values"].as_array().unwrap())
+        .map(|value| value.as_str().unwrap())
+        .collect();
+    let shown = values.iter().filter(|value| !matches!(**value, "***" | "" | "0")).count();
+    assert!(shown * 10 > values.len(), "{shown} of {} values are shown", values.len());
+}
+
+#[test]
+fn vetting_is_quick() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let grant = grant(&catalogue);
+    let mut times: Vec<_> = corpus()
+        .iter()
+        .map(|case| {
+            let begin = std::time::Instant::now();
+            vet(&case.sql, Scope { catalogue: &catalogue, grant: &grant }).unwrap_or_else(|error| {
+                panic!("{}: {error:?}\n{}", case.title, case.sql);
+            });
+            begin.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    // Printed, not asserted: a busy machine must not fail the build.
+    println!("vetting: median {:?}, slowest {:?}", times[times.len() / 2], times[times.len() - 1]);
+}
