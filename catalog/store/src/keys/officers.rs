@@ -48,6 +48,7 @@ impl Present {
 
 /// That two officers agreed on an act; the act demands it.
 #[derive(Debug)]
+#[non_exhaustive]
 #[must_use = "an agreement lets one act happen"]
 pub struct Agreed {
     /// Who asked first.
