@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 
 use catalog_store::{Environment, FileKeyring, FileKeys};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::encryption::decrypt::FileDecryptionProperties;
 use tempfile::TempDir;
 
 /// A program of ours, built before the tests (`make test` does).
@@ -170,12 +169,7 @@ fn uncompressed(path: &Path, published: &BTreeMap<PathBuf, FileKeys>) -> Option<
     let file = std::fs::File::open(path).unwrap();
     let mut options = ArrowReaderOptions::new();
     if let Some(keys) = published.get(&path.canonicalize().unwrap()) {
-        let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
-            .with_aad_prefix(keys.bound_to.clone());
-        for (column, key) in &keys.columns {
-            decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
-        }
-        options = options.with_file_decryption_properties(decryption.build().unwrap());
+        options = crate::files::options(keys);
     }
     let reader =
         ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap().build().unwrap();

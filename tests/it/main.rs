@@ -3,6 +3,7 @@
 
 mod demo;
 mod edges;
+mod files;
 mod journeys;
 mod manual;
 mod people;

@@ -9,7 +9,7 @@
 //! and the first of them run.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -20,12 +20,13 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use catalog_model::{Catalogue, Date};
 use classified::Protected;
-use engine_protocol::{BucketSlice, Evidence, EvidenceCell, Limits, WorkerReply, WorkerRequest};
+use engine_protocol::{Evidence, EvidenceCell, Limits, WorkerRequest};
+use engine_service::WorkerProgram;
 use engine_vet::{Scope, VettedPlan, vet};
 use parquet::arrow::ArrowWriter;
 use roaring::RoaringBitmap;
 
-use crate::queries::{THRESHOLDS, grant};
+use crate::queries::{SETTING, grant};
 
 /// Queries that are vetted, and those of them that run, in `make test`.
 const VETTED: usize = 5_000;
@@ -153,7 +154,7 @@ type Rows = Vec<BTreeMap<&'static str, i64>>;
 const TEXTS: [(&str, [&str; 3]); 2] =
     [("prefecture", ["13", "27", "40"]), ("setting", ["inpatient", "outpatient", "outpatient"])];
 
-fn write(catalogue: &Catalogue, table: &str, rows: &Rows, folder: &Path) -> String {
+fn write(catalogue: &Catalogue, table: &str, rows: &Rows, folder: &Path) -> PathBuf {
     let schema = catalog_model::arrow_schema(&catalogue.tables[table]);
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
         let value = |row: &BTreeMap<&'static str, i64>| row.get(field.name().as_str()).copied();
@@ -195,11 +196,13 @@ fn write(catalogue: &Catalogue, table: &str, rows: &Rows, folder: &Path) -> Stri
     let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), schema, None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    path.display().to_string()
+    path
 }
 
+type Tables = BTreeMap<String, Vec<PathBuf>>;
+
 /// Invented receipts and drugs of everybody but one person.
-fn people(catalogue: &Catalogue, without: Option<u32>, folder: &Path) -> BucketSlice {
+fn people(catalogue: &Catalogue, without: Option<u32>, folder: &Path) -> Tables {
     let mut dice = Dice(11);
     let (mut receipts, mut drugs): (Rows, Rows) = (Vec::new(), Vec::new());
     let day =
@@ -237,27 +240,26 @@ fn people(catalogue: &Catalogue, without: Option<u32>, folder: &Path) -> BucketS
     std::fs::create_dir_all(folder).unwrap();
     let tables = [("ndb_receipt", &receipts), ("ndb_drug", &drugs)];
     let files = tables.map(|(table, rows)| (table.to_owned(), vec![write(catalogue, table, rows, folder)]));
-    BucketSlice { tables: files.into_iter().collect() }
+    files.into_iter().collect()
 }
 
 fn evidence(
+    worker: &WorkerProgram,
     plan: &VettedPlan,
     catalogue: &[(String, String)],
     of: &Catalogue,
-    slice: &BucketSlice,
+    tables: &Tables,
 ) -> Evidence {
     let request = WorkerRequest {
         sql: plan.sql().to_owned(),
         grant: grant(of),
         catalogue: catalogue.to_vec(),
         plan_hash: plan.hash().to_owned(),
-        buckets: vec![slice.clone()],
+        buckets: Vec::new(),
+        descriptors: 0,
         limits: Limits { cells: 100_000, bytes: 1 << 28, seconds: 60, memory: 1 << 29, threads: 1 },
     };
-    match engine_worker::run(&request) {
-        WorkerReply::Evidence(evidence) => evidence,
-        WorkerReply::Failed(fault) => panic!("{fault:?}\n{}", plan.sql()),
-    }
+    crate::files::evidence(worker, request, std::slice::from_ref(tables))
 }
 
 fn persons(bytes: &[u8]) -> RoaringBitmap {
@@ -301,6 +303,7 @@ fn taking_a_person_away_changes_only_the_cells_that_they_are_in() {
     let (run, vetted) = asked.map_or((RUN, VETTED), |number| (number, number));
     let granted = grant(&catalogue);
     let mut dice = Dice(5);
+    let worker = crate::files::worker();
     let mut same = 0;
     for number in 0..vetted {
         let sql = query(&mut dice);
@@ -309,13 +312,13 @@ fn taking_a_person_away_changes_only_the_cells_that_they_are_in() {
         if number >= run {
             continue;
         }
-        let (all, rest) =
-            (evidence(&plan, &files, &catalogue, &whole), evidence(&plan, &files, &catalogue, &less));
+        let of = |tables| evidence(&worker, &plan, &files, &catalogue, tables);
+        let (all, rest) = (of(&whole), of(&less));
         check(&sql, &all, &rest, gone);
         let shape = engine_service::shape(&plan);
         let released = [all, rest].map(|evidence| {
             let protected = Protected::new(evidence);
-            let release = engine_disclosure::release(&protected, &shape, THRESHOLDS, "q", "s", "r").unwrap();
+            let release = engine_disclosure::release(&protected, &shape, SETTING).unwrap();
             release.table.get().clone()
         });
         // The envelope is made of the protected table alone.

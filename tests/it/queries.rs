@@ -1,9 +1,9 @@
 //! The corpus of accepted queries, each executed over the demo's data and held against an independent oracle.
 //!
 //! A case in `queries/*.slt` is a title (`# 日本語 — English`), `query` and the SQL, and where DuckDB needs other words
-//! for the same question, `oracle` and its SQL. Vetting, worker and disclosure run here in one process; the oracle
-//! (`oracle/oracle.py`) reads the same unprotected Parquet files with DuckDB and works out by itself which cells must be
-//! hidden.
+//! for the same question, `oracle` and its SQL. Vetting and disclosure run here, the real worker beside; the oracle
+//! (`oracle/oracle.py`) reads copies of the same files in clear with DuckDB and works out by itself which cells must be
+//! hidden. It knows the rules on persons; those on contributors have their own tests in `engine/disclosure`.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -11,17 +11,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use arrow::datatypes::DataType;
-use catalog_model::{Catalogue, Grant, Period, SnapshotId, Thresholds, Tier};
+use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds, Tier};
 use catalog_store::Environment;
 use classified::Protected;
-use engine_disclosure::Shape;
-use engine_protocol::{
-    BucketSlice, CellValue, Evidence, Limits, Post, PostColumn, PostExpr, WorkerReply, WorkerRequest,
-};
+use engine_disclosure::{Setting, Shape};
+use engine_protocol::{CellValue, Evidence, Limits, Post, PostColumn, PostExpr, WorkerRequest};
+use engine_service::WorkerProgram;
 use engine_vet::{KeyKind, Scope, VettedPlan, vet};
 use serde_json::json;
 
 pub(crate) const THRESHOLDS: Thresholds = Thresholds { persons: 10, zero_shown: true };
+
+/// The rules on persons alone.
+const RULES: CellRules = CellRules { dominance: None, estimate: None, ..CellRules::general(10, true) };
+
+/// How tables are released here: by themselves, under the rules on persons.
+pub(crate) const SETTING: Setting<'_> =
+    Setting { rules: &RULES, query: "q", snapshot: "s", pack: "r", past: None };
 
 /// One query of the corpus.
 #[derive(Clone, Debug)]
@@ -88,7 +94,9 @@ pub(crate) struct Bench {
     files: Vec<(String, String)>,
     catalogue: Catalogue,
     grant: Grant,
-    buckets: Vec<BucketSlice>,
+    buckets: Vec<BTreeMap<String, Vec<PathBuf>>>,
+    worker: WorkerProgram,
+    _folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -97,17 +105,10 @@ impl Bench {
         let files = environment.catalogue_files().unwrap();
         let catalogue =
             Catalogue::parse(files.iter().map(|(path, text)| (path.as_str(), text.as_str()))).unwrap();
-        let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
-        let mut buckets: BTreeMap<u32, BucketSlice> = BTreeMap::new();
-        for (table, entry) in &manifest.body.tables {
-            for file in &entry.files {
-                let Some(bucket) = file.bucket else { continue };
-                let path = environment.room("store").join(&file.path).display().to_string();
-                buckets.entry(bucket).or_default().tables.entry(table.clone()).or_default().push(path);
-            }
-        }
+        let folder = tempfile::tempdir().unwrap();
+        let buckets = crate::files::in_clear(&environment, folder.path());
         let grant = grant(&catalogue);
-        Self { files, catalogue, grant, buckets: buckets.into_values().collect() }
+        Self { files, catalogue, grant, buckets, worker: crate::files::worker(), _folder: folder }
     }
 
     pub(crate) fn vet(&self, sql: &str) -> VettedPlan {
@@ -121,13 +122,11 @@ impl Bench {
             grant: self.grant.clone(),
             catalogue: self.files.clone(),
             plan_hash: plan.hash().to_owned(),
-            buckets: self.buckets.clone(),
+            buckets: Vec::new(),
+            descriptors: 0,
             limits: Limits { cells: 1 << 20, bytes: 1 << 30, seconds: 60, memory: 1 << 31, threads: 2 },
         };
-        match engine_worker::run(&request) {
-            WorkerReply::Evidence(evidence) => evidence,
-            WorkerReply::Failed(fault) => panic!("{fault:?}\n{}", plan.sql()),
-        }
+        crate::files::evidence(&self.worker, request, &self.buckets)
     }
 
     /// The case with everything that the oracle needs to judge it.
@@ -154,10 +153,10 @@ impl Bench {
         })
     }
 
-    fn tables(&self) -> BTreeMap<&str, Vec<&str>> {
-        let mut tables: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (table, files) in self.buckets.iter().flat_map(|bucket| &bucket.tables) {
-            tables.entry(table).or_default().extend(files.iter().map(String::as_str));
+    fn tables(&self) -> BTreeMap<&str, Vec<&Path>> {
+        let mut tables: BTreeMap<&str, Vec<&Path>> = BTreeMap::new();
+        for (table, files) in self.buckets.iter().flatten() {
+            tables.entry(table).or_default().extend(files.iter().map(PathBuf::as_path));
         }
         tables
     }
@@ -195,8 +194,7 @@ fn atoms(shape: &Shape) -> Post {
 }
 
 fn text(evidence: &Evidence, shape: &Shape) -> Vec<Vec<String>> {
-    let released =
-        engine_disclosure::release(&Protected::new(evidence.clone()), shape, THRESHOLDS, "q", "s", "r");
+    let released = engine_disclosure::release(&Protected::new(evidence.clone()), shape, SETTING);
     let released = released.unwrap();
     released.table.get().rows.iter().map(|row| row.iter().map(CellValue::text).collect()).collect()
 }

@@ -1,0 +1,78 @@
+//! The files of a snapshot in clear, for oracles that hold no key; and the real worker over files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use catalog_store::{Environment, FileKeyring, FileKeys};
+use engine_protocol::{BucketSlice, Evidence, FileSlice, WorkerReply, WorkerRequest};
+use engine_service::WorkerProgram;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::encryption::decrypt::FileDecryptionProperties;
+
+use crate::demo::program;
+
+/// How an encrypted file is read.
+pub(crate) fn options(keys: &FileKeys) -> ArrowReaderOptions {
+    let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
+        .with_aad_prefix(keys.bound_to.clone());
+    for (column, key) in &keys.columns {
+        decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
+    }
+    ArrowReaderOptions::new().with_file_decryption_properties(decryption.build().unwrap())
+}
+
+/// Copies the latest snapshot's bucketed files in clear into a folder; their paths by bucket and table.
+pub(crate) fn in_clear(environment: &Environment, folder: &Path) -> Vec<BTreeMap<String, Vec<PathBuf>>> {
+    let (ring, store) = (FileKeyring::new(environment), environment.room("store"));
+    let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
+    let mut buckets: BTreeMap<u32, BTreeMap<String, Vec<PathBuf>>> = BTreeMap::new();
+    for (table, entry) in &manifest.body.tables {
+        for (number, file) in entry.files.iter().enumerate() {
+            let Some(bucket) = file.bucket else { continue };
+            let keys = ring.open(file, &|_| true).unwrap().expect("every file of a snapshot is encrypted");
+            let source = std::fs::File::open(store.join(&file.path)).unwrap();
+            let reader =
+                ParquetRecordBatchReaderBuilder::try_new_with_options(source, options(&keys)).unwrap();
+            let path = folder.join(format!("{table}-{bucket}-{number}.parquet"));
+            let target = std::fs::File::create(&path).unwrap();
+            let mut writer = ArrowWriter::try_new(target, reader.schema().clone(), None).unwrap();
+            for batch in reader.build().unwrap() {
+                writer.write(&batch.unwrap()).unwrap();
+            }
+            writer.close().unwrap();
+            buckets.entry(bucket).or_default().entry(table.clone()).or_default().push(path);
+        }
+    }
+    buckets.into_values().collect()
+}
+
+/// Runs a request over files in clear, by bucket and table, in a worker of its own, locked in as always.
+pub(crate) fn evidence(
+    worker: &WorkerProgram,
+    mut request: WorkerRequest,
+    buckets: &[BTreeMap<String, Vec<PathBuf>>],
+) -> Evidence {
+    let mut files = Vec::new();
+    let mut slice = |path: &PathBuf| {
+        let bytes = std::fs::metadata(path).unwrap().len();
+        files.push(path.clone());
+        FileSlice { descriptor: u32::try_from(files.len() - 1).unwrap(), bytes, keys: None }
+    };
+    for tables in buckets {
+        let tables =
+            tables.iter().map(|(table, paths)| (table.clone(), paths.iter().map(&mut slice).collect()));
+        request.buckets.push(BucketSlice { tables: tables.collect() });
+    }
+    request.descriptors = u32::try_from(files.len()).unwrap();
+    let sql = request.sql.clone();
+    match worker.run(request, files).unwrap() {
+        WorkerReply::Evidence(evidence) => evidence,
+        WorkerReply::Failed(fault) => panic!("{fault:?}\n{sql}"),
+    }
+}
+
+/// The worker that was built beside the command.
+pub(crate) fn worker() -> WorkerProgram {
+    WorkerProgram::beside(&program("misu")).unwrap()
+}
