@@ -109,13 +109,22 @@ fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
         if path.is_dir() {
             files(&path, found);
         } else {
-            let bytes = std::fs::read(&path).unwrap();
+            let mut bytes = std::fs::read(&path).unwrap();
+            if path.ends_with("account.json") {
+                bytes = without_digests(&bytes);
+            }
             if path.extension().is_some_and(|extension| extension == "parquet") {
                 found.push((path.clone(), texts(&path)));
             }
             found.push((path, bytes));
         }
     }
+}
+
+/// An account without its 64-digit digests, in which any short number occurs by chance.
+fn without_digests(bytes: &[u8]) -> Vec<u8> {
+    let is_digest = |run: &&[u8]| run.len() == 64 && run.iter().all(u8::is_ascii_hexdigit);
+    bytes.split(|byte| *byte == b'"').filter(|run| !is_digest(run)).collect::<Vec<_>>().join(&b'"')
 }
 
 /// The text values of a Parquet file, whose pages are compressed.
