@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use catalog_store::Config;
+use catalog_store::{Config, Environment, Sealing};
 use pseudonymizer::batch::{Recipe, Work};
 use pseudonymizer::confine::{Places, confine};
 
@@ -15,7 +15,8 @@ use super::{Command, Failure, Shared};
 /// cannot; any other is not opened then.
 pub(super) fn lock_in(command: &Command) -> Result<(), Failure> {
     let work = work(command);
-    let places = work.as_ref().map(Confinement::places);
+    // A hardware module has files of its own, which only its maker knows: files stay open then, all else is locked.
+    let places = work.as_ref().filter(|work| !has_module(&work.env)).map(Confinement::places);
     match (confine(places.as_ref()), work) {
         (Ok(()), _) => Ok(()),
         (Err(unconfined), Some(work)) if is_demo(&work.env) => {
@@ -30,6 +31,11 @@ pub(super) fn lock_in(command: &Command) -> Result<(), Failure> {
 
 fn is_demo(env: &Path) -> bool {
     Config::read(&env.join("misu.toml")).is_ok_and(|config| config.demo_seed.is_some())
+}
+
+fn has_module(env: &Path) -> bool {
+    let index = Environment::open(env).ok().and_then(|environment| environment.keys().index().ok());
+    index.is_some_and(|index| matches!(index.sealing, Sealing::Pkcs11(_)))
 }
 
 /// The environment, or the holder's folder, of a command that reads identities, and what else it needs.
