@@ -84,6 +84,16 @@ kinds! {
     KeyCreated = "key-created",
     /// A key was unwrapped for use.
     KeyUsed = "key-used",
+    /// A role got a new key.
+    KeyRotated = "key-rotated",
+    /// One officer asked for an act on keys that takes two.
+    KeyActRequested = "key-act-requested",
+    /// Keys were handed to a data holder.
+    KeyExported = "key-exported",
+    /// Somebody became an officer.
+    OfficerRegistered = "officer-registered",
+    /// Persons are left out of every query from now on.
+    OptOutChanged = "opt-out-changed",
     /// A key was destroyed.
     KeyDestroyed = "key-destroyed",
     /// Somebody looked at a page, a file or a report.

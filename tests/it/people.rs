@@ -255,6 +255,7 @@ fn evidence(
         grant: grant(of),
         catalogue: catalogue.to_vec(),
         plan_hash: plan.hash().to_owned(),
+        excluded: Vec::new(),
         buckets: Vec::new(),
         descriptors: 0,
         limits: Limits { cells: 100_000, bytes: 1 << 28, seconds: 60, memory: 1 << 29, threads: 1 },

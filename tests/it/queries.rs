@@ -122,6 +122,7 @@ impl Bench {
             grant: self.grant.clone(),
             catalogue: self.files.clone(),
             plan_hash: plan.hash().to_owned(),
+            excluded: Vec::new(),
             buckets: Vec::new(),
             descriptors: 0,
             limits: Limits { cells: 1 << 20, bytes: 1 << 30, seconds: 60, memory: 1 << 31, threads: 2 },

@@ -9,7 +9,7 @@ use crate::check;
 use crate::codes::CodeSystem;
 use crate::derive::{self, Derived};
 use crate::layout::{Family, RecordLayout};
-use crate::scheme::{IdentityRole, Scheme};
+use crate::scheme::{IdentityRole, Profile, Scheme};
 use crate::table::Table;
 
 /// Everything that the catalogue files say, checked.
@@ -23,6 +23,8 @@ pub struct Catalogue {
     pub codes: BTreeMap<String, CodeSystem>,
     /// Identity roles, by name.
     pub roles: BTreeMap<String, IdentityRole>,
+    /// How identity fields are brought to one form.
+    pub profile: Profile,
     /// Identity schemes, in the order of their files.
     pub schemes: Vec<Scheme>,
 }
@@ -91,6 +93,8 @@ struct Probe {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RolesFile {
+    #[serde(default)]
+    profile: Option<Profile>,
     #[serde(rename = "role")]
     roles: Vec<IdentityRole>,
 }
@@ -163,6 +167,9 @@ impl Reading {
 
     fn roles(&mut self, path: &str, text: &str) {
         let Some(file) = self.read::<RolesFile>(path, text) else { return };
+        if let Some(profile) = file.profile {
+            self.catalogue.profile = profile;
+        }
         for role in file.roles {
             let name = role.role.clone();
             if self.catalogue.roles.insert(name.clone(), role).is_some() {

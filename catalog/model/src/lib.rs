@@ -45,7 +45,7 @@ pub use names::Names;
 pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
 pub use rules::{CellRules, OutputRules, PopulationTier};
 pub use schema::arrow_schema;
-pub use scheme::{IdentityRole, Normaliser, Scheme};
+pub use scheme::{IdentityRole, Normaliser, Profile, Scheme};
 pub use table::{Bounds, Column, ColumnKind, Domain, Feed, Pick, RowOf, Source, Table, Treatment, Unit};
 
 include!(concat!(env!("OUT_DIR"), "/builtin.rs"));

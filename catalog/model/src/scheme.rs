@@ -16,8 +16,33 @@ pub struct Scheme {
     pub name: Names,
     /// Where the scheme is described.
     pub source: String,
+    /// Whether the roles are taken in the form that loses information: a second key beside another scheme's first.
+    #[serde(default)]
+    pub variant: bool,
     /// The roles in hash order. `a|b` takes `b` where `a` is empty; a trailing `?` allows an empty value.
     pub roles: Vec<String>,
+}
+
+/// A profile of normalisation; what was keyed under one does not meet the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+pub enum Profile {
+    /// The first one, of environments whose catalogue names none.
+    #[default]
+    #[serde(rename = "norm/v0")]
+    V0,
+    /// Table-driven, with a second form for second keys.
+    #[serde(rename = "norm/v1")]
+    V1,
+}
+
+impl Profile {
+    /// The profile's name, which stands in snapshot manifests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V0 => "norm/v0",
+            Self::V1 => "norm/v1",
+        }
+    }
 }
 
 /// A part that a delivered field plays in an identity.

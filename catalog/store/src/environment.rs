@@ -14,9 +14,10 @@ use crate::snapshots::{self, SnapshotError, Snapshots};
 
 pub(crate) const CONFIG: &str = "misu.toml";
 const LOCK: &str = "lock";
-pub(crate) const ROOMS: [&str; 11] = [
+pub(crate) const ROOMS: [&str; 12] = [
     "audit",
     "catalog",
+    "exclusions",
     "keys",
     "ledger",
     "links",

@@ -151,7 +151,7 @@ mod tests {
     use catalog_model::FileEntry;
 
     use super::FileKeyring;
-    use crate::{Config, Environment, KeyRole};
+    use crate::{Agreed, Config, Environment, KeyRole};
 
     fn entry(id: &str, keys: std::collections::BTreeMap<String, catalog_model::WrappedKey>) -> FileEntry {
         FileEntry {
@@ -195,7 +195,8 @@ mod tests {
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
         environment.keys().rotate(KeyRole::Dataset).unwrap();
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
-        environment.keys().destroy(KeyRole::Dataset, 1).unwrap();
+        let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned() };
+        environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_err());
     }
 }

@@ -24,8 +24,9 @@ pub use environment::{Environment, EnvironmentError, Lock};
 pub use file_keys::{FileKeyring, FileKeys};
 pub use history::{RunRecord, State, StepRecord};
 pub use keys::{
-    KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch, Module, Passphrase,
-    Protection, Sealing, SecretKey, decrypt, encrypt, from_hex, hex,
+    Agreed, Asked, KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch, Module,
+    OfficerError, Officers, Passphrase, Present, ProjectPseudonyms, Protection, Provision, Sealing,
+    SecretKey, decrypt, encrypt, from_hex, hex,
 };
 pub use lease::{Holder, Writer};
 pub use meta::{Account, DeliveryRecord, FileAccount, Meta, MetaError, Standing, staged};

@@ -42,6 +42,12 @@ enum Command {
         /// Buckets that persons are spread over.
         #[arg(long, default_value_t = 16)]
         buckets: u32,
+        /// The library of a hardware module (PKCS#11) that wraps the keys; its PIN is the passphrase.
+        #[arg(long, requires = "pkcs11_token", conflicts_with = "demo_seed")]
+        pkcs11_library: Option<PathBuf>,
+        /// The label of the token.
+        #[arg(long, requires = "pkcs11_library")]
+        pkcs11_token: Option<String>,
     },
     /// Takes a delivery in, or every delivery of a folder; the same delivery twice changes nothing.
     Ingest {
@@ -50,6 +56,9 @@ enum Command {
         /// Reads a delivery that is held again, after its layouts were mended in the environment's catalogue.
         #[arg(long)]
         replay_quarantine: bool,
+        /// Keys every identity under the former intake key as well, so that persons stay who they were.
+        #[arg(long, conflicts_with = "replay_quarantine")]
+        overlap: bool,
         #[command(flatten)]
         env: Env,
     },
@@ -79,6 +88,18 @@ enum Command {
         #[arg(long)]
         html: Option<PathBuf>,
     },
+    /// Seals a delivery at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves it.
+    #[command(disable_help_flag = true)]
+    Seal(Passed),
+    /// A data holder's folder (`init`, `accept`).
+    #[command(disable_help_flag = true)]
+    Holder(Passed),
+    /// Keys: `status`, `rotate`, `destroy`, `export`, `officer`.
+    #[command(disable_help_flag = true)]
+    Keys(Passed),
+    /// Leaves the persons of listed identities out of every query (`add FILE`).
+    #[command(disable_help_flag = true)]
+    Optout(Passed),
     /// Lists what is in quarantine: places and kinds, never a byte of a line.
     #[command(disable_help_flag = true)]
     Quarantine(Passed),
@@ -237,17 +258,26 @@ impl Arguments {
         match self.command {
             Command::Demo(demo) => demo.run(),
             Command::Synth(synth) => synth.run(),
-            Command::Init { env, demo_seed, buckets } => {
+            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
                 let mut arguments = vec!["init".to_owned(), env.display().to_string()];
                 arguments.extend(["--buckets".to_owned(), buckets.to_string()]);
                 arguments.extend(
                     demo_seed.into_iter().flat_map(|seed| ["--demo-seed".to_owned(), seed.to_string()]),
                 );
+                let library = pkcs11_library.map(|path| path.display().to_string());
+                for (flag, value) in [("--pkcs11-library", library), ("--pkcs11-token", pkcs11_token)] {
+                    arguments.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+                }
                 ingest(&arguments)
             }
-            Command::Ingest { delivery, replay_quarantine, env } => {
+            Command::Keys(passed) => passed.run("keys"),
+            Command::Optout(passed) => passed.run("optout"),
+            Command::Holder(passed) => passed.run("holder"),
+            Command::Seal(passed) => passed.run("seal"),
+            Command::Ingest { delivery, replay_quarantine, overlap, env } => {
                 let mut arguments = vec!["ingest".to_owned(), delivery.display().to_string()];
                 arguments.extend(replay_quarantine.then(|| "--replay-quarantine".to_owned()));
+                arguments.extend(overlap.then(|| "--overlap".to_owned()));
                 arguments.extend(env.arguments());
                 ingest(&arguments)
             }

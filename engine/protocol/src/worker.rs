@@ -20,6 +20,8 @@ pub struct WorkerRequest {
     pub catalogue: Vec<(String, String)>,
     /// The hash that the worker's own vetting must give.
     pub plan_hash: String,
+    /// Persons who opted out; no scan shows them.
+    pub excluded: Vec<u32>,
     /// The files of each bucket.
     pub buckets: Vec<BucketSlice>,
     /// How many descriptors follow the request.

@@ -46,6 +46,9 @@ pub enum GuardError {
     /// The record cannot be written; then nothing runs.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// Who opted out cannot be read; then nothing runs.
+    #[error("the list of who opted out cannot be read; run `misu optout` or publish again")]
+    Exclusion(#[source] std::io::Error),
     /// The release ledger cannot be used; then nothing is released.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -7,6 +7,7 @@
 mod budget;
 mod check;
 mod describe;
+mod exclusions;
 mod guard;
 mod ledger_file;
 mod metadata;

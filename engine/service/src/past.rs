@@ -5,6 +5,8 @@ use engine_disclosure::{Ledger, Past};
 use engine_vet::VettedPlan;
 use policies::Permit;
 
+use crate::exclusions::Exclusion;
+
 /// What a question says of its rows, its group keys and its conditions.
 #[derive(Debug)]
 pub(crate) struct Says {
@@ -13,9 +15,16 @@ pub(crate) struct Says {
     conditions: Vec<String>,
 }
 
-/// The question in its canonical form, with the numbers that its answer was protected under.
-pub(crate) fn question(plan: &VettedPlan, permit: &Permit, rules: &CellRules) -> String {
-    digest(&[plan.hash(), plan.sql(), permit.rule_digest(), &format!("{rules:?}")])
+/// The question in its canonical form, with the numbers that its answer was protected under, and with who is left
+/// out: an answer from before an opt-out is not given again after it.
+pub(crate) fn question(
+    plan: &VettedPlan,
+    permit: &Permit,
+    rules: &CellRules,
+    exclusion: &Exclusion,
+) -> String {
+    let exclusion = exclusion.exclusion.as_str();
+    digest(&[plan.hash(), plan.sql(), permit.rule_digest(), &format!("{rules:?}"), exclusion])
 }
 
 impl Says {

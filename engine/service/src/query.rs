@@ -15,6 +15,7 @@ use engine_protocol::{
 use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
 
+use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
 use crate::shape::shape;
 use crate::{budget, ledger_file, metadata, past};
@@ -105,6 +106,7 @@ struct Vetted {
     policies: std::sync::Arc<Policies>,
     manifest: SnapshotManifest,
     plan: VettedPlan,
+    exclusion: Exclusion,
 }
 
 enum Judged {
@@ -131,7 +133,11 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
         });
     }
     Ok(match vet(&question.sql, scope) {
-        Ok(plan) => Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan })),
+        Ok(plan) => {
+            let room = guard.environment.room("exclusions");
+            let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
+            Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan, exclusion }))
+        }
         Err(not_vetted) => Judged::NotVetted(not_vetted),
     })
 }
@@ -170,6 +176,7 @@ fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, G
         .with("columns", columns.join(" "))
         .with("rules", vetted.permit.rule_digest())
         .with("policies", vetted.permit.policy_digest())
+        .with("exclusion", vetted.exclusion.exclusion.as_str())
         .with("sql", sql_digest(&question.sql));
     Ok(guard.log.open_query(request)?)
 }
@@ -182,7 +189,7 @@ type Ran = Result<(ReleasedTable, Outcome), Box<Outcome>>;
 ///
 /// The ledger is held from the comparison to the entry, so that two answers cannot miss each other.
 fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<Ran, GuardError> {
-    let question = past::question(&vetted.plan, &vetted.permit, &rules(guard, vetted).0);
+    let question = past::question(&vetted.plan, &vetted.permit, &rules(guard, vetted).0, &vetted.exclusion);
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let held = ledger.hold(&guard.environment, ledger_file::noted(guard.log.path())?)?;
@@ -313,6 +320,7 @@ fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<O
         grant: vetted.permit.grant().clone(),
         catalogue: guard.catalogue_files.clone(),
         plan_hash: vetted.plan.hash().to_owned(),
+        excluded: vetted.exclusion.persons.clone(),
         buckets,
         descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
         limits: guard.limits,

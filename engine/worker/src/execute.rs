@@ -17,6 +17,7 @@ use futures::StreamExt as _;
 
 use crate::accumulate::Cells;
 use crate::confine::Confined;
+use crate::exclude;
 use crate::files::Descriptors;
 use crate::rows::{KeyNumbers, Rows};
 use crate::session;
@@ -68,6 +69,7 @@ struct Job {
     plan: VettedPlan,
     catalogue: Catalogue,
     grant: Grant,
+    excluded: Vec<u32>,
     numbers: Vec<KeyNumbers>,
     runtime: Arc<RuntimeEnv>,
     most: u32,
@@ -85,6 +87,7 @@ impl Job {
             numbers: plan.shape().keys.iter().map(|key| KeyNumbers::new(&key.domain)).collect(),
             runtime: session::runtime(request.limits.memory).map_err(|_| WorkerFault::Execution)?,
             grant: request.grant.clone(),
+            excluded: request.excluded.clone(),
             most: request.limits.cells,
             files,
             plan,
@@ -115,6 +118,8 @@ impl Job {
         let state = context.state();
         let source = |table: &str| self.source(table, bucket);
         let plan = self.plan.evidence_over(&source).map_err(|_| WorkerFault::Data)?;
+        let plan =
+            exclude::without(plan, &self.excluded, &self.catalogue).map_err(|_| WorkerFault::Vetting)?;
         let plan = state.optimize(&plan).map_err(|_| WorkerFault::Execution)?;
         self.check(&plan)?;
         let planner = state.query_planner();

@@ -8,6 +8,7 @@
 pub mod confine;
 
 mod accumulate;
+mod exclude;
 mod execute;
 mod files;
 mod quantile;

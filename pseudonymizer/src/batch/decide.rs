@@ -6,7 +6,6 @@ use catalog_model::DELIVERY_FILE;
 use catalog_store::{Environment, EnvironmentError, MetaError, SnapshotError, Standing};
 
 use super::recipe::{Kind, Recipe, Work};
-use crate::keying::PROFILE;
 use crate::linkage::RULES;
 use crate::pipeline::{Delivery, LinkError, Rejection, current_run, next_run};
 
@@ -179,9 +178,10 @@ fn publish(environment: &Environment) -> Result<Decision, DecideError> {
 /// Everything that a snapshot is made of: what is linked, by which catalogue, rules and normalisation, in how many
 /// buckets. The deliveries and their readings are in the name of the linking.
 fn publish_input(environment: &Environment) -> Result<String, DecideError> {
-    let (_, catalogue) = environment.catalogue()?;
+    let (read, catalogue) = environment.catalogue()?;
+    let profile = read.profile.as_str();
     let (run, buckets) = (next_run(environment)?, environment.config().buckets.to_string());
-    Ok(digest("misu 2026-11 pipeline publish", &[&run, &catalogue, PROFILE, RULES, &buckets]))
+    Ok(digest("misu 2026-11 pipeline publish", &[&run, &catalogue, profile, RULES, &buckets]))
 }
 
 fn quality(environment: &Environment, report: &Path) -> Result<Decision, DecideError> {

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use catalog_store::Config;
+use catalog_store::{Config, Environment, Sealing};
 use pseudonymizer::batch::{Recipe, Work};
 use pseudonymizer::confine::{Places, confine};
 
+use super::optout::OptOut;
 use super::pipeline_run::Pipeline;
 use super::{Command, Failure, Shared};
 
@@ -14,7 +15,8 @@ use super::{Command, Failure, Shared};
 /// cannot; any other is not opened then.
 pub(super) fn lock_in(command: &Command) -> Result<(), Failure> {
     let work = work(command);
-    let places = work.as_ref().map(Confinement::places);
+    // A hardware module has files of its own, which only its maker knows: files stay open then, all else is locked.
+    let places = work.as_ref().filter(|work| !has_module(&work.env)).map(Confinement::places);
     match (confine(places.as_ref()), work) {
         (Ok(()), _) => Ok(()),
         (Err(unconfined), Some(work)) if is_demo(&work.env) => {
@@ -31,7 +33,12 @@ fn is_demo(env: &Path) -> bool {
     Config::read(&env.join("misu.toml")).is_ok_and(|config| config.demo_seed.is_some())
 }
 
-/// The environment of a command that reads identities, and what else it needs.
+fn has_module(env: &Path) -> bool {
+    let index = Environment::open(env).ok().and_then(|environment| environment.keys().index().ok());
+    index.is_some_and(|index| matches!(index.sealing, Sealing::Pkcs11(_)))
+}
+
+/// The environment, or the holder's folder, of a command that reads identities, and what else it needs.
 struct Confinement {
     env: PathBuf,
     reads: Vec<PathBuf>,
@@ -58,6 +65,12 @@ fn work(command: &Command) -> Option<Confinement> {
         Command::Ingest { delivery, shared, .. } => Confinement::of(shared, &[delivery]),
         Command::Link { shared } | Command::Publish { shared } => Confinement::of(shared, &[]),
         Command::Evaluate { truth, shared } => Confinement::of(shared, &[truth]),
+        Command::Optout { command: OptOut::Add { file, shared } } => Confinement::of(shared, &[file]),
+        Command::Seal { delivery, holder, out, .. } => {
+            let beside = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let beside = beside.unwrap_or(Path::new(".")).to_owned();
+            Confinement { env: holder.clone(), reads: vec![delivery.clone()], writes: vec![beside] }
+        }
         Command::Pipeline { command: Pipeline::Run { file, dry_run, shared } } => {
             let mut found = Confinement::of(shared, &[file]);
             // A file that is no pipeline is refused by the command itself.

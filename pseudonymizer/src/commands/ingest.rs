@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use audit::{Event, Kind, Log};
 use catalog_model::DELIVERY_FILE;
 use catalog_store::Standing;
-use pseudonymizer::pipeline::{self, IngestError, Ingested, Rejection};
+use pseudonymizer::pipeline::{self, IngestError, Ingested};
 use serde::Serialize;
 
 use super::{Failure, Shared, WHO, now, open, print, print_json, writer};
@@ -13,13 +13,14 @@ use crate::progress::{Progress, Unit};
 
 /// The delivery itself, or the deliveries that lie in the folder, in the order of their names.
 fn deliveries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if folder.join(DELIVERY_FILE).is_file() || !folder.is_dir() {
+    let is_delivery = |folder: &Path| folder.join(DELIVERY_FILE).is_file() || pipeline::is_sealed(folder);
+    if is_delivery(folder) || !folder.is_dir() {
         return Ok(vec![folder.to_owned()]);
     }
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.join(DELIVERY_FILE).is_file() {
+        if is_delivery(&path) {
             found.push(path);
         }
     }
@@ -27,7 +28,7 @@ fn deliveries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     if found.is_empty() { Ok(vec![folder.to_owned()]) } else { Ok(found) }
 }
 
-pub(super) fn ingest(folder: &Path, shared: &Shared) -> Result<(), Failure> {
+pub(super) fn ingest(folder: &Path, is_overlap: bool, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
     let _writer = writer(&environment, "ingest")?;
     let folders = deliveries(folder)?;
@@ -39,7 +40,12 @@ pub(super) fn ingest(folder: &Path, shared: &Shared) -> Result<(), Failure> {
             let share = (at.done * 1_000).checked_div(at.total).unwrap_or(1_000);
             progress.at(number * 1_000 + share, count * 1_000);
         };
-        let taken = pipeline::ingest(&environment, folder, &now()?, &inner);
+        let taken = match (pipeline::is_sealed(folder), is_overlap) {
+            // A sealed delivery was keyed by its holder, under one key or both.
+            (true, _) => pipeline::ingest_sealed(&environment, folder, &now()?),
+            (false, true) => pipeline::ingest_overlap(&environment, folder, &now()?, &inner),
+            (false, false) => pipeline::ingest(&environment, folder, &now()?, &inner),
+        };
         record_ingest(&log, folder, &taken)?;
         done.push(taken?);
     }
@@ -80,6 +86,7 @@ fn record_ingest(log: &Log, folder: &Path, taken: &Result<Ingested, IngestError>
         Ok(taken) if taken.is_known => Ok(()),
         Ok(taken) => record_taken(log, taken),
         Err(IngestError::Rejected(rejection)) => record_rejection(log, folder, rejection),
+        Err(IngestError::Sealed(rejection)) => record_rejection(log, folder, rejection),
         Err(_) => Ok(()),
     }
 }
@@ -100,7 +107,11 @@ pub(super) fn record_taken(log: &Log, taken: &Ingested) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn record_rejection(log: &Log, folder: &Path, rejection: &Rejection) -> Result<(), Failure> {
+pub(super) fn record_rejection(
+    log: &Log,
+    folder: &Path,
+    rejection: &dyn std::error::Error,
+) -> Result<(), Failure> {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     log.record(Event::new(Kind::DeliveryRejected, WHO).subject(name).with("why", rejection.to_string()))?;
     Ok(())

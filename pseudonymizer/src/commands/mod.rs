@@ -7,8 +7,10 @@ mod ingest;
 mod keys;
 mod link_files;
 mod masters;
+mod optout;
 mod pipeline_run;
 mod quarantine;
+mod seal;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use std::process::ExitCode;
 
 use audit::{Event, Kind, Log};
 use catalog_model::SnapshotId;
-use catalog_store::{Config, Environment, Passphrase, Writer};
+use catalog_store::{Config, Environment, Module, Passphrase, Protection, Writer};
 use clap::{Parser, Subcommand};
 use pseudonymizer::pipeline::{self, IngestError, Linked, Published, Rejection};
 use serde::Serialize;
@@ -47,11 +49,49 @@ enum Command {
         /// Buckets that persons are spread over.
         #[arg(long, default_value_t = 16)]
         buckets: u32,
+        /// The library of a hardware module (PKCS#11) that wraps the keys; its PIN is the passphrase.
+        #[arg(long, requires = "pkcs11_token", conflicts_with = "demo_seed")]
+        pkcs11_library: Option<PathBuf>,
+        /// The label of the token.
+        #[arg(long, requires = "pkcs11_library")]
+        pkcs11_token: Option<String>,
     },
-    /// Takes a delivery in, or every delivery of a folder.
+    /// Keys: what there is, rotation, and what takes two officers.
+    Keys {
+        #[command(subcommand)]
+        command: keys::Keys,
+    },
+    /// Identities whose persons are left out of every query.
+    Optout {
+        #[command(subcommand)]
+        command: optout::OptOut,
+    },
+    /// A data holder's folder: its keys, its card, its bundle.
+    Holder {
+        #[command(subcommand)]
+        command: seal::HolderCommand,
+    },
+    /// Seals a delivery at the data holder, so that no name leaves it.
+    Seal {
+        /// The delivery's folder.
+        delivery: PathBuf,
+        /// The holder's folder.
+        #[arg(long)]
+        holder: PathBuf,
+        /// The sealed delivery, a new folder.
+        #[arg(long)]
+        out: PathBuf,
+        /// Keys every identity under the former intake key as well.
+        #[arg(long)]
+        overlap: bool,
+    },
+    /// Takes a delivery in, sealed or not, or every delivery of a folder.
     Ingest {
         /// The delivery's folder.
         delivery: PathBuf,
+        /// Keys every identity under the former intake key as well, so that persons stay who they were.
+        #[arg(long, conflicts_with = "replay_quarantine")]
+        overlap: bool,
         /// Reads a delivery that is held again, after its layouts were mended in the environment's catalogue.
         #[arg(long)]
         replay_quarantine: bool,
@@ -185,7 +225,7 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 }
 
 fn is_rejection(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(error.downcast_ref::<IngestError>(), Some(IngestError::Rejected(_)))
+    matches!(error.downcast_ref::<IngestError>(), Some(IngestError::Rejected(_) | IngestError::Sealed(_)))
         || error.is::<Rejection>()
         || error.source().is_some_and(is_rejection)
 }
@@ -195,11 +235,22 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<(), Failure> {
         confinement::lock_in(&self.command)?;
         match self.command {
-            Command::Init { env, demo_seed, buckets } => init(&env, demo_seed, buckets),
-            Command::Ingest { delivery, replay_quarantine: false, shared } => {
-                ingest::ingest(&delivery, &shared)
+            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
+                let module = pkcs11_library.zip(pkcs11_token).map(|(library, token)| Module {
+                    library,
+                    token,
+                    key: "misu".to_owned(),
+                });
+                init(&env, demo_seed, buckets, module)
             }
-            Command::Ingest { delivery, replay_quarantine: true, shared } => {
+            Command::Keys { command } => command.run(),
+            Command::Optout { command } => command.run(),
+            Command::Holder { command } => command.run(),
+            Command::Seal { delivery, holder, out, overlap } => seal::seal(&delivery, &holder, &out, overlap),
+            Command::Ingest { delivery, overlap, replay_quarantine: false, shared } => {
+                ingest::ingest(&delivery, overlap, &shared)
+            }
+            Command::Ingest { delivery, replay_quarantine: true, shared, .. } => {
                 ingest::replay(&delivery, &shared)
             }
             Command::Quarantine { delivery, each, shared } => {
@@ -222,8 +273,14 @@ impl Arguments {
     }
 }
 
-fn init(env: &Path, demo_seed: Option<u64>, buckets: u32) -> Result<(), Failure> {
-    let environment = Environment::create(env, Config::new(buckets, demo_seed))?;
+fn init(env: &Path, demo_seed: Option<u64>, buckets: u32, module: Option<Module>) -> Result<(), Failure> {
+    let protection = match (module, passphrase()?) {
+        (Some(module), Some(pin)) => Protection::Module(module, pin),
+        (Some(_), None) => return Err("the PIN is given in MISU_PASSPHRASE_FILE or MISU_PASSPHRASE".into()),
+        (None, Some(passphrase)) => Protection::Passphrase(passphrase),
+        (None, None) => Protection::Kept,
+    };
+    let environment = Environment::create_protected(env, Config::new(buckets, demo_seed), &protection)?;
     let log = Log::create(&environment.room("audit"), OffsetDateTime::now_utc)?;
     log.record(Event::new(Kind::EnvironmentCreated, WHO).with("buckets", u64::from(buckets)))?;
     Ok(())

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use catalog_model::{Catalogue, Date, Encoding, Normaliser};
+use catalog_model::{Catalogue, Date, Encoding, Normaliser, Profile};
 use classified::{Intake, Keyed, Linkage, Raw};
 use ring::hmac;
 use zeroize::Zeroizing;
 
 use super::cache::{ByDigest, KeyCache};
 use super::identity::Identity;
-use super::normalise::normalise;
+use super::norm::{normalise, variant};
 use crate::claim::Claim;
 use crate::formats;
 
@@ -18,6 +18,8 @@ use crate::formats;
 pub struct KeySet {
     /// The intake keys, in the order of the catalogue's schemes.
     pub keys: Vec<Option<Keyed<Intake>>>,
+    /// The same under the former intake key, in a delivery that is keyed under both; else empty.
+    pub former: Vec<Option<Keyed<Intake>>>,
     /// The sex code, 1 or 2.
     pub sex: Option<u8>,
     /// The birth date, as days since 1970-01-01.
@@ -44,7 +46,9 @@ pub struct KeyedIdentity {
 /// Turns raw identities into numbered key sets.
 pub struct Keyer {
     intake: hmac::Key,
+    former: Option<hmac::Key>,
     schemes: Vec<SchemeProgram>,
+    profile: Profile,
     rules: Vec<Normaliser>,
     encoding: Encoding,
     sex: Option<usize>,
@@ -60,6 +64,8 @@ pub struct Keyer {
 
 struct SchemeProgram {
     prefix: Vec<u8>,
+    // Whether the second forms are taken.
+    is_variant: bool,
     // For each place: the roles to try in order, and whether an empty value is allowed.
     places: Vec<(Vec<usize>, bool)>,
 }
@@ -90,11 +96,13 @@ impl Keyer {
                 let names = place.trim_end_matches('?').split('|');
                 (names.filter_map(role).collect(), place.ends_with('?'))
             });
-            SchemeProgram { prefix, places: places.collect() }
+            SchemeProgram { prefix, is_variant: scheme.variant, places: places.collect() }
         });
         Self {
             intake: hmac::Key::new(hmac::HMAC_SHA256, intake),
+            former: None,
             schemes: schemes.collect(),
+            profile: catalogue.profile,
             rules: catalogue.roles.values().map(|role| role.normalise).collect(),
             encoding,
             sex: role("sex"),
@@ -105,6 +113,13 @@ impl Keyer {
             numbers: ByDigest::default(),
             identities: Vec::new(),
         }
+    }
+
+    /// Keys every identity under a former intake key as well.
+    #[must_use]
+    pub fn under_both(mut self, former: &[u8; 32]) -> Self {
+        self.former = Some(hmac::Key::new(hmac::HMAC_SHA256, former));
+        self
     }
 
     /// Keys the claim's identity; nothing where no scheme can be built from it.
@@ -152,45 +167,39 @@ impl Keyer {
     }
 
     fn key_set(&self, identity: &Identity) -> KeySet {
-        let mut normal = NormalForms::default();
+        let (mut normal, mut second) = (NormalForms::default(), NormalForms::default());
         for (raw, rule) in identity.roles().iter().zip(&self.rules) {
-            self.normal_form(raw, *rule, &mut normal);
+            self.normal_form(raw, *rule, &mut normal, &mut second);
         }
         let mut record = Zeroizing::new(Vec::with_capacity(256));
+        let mut under = |key: &hmac::Key| -> Vec<Option<Keyed<Intake>>> {
+            let forms = |scheme: &SchemeProgram| if scheme.is_variant { &second } else { &normal };
+            self.schemes.iter().map(|scheme| intake_key(key, scheme, forms(scheme), &mut record)).collect()
+        };
         KeySet {
-            keys: self.schemes.iter().map(|scheme| self.intake_key(scheme, &normal, &mut record)).collect(),
+            keys: under(&self.intake),
+            former: self.former.as_ref().map(under).unwrap_or_default(),
             sex: self.sex.and_then(|role| normal.get(role).first().map(|digit| digit - b'0')),
             birth: self.birth.and_then(|role| birth_date(identity.roles().get(role)?)),
         }
     }
 
-    fn intake_key(
-        &self,
-        scheme: &SchemeProgram,
-        normal: &NormalForms,
-        record: &mut Vec<u8>,
-    ) -> Option<Keyed<Intake>> {
-        record.clear();
-        record.extend_from_slice(&scheme.prefix);
-        for (roles, may_be_empty) in &scheme.places {
-            let value = roles.iter().map(|role| normal.get(*role)).find(|value| !value.is_empty());
-            let value = match value {
-                Some(value) => value,
-                None if *may_be_empty => &[],
-                None => return None,
-            };
-            record.extend(u16::try_from(value.len()).ok()?.to_be_bytes());
-            record.extend_from_slice(value);
-        }
-        Some(Keyed::new(tag(&self.intake, record)))
-    }
-
     #[expect(clippy::disallowed_methods, reason = "the keyed hash is where raw fields end")]
-    fn normal_form(&self, raw: &Raw<Vec<u8>>, rule: Normaliser, normal: &mut NormalForms) {
+    fn normal_form(
+        &self,
+        raw: &Raw<Vec<u8>>,
+        rule: Normaliser,
+        normal: &mut NormalForms,
+        second: &mut NormalForms,
+    ) {
         if !raw.is_empty() {
-            normalise(rule, raw.expose(), self.encoding, &mut normal.bytes);
+            normalise(self.profile, rule, raw.expose(), self.encoding, &mut normal.bytes);
+            if self.schemes.iter().any(|scheme| scheme.is_variant) {
+                variant(self.profile, rule, raw.expose(), self.encoding, &mut second.bytes);
+            }
         }
         normal.ends.push(normal.bytes.len());
+        second.ends.push(second.bytes.len());
     }
 
     /// A digest by which the same raw fields are known again, so that their keys are made once.
@@ -211,6 +220,27 @@ impl std::fmt::Debug for Keyer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Keyer({} identities)", self.identities.len())
     }
+}
+
+fn intake_key(
+    key: &hmac::Key,
+    scheme: &SchemeProgram,
+    normal: &NormalForms,
+    record: &mut Vec<u8>,
+) -> Option<Keyed<Intake>> {
+    record.clear();
+    record.extend_from_slice(&scheme.prefix);
+    for (roles, may_be_empty) in &scheme.places {
+        let value = roles.iter().map(|role| normal.get(*role)).find(|value| !value.is_empty());
+        let value = match value {
+            Some(value) => value,
+            None if *may_be_empty => &[],
+            None => return None,
+        };
+        record.extend(u16::try_from(value.len()).ok()?.to_be_bytes());
+        record.extend_from_slice(value);
+    }
+    Some(Keyed::new(tag(key, record)))
 }
 
 /// The linkage key of an intake key: a second HMAC under the linkage role's own key.

@@ -6,11 +6,10 @@
 mod cache;
 mod identity;
 mod keyer;
-mod normalise;
+mod norm;
 mod surrogate;
 
 pub use cache::KeyCache;
 pub use identity::Identity;
 pub use keyer::{IdentityNo, KeySet, KeyedIdentity, Keyer, linkage_key};
-pub use normalise::PROFILE;
 pub use surrogate::Surrogates;

@@ -184,7 +184,7 @@ impl Delivery {
     }
 }
 
-fn identify(manifest: &DeliveryManifest) -> String {
+pub(super) fn identify(manifest: &DeliveryManifest) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 delivery id");
     for part in [&manifest.delivery.database, &manifest.delivery.holder] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());

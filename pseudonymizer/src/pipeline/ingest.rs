@@ -7,18 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use catalog_model::Catalogue;
+use catalog_model::{Catalogue, DeliveryManifest};
 use catalog_store::{
-    Account, DeliveryRecord, Environment, EnvironmentError, FileAccount, KeyRole, MetaError, SecretKey,
-    Standing, staged,
+    Account, DeliveryRecord, Environment, EnvironmentError, FileAccount, KeyError, KeyId, KeyRing, KeyRole,
+    MetaError, SecretKey, Standing, staged,
 };
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use serde::{Deserialize, Serialize};
 
 use super::account::{PartAccount, Place, whole_file};
 use super::delivery::{Delivery, Rejection, Stamp};
 use super::life::{LifeError, sweep};
 use super::parts::{self, CutError, Part, Piece};
+use super::sealed::SealedError;
 use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::formats::{FilePart, Program, ProgramError, Reader};
 use crate::keying::{KeyCache, Keyer, Surrogates};
@@ -42,6 +44,18 @@ pub struct Ingested {
 }
 
 impl Ingested {
+    /// What taking in a delivery again does: nothing.
+    pub(crate) fn known(known: &DeliveryRecord) -> Self {
+        Self {
+            id: known.id.clone(),
+            name: known.name.clone(),
+            is_known: true,
+            standing: known.standing.clone(),
+            replaces: None,
+            files: known.files.clone(),
+        }
+    }
+
     /// The account of the whole delivery.
     pub fn account(&self) -> Account {
         self.files.iter().fold(Account::default(), |mut sum, file| {
@@ -69,6 +83,9 @@ pub enum IngestError {
     /// The environment cannot be used.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The metadata database cannot be used.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -100,6 +117,14 @@ pub enum IngestError {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
     Random,
+    /// A sealed delivery was rejected.
+    #[error("the sealed delivery was rejected")]
+    Sealed(#[from] SealedError),
+    /// An overlap needs two intake keys.
+    #[error(
+        "there is no former intake key to key this delivery under; rotate first: `misu keys rotate intake`"
+    )]
+    NoFormerKey,
     /// A delivery that was never taken in cannot be read again.
     #[error("the delivery {0} is not in the environment; run `misu ingest` on it")]
     NotHeld(String),
@@ -146,46 +171,78 @@ pub fn ingest(
     now: &str,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Ingested, IngestError> {
+    take_in(environment, folder, now, false, progress)
+}
+
+/// Takes a delivery in under the present and the former intake key, so that the persons in it are known under both.
+///
+/// # Errors
+///
+/// As [`ingest`]; or no former intake key is left.
+pub fn ingest_overlap(
+    environment: &Environment,
+    folder: &Path,
+    now: &str,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Ingested, IngestError> {
+    take_in(environment, folder, now, true, progress)
+}
+
+fn take_in(
+    environment: &Environment,
+    folder: &Path,
+    now: &str,
+    is_overlap: bool,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Ingested, IngestError> {
     let meta = environment.meta()?;
     let id = Delivery::identify(folder)?;
     let every = meta.every_delivery()?;
     if let Some(known) = every.iter().find(|delivery| delivery.id == id) {
-        return Ok(Ingested {
-            id,
-            name: known.name.clone(),
-            is_known: true,
-            standing: known.standing.clone(),
-            replaces: None,
-            files: known.files.clone(),
-        });
+        return Ok(Ingested::known(known));
     }
     let (catalogue, layouts) = environment.catalogue()?;
     let delivery = Delivery::open(folder, &catalogue)?;
-    let head = &delivery.manifest.delivery;
-    let is_former = |other: &&DeliveryRecord| {
-        other.standing.is_held()
-            && (&other.database, &other.holder, &other.name) == (&head.database, &head.holder, &head.name)
-    };
-    let replaces = every.iter().find(is_former).map(|former| former.id.clone());
     let parts = parts::cut(&delivery)?;
-    let run = Run::new(environment, &catalogue, &layouts, &delivery, 0, progress)?;
+    let places = RunPlaces::of(environment, &delivery.id, 0);
+    let keys = RunKeys::open(environment.keys(), is_overlap)?;
+    let run = Run::new((&catalogue, &layouts), &delivery, places, keys, progress)?;
     let files = run.read(&parts)?;
-    meta.add_delivery(&record(&delivery, now, &parts, files.clone()), replaces.as_deref())?;
-    sweep(environment)?;
-    let (name, standing) = (head.name.clone(), Standing::Held);
-    Ok(Ingested { id, name, is_known: false, standing, replaces, files })
+    let parts = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+    book(environment, record(&delivery.id, &delivery.manifest, now, parts, files))
 }
 
-fn record(delivery: &Delivery, now: &str, parts: &[Part], files: Vec<FileAccount>) -> DeliveryRecord {
-    let head = &delivery.manifest.delivery;
+/// Makes a delivery that was read count, in the place of the one that it corrects, if any.
+pub(crate) fn book(environment: &Environment, record: DeliveryRecord) -> Result<Ingested, IngestError> {
+    let meta = environment.meta()?;
+    let is_former = |other: &&DeliveryRecord| {
+        other.standing.is_held()
+            && (&other.database, &other.holder, &other.name)
+                == (&record.database, &record.holder, &record.name)
+    };
+    let replaces = meta.every_delivery()?.iter().find(is_former).map(|former| former.id.clone());
+    meta.add_delivery(&record, replaces.as_deref())?;
+    sweep(environment)?;
+    let DeliveryRecord { id, name, files, .. } = record;
+    Ok(Ingested { id, name, is_known: false, standing: Standing::Held, replaces, files })
+}
+
+pub(crate) fn record(
+    id: &str,
+    manifest: &DeliveryManifest,
+    now: &str,
+    parts: u32,
+    files: Vec<FileAccount>,
+) -> DeliveryRecord {
+    let head = &manifest.delivery;
     DeliveryRecord {
-        id: delivery.id.clone(),
+        id: id.to_owned(),
         name: head.name.clone(),
         database: head.database.clone(),
         holder: head.holder.clone(),
         month: head.month.to_string(),
         taken_in: now.to_owned(),
-        parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+        parts,
         generation: 0,
         standing: Standing::Held,
         raw_deleted: None,
@@ -194,18 +251,92 @@ fn record(delivery: &Delivery, now: &str, parts: &[Part], files: Vec<FileAccount
 }
 
 pub(super) const ACCOUNT: &str = "account.json";
+/// The file beside a delivery's identities that says which keys made them.
+pub(crate) const KEYED_UNDER: &str = "keys.json";
+
+/// Under which keys and by which rules a delivery's identities were keyed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyedUnder {
+    /// The intake key.
+    pub(crate) intake: KeyId,
+    /// The former intake key, of a delivery that is keyed under both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) former: Option<KeyId>,
+    /// The surrogate key.
+    pub(crate) surrogate: KeyId,
+    /// The profile of normalisation.
+    pub(crate) profile: String,
+}
+
+/// The keys that a reading uses.
+#[derive(Debug)]
+pub(crate) struct RunKeys {
+    intake: SecretKey,
+    // A delivery that is keyed under both ties the persons of a former intake key to those of the present one.
+    former: Option<SecretKey>,
+    surrogates: Surrogates,
+    surrogate_id: KeyId,
+}
+
+impl RunKeys {
+    /// Opens the present keys, and for an overlap the former intake key as well.
+    pub(crate) fn open(keys: &KeyRing, is_overlap: bool) -> Result<Self, IngestError> {
+        let surrogate = keys.current(KeyRole::Surrogate)?;
+        let former = match is_overlap {
+            true => Some(keys.former(KeyRole::Intake)?.into_iter().next().ok_or(IngestError::NoFormerKey)?.1),
+            false => None,
+        };
+        Ok(Self {
+            intake: keys.current(KeyRole::Intake)?,
+            former,
+            surrogate_id: surrogate.id(),
+            surrogates: Surrogates::new(*surrogate.as_bytes()),
+        })
+    }
+
+    /// The ids of the keys, which lie beside what was made with them.
+    pub(crate) fn ids(&self, catalogue: &Catalogue) -> KeyedUnder {
+        KeyedUnder {
+            intake: self.intake.id(),
+            former: self.former.as_ref().map(SecretKey::id),
+            surrogate: self.surrogate_id.clone(),
+            profile: catalogue.profile.as_str().to_owned(),
+        }
+    }
+}
+
+/// Where a reading leaves what it makes.
+#[derive(Debug)]
+pub(crate) struct RunPlaces {
+    /// Rows and claims, a folder for each part.
+    pub(crate) staging: PathBuf,
+    /// The identities of each part.
+    pub(crate) links: PathBuf,
+    /// The places of the faults.
+    pub(crate) quarantine: PathBuf,
+}
+
+impl RunPlaces {
+    /// The places of a reading in an environment.
+    pub(crate) fn of(environment: &Environment, id: &str, generation: u32) -> Self {
+        let name = staged(id, generation);
+        Self {
+            staging: environment.room("store").join("staging").join(&name),
+            links: environment.room("links").join("staging").join(&name),
+            quarantine: environment.room("quarantine").join(format!("{name}.csv")),
+        }
+    }
+}
 
 /// One reading of a delivery.
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     catalogue: &'a Catalogue,
     /// The digest of the catalogue: a part that an earlier run read by other layouts is read again.
     layouts: &'a str,
     delivery: &'a Delivery,
-    staging: PathBuf,
-    links: PathBuf,
-    quarantine: PathBuf,
-    intake: SecretKey,
-    surrogates: Surrogates,
+    places: RunPlaces,
+    keys: RunKeys,
     /// Key sets of identities that any part has met.
     cache: Arc<KeyCache>,
     total: u64,
@@ -214,50 +345,41 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(
-        environment: &Environment,
-        catalogue: &'a Catalogue,
-        layouts: &'a str,
+    pub(crate) fn new(
+        (catalogue, layouts): (&'a Catalogue, &'a str),
         delivery: &'a Delivery,
-        generation: u32,
+        places: RunPlaces,
+        keys: RunKeys,
         progress: &'a (dyn Fn(Progress) + Sync),
     ) -> Result<Self, IngestError> {
-        let name = staged(&delivery.id, generation);
-        let staging = environment.room("store").join("staging").join(&name);
-        let links = environment.room("links").join("staging").join(&name);
-        for folder in [&staging, &links] {
-            std::fs::create_dir_all(folder).map_err(io("create", folder))?;
+        let path = places.links.join(KEYED_UNDER);
+        // Parts that a killed run left count only if they were keyed under the same keys.
+        let is_same = read_json::<KeyedUnder>(&path).is_ok_and(|left| left == keys.ids(catalogue));
+        for folder in [&places.staging, &places.links] {
+            let made = if is_same { std::fs::create_dir_all(folder) } else { fresh_folder(folder) };
+            made.map_err(io("create", folder))?;
         }
-        Ok(Self {
-            catalogue,
-            layouts,
-            delivery,
-            staging,
-            links,
-            quarantine: environment.room("quarantine").join(format!("{name}.csv")),
-            intake: environment.key(KeyRole::Intake)?,
-            surrogates: Surrogates::new(*environment.key(KeyRole::Surrogate)?.as_bytes()),
-            cache: Arc::new(KeyCache::new(random()?)),
-            total: delivery.files.iter().map(|file| file.bytes).sum(),
-            done: AtomicU64::new(0),
-            progress,
-        })
+        write_json(&path, &keys.ids(catalogue)).map_err(io("write", &path))?;
+        let total = delivery.files.iter().map(|file| file.bytes).sum();
+        let cache = Arc::new(KeyCache::new(random()?));
+        let done = AtomicU64::new(0);
+        Ok(Self { catalogue, layouts, delivery, places, keys, cache, total, done, progress })
     }
 
     /// Reads every part; the accounts of the files, which close.
-    pub(super) fn read(&self, parts: &[Part]) -> Result<Vec<FileAccount>, IngestError> {
+    pub(crate) fn read(&self, parts: &[Part]) -> Result<Vec<FileAccount>, IngestError> {
         if let Err(error) = parts.par_iter().try_for_each(|part| self.part(part)) {
             if matches!(error, IngestError::Rejected(_)) {
                 self.discard();
             }
             return Err(error);
         }
-        self.close(parts)
+        close(&self.places, &self.delivery.manifest, parts.len().try_into().unwrap_or(u32::MAX))
     }
 
     /// Removes what was staged of a delivery that turned out to be another than the one looked over.
     fn discard(&self) {
-        for folder in [&self.staging, &self.links] {
+        for folder in [&self.places.staging, &self.places.links] {
             // What cannot be removed is invisible all the same, and is overwritten when the delivery comes again.
             let _ = std::fs::remove_dir_all(folder);
         }
@@ -265,7 +387,7 @@ impl<'a> Run<'a> {
 
     /// Reads a part, unless an earlier run left it whole.
     fn part(&self, part: &Part) -> Result<(), IngestError> {
-        let folder = self.staging.join(format!("{:05}", part.number));
+        let folder = self.places.staging.join(format!("{:05}", part.number));
         if !self.is_whole(part, &folder) {
             fresh_folder(&folder)
                 .and_then(|()| std::fs::remove_dir(&folder))
@@ -285,8 +407,13 @@ impl<'a> Run<'a> {
         let Some(program) = self.delivery.programs.get(&part.family) else { return Ok(()) };
         let cache = Arc::clone(&self.cache);
         let seed = [random()?, random()?].map(u64::from_le_bytes);
-        let keyer = Keyer::new(self.catalogue, program.encoding(), self.intake.as_bytes(), cache);
-        let mut staging = Staging::new(folder, self.catalogue, program, (keyer, seed), &self.surrogates)?;
+        let keyer = Keyer::new(self.catalogue, program.encoding(), self.keys.intake.as_bytes(), cache);
+        let keyer = match &self.keys.former {
+            Some(former) => keyer.under_both(former.as_bytes()),
+            None => keyer,
+        };
+        let mut staging =
+            Staging::new(folder, self.catalogue, program, (keyer, seed), &self.keys.surrogates)?;
         let mut account = PartAccount::default();
         let mut first_record = 0;
         for piece in &part.pieces {
@@ -323,7 +450,7 @@ impl<'a> Run<'a> {
     }
 
     fn identities(&self, part: &Part) -> PathBuf {
-        self.links.join(format!("{:05}.parquet", part.number))
+        self.places.links.join(format!("{:05}.parquet", part.number))
     }
 
     fn read_piece(
@@ -357,32 +484,36 @@ impl<'a> Run<'a> {
         }
         read
     }
+}
 
-    /// Puts the parts' accounts together, checks that they close, and writes the places of the faults.
-    fn close(&self, parts: &[Part]) -> Result<Vec<FileAccount>, IngestError> {
-        let mut accounts = Vec::with_capacity(parts.len());
-        for part in parts {
-            let path = self.staging.join(format!("{:05}", part.number)).join(ACCOUNT);
-            let account: PartAccount = read_json(&path).map_err(io("read", &path))?;
-            accounts.push(account);
-        }
-        let mut files = Vec::with_capacity(self.delivery.files.len());
-        let mut quarantine = String::from("file,line,record,field,kind\n");
-        for (number, listed) in self.delivery.manifest.files.iter().enumerate() {
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            let (account, places) = whole_file(accounts.iter().filter_map(|part| part.files.get(&number)));
-            if !account.closes() {
-                let booked = account.stored + account.dropped_lines() + account.quarantined_lines();
-                return Err(IngestError::Bug { path: listed.path.clone(), read: account.read, booked });
-            }
-            places.iter().for_each(|place| quarantine.push_str(&quarantine_line(&listed.path, place)));
-            let (path, family) = (listed.path.clone(), listed.family.clone());
-            files.push(FileAccount { path, family, bytes: listed.bytes, account });
-        }
-        write_whole(&self.quarantine, quarantine.as_bytes()).map_err(io("write", &self.quarantine))?;
-        sync_filesystem(&self.staging).map_err(io("flush", &self.staging))?;
-        Ok(files)
+/// Puts the parts' accounts together, checks that they close, and writes the places of the faults.
+pub(crate) fn close(
+    places: &RunPlaces,
+    manifest: &DeliveryManifest,
+    parts: u32,
+) -> Result<Vec<FileAccount>, IngestError> {
+    let mut accounts = Vec::new();
+    for part in 0..parts {
+        let path = places.staging.join(format!("{part:05}")).join(ACCOUNT);
+        let account: PartAccount = read_json(&path).map_err(io("read", &path))?;
+        accounts.push(account);
     }
+    let mut files = Vec::with_capacity(manifest.files.len());
+    let mut quarantine = String::from("file,line,record,field,kind\n");
+    for (number, listed) in manifest.files.iter().enumerate() {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let (account, faults) = whole_file(accounts.iter().filter_map(|part| part.files.get(&number)));
+        if !account.closes() {
+            let booked = account.stored + account.dropped_lines() + account.quarantined_lines();
+            return Err(IngestError::Bug { path: listed.path.clone(), read: account.read, booked });
+        }
+        faults.iter().for_each(|place| quarantine.push_str(&quarantine_line(&listed.path, place)));
+        let (path, family) = (listed.path.clone(), listed.family.clone());
+        files.push(FileAccount { path, family, bytes: listed.bytes, account });
+    }
+    write_whole(&places.quarantine, quarantine.as_bytes()).map_err(io("write", &places.quarantine))?;
+    sync_filesystem(&places.staging).map_err(io("flush", &places.staging))?;
+    Ok(files)
 }
 
 fn random<const BYTES: usize>() -> Result<[u8; BYTES], IngestError> {

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, FixedSizeBinaryBuilder, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int32Type, UInt8Type, UInt32Type};
-use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyRole, MetaError};
+use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyError, KeyId, KeyRole, MetaError};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use super::mentions::MentionReader;
+use super::rotation::FormerKeys;
 use super::store::{fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::linkage::{self, Clusters, ConflictKind, Mentions, NO_KEY, Rule, SchemeKind};
 use crate::tables::{FileError, ParquetFile, open};
@@ -72,6 +73,9 @@ pub enum LinkError {
     /// The environment cannot be used.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The metadata database cannot be used.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -124,7 +128,7 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
     let links = environment.room("links");
-    let run = run_name(&parts, &schemes);
+    let run = run_name(&parts, &schemes, &linkage_id(environment)?);
     let folder = links.join(format!("run-{run}"));
     if folder.exists() {
         write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
@@ -155,8 +159,9 @@ pub(super) fn mentions(
 ) -> Result<Mentions, LinkError> {
     let key = environment.key(KeyRole::Linkage)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let former = FormerKeys::read(environment, parts, schemes)?;
     let mut mentions = Mentions::new(schemes.len());
-    let mut reader = MentionReader::new(schemes, &key);
+    let mut reader = MentionReader::new(schemes, &key, &former);
     for part in parts {
         let staged = environment.room("store").join("staging").join(&part.folder);
         let staged = staged.join(format!("{:05}", part.number));
@@ -196,7 +201,7 @@ pub(super) fn parts(environment: &Environment) -> Result<Vec<PartName>, LinkErro
 pub(crate) fn next_run(environment: &Environment) -> Result<String, LinkError> {
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-    Ok(run_name(&parts(environment)?, &schemes))
+    Ok(run_name(&parts(environment)?, &schemes, &linkage_id(environment)?))
 }
 
 /// The name of the linking that holds, if any.
@@ -220,7 +225,7 @@ pub(super) fn current(environment: &Environment, parts: &[PartName]) -> Result<C
     let run = std::fs::read_to_string(&pointer).map_err(|_| LinkError::NotLinked)?;
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-    if run != run_name(parts, &schemes) {
+    if run != run_name(parts, &schemes, &linkage_id(environment)?) {
         return Err(LinkError::Stale);
     }
     let folder = links.join(format!("run-{run}"));
@@ -296,13 +301,17 @@ pub(super) fn offsets(environment: &Environment, parts: &[PartName]) -> Result<V
     Ok(offsets)
 }
 
-fn identities_path(environment: &Environment, part: &PartName) -> PathBuf {
+pub(super) fn identities_path(environment: &Environment, part: &PartName) -> PathBuf {
     environment.room("links").join("staging").join(&part.folder).join(format!("{:05}.parquet", part.number))
 }
 
-fn run_name(parts: &[PartName], schemes: &[String]) -> String {
+fn linkage_id(environment: &Environment) -> Result<KeyId, LinkError> {
+    Ok(environment.keys().index()?.current(KeyRole::Linkage)?.id.clone())
+}
+
+fn run_name(parts: &[PartName], schemes: &[String], linkage: &KeyId) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 linking run");
-    hasher.update(linkage::RULES.as_bytes());
+    hasher.update(linkage::RULES.as_bytes()).update(linkage.as_str().as_bytes());
     for name in schemes {
         hasher.update(name.as_bytes()).update(b"\0");
     }
@@ -394,6 +403,6 @@ pub(super) fn fixed<const N: usize>(
     Ok((0..array.len()).map(value).collect())
 }
 
-fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> LinkError + 'p {
+pub(super) fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> LinkError + 'p {
     move |source| LinkError::Io { action, path: path.to_owned(), source }
 }

@@ -13,6 +13,7 @@ use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 
 use super::link::{fixed, numbers};
+use super::rotation::FormerKeys;
 use crate::keying::linkage_key;
 use crate::linkage::{Mention, Mentions};
 use crate::tables::{FileError, open};
@@ -32,13 +33,15 @@ struct Seen {
 pub(super) struct MentionReader<'a> {
     schemes: &'a [String],
     key: &'a hmac::Key,
+    // Keys of a new intake key stand for those of the former one.
+    former: &'a FormerKeys,
     // Most intake keys of a part recur in the next, so each is keyed once.
     known: Vec<HashMap<Keyed<Intake>, Keyed<Linkage>>>,
 }
 
 impl<'a> MentionReader<'a> {
-    pub(super) fn new(schemes: &'a [String], key: &'a hmac::Key) -> Self {
-        Self { schemes, key, known: vec![HashMap::new(); schemes.len()] }
+    pub(super) fn new(schemes: &'a [String], key: &'a hmac::Key, former: &'a FormerKeys) -> Self {
+        Self { schemes, key, former, known: vec![HashMap::new(); schemes.len()] }
     }
 
     /// Adds the identities in `path`, whose rows are staged in `staged`.
@@ -93,6 +96,7 @@ impl<'a> MentionReader<'a> {
             };
             for (value, mention) in fixed::<32>(batch, scheme, path)?.into_iter().zip(&mut mentions) {
                 let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
+                let intake = self.former.earliest(intake);
                 let linkage = *known.entry(intake).or_insert_with(|| linkage_key(self.key, scheme, &intake));
                 if let Some(slot) = mention.keys.get_mut(at) {
                     *slot = Some(linkage);

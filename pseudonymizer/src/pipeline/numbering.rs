@@ -81,7 +81,7 @@ pub(super) fn write_persons(
     numbers: &PersonNumbers,
     before: &HashMap<[u8; 32], u32>,
 ) -> Result<(), FileError> {
-    let mut all: BTreeMap<[u8; 32], u32> = before.iter().map(|(key, person)| (*key, *person)).collect();
+    let mut all = before.clone();
     // A key that turned out to be several persons' says no longer whose it is.
     for key in &links.shared {
         all.remove(key);
@@ -91,6 +91,12 @@ pub(super) fn write_persons(
             all.insert(*key, *person);
         }
     }
+    write_numbers(path, &all)
+}
+
+/// Writes the person of every linkage key, in the order of the keys.
+pub(super) fn write_numbers(path: &Path, persons: &HashMap<[u8; 32], u32>) -> Result<(), FileError> {
+    let all: BTreeMap<[u8; 32], u32> = persons.iter().map(|(key, person)| (*key, *person)).collect();
     let mut keys = FixedSizeBinaryBuilder::with_capacity(all.len(), 32);
     for key in all.keys() {
         keys.append_value(key).unwrap_or_else(|_| keys.append_null());

@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use catalog_model::SnapshotId;
-use catalog_store::{Environment, EnvironmentError, SnapshotError};
+use catalog_store::{Environment, EnvironmentError, KeyRole, SnapshotError};
 use serde::{Deserialize, Serialize};
+
+use super::rotation::persons_file;
 
 /// What was removed, or would be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -130,8 +132,10 @@ fn pins(folder: &Path) -> Result<BTreeSet<String>, PruneError> {
 // The latest snapshot's lists hold every number that was ever given.
 fn forget_numbers(environment: &Environment, id: &SnapshotId) -> Result<(), PruneError> {
     let (links, reports) = (environment.room("links"), environment.room("reports"));
+    let index = environment.keys().index().map_err(EnvironmentError::from)?;
+    let epoch = index.current(KeyRole::Linkage).map_err(EnvironmentError::from)?.epoch;
     for path in [
-        links.join(format!("persons-{id}.parquet")),
+        persons_file(&links, id.as_str(), epoch),
         links.join(format!("facilities-{id}.parquet")),
         reports.join(format!("duplicates-{id}.json")),
     ] {

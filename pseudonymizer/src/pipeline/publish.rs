@@ -21,9 +21,10 @@ use serde::{Deserialize, Serialize};
 use super::bucket::{self, BucketClaims, Shared};
 use super::link::{self, CurrentLinks, LinkError, PartName};
 use super::numbering::{self, PersonNumbers};
+use super::optout::{self, OptOutError};
+use super::rotation;
 use super::spill::{Spill, Spilled, SpilledClaim};
 use super::store::{fresh_folder, sync_filesystem, write_json};
-use crate::keying::PROFILE;
 use crate::linkage::RULES;
 use crate::tables::derived::{Sources, Wanted};
 use crate::tables::{FileError, schema_fingerprint};
@@ -65,6 +66,9 @@ pub enum PublishError {
     /// The environment cannot be used.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// Who opted out cannot be resolved; until then the snapshot answers nothing.
+    #[error("who opted out cannot be resolved; until then the snapshot answers nothing")]
+    OptOut(#[from] OptOutError),
     /// The metadata database cannot be used.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -201,10 +205,11 @@ impl<'a> Publisher<'a> {
 
     fn numbers(&self, head: Option<&SnapshotManifest>) -> Result<Numbers, PublishError> {
         let links = self.environment.room("links");
+        let epoch = rotation::linkage_epoch(self.environment)?;
         let (persons_before, facilities_before) = match head {
             None => (HashMap::new(), HashMap::new()),
             Some(head) => (
-                numbering::read_persons(&links.join(format!("persons-{}.parquet", head.id)))?,
+                numbering::read_persons(&rotation::persons_file(&links, head.id.as_str(), epoch))?,
                 numbering::read_facilities(&links.join(format!("facilities-{}.parquet", head.id)))?,
             ),
         };
@@ -343,7 +348,7 @@ impl<'a> Publisher<'a> {
             persons,
             versions: Versions {
                 catalogue: self.catalogue_digest.clone(),
-                normalisation: PROFILE.to_owned(),
+                normalisation: self.catalogue.profile.as_str().to_owned(),
                 linkage: RULES.to_owned(),
             },
             tables,
@@ -395,7 +400,7 @@ impl<'a> Publisher<'a> {
         let snapshots = self.environment.snapshots()?;
         let id = snapshots.id_of(&body);
         let links = self.environment.room("links");
-        let persons = links.join(format!("persons-{id}.parquet"));
+        let persons = rotation::persons_file(&links, id.as_str(), rotation::linkage_epoch(self.environment)?);
         numbering::write_persons(&persons, &self.links, &numbers.persons, &numbers.persons_before)?;
         numbering::write_facilities(&links.join(format!("facilities-{id}.parquet")), facilities)?;
         let reports = self.environment.room("reports");
@@ -407,7 +412,10 @@ impl<'a> Publisher<'a> {
         let store = self.environment.room("store");
         sync_filesystem(&store).map_err(io("flush", &store))?;
         let key = self.environment.key(KeyRole::Manifest)?;
-        Ok(snapshots.commit(body, now, &key)?)
+        let manifest = snapshots.commit(body, now, &key)?;
+        // A snapshot whose opt-outs are not resolved answers nothing, so a kill in between is safe.
+        optout::resolve(self.environment)?;
+        Ok(manifest)
     }
 }
 

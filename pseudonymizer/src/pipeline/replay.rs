@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use catalog_store::{Account, DeliveryRecord, Environment, FileAccount, staged};
+use catalog_store::{Account, DeliveryRecord, Environment, FileAccount, KeyRole, staged};
 
 use super::account::PartAccount;
 use super::delivery::Delivery;
-use super::ingest::{ACCOUNT, IngestError, Progress, Run};
+use super::ingest::{ACCOUNT, IngestError, KEYED_UNDER, KeyedUnder, Progress, Run, RunKeys, RunPlaces};
 use super::life::sweep;
 use super::parts;
 use super::store::read_json;
@@ -54,7 +54,14 @@ pub fn replay(
     let delivery = Delivery::open(folder, &catalogue)?;
     let parts = parts::cut(&delivery)?;
     let generation = former.generation + 1;
-    let run = Run::new(environment, &catalogue, &layouts, &delivery, generation, progress)?;
+    // A delivery that was keyed under a former key is keyed under both, so that its persons stay who they were.
+    let before = RunPlaces::of(environment, &id, former.generation).links.join(KEYED_UNDER);
+    let present = environment.keys().index()?.current(KeyRole::Intake)?.id.clone();
+    let is_overlap =
+        read_json::<KeyedUnder>(&before).is_ok_and(|keyed| keyed.former.is_some() || keyed.intake != present);
+    let keys = RunKeys::open(environment.keys(), is_overlap)?;
+    let places = RunPlaces::of(environment, &id, generation);
+    let run = Run::new((&catalogue, &layouts), &delivery, places, keys, progress)?;
     let files = run.read(&parts)?;
     let (before, after) = (sum(&former.files), sum(&files));
     if after.stored < before.stored {

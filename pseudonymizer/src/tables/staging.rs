@@ -9,13 +9,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int32Array, UInt8Array, UInt32Array};
 use arrow::record_batch::RecordBatch;
 use catalog_model::Catalogue;
+use classified::{Intake, Keyed};
 
 use super::files::{FileError, ParquetFile};
 use super::staged_table::StagedTable;
 use super::words::Words;
 use crate::claim::{Claim, Head};
 use crate::formats::{Claims, Program, Value};
-use crate::keying::{Identity, IdentityNo, KeyedIdentity, Keyer, Surrogates};
+use crate::keying::{Identity, IdentityNo, KeySet, KeyedIdentity, Keyer, Surrogates};
 
 /// Why rows cannot be staged.
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +192,11 @@ fn write_claims(path: &Path, claims: &[Claim<Option<IdentityNo>>]) -> Result<(),
     Ok(())
 }
 
+/// The column of a scheme's keys under the former intake key.
+pub fn former_column(scheme: &str) -> String {
+    format!("{scheme}@former")
+}
+
 /// Writes the identities of a part for the link table: sex, birth date, months, and the intake key of each scheme.
 ///
 /// # Errors
@@ -213,15 +219,25 @@ pub fn write_identities(
         ("last_month", months(|identity| identity.last_month), true),
         ("claims", Arc::new(claims), false),
     ];
-    for (at, scheme) in schemes.iter().enumerate() {
+    let keys = |of: fn(&KeySet) -> &[Option<Keyed<Intake>>], at: usize| -> ArrayRef {
         let mut builder = FixedSizeBinaryBuilder::with_capacity(identities.len(), 32);
-        for key in identities.iter().map(|identity| identity.keys.keys.get(at).copied().flatten()) {
+        for key in identities.iter().map(|identity| of(&identity.keys).get(at).copied().flatten()) {
             match key {
                 Some(key) => builder.append_value(key.as_bytes()).unwrap_or_else(|_| builder.append_null()),
                 None => builder.append_null(),
             }
         }
-        columns.push((scheme, Arc::new(builder.finish()), true));
+        Arc::new(builder.finish())
+    };
+    for (at, scheme) in schemes.iter().enumerate() {
+        columns.push((scheme, keys(|set| &set.keys, at), true));
+    }
+    let former: Vec<String> = match identities.iter().any(|identity| !identity.keys.former.is_empty()) {
+        true => schemes.iter().map(|scheme| former_column(scheme)).collect(),
+        false => Vec::new(),
+    };
+    for (at, column) in former.iter().enumerate() {
+        columns.push((column, keys(|set| &set.former, at), true));
     }
     let batch = RecordBatch::try_from_iter_with_nullable(columns)
         .map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;

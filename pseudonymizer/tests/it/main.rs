@@ -20,12 +20,15 @@ mod changes;
 mod derived;
 mod dpc;
 mod examples;
+mod keys;
 mod life;
 mod linkage;
 mod masters;
 mod mutations;
+mod optout;
 mod packages;
 mod pipeline;
+mod sealed;
 mod world;
 
 fn bytes(text: &str, encoding: Encoding) -> Vec<u8> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::officers::Agreed;
 use super::sealing::{Opener, Sealing};
 use super::secret::{KeyId, Passphrase, SecretKey, from_hex, hex};
 use super::store::{KeyEntry, KeyIndex, KeyState, STORE, write_private};
@@ -164,6 +165,16 @@ impl KeyRing {
     ///
     /// The role's key cannot be rotated, or the store cannot be written.
     pub fn rotate(&self, role: KeyRole) -> Result<KeyEntry, KeyError> {
+        let (_, next) = self.next(role)?;
+        self.settle(next)
+    }
+
+    /// Makes the key that a rotation would put in the present one's place; nothing is written yet.
+    ///
+    /// # Errors
+    ///
+    /// The role's key cannot be rotated.
+    pub fn next(&self, role: KeyRole) -> Result<(SecretKey, KeyEntry), KeyError> {
         let why = match role {
             KeyRole::Surrogate => Some("facilities and receipts would get other surrogates"),
             KeyRole::Content => Some("snapshots would get other ids"),
@@ -173,34 +184,52 @@ impl KeyRing {
         if let Some(why) = why {
             return Err(KeyError::Fixed { role, why });
         }
-        let mut index = self.index()?;
-        let entry = index.rotate(role, &*self.opener(&index.sealing)?)?;
-        index.write(&self.folder)?;
-        Ok(entry)
+        let index = self.index()?;
+        index.next(role, &*self.opener(&index.sealing)?)
     }
 
-    /// Destroys a former key; its id.
+    /// Makes the key of [`KeyRing::next`] the present one.
+    ///
+    /// # Errors
+    ///
+    /// Another key came in between, or the store cannot be written.
+    pub fn settle(&self, next: KeyEntry) -> Result<KeyEntry, KeyError> {
+        let mut index = self.index()?;
+        if index.current(next.role)?.epoch + 1 != next.epoch {
+            return Err(KeyError::OtherKey(next.role));
+        }
+        index.settle(next.clone());
+        index.write(&self.folder)?;
+        Ok(next)
+    }
+
+    /// Destroys a former key, which takes two officers; its id.
     ///
     /// # Errors
     ///
     /// It is unknown, in use or gone, or the store cannot be written.
-    pub fn destroy(&self, role: KeyRole, epoch: u32) -> Result<KeyId, KeyError> {
+    pub fn destroy(&self, role: KeyRole, epoch: u32, _agreed: &Agreed) -> Result<KeyId, KeyError> {
         let mut index = self.index()?;
         let id = index.destroy(role, epoch)?;
         index.write(&self.folder)?;
         Ok(id)
     }
 
-    /// Replaces a role's first key, as a data holder does with keys that were handed to it.
+    /// Takes a role's keys from elsewhere, in the place of its own: a data holder's intake key, with the former one.
     ///
     /// # Errors
     ///
     /// The store cannot be opened or written.
-    pub fn adopt(&self, role: KeyRole, epoch: u32, key: &SecretKey) -> Result<(), KeyError> {
+    pub fn adopt(
+        &self,
+        role: KeyRole,
+        former: Option<&SecretKey>,
+        epoch: u32,
+        key: &SecretKey,
+    ) -> Result<(), KeyError> {
         let mut index = self.index()?;
         let opener = self.opener(&index.sealing)?;
-        index.keys.retain(|entry| entry.role != role);
-        index.add(role, epoch, key, &opener)?;
+        index.adopt(role, former, (epoch, key), &opener)?;
         index.write(&self.folder)
     }
 
@@ -290,6 +319,10 @@ mod tests {
     use super::super::store::STORE;
     use super::{KeyError, KeyRing, KeyRole, Protection};
 
+    fn agreed() -> super::Agreed {
+        super::Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned() }
+    }
+
     fn phrase(text: &str) -> Passphrase {
         Passphrase::new(&text.as_bytes().to_vec().into())
     }
@@ -351,13 +384,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ring = sealed(folder.path());
         let before = ring.current(KeyRole::Linkage).unwrap();
-        assert!(matches!(ring.destroy(KeyRole::Linkage, 1), Err(KeyError::InUse(_))));
+        assert!(matches!(ring.destroy(KeyRole::Linkage, 1, &agreed()), Err(KeyError::InUse(_))));
         let entry = ring.rotate(KeyRole::Linkage).unwrap();
         assert_eq!(entry.epoch, 2);
         assert_eq!(ring.current(KeyRole::Linkage).unwrap().id(), entry.id);
         let former = ring.former(KeyRole::Linkage).unwrap();
         assert_eq!(former[0].1.as_bytes(), before.as_bytes());
-        ring.destroy(KeyRole::Linkage, 1).unwrap();
+        ring.destroy(KeyRole::Linkage, 1, &agreed()).unwrap();
         let gone = ring.with_id(KeyRole::Linkage, before.id().as_str());
         assert!(matches!(gone, Err(KeyError::Destroyed { .. })));
         assert!(ring.former(KeyRole::Linkage).unwrap().is_empty());

@@ -5,7 +5,9 @@
 //! Whoever unwraps a key tells [`KeyWatch`], which the programs use to record it.
 
 mod key_ring;
+mod officers;
 mod pkcs11;
+mod project;
 mod role;
 mod sealing;
 mod secret;
@@ -14,7 +16,9 @@ mod store;
 use std::path::{Path, PathBuf};
 
 pub use key_ring::{KeyRing, KeyUse, KeyWatch, Protection};
+pub use officers::{Agreed, Asked, OfficerError, Officers, Present};
 pub use pkcs11::Module;
+pub use project::{ProjectPseudonyms, Provision};
 pub use role::KeyRole;
 pub use sealing::{Sealing, decrypt, encrypt};
 pub use secret::{KeyId, Passphrase, SecretKey, from_hex, hex};

@@ -155,17 +155,38 @@ impl KeyIndex {
         found.ok_or_else(|| KeyError::Unknown { role, id: id.to_owned() })
     }
 
-    /// Puts a new key in the place of the role's present one, which becomes a former one.
-    pub(crate) fn rotate(&mut self, role: KeyRole, opener: &Opener) -> Result<KeyEntry, KeyError> {
+    /// The key that comes after the role's present one.
+    pub(crate) fn next(&self, role: KeyRole, opener: &Opener) -> Result<(SecretKey, KeyEntry), KeyError> {
         let epoch = self.current(role)?.epoch + 1;
-        let entry = KeyEntry::new(role, epoch, &opener.new_key(role, epoch)?, opener)?;
-        for former in self.keys.iter_mut().filter(|entry| entry.role == role) {
+        let key = opener.new_key(role, epoch)?;
+        let entry = KeyEntry::new(role, epoch, &key, opener)?;
+        Ok((key, entry))
+    }
+
+    /// Puts a new key in the place of its role's present one, which becomes a former one.
+    pub(crate) fn settle(&mut self, next: KeyEntry) {
+        for former in self.keys.iter_mut().filter(|entry| entry.role == next.role) {
             if former.state == KeyState::Current {
                 former.state = KeyState::Former;
             }
         }
-        self.keys.push(entry.clone());
-        Ok(entry)
+        self.keys.push(next);
+    }
+
+    /// Puts keys from elsewhere in the place of the role's own.
+    pub(crate) fn adopt(
+        &mut self,
+        role: KeyRole,
+        former: Option<&SecretKey>,
+        (epoch, key): (u32, &SecretKey),
+        opener: &Opener,
+    ) -> Result<(), KeyError> {
+        self.keys.retain(|entry| entry.role != role);
+        if let Some(former) = former {
+            let entry = KeyEntry::new(role, epoch.saturating_sub(1), former, opener)?;
+            self.keys.push(KeyEntry { state: KeyState::Former, ..entry });
+        }
+        self.add(role, epoch, key, opener)
     }
 
     /// Forgets a former key for good.

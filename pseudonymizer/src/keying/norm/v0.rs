@@ -1,4 +1,4 @@
-//! Brings an identity field to one form before it is hashed.
+//! norm/v0: brings an identity field to one form before it is hashed. Environments from before norm/v1 keep it.
 //!
 //! The same person's name is written full-width here and half-width there, with and without a space, and the NDB's own
 //! link of check-ups failed for most because of it (MHLW 2013-01-17). Whatever is folded here is folded for good: a
@@ -9,9 +9,6 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroize as _;
 
 use crate::formats;
-
-/// The name of the present profile, which goes into the snapshot manifest.
-pub const PROFILE: &str = "norm/v0";
 
 /// Writes the normal form of `raw` into `out`; nothing where the value is empty or cannot be brought to one form.
 pub(super) fn normalise(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {

@@ -1,0 +1,210 @@
+//! Takes a sealed delivery in: who sealed it, under which keys, is every file what it should be; then it counts.
+
+use std::path::{Path, PathBuf};
+
+use catalog_model::Catalogue;
+use catalog_store::{Environment, KeyError, KeyRole, KeyState, SecretKey, decrypt, from_hex};
+use ring::signature::{ED25519, UnparsedPublicKey};
+use zeroize::Zeroizing;
+
+use super::envelope::{EnvelopeError, open_to};
+use super::form::{self, are_plain};
+use super::holder::known;
+use super::seal::PURPOSE;
+use super::{Contents, HEADER, Header, SIGNATURE, VERSION, bound_to, packed_name};
+use crate::pipeline::delivery::identify;
+use crate::pipeline::ingest::{IngestError, Ingested, KEYED_UNDER, RunPlaces, book, close, record};
+use crate::pipeline::store::{fresh_folder, write_json};
+
+/// Why a sealed delivery is not taken in; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum SealedError {
+    /// A file of it is not there or cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file of it is not of the expected form.
+    #[error("{0} is not of the expected form")]
+    Form(String),
+    /// It was sealed by a later build.
+    #[error("it was sealed in version {0}; use a newer program")]
+    Version(u32),
+    /// Nobody of this name was registered.
+    #[error("its holder is not registered here, or is in another group; `misu keys export` registers one")]
+    Stranger,
+    /// The signature is not the holder's.
+    #[error("its signature is not the registered holder's")]
+    Signature,
+    /// It was sealed under a key that is not known here.
+    #[error("it was made under the {} key {id}, which is not one of this environment", role.as_str())]
+    Key {
+        /// The role.
+        role: KeyRole,
+        /// The id of the key.
+        id: String,
+    },
+    /// It was made by other rules of normalisation.
+    #[error(
+        "it was normalised by {0}, which is not this environment's profile; give the holder a new bundle"
+    )]
+    Profile(String),
+    /// A file differs from what the header says.
+    #[error("{0} is not the file that was sealed")]
+    Changed(String),
+    /// A key or file does not open.
+    #[error("it does not open")]
+    Envelope(#[from] EnvelopeError),
+    /// The list of its content is not what the header says.
+    #[error("its content is not the delivery that its header names")]
+    Content,
+    /// A table file has other columns than the environment's layouts give.
+    #[error("{0} has other columns than this environment's layouts give; give the holder a new bundle")]
+    Columns(String),
+    /// A key of the environment cannot be used.
+    #[error(transparent)]
+    KeyStore(#[from] KeyError),
+}
+
+/// Whether the folder is a sealed delivery.
+pub fn is_sealed(folder: &Path) -> bool {
+    folder.join(HEADER).is_file()
+}
+
+/// Takes the sealed delivery in `folder` into the environment. The same delivery twice, sealed or not, changes nothing.
+///
+/// # Errors
+///
+/// It is rejected, or something cannot be written; in both cases nothing of it counts.
+pub fn ingest_sealed(environment: &Environment, folder: &Path, now: &str) -> Result<Ingested, IngestError> {
+    let sealed = Sealed::open(environment, folder)?;
+    let meta = environment.meta()?;
+    if let Some(known) = meta.every_delivery()?.iter().find(|delivery| delivery.id == sealed.id) {
+        return Ok(Ingested::known(known));
+    }
+    let (catalogue, _) = environment.catalogue()?;
+    if sealed.header.keyed.profile != catalogue.profile.as_str() {
+        return Err(SealedError::Profile(sealed.header.keyed.profile).into());
+    }
+    let places = RunPlaces::of(environment, &sealed.id, 0);
+    let unpacked = sealed.unpack(&catalogue, &places);
+    if let Err(error) = unpacked {
+        for folder in [&places.staging, &places.links] {
+            // What stays is invisible all the same, and is overwritten when the delivery comes again.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        return Err(error);
+    }
+    let files = close(&places, &sealed.contents.manifest, sealed.contents.parts)?;
+    book(environment, record(&sealed.id, &sealed.contents.manifest, now, sealed.contents.parts, files))
+}
+
+/// A sealed delivery whose signature, holder and keys were found right.
+struct Sealed {
+    folder: PathBuf,
+    header: Header,
+    id: String,
+    key: SecretKey,
+    contents: Contents,
+}
+
+impl Sealed {
+    fn open(environment: &Environment, folder: &Path) -> Result<Self, SealedError> {
+        let header = read_header(environment, folder)?;
+        check_keys(environment, &header)?;
+        let (id, key) = header.key.split_once(':').ok_or_else(|| SealedError::Form(HEADER.to_owned()))?;
+        let private = environment.keys().with_id(KeyRole::Delivery, header.sealed_to.as_str())?;
+        let bound = format!("{id}/{}", header.holder);
+        let opened = open_to(&private, PURPOSE, bound.as_bytes(), key)?;
+        let key = <[u8; 32]>::try_from(opened.as_slice()).map_err(|_| EnvelopeError::Open)?;
+        let (id, key) = (id.to_owned(), SecretKey::new(*Zeroizing::new(key)));
+        let list = unpack_file(folder, &header, &id, &key, 0)?;
+        let contents: Contents = serde_json::from_slice(&list).map_err(|_| SealedError::Content)?;
+        let is_same = identify(&contents.manifest) == id
+            && contents.manifest.delivery.holder == header.holder
+            && contents.names.len() + 1 == header.files.len();
+        if !is_same || !are_plain(&contents) {
+            return Err(SealedError::Content);
+        }
+        Ok(Self { folder: folder.to_owned(), header, id, key, contents })
+    }
+
+    fn unpack(&self, catalogue: &Catalogue, places: &RunPlaces) -> Result<(), IngestError> {
+        let io = |path: &Path, source| IngestError::Io { action: "write", path: path.to_owned(), source };
+        for folder in [&places.staging, &places.links] {
+            fresh_folder(folder).map_err(|source| io(folder, source))?;
+        }
+        for (number, name) in self.contents.names.iter().enumerate() {
+            let clear = unpack_file(&self.folder, &self.header, &self.id, &self.key, number + 1)?;
+            let path = match name.strip_prefix("staging/") {
+                Some(rest) => places.staging.join(rest),
+                None => places.links.join(name.trim_start_matches("links/")),
+            };
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
+            }
+            std::fs::write(&path, &*clear).map_err(|source| io(&path, source))?;
+        }
+        form::check(catalogue, &self.contents, places)?;
+        let path = places.links.join(KEYED_UNDER);
+        write_json(&path, &self.header.keyed).map_err(|source| io(&path, source))
+    }
+}
+
+fn read_header(environment: &Environment, folder: &Path) -> Result<Header, SealedError> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|source| SealedError::Read { path, source })
+    };
+    let (text, signature) = (read(HEADER)?, read(SIGNATURE)?);
+    let form = |name: &str| SealedError::Form(name.to_owned());
+    let header: Header = serde_json::from_slice(&text).map_err(|_| form(HEADER))?;
+    if header.version != VERSION {
+        return Err(SealedError::Version(header.version));
+    }
+    let known = known(environment, &header.holder).ok_or(SealedError::Stranger)?;
+    if known.group != header.group || known.card.name != header.holder {
+        return Err(SealedError::Stranger);
+    }
+    let signer = from_hex(&known.card.signer).ok_or_else(|| form("the holder's registration"))?;
+    let signature = std::str::from_utf8(&signature).ok().and_then(|digits| from_hex(digits.trim()));
+    UnparsedPublicKey::new(&ED25519, signer)
+        .verify(&text, &signature.ok_or(SealedError::Signature)?)
+        .map_err(|_| SealedError::Signature)?;
+    Ok(header)
+}
+
+/// The keys that made the content must be the environment's own, and not destroyed.
+fn check_keys(environment: &Environment, header: &Header) -> Result<(), SealedError> {
+    let index = environment.keys().index()?;
+    let keyed = &header.keyed;
+    let used = [(KeyRole::Intake, &keyed.intake), (KeyRole::Surrogate, &keyed.surrogate)];
+    let used = used.into_iter().chain(keyed.former.iter().map(|former| (KeyRole::Intake, former)));
+    for (role, id) in used {
+        let is_live = index.find(role, id.as_str()).is_ok_and(|key| key.state != KeyState::Destroyed);
+        if !is_live {
+            return Err(SealedError::Key { role, id: id.to_string() });
+        }
+    }
+    Ok(())
+}
+
+fn unpack_file(
+    folder: &Path,
+    header: &Header,
+    id: &str,
+    key: &SecretKey,
+    number: usize,
+) -> Result<Zeroizing<Vec<u8>>, SealedError> {
+    let name = packed_name(number);
+    let path = folder.join(&name);
+    let listed = header.files.get(number).ok_or(SealedError::Content)?;
+    let sealed = std::fs::read(&path).map_err(|source| SealedError::Read { path, source })?;
+    if sealed.len() as u64 != listed.bytes || blake3::hash(&sealed).to_hex().as_str() != listed.blake3 {
+        return Err(SealedError::Changed(name));
+    }
+    decrypt(key, &bound_to(id, number), &sealed).ok_or(SealedError::Changed(name))
+}

@@ -1,0 +1,255 @@
+//! Sealed deliveries: what leaves the holder holds no name, and gives the snapshot that the clear delivery gives.
+#![cfg(test)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use arrow::array::AsArray as _;
+use catalog_model::Catalogue;
+use synthetic::Options;
+use tempfile::TempDir;
+
+use crate::world::{copy, ingest, json, ok, refused};
+
+struct World {
+    folder: TempDir,
+    /// Delivery folders, with their holders.
+    deliveries: Vec<(PathBuf, String)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            persons: 150,
+            months: 1,
+            first_month: "2023-04".parse().unwrap(),
+            seed: 31,
+            fault_rate: 0.001,
+        };
+        synthetic::write(&Catalogue::builtin().unwrap(), &options, folder.path(), &mut |_| {}).unwrap();
+        let mut deliveries: Vec<(PathBuf, String)> = std::fs::read_dir(folder.path().join("deliveries"))
+            .unwrap()
+            .map(|entry| {
+                let path = entry.unwrap().path();
+                let list = std::fs::read_to_string(path.join("delivery.toml")).unwrap();
+                let holder = list.lines().find_map(|line| line.strip_prefix("holder = ")).unwrap();
+                (path, holder.trim_matches('"').to_owned())
+            })
+            .collect();
+        deliveries.sort();
+        let world = Self { folder, deliveries };
+        for name in ["ichiro", "jiro"] {
+            std::fs::write(world.path(name), format!("the secret of {name}")).unwrap();
+        }
+        ok(&["init", &world.path("env"), "--buckets", "2"]);
+        for name in ["ichiro", "jiro"] {
+            let secret = world.path(name);
+            ok(&["keys", "officer", name, "--new-secret", &secret, "--env", &world.path("env")]);
+        }
+        world
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// A holder's folder, registered in the environment.
+    fn holder(&self, number: usize, name: &str) -> String {
+        let (holder, bundle) = (self.path(&format!("holder-{number}")), self.path("bundle.json"));
+        ok(&["holder", "init", &holder, "--name", name]);
+        let card = format!("{holder}/card.json");
+        for officer in ["ichiro", "jiro"] {
+            ok(&[
+                "keys",
+                "export",
+                "--holder",
+                &card,
+                "--group",
+                "g1",
+                "--out",
+                &bundle,
+                "--officer",
+                officer,
+                "--secret",
+                &self.path(officer),
+                "--env",
+                &self.path("env"),
+            ]);
+        }
+        ok(&["holder", "accept", &bundle, "--holder", &holder]);
+        holder
+    }
+
+    /// What may occur nowhere: every written form of every name and number, in both encodings.
+    fn needles(&self) -> BTreeSet<Vec<u8>> {
+        let truth = std::fs::read_to_string(self.folder.path().join("truth/identities.csv")).unwrap();
+        let mut needles = BTreeSet::new();
+        for line in truth.lines().skip(1) {
+            let fields: Vec<&str> = line.split(',').collect();
+            let (kind, value) = (fields[1], fields[2]);
+            let is_common = value.chars().count() < 4 || kind == "postcode" && !value.contains('-');
+            if is_common || matches!(kind, "branch_no" | "insurer_no") {
+                continue;
+            }
+            needles.insert(value.as_bytes().to_vec());
+            let (encoded, _, lossy) = encoding_rs::SHIFT_JIS.encode(value);
+            if !lossy && encoded.len() >= 6 {
+                needles.insert(encoded.into_owned());
+            }
+        }
+        assert!(needles.len() > 500, "{}", needles.len());
+        needles
+    }
+}
+
+fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            let mut bytes = std::fs::read(&path).unwrap();
+            if path.ends_with("account.json") {
+                bytes = without_digests(&bytes);
+            }
+            if path.extension().is_some_and(|extension| extension == "parquet") {
+                found.push((path.clone(), texts(&path)));
+            }
+            found.push((path, bytes));
+        }
+    }
+}
+
+/// An account without its 64-digit digests, in which any short number occurs by chance.
+fn without_digests(bytes: &[u8]) -> Vec<u8> {
+    let is_digest = |run: &&[u8]| run.len() == 64 && run.iter().all(u8::is_ascii_hexdigit);
+    bytes.split(|byte| *byte == b'"').filter(|run| !is_digest(run)).collect::<Vec<_>>().join(&b'"')
+}
+
+/// The text values of a Parquet file, whose pages are compressed.
+fn texts(path: &Path) -> Vec<u8> {
+    let reader = pseudonymizer::tables::open(path, 4_096).unwrap();
+    let mut bytes = Vec::new();
+    for batch in reader {
+        for column in batch.unwrap().columns() {
+            let values = column.as_string_opt::<i32>();
+            for value in values.iter().flat_map(|values| values.iter()).flatten() {
+                bytes.extend_from_slice(value.as_bytes());
+                bytes.push(b'\n');
+            }
+        }
+    }
+    bytes
+}
+
+fn search(folder: &str, needles: &BTreeSet<Vec<u8>>) {
+    let mut found = Vec::new();
+    files(Path::new(folder), &mut found);
+    let mut lengths: BTreeMap<usize, BTreeSet<&[u8]>> = BTreeMap::new();
+    for needle in needles {
+        lengths.entry(needle.len()).or_default().insert(needle);
+    }
+    for (path, bytes) in &found {
+        for (length, needles) in &lengths {
+            for window in bytes.windows(*length) {
+                assert!(
+                    !needles.contains(window),
+                    "{} holds {}",
+                    path.display(),
+                    String::from_utf8_lossy(window)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sealed_delivery_holds_no_name_and_gives_the_snapshot_of_the_clear_one() {
+    let world = World::new();
+    let mut holders = BTreeMap::new();
+    for (_, holder) in &world.deliveries {
+        let number = holders.len();
+        holders.entry(holder.clone()).or_insert_with(|| world.holder(number, holder));
+    }
+    copy(Path::new(&world.path("env")), Path::new(&world.path("clear")));
+    for (number, (delivery, holder)) in world.deliveries.iter().enumerate() {
+        let out = world.path(&format!("sealed/{number:02}"));
+        std::fs::create_dir_all(world.path("sealed")).unwrap();
+        ok(&["seal", &delivery.display().to_string(), "--holder", &holders[holder], "--out", &out]);
+    }
+    let needles = world.needles();
+    search(&world.path("sealed"), &needles);
+    ok(&["ingest", &world.path("sealed"), "--env", &world.path("env")]);
+    // What was under the encryption holds none either.
+    search(&world.path("env"), &needles);
+    ok(&["ingest", &world.path("deliveries"), "--env", &world.path("clear")]);
+    let publish = |env: &str| {
+        ok(&["link", "--env", env]);
+        ok(&["publish", "--env", env])
+    };
+    let (sealed, clear) = (publish(&world.path("env")), publish(&world.path("clear")));
+    assert_eq!(sealed, clear);
+    // Sealed or clear, it is the same delivery.
+    let again = json(&["ingest", &world.path("deliveries"), "--env", &world.path("env"), "--json"]);
+    assert!(again.as_array().unwrap().iter().all(|delivery| delivery["is_known"] == true));
+    let quarantine = |env: &str| ok(&["quarantine", "--env", env, "--each"]);
+    assert_eq!(quarantine(&world.path("env")), quarantine(&world.path("clear")));
+}
+
+#[test]
+fn a_sealed_delivery_that_was_changed_or_is_a_strangers_is_rejected() {
+    let world = World::new();
+    let (delivery, holder) = &world.deliveries[0];
+    let folder = world.holder(0, holder);
+    let sealed = world.path("sealed");
+    ok(&["seal", &delivery.display().to_string(), "--holder", &folder, "--out", &sealed]);
+    let env = world.path("env");
+    let attempt = |change: &dyn Fn(&Path)| {
+        let copied = world.folder.path().join("changed");
+        copy(Path::new(&sealed), &copied);
+        change(&copied);
+        let output = ingest(&["ingest", &copied.display().to_string(), "--env", &env]);
+        std::fs::remove_dir_all(&copied).unwrap();
+        assert_eq!(output.status.code(), Some(6), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let flip = |path: PathBuf| {
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    };
+    assert!(attempt(&|folder| flip(folder.join("00001.bin"))).contains("not the file that was sealed"));
+    assert!(
+        attempt(&|folder| std::fs::remove_file(folder.join("00002.bin")).unwrap()).contains("cannot read")
+    );
+    let header = |folder: &Path, from: &str, to: &str| {
+        let path = folder.join("sealed.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+    };
+    assert!(attempt(&|folder| header(folder, holder, "別の保有者")).contains("not registered"));
+    assert!(attempt(&|folder| header(folder, "\"g1\"", "\"g2\"")).contains("another group"));
+    assert!(attempt(&|folder| header(folder, "norm/", "form/")).contains("signature"));
+    // A holder that nobody registered signs rightly, and is a stranger.
+    let stranger = world.path("stranger");
+    ok(&["holder", "init", &stranger, "--name", holder]);
+    copy(Path::new(&folder).join("bundle.json").parent().unwrap(), Path::new(&world.path("thief")));
+    for name in ["store.json", "passphrase", "card.json"] {
+        std::fs::copy(Path::new(&stranger).join(name), Path::new(&world.path("thief")).join(name)).unwrap();
+    }
+    ok(&[
+        "seal",
+        &delivery.display().to_string(),
+        "--holder",
+        &world.path("thief"),
+        "--out",
+        &world.path("false"),
+    ]);
+    assert!(refused(&["ingest", &world.path("false"), "--env", &env]).contains("signature"));
+    // Nothing of all this counts.
+    assert!(refused(&["link", "--env", &env]).contains("no delivery"));
+    ok(&["ingest", &sealed, "--env", &env]);
+}
