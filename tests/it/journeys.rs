@@ -31,7 +31,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Times, digests and signatures differ from run to run.
+/// Times, digests, signatures and the record's length differ from run to run.
 fn masked(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -41,7 +41,9 @@ fn masked(text: &str) -> String {
                 word.len() >= 32 && word.chars().all(|c| c.is_ascii_alphanumeric() || "+/=:…".contains(c));
             let is_day = word.len() == 10 && digits == 8 && word.contains('-');
             let is_hour = word.len() == 5 && digits == 4 && word.contains(':');
+            let is_count = word.len() > 1 && digits == word.len();
             match (is_digest, is_day, is_hour) {
+                _ if is_count => "COUNT",
                 (true, _, _) => "DIGEST",
                 (_, true, _) => "DAY",
                 (_, _, true) => "TIME",
