@@ -101,6 +101,22 @@ fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
     }
 }
 
+/// The bytes with digests and wrapped keys blanked: in so much random hexadecimal short numbers occur by chance. A run
+/// of digits alone stays, however long.
+fn without_digests(bytes: &[u8]) -> Vec<u8> {
+    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let mut kept = Vec::with_capacity(bytes.len());
+    for run in bytes.chunk_by(|one, two| is_hex(one) == is_hex(two)) {
+        let is_digest = run.len() >= 32 && run.iter().all(is_hex) && !run.iter().all(u8::is_ascii_digit);
+        if is_digest {
+            kept.resize(kept.len() + run.len(), b' ');
+        } else {
+            kept.extend_from_slice(run);
+        }
+    }
+    kept
+}
+
 #[test]
 fn no_identity_of_the_truth_lies_anywhere_in_the_environment() {
     let mut found = Vec::new();
@@ -131,7 +147,7 @@ fn no_identity_of_the_truth_lies_anywhere_in_the_environment() {
     assert!(needles.len() > 5_000, "{}", needles.len());
     let longest = needles.iter().map(Vec::len).max().unwrap();
     for (path, bytes) in &readable {
-        if let Some(needle) = first_found(bytes, &needles, longest) {
+        if let Some(needle) = first_found(&without_digests(bytes), &needles, longest) {
             panic!("{} holds {:?}", path.display(), String::from_utf8_lossy(needle));
         }
     }
