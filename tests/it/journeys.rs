@@ -79,7 +79,7 @@ fn walked(journey: &str, env: &str) -> String {
             text.push_str(&format!("{line}\n"));
             if !said.is_empty() {
                 let said: Vec<String> =
-                    said.lines().map(|line| format!("  {line}").trim_end().to_owned()).collect();
+                    said.lines().filter(|line| !line.is_empty()).map(|line| format!("  {line}")).collect();
                 text.push_str(&format!("{}\n", said.join("\n")));
             }
         } else if line.starts_with('#') || line.is_empty() && !text.ends_with("\n\n") {
