@@ -7,14 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use audit::{Event, Kind, Log};
+use audit::Log;
 use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
-use engine_service::{
-    Guard, Offline, Permits, WorkerProgram, approve_template, check_file, serve, serve_once,
-};
-use policies::{Approval, DEMO_APPLICATION, Form, Policies};
-use time::{Duration, OffsetDateTime};
+use engine_service::{Guard, Offline, WorkerProgram, approve_template, check_file, serve, serve_once};
+use policies::{DEMO_APPLICATION, Form};
+use time::OffsetDateTime;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -189,23 +187,9 @@ fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Resul
         Some(path) => Form::parse(&path.display().to_string(), &std::fs::read_to_string(path)?)?,
         None => Form::parse(DEMO_APPLICATION.0, DEMO_APPLICATION.1)?,
     };
-    let (_, head) =
-        environment.snapshots()?.head()?.ok_or("there is no snapshot yet; run `misu publish` first")?;
-    let now = OffsetDateTime::now_utc();
-    let application = form.approve(Approval {
-        snapshot: head.id.clone(),
-        period: head.body.period,
-        valid_from: now,
-        valid_until: now + Duration::days(i64::from(days)),
-    })?;
-    let (catalogue, _) = environment.catalogue()?;
-    // An application that does not compile to policies is not approved.
-    Policies::load([application.clone()], &catalogue)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    let permit = governing::application::compiled(&environment, form, OffsetDateTime::now_utc(), days)?;
     let log = Log::open(&environment.room("audit"), OffsetDateTime::now_utc)?;
-    let event = Event::new(Kind::PermitRegistered, by).project(application.project());
-    log.record(event.subject(head.id.as_str()).with("days", u64::from(days)))?;
-    Ok(Permits::new(environment.room("policies")).register(&application)?)
+    governing::application::register(&environment, &log, &permit, by, days)
 }
 
 fn vet(catalog: &Path, permit: &Path, sql: Option<String>) -> Result<(), Failure> {

@@ -3,15 +3,15 @@
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
-use audit::{Event, Kind};
-use catalog_store::CaseRecord;
+use audit::{Event, Kind, Log};
+use catalog_store::{CaseRecord, Environment};
 use clap::{Subcommand, ValueEnum};
 use engine_service::Permits;
 use governance::application::{Action, Application, Mark, Vote};
 use governance::form::FormSchema;
 use governance::{Move, Role};
 use policies::{Approval, Form, Policies};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::{Acting, House};
 use crate::Failure;
@@ -223,21 +223,44 @@ fn approve(acting: &Acting, project: &str, conditions: Vec<String>, days: u16) -
     let mut application = load(&house, project)?;
     let action = Action::Approve { conditions };
     application.judge(&house.actor(&acting.user)?, &action)?;
+    let form = Form::parse(project, application.document())?;
+    let permit = compiled(&house.environment, form, house.now, days)?;
+    make(&house, acting, &mut application, action)?;
+    register(&house.environment, &house.log, &permit, &acting.user, days)
+}
+
+/// The permit of a form on the latest snapshot; what does not compile to policies is not approved.
+pub(crate) fn compiled(
+    environment: &Environment,
+    form: Form,
+    now: OffsetDateTime,
+    days: u16,
+) -> Result<policies::Application, Failure> {
     let (_, head) =
-        house.environment.snapshots()?.head()?.ok_or("there is no snapshot yet; run `misu publish` first")?;
-    let permit = Form::parse(project, application.document())?.approve(Approval {
+        environment.snapshots()?.head()?.ok_or("there is no snapshot yet; run `misu publish` first")?;
+    let permit = form.approve(Approval {
         snapshot: head.id.clone(),
         period: head.body.period,
-        valid_from: house.now,
-        valid_until: house.now + Duration::days(i64::from(days)),
+        valid_from: now,
+        valid_until: now + Duration::days(i64::from(days)),
     })?;
-    let (catalogue, _) = house.environment.catalogue()?;
+    let (catalogue, _) = environment.catalogue()?;
     Policies::load([permit.clone()], &catalogue)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    make(&house, acting, &mut application, action)?;
-    let event = Event::new(Kind::PermitRegistered, &acting.user).project(project);
-    house.log.record(event.subject(head.id.as_str()).with("days", u64::from(days)))?;
-    Ok(Permits::new(house.environment.room("policies")).register(&permit)?)
+    Ok(permit)
+}
+
+/// Records that a permit holds from now on, and lets it hold.
+pub(crate) fn register(
+    environment: &Environment,
+    log: &Log,
+    permit: &policies::Application,
+    by: &str,
+    days: u16,
+) -> Result<(), Failure> {
+    let event = Event::new(Kind::PermitRegistered, by).project(permit.project());
+    log.record(event.subject(permit.approval().snapshot.as_str()).with("days", u64::from(days)))?;
+    Ok(Permits::new(environment.room("policies")).register(permit)?)
 }
 
 fn load(house: &House, project: &str) -> Result<Application, Failure> {
