@@ -27,13 +27,7 @@ pub(super) fn write(
     writer: &mut DeliveryWriter<'_>,
     month: Month,
 ) -> Result<(), SynthError> {
-    let mut by_office: BTreeMap<usize, Vec<CareClaim<'_>>> = BTreeMap::new();
-    for index in 0..books.population.persons.len() {
-        for claim in claims(books, index, month) {
-            by_office.entry(claim.office).or_default().push(claim);
-        }
-    }
-    for (office, claims) in by_office {
+    for (office, claims) in by_office(books, 0..books.population.persons.len(), usize::MAX, month) {
         let Some(office) = books.world.offices.get(office) else { continue };
         let file = File { books, forms: &forms.care_claims, office, month };
         let draft = file.draft(&claims, &mut writer.ledger)?;
@@ -41,6 +35,20 @@ pub(super) fn write(
         writer.file(draft, |draft, totals| close(draft, &totals, &forms.care_claims, place))?;
     }
     Ok(())
+}
+
+/// What offices claim for persons in a month, at most `each` claims of a person, by office.
+pub(super) fn by_office<'b>(
+    books: Books<'b>,
+    persons: impl IntoIterator<Item = usize>,
+    each: usize,
+    month: Month,
+) -> BTreeMap<usize, Vec<CareClaim<'b>>> {
+    let mut by_office: BTreeMap<usize, Vec<CareClaim<'_>>> = BTreeMap::new();
+    for claim in persons.into_iter().flat_map(|index| claims(books, index, month).into_iter().take(each)) {
+        by_office.entry(claim.office).or_default().push(claim);
+    }
+    by_office
 }
 
 /// Puts the control line and the end line around the lines that an office sends as data of a kind.

@@ -2,17 +2,15 @@
 //!
 //! Of some users only, so that the files are there and few. The office of the claim stands for the planning office.
 
-use std::collections::BTreeMap;
-
 use catalog_model::Month;
 
 use super::Forms;
-use super::care_claim::close;
+use super::care_claim::{by_office, close};
 use super::delivery::DeliveryWriter;
 use super::draft::{Draft, Grouper};
 use super::identity::Written;
 use crate::SynthError;
-use crate::billing::{Books, CareClaim, ServiceLine, claims};
+use crate::billing::{Books, CareClaim, ServiceLine};
 use crate::calendar::Calendar;
 use crate::health::LEVELS;
 use crate::truth::Ledger;
@@ -32,13 +30,8 @@ pub(super) fn write(
     writer: &mut DeliveryWriter<'_>,
     month: Month,
 ) -> Result<(), SynthError> {
-    let mut by_office: BTreeMap<usize, Vec<CareClaim<'_>>> = BTreeMap::new();
-    for index in (0..books.population.persons.len()).step_by(PERSONS_PER_PLAN) {
-        for claim in claims(books, index, month).into_iter().take(1) {
-            by_office.entry(claim.office).or_default().push(claim);
-        }
-    }
-    for (office, claims) in by_office {
+    let users = (0..books.population.persons.len()).step_by(PERSONS_PER_PLAN);
+    for (office, claims) in by_office(books, users, 1, month) {
         let Some(office) = books.world.offices.get(office) else { continue };
         for kind in [Kind::Plan, Kind::Management] {
             let file = File { books, forms: &forms.care_claims, office, month, kind };

@@ -2,16 +2,15 @@
 //!
 //! Of some users only, so that the files are there and few. Who died in the month has a day of death.
 
-use std::collections::BTreeMap;
-
 use catalog_model::Month;
 
 use super::Forms;
+use super::care_claim::by_office;
 use super::delivery::DeliveryWriter;
 use super::draft::{Draft, DraftLine, Grouper};
 use super::identity::{Written, register_kana};
 use crate::SynthError;
-use crate::billing::{Books, CareClaim, claims};
+use crate::billing::{Books, CareClaim};
 use crate::calendar::Calendar;
 use crate::health::LEVELS;
 use crate::truth::Ledger;
@@ -29,13 +28,8 @@ pub(super) fn write(
     writer: &mut DeliveryWriter<'_>,
     month: Month,
 ) -> Result<(), SynthError> {
-    let mut by_office: BTreeMap<usize, Vec<CareClaim<'_>>> = BTreeMap::new();
-    for index in (1..books.population.persons.len()).step_by(PERSONS_PER_USER) {
-        for claim in claims(books, index, month).into_iter().take(1) {
-            by_office.entry(claim.office).or_default().push(claim);
-        }
-    }
-    for (office, claims) in by_office {
+    let users = (1..books.population.persons.len()).step_by(PERSONS_PER_USER);
+    for (office, claims) in by_office(books, users, 1, month) {
         let Some(office) = books.world.offices.get(office) else { continue };
         let draft = draft((books, &forms.service_users), office, &claims, &mut writer.ledger)?;
         writer.plain_file(draft)?;
