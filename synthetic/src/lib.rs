@@ -11,6 +11,7 @@
 //!
 //! What it does not do: it draws no conclusions of medicine, and its figures are plausible, not measured.
 
+pub mod identities;
 pub mod sightings;
 pub mod writer;
 

@@ -101,22 +101,6 @@ fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
     }
 }
 
-/// The bytes with digests and wrapped keys blanked: in so much random hexadecimal short numbers occur by chance. A run
-/// of digits alone stays, however long.
-fn without_digests(bytes: &[u8]) -> Vec<u8> {
-    let is_hex = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-    let mut kept = Vec::with_capacity(bytes.len());
-    for run in bytes.chunk_by(|one, two| is_hex(one) == is_hex(two)) {
-        let is_digest = run.len() >= 32 && run.iter().all(is_hex) && !run.iter().all(u8::is_ascii_digit);
-        if is_digest {
-            kept.resize(kept.len() + run.len(), b' ');
-        } else {
-            kept.extend_from_slice(run);
-        }
-    }
-    kept
-}
-
 #[test]
 fn no_identity_of_the_truth_lies_anywhere_in_the_environment() {
     let mut found = Vec::new();
@@ -129,27 +113,10 @@ fn no_identity_of_the_truth_lies_anywhere_in_the_environment() {
         .flat_map(|(path, bytes)| [Some((path.clone(), bytes.clone())), uncompressed(path, &published)])
         .flatten()
         .collect();
-    let mut needles = std::collections::BTreeSet::new();
-    for line in DEMO.truth("identities.csv").lines().skip(1) {
-        let fields: Vec<&str> = line.split(',').collect();
-        let (kind, value) = (fields[1], fields[2]);
-        // Two digits, seven bare ones or a two-character name occur anywhere by chance; longer forms come as well.
-        let is_common = value.chars().count() < 4 || kind == "postcode" && !value.contains('-');
-        if is_common || matches!(kind, "branch_no" | "insurer_no" | "care_insurer_no") {
-            continue;
-        }
-        needles.insert(value.as_bytes().to_vec());
-        let (encoded, _, lossy) = encoding_rs::SHIFT_JIS.encode(value);
-        if !lossy && encoded.len() >= 6 {
-            needles.insert(encoded.into_owned());
-        }
-    }
-    assert!(needles.len() > 5_000, "{}", needles.len());
-    let longest = needles.iter().map(Vec::len).max().unwrap();
+    let identities = synthetic::identities::Identities::parse(&DEMO.truth("identities.csv"));
+    assert!(identities.len() > 5_000, "{}", identities.len());
     for (path, bytes) in &readable {
-        if let Some(needle) = first_found(&without_digests(bytes), &needles, longest) {
-            panic!("{} holds {:?}", path.display(), String::from_utf8_lossy(needle));
-        }
+        assert_eq!(identities.first_in(bytes), None, "in {}", path.display());
     }
 }
 
@@ -201,30 +168,6 @@ fn uncompressed(path: &Path, published: &BTreeMap<PathBuf, FileKeys>) -> Option<
         }
     }
     Some((path.to_owned(), bytes))
-}
-
-/// The first needle that occurs, by looking each window up once for every needle length.
-fn first_found<'n>(
-    bytes: &[u8],
-    needles: &'n std::collections::BTreeSet<Vec<u8>>,
-    longest: usize,
-) -> Option<&'n Vec<u8>> {
-    let lengths: std::collections::BTreeSet<usize> = needles.iter().map(Vec::len).collect();
-    let starts: std::collections::HashSet<[u8; 4]> =
-        needles.iter().filter_map(|needle| needle.get(..4)?.try_into().ok()).collect();
-    for at in 0..bytes.len().saturating_sub(4) {
-        let start: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
-        if !starts.contains(&start) {
-            continue;
-        }
-        let window = bytes.get(at..(at + longest).min(bytes.len()))?;
-        for length in &lengths {
-            if let Some(found) = window.get(..*length).and_then(|candidate| needles.get(candidate)) {
-                return Some(found);
-            }
-        }
-    }
-    None
 }
 
 #[test]

@@ -39,6 +39,8 @@ fn no_test_is_ignored_and_nothing_is_left_to_do() {
         concat!("#[", "should_panic"),
         concat!("todo", "!("),
         concat!("unimplemented", "!("),
+        // A folder noted at build time is another clone's when the build folder is shared.
+        concat!("CARGO_MANIFEST", "_DIR"),
     ];
     for (path, text) in all("rs") {
         for word in words {
