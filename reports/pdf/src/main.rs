@@ -1,0 +1,2 @@
+//! `misu-pdf`.
+fn main() {}
