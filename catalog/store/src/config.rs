@@ -18,6 +18,41 @@ pub struct Config {
     /// Why workers run without confinement; only `this is a laptop with dummy data` is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<String>,
+    /// How people sign in and how long they stay.
+    #[serde(default, skip_serializing_if = "SignInRules::is_usual")]
+    pub sign_in: SignInRules,
+}
+
+/// How people sign in and how long they stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignInRules {
+    /// A session that is not used for so many minutes has ended.
+    pub idle_minutes: u32,
+    /// A session ends after so many minutes in any case.
+    pub longest_minutes: u32,
+}
+
+impl Default for SignInRules {
+    fn default() -> Self {
+        Self { idle_minutes: 15, longest_minutes: 12 * 60 }
+    }
+}
+
+impl SignInRules {
+    /// How long a session may be idle, in seconds.
+    pub const fn idle_seconds(&self) -> i64 {
+        self.idle_minutes as i64 * 60
+    }
+
+    /// How long a session lasts at most, in seconds.
+    pub const fn longest_seconds(&self) -> i64 {
+        self.longest_minutes as i64 * 60
+    }
+
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The layout version that this build writes and reads.
@@ -25,8 +60,8 @@ pub(crate) const FORMAT: u32 = 3;
 
 impl Config {
     /// The configuration of a new environment.
-    pub const fn new(buckets: u32, demo_seed: Option<u64>) -> Self {
-        Self { format: FORMAT, buckets, demo_seed, confinement: None }
+    pub fn new(buckets: u32, demo_seed: Option<u64>) -> Self {
+        Self { format: FORMAT, buckets, demo_seed, confinement: None, sign_in: SignInRules::default() }
     }
 
     /// Reads the configuration file at `path`.
@@ -71,6 +106,12 @@ impl Config {
         }
         if let Some(words) = &self.confinement {
             text.push_str(&format!("# Workers run without confinement.\nconfinement = {words:?}\n"));
+        }
+        if !self.sign_in.is_usual() {
+            text.push_str(&format!(
+                "[sign_in]\nidle_minutes = {}\nlongest_minutes = {}\n",
+                self.sign_in.idle_minutes, self.sign_in.longest_minutes
+            ));
         }
         text
     }

@@ -4,6 +4,7 @@
 //! creating one object that must not exist yet, so a snapshot of many files appears at once or not at all.
 //! The interface is blocking; sqlx and object_store run on a small runtime inside.
 
+mod accounts;
 mod blocking;
 mod cases;
 mod catalogue;
@@ -17,9 +18,10 @@ mod meta;
 mod snapshots;
 mod upgrade;
 
+pub use accounts::{InvitationRecord, SessionRecord, TokenRecord};
 pub use cases::{CaseRecord, PersonRecord};
 pub use catalogue::Added;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, SignInRules};
 pub use environment::{Environment, EnvironmentError, Lock};
 pub use file_keys::{FileKeyring, FileKeys};
 pub use history::{RunRecord, State, StepRecord};

@@ -231,6 +231,7 @@ impl Meta {
             let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
             sqlx::raw_sql(SCHEMA).execute(&pool).await?;
             sqlx::raw_sql(crate::cases::SCHEMA).execute(&pool).await?;
+            sqlx::raw_sql(crate::accounts::SCHEMA).execute(&pool).await?;
             Ok(pool)
         });
         let pool = opened

@@ -169,6 +169,12 @@ enum Command {
     /// Enters people with roles and training (`set`), lists them (`list`).
     #[command(disable_help_flag = true)]
     People(Passed),
+    /// How people get in: `link` (a demo's one-time sign-in).
+    #[command(disable_help_flag = true)]
+    Account(Passed),
+    /// API tokens: `issue`, `list`, `revoke`.
+    #[command(disable_help_flag = true)]
+    Token(Passed),
     /// One-stop applications: `write`, `move submit`, `accept`, `review`, `approve`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Application(Passed),
@@ -305,6 +311,8 @@ impl Arguments {
                 _ => ask.vet(json),
             },
             Command::People(passed) => passed.run_guard("people"),
+            Command::Account(passed) => passed.run_guard("account"),
+            Command::Token(passed) => passed.run_guard("token"),
             Command::Application(passed) => passed.run_guard("application"),
             Command::Query { ask, format, template: None, .. } => ask.query(format),
             Command::Query { ask, format, template: Some(template), parameters } => {

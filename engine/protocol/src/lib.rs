@@ -6,6 +6,7 @@
 mod client;
 mod evidence;
 mod frame;
+mod identity;
 mod post;
 mod socket;
 mod worker;
@@ -18,6 +19,7 @@ pub use evidence::{
     Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
+pub use identity::{Call, Caller, IdentityAsk, IdentityReply, Me, ProjectName, TokenView, TokenWish, Word};
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use socket::Socket;
 pub use worker::{

@@ -9,6 +9,7 @@ mod check;
 mod describe;
 mod exclusions;
 mod guard;
+mod identity;
 mod ledger_file;
 mod metadata;
 mod offline;
@@ -22,6 +23,7 @@ mod worker;
 
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
+pub use identity::{AccountError, Standing};
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};

@@ -17,6 +17,7 @@ use policies::{Action, Denied, Permit, Policies, Request};
 
 use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
+use crate::identity::{self, Bar};
 use crate::shape::shape;
 use crate::{budget, ledger_file, metadata, past};
 
@@ -25,6 +26,7 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
     Ok(match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted_verdict(&vetted.plan),
         Judged::Metadata(table, _) => metadata::verdict(&table),
+        Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
@@ -41,6 +43,7 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         Judged::Metadata(table, _) => {
             ClientReply::Estimate { verdict: metadata::verdict(&table), budget: None }
         }
+        Judged::Barred(bar) => ClientReply::Estimate { verdict: barred_verdict(&bar), budget: None },
         Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
         Judged::NotVetted(not_vetted) => {
             ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
@@ -71,6 +74,10 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
         Judged::Vetted(vetted) => vetted,
         Judged::Metadata(table, snapshot) => {
             return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
+        }
+        Judged::Barred(bar) => {
+            record_no(guard, question, Kind::QueryDenied, bar.rule)?;
+            return Ok(ClientReply::Verdict(barred_verdict(&bar)));
         }
         Judged::Denied(denied) => {
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
@@ -113,11 +120,16 @@ enum Judged {
     Vetted(Box<Vetted>),
     /// A question about what may be asked, with its answer.
     Metadata(MetadataTable, SnapshotId),
+    /// The person may ask nothing now, whatever the permit says.
+    Barred(Bar),
     Denied(Denied),
     NotVetted(NotVetted),
 }
 
 fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
+    if let Some(bar) = identity::bar(guard, &question.user)? {
+        return Ok(Judged::Barred(bar));
+    }
     let policies = guard.permits.policies(&guard.catalogue)?;
     let request = request(guard, &policies, question);
     let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
@@ -203,7 +215,8 @@ fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<R
         },
     };
     let again = Request { now: guard.now(), ..vetted.permit.request().clone() };
-    if vetted.policies.may(&again, Action::Release).is_err() {
+    let is_barred = identity::bar(guard, &again.user)?.is_some();
+    if is_barred || vetted.policies.may(&again, Action::Release).is_err() {
         return Ok(Err(Box::new(Outcome::Stopped { reason: "permit-ended".to_owned() })));
     }
     match (kept, evidence) {
@@ -408,6 +421,11 @@ fn denied_rule(denied: &Denied) -> String {
 
 fn denied_verdict(denied: &Denied) -> Verdict {
     no(VerdictKind::Denied, denied_rule(denied), (denied.to_string(), None), None, None)
+}
+
+fn barred_verdict(bar: &Bar) -> Verdict {
+    let message = (bar.message.to_owned(), Some(bar.message_ja.to_owned()));
+    no(VerdictKind::Denied, bar.rule.to_owned(), message, None, None)
 }
 
 fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {

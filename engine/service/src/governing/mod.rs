@@ -1,6 +1,7 @@
-//! The guard's commands for people, applications and checkpoints: each judges by the `governance` room, stores the
+//! The guard's commands for people, accounts, applications and checkpoints: each judges by the `governance` room, stores the
 //! move, records it, and then lets follow what follows (a permit, its end).
 
+pub(crate) mod account;
 pub(crate) mod application;
 pub(crate) mod checkpoint;
 pub(crate) mod people;
@@ -9,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use audit::Log;
 use catalog_store::{Environment, Meta, PersonRecord};
+use engine_service::Standing;
 use governance::{Actor, Role};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 
 use crate::Failure;
 
@@ -45,19 +46,8 @@ impl House {
 
     /// The person with the roles that hold today: nobody who is shut out, no researcher without valid training.
     pub(crate) fn actor(&self, user: &str) -> Result<Actor, Failure> {
-        let person = self.meta.persons()?.into_iter().find(|person| person.user == user);
-        let person =
-            person.filter(|person| person.is_active).ok_or_else(|| format!("there is no person {user}"))?;
-        let is_trained = self.is_trained(&person)?;
-        let roles = roles(&person).filter(|role| *role != Role::Researcher || is_trained);
-        Ok(Actor::new(user, roles))
-    }
-
-    fn is_trained(&self, person: &PersonRecord) -> Result<bool, Failure> {
-        // The day ends at midnight in Japan.
-        let today = self.now.to_offset(time::UtcOffset::from_hms(9, 0, 0)?).date();
-        let day = time::Date::parse(&person.trained_until, format_description!("[year]-[month]-[day]"));
-        Ok(day.is_ok_and(|day| today <= day))
+        let standing = Standing::of(&self.meta, user, self.now)?;
+        Ok(standing.ok_or_else(|| format!("there is no person {user}"))?.actor())
     }
 
     pub(crate) fn moment(&self) -> Result<String, Failure> {
