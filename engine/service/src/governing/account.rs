@@ -19,7 +19,7 @@ pub(crate) enum Accounts {
         #[arg(long)]
         env: PathBuf,
         /// The person.
-        user: String,
+        person: String,
     },
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Tokens {
         #[command(flatten)]
         acting: Acting,
         /// Whose it is.
-        user: String,
+        person: String,
         /// The project that it serves.
         #[arg(long)]
         project: String,
@@ -59,8 +59,8 @@ pub(crate) enum Tokens {
 impl Accounts {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Link { env, user } => {
-                let word = open(&env)?.link(&user)?;
+            Self::Link { env, person } => {
+                let word = open(&env)?.link(&person)?;
                 Ok(writeln!(stdout(), "{}", word.as_str())?)
             }
         }
@@ -70,9 +70,9 @@ impl Accounts {
 impl Tokens {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Issue { acting, user, project, name, days } => {
+            Self::Issue { acting, person, project, name, days } => {
                 let wish = TokenWish { name, project, days };
-                let (word, _) = open(&acting.env)?.issue_token(&acting.user, &user, &wish)?;
+                let (word, _) = open(&acting.env)?.issue_token(&acting.user, &person, &wish)?;
                 Ok(writeln!(stdout(), "{}", word.as_str())?)
             }
             Self::List { acting } => list(&acting),
