@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use engine_protocol::{
-    Call, Caller, ClientReply, ClientRequest, Question, ReleasedTable, Word, read_json, write_json,
+    Call, Caller, ClientReply, ClientRequest, Question, ReleasedTable, SecretWord, read_json, write_json,
 };
 
 use crate::Failure;
@@ -23,7 +23,7 @@ const MOST: u32 = 256 << 20;
 pub(crate) struct Service {
     guard: Child,
     connection: UnixStream,
-    token: Word,
+    token: SecretWord,
     socket: PathBuf,
 }
 
@@ -80,7 +80,7 @@ impl Drop for Service {
 }
 
 /// A token of the demo's user for one day.
-fn token(guard: &Path, env: &Path) -> Result<Word, Failure> {
+fn token(guard: &Path, env: &Path) -> Result<SecretWord, Failure> {
     let output = Command::new(guard)
         .args(["token", "issue", "--as", OPERATOR, USER, "--project", PROJECT, "--days", "1", "--env"])
         .arg(env)
@@ -88,7 +88,7 @@ fn token(guard: &Path, env: &Path) -> Result<Word, Failure> {
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }
-    Ok(Word::new(String::from_utf8(output.stdout)?.trim_end()))
+    Ok(SecretWord::new(String::from_utf8(output.stdout)?.trim_end()))
 }
 
 fn question(sql: &str) -> Question {

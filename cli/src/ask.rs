@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use engine_protocol::{Call, Caller, ClientReply, ClientRequest, Word, read_json, write_json};
+use engine_protocol::{Call, Caller, ClientReply, ClientRequest, SecretWord, read_json, write_json};
 
 use crate::failure::{Failure, io};
 use crate::programs::Program;
@@ -32,7 +32,7 @@ const TOKEN: &str = "MISU_TOKEN";
 /// A connection to a guard.
 pub(crate) enum Guard {
     /// One that serves the environment, and the token that says who asks.
-    Serving(UnixStream, Word),
+    Serving(UnixStream, SecretWord),
     /// One of our own, that ends with us; the requests name the user.
     Own(Box<Child>),
 }
@@ -43,7 +43,7 @@ impl Guard {
         if let Ok(word) = std::env::var(TOKEN) {
             let path = socket(env);
             let stream = UnixStream::connect(&path).map_err(io("reach the guard at", path))?;
-            return Ok(Self::Serving(stream, Word::new(word)));
+            return Ok(Self::Serving(stream, SecretWord::new(word)));
         }
         let program = Program::Guard;
         let child = program

@@ -70,7 +70,8 @@ impl Guard {
             ClientRequest::Vet(_)
             | ClientRequest::Estimate(_)
             | ClientRequest::Catalogue
-            | ClientRequest::Identity(_) => (Arc::clone(&self.quick), quick),
+            | ClientRequest::Identity(_)
+            | ClientRequest::Govern(_) => (Arc::clone(&self.quick), quick),
         };
         let call = Call { by, request };
         let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {

@@ -8,7 +8,9 @@ use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use engine_protocol::{Caller, ClientReply, ClientRequest, FrameError, IdentityAsk, IdentityReply, Me, Word};
+use engine_protocol::{
+    Caller, ClientReply, ClientRequest, FrameError, IdentityAsk, IdentityReply, Me, SecretWord,
+};
 
 use crate::gateway::Gateway;
 use crate::guard::AskError;
@@ -33,7 +35,7 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    fn new(caller: Caller, word: &Word, me: Me) -> Self {
+    fn new(caller: Caller, word: &SecretWord, me: Me) -> Self {
         let session = SessionKey::of(word.as_str());
         Self { caller, session, me, form_word: secret::form_word(word.as_str()) }
     }
@@ -77,7 +79,7 @@ pub(crate) async fn find(gateway: &Gateway, headers: &HeaderMap) -> Result<Optio
     let Some((_, word)) = pairs.find(|(found, word)| *found == name && word.len() == WORD) else {
         return Ok(None);
     };
-    let word = Word::new(word);
+    let word = SecretWord::new(word);
     who(gateway, Caller::Session { word: word.clone() }, &word).await
 }
 
@@ -101,11 +103,11 @@ pub async fn visitor_of_bearer(gateway: &Gateway, headers: &HeaderMap) -> Result
 ///
 /// The guard cannot be asked.
 pub async fn visitor_of_token(gateway: &Gateway, word: &str) -> Result<Option<Visitor>, AskError> {
-    let word = Word::new(word);
+    let word = SecretWord::new(word);
     who(gateway, Caller::Token { word: word.clone() }, &word).await
 }
 
-async fn who(gateway: &Gateway, caller: Caller, word: &Word) -> Result<Option<Visitor>, AskError> {
+async fn who(gateway: &Gateway, caller: Caller, word: &SecretWord) -> Result<Option<Visitor>, AskError> {
     match gateway.call(caller.clone(), ClientRequest::Identity(IdentityAsk::Me)).await? {
         ClientReply::Identity(IdentityReply::Me(me)) => Ok(Some(Visitor::new(caller, word, me))),
         ClientReply::NotKnown => Ok(None),
@@ -118,7 +120,7 @@ async fn who(gateway: &Gateway, caller: Caller, word: &Word) -> Result<Option<Vi
 }
 
 /// The header that begins a session in the browser; it ends there with the browser, and at the guard in any case.
-pub(crate) fn cookie(gateway: &Gateway, word: &Word) -> Option<HeaderValue> {
+pub(crate) fn cookie(gateway: &Gateway, word: &SecretWord) -> Option<HeaderValue> {
     set_cookie(gateway, word.as_str(), "")
 }
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use engine_protocol::{
-    Call, Caller, ClientReply, ClientRequest, IdentityAsk, IdentityReply, Me, Question, TokenWish,
-    VerdictKind, Word, read_json, write_json,
+    Call, Caller, ClientReply, ClientRequest, IdentityAsk, IdentityReply, Me, Question, SecretWord,
+    TokenWish, VerdictKind, read_json, write_json,
 };
 use tempfile::TempDir;
 
@@ -81,7 +81,7 @@ impl House {
 
     /// Signs a person of the demo in.
     pub(crate) fn sign_in(&mut self, user: &str) -> Caller {
-        let word = Word::new(self.said(&["account", "link", user]));
+        let word = SecretWord::new(self.said(&["account", "link", user]));
         match self.identity(Caller::Nobody, IdentityAsk::Link { word }) {
             ClientReply::Identity(IdentityReply::SignedIn { word, me }) => {
                 assert_eq!(me.user, user);
@@ -133,7 +133,7 @@ fn last_entry(env: &Path, kind: &str) -> serde_json::Value {
 fn somebody_in_the_gateways_place_can_use_what_passes_through_it_and_nothing_else() {
     let mut house = House::new();
     // Without a session, or with a made-up one, nothing is answered; naming a user does not help.
-    let made_up = Word::new("0".repeat(64));
+    let made_up = SecretWord::new("0".repeat(64));
     for by in [
         Caller::Nobody,
         Caller::Owner,
@@ -163,7 +163,7 @@ fn somebody_in_the_gateways_place_can_use_what_passes_through_it_and_nothing_els
 #[test]
 fn a_session_outlives_the_guard_and_ends_everywhere_at_once() {
     let mut house = House::new();
-    let word = Word::new(house.said(&["account", "link", "demo-researcher"]));
+    let word = SecretWord::new(house.said(&["account", "link", "demo-researcher"]));
     let link = || IdentityAsk::Link { word: word.clone() };
     assert!(matches!(
         house.identity(Caller::Nobody, link()),
@@ -191,7 +191,7 @@ fn a_session_outlives_the_guard_and_ends_everywhere_at_once() {
 fn a_token_serves_its_project_until_it_is_revoked() {
     let mut house = House::new();
     let issue = ["token", "issue", "--as", "demo-operator", "demo-researcher", "--project"];
-    let by = Caller::Token { word: Word::new(house.said(&[&issue[..], &["demo"]].concat())) };
+    let by = Caller::Token { word: SecretWord::new(house.said(&[&issue[..], &["demo"]].concat())) };
     assert!(!house.misu(&[&issue[..], &["other"]].concat()).status.success());
     assert!(matches!(house.ask(by.clone(), query("", "demo")), ClientReply::Released(_)));
     assert_eq!(house.ask(by.clone(), query("", "other")), ClientReply::NotKnown);

@@ -1,12 +1,10 @@
 //! Sessions, API tokens and one-time words, as the metadata database keeps them: digests only, never a word.
 //!
-//! Plain SQL that SQLite and PostgreSQL both take. Times are seconds since 1970. Who may do what with these rows is
+//! Times are seconds since 1970. Who may do what with these rows is
 //! the guard's to judge; here they are put down, found and taken away, each change in one statement, so that two
 //! programs cannot both spend what serves once.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
-
+use crate::database::{Row, query};
 use crate::meta::{Meta, MetaError, run};
 
 /// A session that began.
@@ -58,22 +56,9 @@ pub struct InvitationRecord {
     pub purpose: String,
     /// From when on it no longer serves.
     pub ends: i64,
+    /// What is held for its use, sealed by the guard; empty where nothing is.
+    pub held: String,
 }
-
-pub(crate) const SCHEMA: &str = "
-create table if not exists session (
-  digest text primary key, account text not null, method text not null, began bigint not null,
-  used bigint not null, project text not null
-);
-create index if not exists session_account on session (account);
-create table if not exists api_token (
-  id text primary key, digest text not null unique, account text not null, name text not null,
-  project text not null, made bigint not null, ends bigint not null, revoked bigint not null
-);
-create table if not exists invitation (
-  digest text primary key, account text not null, purpose text not null, ends bigint not null
-);
-";
 
 impl Meta {
     /// Puts a session down.
@@ -84,8 +69,8 @@ impl Meta {
     pub fn begin_session(&self, session: &SessionRecord) -> Result<(), MetaError> {
         run("begin a session", async {
             let text = "insert into session (digest, account, method, began, used, project)
-                values ($1, $2, $3, $4, $5, $6)";
-            sqlx::query(text)
+                values (?1, ?2, ?3, ?4, ?5, ?6)";
+            query(text)
                 .bind(&session.digest)
                 .bind(&session.user)
                 .bind(&session.method)
@@ -105,7 +90,7 @@ impl Meta {
     /// The database gave an error.
     pub fn session(&self, digest: &str) -> Result<Option<SessionRecord>, MetaError> {
         run("look for a session", async {
-            let row = sqlx::query("select * from session where digest = $1")
+            let row = query("select * from session where digest = ?1")
                 .bind(digest)
                 .fetch_optional(&self.pool)
                 .await?;
@@ -120,7 +105,7 @@ impl Meta {
     /// The database gave an error.
     pub fn sessions_of(&self, user: &str) -> Result<Vec<SessionRecord>, MetaError> {
         run("list sessions", async {
-            let rows = sqlx::query("select * from session where account = $1 order by used desc, digest")
+            let rows = query("select * from session where account = ?1 order by used desc, digest")
                 .bind(user)
                 .fetch_all(&self.pool)
                 .await?;
@@ -135,7 +120,7 @@ impl Meta {
     /// The database gave an error.
     pub fn use_session(&self, digest: &str, at: i64) -> Result<(), MetaError> {
         run("note that a session was used", async {
-            sqlx::query("update session set used = $2 where digest = $1")
+            query("update session set used = ?2 where digest = ?1")
                 .bind(digest)
                 .bind(at)
                 .execute(&self.pool)
@@ -151,7 +136,7 @@ impl Meta {
     /// The database gave an error.
     pub fn choose_project(&self, digest: &str, project: &str) -> Result<(), MetaError> {
         run("choose a project", async {
-            sqlx::query("update session set project = $2 where digest = $1")
+            query("update session set project = ?2 where digest = ?1")
                 .bind(digest)
                 .bind(project)
                 .execute(&self.pool)
@@ -167,7 +152,7 @@ impl Meta {
     /// The database gave an error.
     pub fn end_session(&self, digest: &str) -> Result<(), MetaError> {
         run("end a session", async {
-            sqlx::query("delete from session where digest = $1").bind(digest).execute(&self.pool).await
+            query("delete from session where digest = ?1").bind(digest).execute(&self.pool).await
         })
         .map(drop)
     }
@@ -179,8 +164,7 @@ impl Meta {
     /// The database gave an error.
     pub fn end_sessions_of(&self, user: &str) -> Result<u64, MetaError> {
         run("end sessions", async {
-            let done =
-                sqlx::query("delete from session where account = $1").bind(user).execute(&self.pool).await?;
+            let done = query("delete from session where account = ?1").bind(user).execute(&self.pool).await?;
             Ok(done.rows_affected())
         })
     }
@@ -192,12 +176,12 @@ impl Meta {
     /// The database gave an error.
     pub fn sweep_sessions(&self, began: i64, used: i64, now: i64) -> Result<(), MetaError> {
         run("sweep sessions", async {
-            sqlx::query("delete from session where began <= $1 or used <= $2")
+            query("delete from session where began <= ?1 or used <= ?2")
                 .bind(began)
                 .bind(used)
                 .execute(&self.pool)
                 .await?;
-            sqlx::query("delete from invitation where ends <= $1").bind(now).execute(&self.pool).await
+            query("delete from invitation where ends <= ?1").bind(now).execute(&self.pool).await
         })
         .map(drop)
     }
@@ -210,8 +194,8 @@ impl Meta {
     pub fn add_token(&self, token: &TokenRecord) -> Result<(), MetaError> {
         run("issue a token", async {
             let text = "insert into api_token (id, digest, account, name, project, made, ends, revoked)
-                values ($1, $2, $3, $4, $5, $6, $7, $8)";
-            sqlx::query(text)
+                values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            query(text)
                 .bind(&token.id)
                 .bind(&token.digest)
                 .bind(&token.user)
@@ -233,7 +217,7 @@ impl Meta {
     /// The database gave an error.
     pub fn token(&self, digest: &str) -> Result<Option<TokenRecord>, MetaError> {
         run("look for a token", async {
-            let row = sqlx::query("select * from api_token where digest = $1")
+            let row = query("select * from api_token where digest = ?1")
                 .bind(digest)
                 .fetch_optional(&self.pool)
                 .await?;
@@ -248,8 +232,7 @@ impl Meta {
     /// The database gave an error.
     pub fn tokens(&self, user: Option<&str>) -> Result<Vec<TokenRecord>, MetaError> {
         run("list tokens", async {
-            let rows =
-                sqlx::query("select * from api_token order by made desc, id").fetch_all(&self.pool).await?;
+            let rows = query("select * from api_token order by made desc, id").fetch_all(&self.pool).await?;
             let mut tokens = rows.iter().map(token).collect::<Result<Vec<_>, _>>()?;
             tokens.retain(|token| user.is_none_or(|user| token.user == user));
             Ok(tokens)
@@ -263,7 +246,7 @@ impl Meta {
     /// The database gave an error.
     pub fn revoke_token(&self, id: &str) -> Result<bool, MetaError> {
         run("revoke a token", async {
-            let done = sqlx::query("update api_token set revoked = 1 where id = $1 and revoked = 0")
+            let done = query("update api_token set revoked = 1 where id = ?1 and revoked = 0")
                 .bind(id)
                 .execute(&self.pool)
                 .await?;
@@ -278,7 +261,7 @@ impl Meta {
     /// The database gave an error.
     pub fn revoke_tokens_of_project(&self, project: &str) -> Result<u64, MetaError> {
         run("revoke a project's tokens", async {
-            let done = sqlx::query("update api_token set revoked = 1 where project = $1 and revoked = 0")
+            let done = query("update api_token set revoked = 1 where project = ?1 and revoked = 0")
                 .bind(project)
                 .execute(&self.pool)
                 .await?;
@@ -293,12 +276,14 @@ impl Meta {
     /// The database gave an error.
     pub fn invite(&self, invitation: &InvitationRecord) -> Result<(), MetaError> {
         run("write an invitation", async {
-            let text = "insert into invitation (digest, account, purpose, ends) values ($1, $2, $3, $4)";
-            sqlx::query(text)
+            let text =
+                "insert into invitation (digest, account, purpose, ends, held) values (?1, ?2, ?3, ?4, ?5)";
+            query(text)
                 .bind(&invitation.digest)
                 .bind(&invitation.user)
                 .bind(&invitation.purpose)
                 .bind(invitation.ends)
+                .bind(&invitation.held)
                 .execute(&self.pool)
                 .await
         })
@@ -312,12 +297,40 @@ impl Meta {
     /// The database gave an error.
     pub fn invitation(&self, digest: &str) -> Result<Option<InvitationRecord>, MetaError> {
         run("look for an invitation", async {
-            let row = sqlx::query("select * from invitation where digest = $1")
+            let row = query("select * from invitation where digest = ?1")
                 .bind(digest)
                 .fetch_optional(&self.pool)
                 .await?;
             row.as_ref().map(invitation).transpose()
         })
+    }
+
+    /// Holds something for the use of an invitation.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn hold(&self, digest: &str, held: &str) -> Result<(), MetaError> {
+        run("hold something for an invitation", async {
+            query("update invitation set held = ?2 where digest = ?1")
+                .bind(digest)
+                .bind(held)
+                .execute(&self.pool)
+                .await
+        })
+        .map(drop)
+    }
+
+    /// Takes back the one-time words of a user.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn uninvite(&self, user: &str) -> Result<(), MetaError> {
+        run("take invitations back", async {
+            query("delete from invitation where account = ?1").bind(user).execute(&self.pool).await
+        })
+        .map(drop)
     }
 
     /// Spends a one-time word; says whether this call did.
@@ -327,16 +340,14 @@ impl Meta {
     /// The database gave an error.
     pub fn spend_invitation(&self, digest: &str) -> Result<bool, MetaError> {
         run("spend an invitation", async {
-            let done = sqlx::query("delete from invitation where digest = $1")
-                .bind(digest)
-                .execute(&self.pool)
-                .await?;
+            let done =
+                query("delete from invitation where digest = ?1").bind(digest).execute(&self.pool).await?;
             Ok(done.rows_affected() == 1)
         })
     }
 }
 
-fn session(row: &SqliteRow) -> Result<SessionRecord, sqlx::Error> {
+fn session(row: &Row) -> Result<SessionRecord, sqlx::Error> {
     Ok(SessionRecord {
         digest: row.try_get("digest")?,
         user: row.try_get("account")?,
@@ -347,7 +358,7 @@ fn session(row: &SqliteRow) -> Result<SessionRecord, sqlx::Error> {
     })
 }
 
-fn token(row: &SqliteRow) -> Result<TokenRecord, sqlx::Error> {
+fn token(row: &Row) -> Result<TokenRecord, sqlx::Error> {
     Ok(TokenRecord {
         id: row.try_get("id")?,
         digest: row.try_get("digest")?,
@@ -356,29 +367,24 @@ fn token(row: &SqliteRow) -> Result<TokenRecord, sqlx::Error> {
         project: row.try_get("project")?,
         made: row.try_get("made")?,
         ends: row.try_get("ends")?,
-        is_revoked: row.try_get::<i64, _>("revoked")? != 0,
+        is_revoked: row.try_get::<i64>("revoked")? != 0,
     })
 }
 
-fn invitation(row: &SqliteRow) -> Result<InvitationRecord, sqlx::Error> {
+fn invitation(row: &Row) -> Result<InvitationRecord, sqlx::Error> {
     Ok(InvitationRecord {
         digest: row.try_get("digest")?,
         user: row.try_get("account")?,
         purpose: row.try_get("purpose")?,
         ends: row.try_get("ends")?,
+        held: row.try_get("held")?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{InvitationRecord, SessionRecord, TokenRecord};
-    use crate::meta::Meta;
-
-    fn meta() -> (tempfile::TempDir, Meta) {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.sqlite")).unwrap();
-        (folder, meta)
-    }
+    use crate::stores::everywhere;
 
     fn session(digest: &str, user: &str, at: i64) -> SessionRecord {
         let text = str::to_owned;
@@ -394,57 +400,66 @@ mod tests {
 
     #[test]
     fn a_session_is_found_used_and_ended() {
-        let (_folder, meta) = meta();
-        for (digest, user, at) in [("a", "one", 10), ("b", "one", 20), ("c", "two", 30)] {
-            meta.begin_session(&session(digest, user, at)).unwrap();
-        }
-        assert!(meta.begin_session(&session("a", "two", 40)).is_err(), "a digest is somebody's");
-        meta.use_session("a", 25).unwrap();
-        meta.choose_project("a", "p").unwrap();
-        let found = meta.sessions_of("one").unwrap();
-        assert_eq!(found.iter().map(|found| found.digest.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!((found[0].used, found[0].project.as_str()), (25, "p"));
-        meta.sweep_sessions(0, 20, 0).unwrap();
-        assert_eq!(meta.session("b").unwrap(), None);
-        assert_eq!(meta.end_sessions_of("one").unwrap(), 1);
-        meta.end_session("c").unwrap();
-        assert_eq!(meta.session("c").unwrap(), None);
+        everywhere(|meta| {
+            for (digest, user, at) in [("a", "one", 10), ("b", "one", 20), ("c", "two", 30)] {
+                meta.begin_session(&session(digest, user, at)).unwrap();
+            }
+            assert!(meta.begin_session(&session("a", "two", 40)).is_err(), "a digest is somebody's");
+            meta.use_session("a", 25).unwrap();
+            meta.choose_project("a", "p").unwrap();
+            let found = meta.sessions_of("one").unwrap();
+            assert_eq!(found.iter().map(|found| found.digest.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+            assert_eq!((found[0].used, found[0].project.as_str()), (25, "p"));
+            meta.sweep_sessions(0, 20, 0).unwrap();
+            assert_eq!(meta.session("b").unwrap(), None);
+            assert_eq!(meta.end_sessions_of("one").unwrap(), 1);
+            meta.end_session("c").unwrap();
+            assert_eq!(meta.session("c").unwrap(), None);
+        });
     }
 
     #[test]
     fn a_token_is_listed_and_revoked_once() {
-        let (_folder, meta) = meta();
-        let text = str::to_owned;
-        let token = |id: &str, project: &str| TokenRecord {
-            id: text(id),
-            digest: format!("digest of {id}"),
-            user: text("one"),
-            name: text("notebook"),
-            project: text(project),
-            made: 1,
-            ends: 2,
-            is_revoked: false,
-        };
-        for (id, project) in [("t1", "p"), ("t2", "p"), ("t3", "q")] {
-            meta.add_token(&token(id, project)).unwrap();
-        }
-        assert_eq!(meta.token("digest of t1").unwrap(), Some(token("t1", "p")));
-        assert!(meta.revoke_token("t1").unwrap() && !meta.revoke_token("t1").unwrap());
-        assert_eq!(meta.revoke_tokens_of_project("p").unwrap(), 1);
-        let revoked: Vec<bool> =
-            meta.tokens(Some("one")).unwrap().iter().map(|token| token.is_revoked).collect();
-        assert_eq!(revoked, [true, true, false]);
-        assert!(meta.tokens(Some("two")).unwrap().is_empty());
+        everywhere(|meta| {
+            let text = str::to_owned;
+            let token = |id: &str, project: &str| TokenRecord {
+                id: text(id),
+                digest: format!("digest of {id}"),
+                user: text("one"),
+                name: text("notebook"),
+                project: text(project),
+                made: 1,
+                ends: 2,
+                is_revoked: false,
+            };
+            for (id, project) in [("t1", "p"), ("t2", "p"), ("t3", "q")] {
+                meta.add_token(&token(id, project)).unwrap();
+            }
+            assert_eq!(meta.token("digest of t1").unwrap(), Some(token("t1", "p")));
+            assert!(meta.revoke_token("t1").unwrap() && !meta.revoke_token("t1").unwrap());
+            assert_eq!(meta.revoke_tokens_of_project("p").unwrap(), 1);
+            let revoked: Vec<bool> =
+                meta.tokens(Some("one")).unwrap().iter().map(|token| token.is_revoked).collect();
+            assert_eq!(revoked, [true, true, false]);
+            assert!(meta.tokens(Some("two")).unwrap().is_empty());
+        });
     }
 
     #[test]
     fn a_word_that_serves_once_serves_once() {
-        let (_folder, meta) = meta();
-        let text = str::to_owned;
-        let one = InvitationRecord { digest: text("d"), user: text("u"), purpose: text("link"), ends: 9 };
-        meta.invite(&one).unwrap();
-        assert_eq!(meta.invitation("d").unwrap(), Some(one));
-        assert!(meta.spend_invitation("d").unwrap() && !meta.spend_invitation("d").unwrap());
-        assert_eq!(meta.invitation("d").unwrap(), None);
+        everywhere(|meta| {
+            let text = str::to_owned;
+            let one = InvitationRecord {
+                digest: text("d"),
+                user: text("u"),
+                purpose: text("link"),
+                ends: 9,
+                held: String::new(),
+            };
+            meta.invite(&one).unwrap();
+            assert_eq!(meta.invitation("d").unwrap(), Some(one));
+            assert!(meta.spend_invitation("d").unwrap() && !meta.spend_invitation("d").unwrap());
+            assert_eq!(meta.invitation("d").unwrap(), None);
+        });
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::governing::{GovernRequest, Governed};
 use crate::identity::{IdentityAsk, IdentityReply};
 
 /// A request to the guard.
@@ -22,6 +23,8 @@ pub enum ClientRequest {
     Catalogue,
     /// Sessions, accounts and tokens of whoever asks.
     Identity(IdentityAsk),
+    /// Applications, output reviews, incidents, halts.
+    Govern(GovernRequest),
 }
 
 impl ClientRequest {
@@ -30,7 +33,7 @@ impl ClientRequest {
         match self {
             Self::Catalogue => true,
             Self::Identity(ask) => ask.is_public(),
-            Self::Vet(_) | Self::Query(_) | Self::Template(_) | Self::Estimate(_) => false,
+            Self::Vet(_) | Self::Query(_) | Self::Template(_) | Self::Estimate(_) | Self::Govern(_) => false,
         }
     }
 
@@ -39,7 +42,8 @@ impl ClientRequest {
         match self {
             Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => Some(&question.project),
             Self::Template(asked) => Some(&asked.project),
-            Self::Catalogue | Self::Identity(_) => None,
+            // A case is read and moved by whoever its rules let; they look at the person.
+            Self::Catalogue | Self::Identity(_) | Self::Govern(_) => None,
         }
     }
 
@@ -51,6 +55,7 @@ impl ClientRequest {
                 user.clone_into(&mut question.user);
             }
             Self::Template(asked) => user.clone_into(&mut asked.user),
+            Self::Govern(asked) => user.clone_into(&mut asked.user),
             // Answered for whoever asks, whom the guard knows by then.
             Self::Catalogue | Self::Identity(_) => {}
         }
@@ -107,6 +112,8 @@ pub enum ClientReply {
     /// Nobody whom the guard knows may ask this: a session or token that is unknown, has ended or was revoked, a
     /// person who was shut out, and a project that is not theirs look the same.
     NotKnown,
+    /// What governance says.
+    Governed(Governed),
     /// A fault of ours; the text names no value.
     Fault {
         /// What went wrong.
@@ -185,6 +192,9 @@ pub struct ReleasedTable {
     pub threshold: u32,
     /// The rule pack that was applied.
     pub rules: String,
+    /// The signed certificate of the release; it is about the table without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// A column of a released table.

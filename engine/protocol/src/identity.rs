@@ -27,12 +27,12 @@ pub enum Caller {
     /// The word of a session.
     Session {
         /// The word.
-        word: Word,
+        word: SecretWord,
     },
     /// The word of an API token.
     Token {
         /// The word.
-        word: Word,
+        word: SecretWord,
     },
     /// The owner of the environment, who started this guard for themselves and whose requests name the user. Taken
     /// on the guard's standard streams alone, never on its socket.
@@ -42,9 +42,9 @@ pub enum Caller {
 /// A secret word: random, known to its holder alone. The guard keeps its digest.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Word(String);
+pub struct SecretWord(String);
 
-impl Word {
+impl SecretWord {
     /// Takes a word as it was handed over.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -56,9 +56,9 @@ impl Word {
     }
 }
 
-impl fmt::Debug for Word {
+impl fmt::Debug for SecretWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Word(..)")
+        f.write_str("SecretWord(..)")
     }
 }
 
@@ -69,7 +69,7 @@ pub enum IdentityAsk {
     /// Begins a session with a word that the operator of a demo environment printed; it serves once.
     Link {
         /// The word.
-        word: Word,
+        word: SecretWord,
     },
     /// Who am I?
     Me,
@@ -118,7 +118,7 @@ pub enum IdentityReply {
     /// A session began.
     SignedIn {
         /// The word of the session.
-        word: Word,
+        word: SecretWord,
         /// Who it is.
         me: Me,
     },
@@ -131,7 +131,7 @@ pub enum IdentityReply {
     /// A token was made; its word is shown this once.
     Token {
         /// The word.
-        word: Word,
+        word: SecretWord,
         /// The token.
         token: TokenView,
     },
@@ -195,12 +195,13 @@ pub struct TokenView {
 
 #[cfg(test)]
 mod tests {
-    use super::{Call, Caller, IdentityAsk, Word};
+    use super::{Call, Caller, IdentityAsk, SecretWord};
     use crate::ClientRequest;
 
     #[test]
     fn a_call_says_who_asks_beside_the_request() {
-        let call = Call { by: Caller::Session { word: Word::new("w") }, request: ClientRequest::Catalogue };
+        let call =
+            Call { by: Caller::Session { word: SecretWord::new("w") }, request: ClientRequest::Catalogue };
         let text = serde_json::to_string(&call).unwrap();
         assert_eq!(text, r#"{"by":{"kind":"session","word":"w"},"request":{"ask":"catalogue"}}"#);
         assert_eq!(serde_json::from_str::<Call>(&text).unwrap(), call);
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_about_oneself_survives_the_wire() {
-        let ask = ClientRequest::Identity(IdentityAsk::Link { word: Word::new("w") });
+        let ask = ClientRequest::Identity(IdentityAsk::Link { word: SecretWord::new("w") });
         let text = serde_json::to_string(&ask).unwrap();
         assert_eq!(text, r#"{"ask":"identity","identity":"link","word":"w"}"#);
         assert_eq!(serde_json::from_str::<ClientRequest>(&text).unwrap(), ask);

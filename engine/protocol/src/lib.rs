@@ -6,6 +6,7 @@
 mod client;
 mod evidence;
 mod frame;
+mod governing;
 mod identity;
 mod post;
 mod socket;
@@ -19,7 +20,14 @@ pub use evidence::{
     Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
-pub use identity::{Call, Caller, IdentityAsk, IdentityReply, Me, ProjectName, TokenView, TokenWish, Word};
+pub use governing::{
+    AllowedMove, Attachment, CaseKind, CaseLine, CaseView, DutyView, EarlierRelease, EvidenceLine,
+    EvidencePack, Fact, FieldKind, FieldValue, Fields, FormField, Govern, GovernRequest, Governed, Halt,
+    Happened, Label, OpinionView, Word,
+};
+pub use identity::{
+    Call, Caller, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView, TokenWish,
+};
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use socket::Socket;
 pub use worker::{

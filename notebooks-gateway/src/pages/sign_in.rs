@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
-use engine_protocol::{ClientReply, ClientRequest, IdentityAsk, IdentityReply, Me, Word};
+use engine_protocol::{ClientReply, ClientRequest, IdentityAsk, IdentityReply, Me, SecretWord};
 use serde::Deserialize;
 
 use super::problem::{self, Problem};
@@ -64,7 +64,7 @@ pub(super) async fn sign_in(
     Whoever(before): Whoever,
     Posted(typed): Posted<Typed>,
 ) -> Response {
-    let ask = IdentityAsk::Link { word: Word::new(typed.link.trim()) };
+    let ask = IdentityAsk::Link { word: SecretWord::new(typed.link.trim()) };
     let reply = gateway.ask_publicly(ClientRequest::Identity(ask)).await;
     match reply {
         Ok(ClientReply::Identity(IdentityReply::SignedIn { word, me })) => {
@@ -82,7 +82,7 @@ pub(super) async fn sign_in(
 }
 
 /// Hands the browser the word of the session that just began.
-async fn signed_in(gateway: &Gateway, word: &Word, me: &Me) -> Response {
+async fn signed_in(gateway: &Gateway, word: &SecretWord, me: &Me) -> Response {
     tracing::info!(user = %me.user, "signed in");
     let Some(cookie) = visitor::cookie(gateway, word) else {
         return problem::respond(gateway, None, &Problem::Ours).await;

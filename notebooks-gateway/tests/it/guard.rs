@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
     Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest,
-    IdentityAsk, IdentityReply, Me, ProjectName, Question, ReleasedTable, TableColumn, TableColumnKind,
-    Verdict, VerdictKind, Word, read_json, write_json,
+    IdentityAsk, IdentityReply, Me, ProjectName, Question, ReleasedTable, SecretWord, TableColumn,
+    TableColumnKind, Verdict, VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
 
@@ -91,7 +91,7 @@ fn identity(by: &Caller, ask: &IdentityAsk, sessions: &Lock<Sessions>) -> Client
             sessions.begun += 1;
             let word = format!("{:064x}", sessions.begun);
             sessions.alive.insert(word.clone());
-            ClientReply::Identity(IdentityReply::SignedIn { word: Word::new(word), me: me() })
+            ClientReply::Identity(IdentityReply::SignedIn { word: SecretWord::new(word), me: me() })
         }
         (_, IdentityAsk::Link { .. }) => ClientReply::Identity(IdentityReply::Refused),
         (_, IdentityAsk::Me) => ClientReply::Identity(IdentityReply::Me(me())),
@@ -123,7 +123,7 @@ fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, sessi
         let reply = match &request {
             ClientRequest::Identity(ask) => identity(&by, ask, sessions),
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
-            ClientRequest::Template(_) | ClientRequest::Estimate(_) => {
+            ClientRequest::Template(_) | ClientRequest::Estimate(_) | ClientRequest::Govern(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
             ClientRequest::Vet(question) => {
@@ -210,6 +210,7 @@ pub(crate) fn released() -> ReleasedTable {
         suppressed: 1,
         threshold: 10,
         rules: "general-2026".to_owned(),
+        certificate: None,
     }
 }
 

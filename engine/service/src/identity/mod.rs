@@ -68,6 +68,10 @@ fn answered(guard: &Guard, call: Call, door: Door) -> Result<ClientReply, GuardE
         return Ok(guard.answer(&request));
     }
     let Some(asker) = asker else { return Ok(ClientReply::NotKnown) };
+    // A token asks questions of its project; it opens no other door.
+    if matches!(asker.by, By::Token(_)) && request.project().is_none() {
+        return Ok(ClientReply::NotKnown);
+    }
     let is_theirs = |project: &str| asker.projects.iter().any(|known| known.id == project);
     if !request.project().is_none_or(is_theirs) {
         return Ok(ClientReply::NotKnown);

@@ -2,7 +2,7 @@
 
 use audit::{Event, Kind};
 use catalog_store::{InvitationRecord, TokenRecord};
-use engine_protocol::{TokenView, TokenWish, Word};
+use engine_protocol::{SecretWord, TokenView, TokenWish};
 use governance::Role;
 
 use super::{Standing, sessions, tokens, words};
@@ -48,7 +48,7 @@ impl Guard {
     /// # Errors
     ///
     /// The environment is no demo, or there is no such person.
-    pub fn link(&self, user: &str) -> Result<Word, AccountError> {
+    pub fn link(&self, user: &str) -> Result<SecretWord, AccountError> {
         if self.environment.config().demo_seed.is_none() {
             return Err(AccountError::NotDemo);
         }
@@ -68,7 +68,7 @@ impl Guard {
         by: &str,
         user: &str,
         wish: &TokenWish,
-    ) -> Result<(Word, TokenView), AccountError> {
+    ) -> Result<(SecretWord, TokenView), AccountError> {
         self.operator(by)?;
         let user = self.person(user)?.user;
         if !super::projects(self, &user)?.iter().any(|project| project.id == wish.project) {
@@ -133,12 +133,17 @@ impl Guard {
         user: &str,
         purpose: &str,
         seconds: i64,
-    ) -> Result<Word, AccountError> {
+    ) -> Result<SecretWord, AccountError> {
         let word = words::word()?;
         let digest = words::digest(&word).ok_or(GuardError::Bug("a word of ours has a digest"))?;
         let ends = self.seconds().saturating_add(seconds);
-        let invitation =
-            InvitationRecord { digest, user: user.to_owned(), purpose: purpose.to_owned(), ends };
+        let invitation = InvitationRecord {
+            digest,
+            user: user.to_owned(),
+            purpose: purpose.to_owned(),
+            ends,
+            held: String::new(),
+        };
         self.meta.invite(&invitation).map_err(GuardError::from)?;
         Ok(word)
     }

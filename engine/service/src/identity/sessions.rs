@@ -2,7 +2,7 @@
 
 use audit::{Event, Kind};
 use catalog_store::SessionRecord;
-use engine_protocol::{Caller, IdentityReply, Word};
+use engine_protocol::{Caller, IdentityReply, SecretWord};
 
 use super::{By, words};
 use crate::guard::{Guard, GuardError};
@@ -15,7 +15,7 @@ const NOTED: i64 = 30;
 pub(crate) const LINK: &str = "link";
 
 /// The session of this word, if it is alive; it is used by being found.
-pub(super) fn find(guard: &Guard, word: &Word) -> Result<Option<SessionRecord>, GuardError> {
+pub(super) fn find(guard: &Guard, word: &SecretWord) -> Result<Option<SessionRecord>, GuardError> {
     let Some(digest) = words::digest(word) else { return Ok(None) };
     let Some(session) = guard.meta.session(&digest)? else { return Ok(None) };
     let now = guard.seconds();
@@ -65,7 +65,7 @@ pub(super) fn begin(guard: &Guard, user: &str, method: &str) -> Result<IdentityR
 }
 
 /// Begins a session with a one-time word of a demo environment.
-pub(super) fn by_link(guard: &Guard, word: &Word) -> Result<IdentityReply, GuardError> {
+pub(super) fn by_link(guard: &Guard, word: &SecretWord) -> Result<IdentityReply, GuardError> {
     let found = words::digest(word).filter(|_| guard.environment.config().demo_seed.is_some());
     let invitation = found.map(|digest| guard.meta.invitation(&digest)).transpose()?.flatten();
     let invitation = invitation.filter(|found| found.purpose == LINK && guard.seconds() < found.ends);

@@ -2,7 +2,7 @@
 
 use audit::{Event, Kind};
 use catalog_store::TokenRecord;
-use engine_protocol::{IdentityReply, TokenView, TokenWish, Word};
+use engine_protocol::{IdentityReply, SecretWord, TokenView, TokenWish};
 
 use super::words;
 use crate::guard::{Guard, GuardError};
@@ -18,7 +18,7 @@ const LONGEST_NAME: usize = 200;
 const OF_ONE: usize = 32;
 
 /// The token of this word, if it serves.
-pub(super) fn find(guard: &Guard, word: &Word) -> Result<Option<TokenRecord>, GuardError> {
+pub(super) fn find(guard: &Guard, word: &SecretWord) -> Result<Option<TokenRecord>, GuardError> {
     let Some(digest) = words::digest(word) else { return Ok(None) };
     let now = guard.seconds();
     Ok(guard.meta.token(&digest)?.filter(|token| serves(token, now)))
@@ -33,14 +33,14 @@ pub(crate) fn issue(
     guard: &Guard,
     user: &str,
     wish: &TokenWish,
-) -> Result<Option<(Word, TokenRecord)>, GuardError> {
+) -> Result<Option<(SecretWord, TokenRecord)>, GuardError> {
     let now = guard.seconds();
     let is_named = wish.name.len() <= LONGEST_NAME && !wish.name.chars().any(char::is_control);
     let held = guard.meta.tokens(Some(user))?.iter().filter(|token| serves(token, now)).count();
     if !is_named || !(1..=MOST_DAYS).contains(&wish.days) || held >= OF_ONE {
         return Ok(None);
     }
-    let word = Word::new(format!("{PREFIX}{}", words::word()?.as_str()));
+    let word = SecretWord::new(format!("{PREFIX}{}", words::word()?.as_str()));
     let digest = words::digest(&word).ok_or(GuardError::Bug("a word of ours has a digest"))?;
     // The id is cut from a second random word, so that it tells nothing of the first.
     let id: String = words::word()?.as_str().chars().take(16).collect();
