@@ -29,7 +29,7 @@ mod worker;
 pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
-pub use identity::{AccountError, Standing};
+pub use identity::{AccountError, AccountLine, Standing};
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
