@@ -4,6 +4,7 @@ mod audit;
 mod doctor;
 mod quality;
 mod query;
+mod signed;
 mod synth;
 
 use std::path::PathBuf;
@@ -151,6 +152,9 @@ enum Command {
         /// A value for a parameter of the template, as NAME=VALUE.
         #[arg(long = "param", requires = "template", value_parser = query::parameter)]
         parameters: Vec<(String, String)>,
+        /// Writes the release's certificate into this file.
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
     },
     /// Approves a query template for its project (the review board's act).
     ApproveTemplate {
@@ -322,9 +326,11 @@ impl Arguments {
             Command::Incident(passed) => passed.run_guard("incident"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
-            Command::Query { ask, format, template: None, .. } => ask.query(format),
-            Command::Query { ask, format, template: Some(template), parameters } => {
-                ask.template(template, parameters, format)
+            Command::Query { ask, format, template: None, certificate, .. } => {
+                ask.query(format, certificate.as_deref())
+            }
+            Command::Query { ask, format, template: Some(template), parameters, certificate } => {
+                ask.template(template, parameters, (format, certificate.as_deref()))
             }
             Command::ApproveTemplate { file, env, by, user } => {
                 let [file, env] = [file, env].map(|path| path.display().to_string());

@@ -7,6 +7,7 @@
 mod airlock;
 mod budget;
 mod cases;
+mod certificate;
 mod check;
 mod checkpoints;
 mod describe;
