@@ -37,7 +37,8 @@ pub struct Certificate {
     pub rules_digest: String,
     /// Persons who stand behind every value that is shown, at least.
     pub threshold: u32,
-    /// Every hidden value could, as far as the table and its margins tell, be anything from 0 to one less than this.
+    /// What a reader can derive of a hidden count from the table and its margins is an interval whose ends are at least so
+    /// far apart; the rule's own is 1 to one less than the threshold.
     pub hidden_interval: u32,
     /// A value may be that of a group that differs from the one asked for by fewer persons than this: it is the one that
     /// was released for that group before.

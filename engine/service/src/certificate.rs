@@ -63,7 +63,7 @@ fn sign(guard: &Guard, kept: &Retained, closed: &Closed) -> Result<String, Guard
         rules: table.rules.clone(),
         rules_digest: kept.rule_digest.clone(),
         threshold: table.threshold,
-        hidden_interval: table.threshold,
+        hidden_interval: table.threshold.saturating_sub(2),
         may_differ_by_fewer_than: table.threshold,
         values,
         hidden,
