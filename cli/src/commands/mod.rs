@@ -173,6 +173,12 @@ enum Command {
     /// Enters people with roles and training (`set`), lists them (`list`).
     #[command(disable_help_flag = true)]
     People(Passed),
+    /// How people get in: `link` (a demo's one-time sign-in).
+    #[command(disable_help_flag = true)]
+    Account(Passed),
+    /// API tokens: `issue`, `list`, `revoke`.
+    #[command(disable_help_flag = true)]
+    Token(Passed),
     /// One-stop applications: `write`, `move submit`, `accept`, `review`, `approve`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Application(Passed),
@@ -321,6 +327,8 @@ impl Arguments {
                 _ => ask.vet(json),
             },
             Command::People(passed) => passed.run_guard("people"),
+            Command::Account(passed) => passed.run_guard("account"),
+            Command::Token(passed) => passed.run_guard("token"),
             Command::Application(passed) => passed.run_guard("application"),
             Command::Output(passed) => passed.run_guard("output"),
             Command::Incident(passed) => passed.run_guard("incident"),

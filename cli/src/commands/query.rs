@@ -215,6 +215,10 @@ fn show_verdict(verdict: &Verdict, sql: &str, json: bool) -> Result<ExitCode, Fa
 fn unexpected(reply: ClientReply) -> Result<ExitCode, Failure> {
     match reply {
         ClientReply::Fault { message } => Err(Failure::Fault(message)),
+        ClientReply::NotKnown => {
+            screen::note("denied: the token does not serve, or not for this project");
+            Ok(ExitCode::from(DENIED))
+        }
         _ => Err(Failure::Form { program: Program::Guard.name(), what: "an answer to this question" }),
     }
 }

@@ -8,6 +8,7 @@ mod client;
 mod evidence;
 mod frame;
 mod governing;
+mod identity;
 mod post;
 mod socket;
 mod worker;
@@ -25,6 +26,9 @@ pub use governing::{
     AllowedMove, Attachment, CaseKind, CaseLine, CaseView, DutyView, EarlierRelease, EvidenceLine,
     EvidencePack, Fact, FieldKind, FieldValue, Fields, FormField, Govern, GovernRequest, Governed, Halt,
     Happened, Label, OpinionView, Word,
+};
+pub use identity::{
+    Call, Caller, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView, TokenWish,
 };
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use socket::Socket;
