@@ -1,5 +1,6 @@
 //! `misu-guard`: answers questions about one environment, on a socket or on its standard streams.
 
+mod board;
 mod governing;
 
 use std::io::{Write as _, stdin, stdout};
@@ -69,6 +70,10 @@ enum Command {
         #[command(subcommand)]
         command: governing::application::Applications,
     },
+    /// Keeps all but the data in one signed file.
+    Backup(board::backup::Backup),
+    /// Makes an environment of a backup.
+    Restore(board::backup::Restore),
     /// Signs a checkpoint over the record.
     Checkpoint {
         /// The environment.
@@ -145,6 +150,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
         Command::People { command } => command.run(),
         Command::Application { command } => command.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Checkpoint { env } => governing::checkpoint::run(&env),
         Command::ApproveTemplate { env, file, by, user } => {
             let text = std::fs::read_to_string(&file)?;
