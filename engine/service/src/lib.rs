@@ -5,8 +5,11 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod backup;
+mod airlock;
 mod budget;
+mod cases;
 mod check;
+mod checkpoints;
 mod describe;
 mod exclusions;
 mod guard;
@@ -16,12 +19,15 @@ mod offline;
 mod past;
 mod permits;
 mod query;
+mod recent;
 mod server;
 mod shape;
+mod signing;
 mod templates;
 mod worker;
 
 pub use backup::{BackupError, RestoreOptions, Restored, Taken, backup, restore};
+pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
 pub use ledger_file::LedgerError;
@@ -30,5 +36,6 @@ pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
+pub use signing::{VERIFIER, signer};
 pub use templates::{TemplateError, approve as approve_template};
 pub use worker::{WorkerError, WorkerProgram};
