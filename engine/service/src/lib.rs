@@ -5,8 +5,10 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod airlock;
+mod backup;
 mod budget;
 mod cases;
+mod certificate;
 mod check;
 mod checkpoints;
 mod describe;
@@ -26,6 +28,7 @@ mod signing;
 mod templates;
 mod worker;
 
+pub use backup::{BackupError, RestoreOptions, Restored, Taken, backup, restore};
 pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
