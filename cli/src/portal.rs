@@ -34,7 +34,7 @@ pub(crate) struct Serve {
 /// How the portal is reached, and how it reaches the provider at which people sign in.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Doors {
-    /// The address of the portal as browsers know it; by default http:// and where it listens.
+    /// The address of the portal as browsers know it; where it listens, by default.
     #[arg(long)]
     public_url: Option<String>,
     /// The certificate of the portal and its chain, as PEM; then it speaks TLS.
@@ -43,6 +43,9 @@ pub(crate) struct Doors {
     /// The certificate's private key, as PEM.
     #[arg(long, requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Authorities of client certificates, as PEM, for programs that the operator registered.
+    #[arg(long, requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
     /// Certificates of authorities that are believed about the provider's name, as PEM, instead of the usual ones.
     #[arg(long)]
     oidc_ca: Option<PathBuf>,
@@ -50,7 +53,7 @@ pub(crate) struct Doors {
 
 impl Doors {
     /// The portal's arguments for it.
-    fn arguments(&self, env: &Path, listen: &str) -> Result<Vec<String>, Failure> {
+    fn arguments(&self, env: &Path) -> Result<Vec<String>, Failure> {
         let mut arguments = Vec::new();
         let mut file = |flag: &str, path: Option<&Path>| {
             if let Some(path) = path {
@@ -59,14 +62,14 @@ impl Doors {
         };
         file("--tls-cert", self.tls_cert.as_deref());
         file("--tls-key", self.tls_key.as_deref());
+        file("--client-ca", self.client_ca.as_deref());
         if let Some(rules) = &Environment::open(env)?.config().oidc {
             // A path in the configuration is meant from the environment.
             let secret = rules.secret_file.as_ref().map(|path| env.join(path));
             file("--oidc-secret", secret.as_deref());
             file("--oidc-ca", self.oidc_ca.as_deref());
-            let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
-            let url = self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{listen}"));
-            arguments.extend(["--oidc".to_owned(), url]);
+            arguments.push("--oidc".to_owned());
+            arguments.extend(self.public_url.iter().flat_map(|url| ["--public-url".to_owned(), url.clone()]));
         }
         Ok(arguments)
     }
@@ -140,7 +143,7 @@ impl Running {
         let mut guard = spawn(Program::Guard, &arguments, env, streams)?;
         wait_for_line(&mut guard, Program::Guard)?;
         let fixed = ["--guard".to_owned(), text(&socket), "--listen".to_owned(), listen.to_owned()];
-        let arguments = [fixed.to_vec(), doors.arguments(env, listen)?].concat();
+        let arguments = [fixed.to_vec(), doors.arguments(env)?].concat();
         let started = spawn(Program::Gateway, &arguments, env, streams)
             .and_then(|mut gateway| Ok((wait_for_line(&mut gateway, Program::Gateway)?, gateway)));
         let (address, gateway) = started.inspect_err(|_| {

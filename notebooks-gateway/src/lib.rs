@@ -25,6 +25,7 @@ mod posted;
 mod provider;
 mod secret;
 mod shield;
+mod tls;
 mod visitor;
 
 pub use gateway::{Gateway, Settings, Sources};
@@ -32,4 +33,5 @@ pub use guard::AskError;
 pub use pages::router;
 pub use provider::ProviderSettings;
 pub use server::{Limits, serve, serve_tls};
+pub use tls::Tls;
 pub use visitor::{Visitor, visitor_of_bearer, visitor_of_token};

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use notebooks_gateway::{Gateway, Limits, ProviderSettings, Settings, Sources, router, serve, serve_tls};
+use notebooks_gateway::{
+    Gateway, Limits, ProviderSettings, Settings, Sources, Tls, router, serve, serve_tls,
+};
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -33,9 +35,15 @@ struct Arguments {
     /// The certificate's private key, as PEM, readable by its owner alone.
     #[arg(long, requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Lets people sign in at the provider that the guard names; the address of the portal as browsers know it.
-    #[arg(long, value_name = "PUBLIC-URL")]
-    oidc: Option<String>,
+    /// Authorities of client certificates, as PEM; the guard has them pinned too, and judges.
+    #[arg(long, requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
+    /// The address of the portal as browsers know it; where it listens, by default.
+    #[arg(long)]
+    public_url: Option<String>,
+    /// Lets people sign in at the provider that the guard names.
+    #[arg(long)]
+    oidc: bool,
     /// The file with the secret that we have at the provider.
     #[arg(long, requires = "oidc")]
     oidc_secret: Option<PathBuf>,
@@ -95,13 +103,6 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
             .map_err(|error| Failure::Serve(error.into()))?;
     }
-    let settings = Settings {
-        is_behind_tls: is_tls,
-        is_behind_proxy: arguments.behind_tls,
-        provider: provider(arguments)?,
-        ..Settings::new(&arguments.guard)
-    };
-    let gateway = Gateway::new(settings, sources());
     let tls = tls(arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Serve)?;
     runtime.block_on(async {
@@ -109,12 +110,19 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
         let bound = listener.local_addr().map_err(Failure::Serve)?;
-        // One line, the address, for whoever started the program; where nobody reads, nobody waits.
         let scheme = if tls.is_some() { "https" } else { "http" };
+        let settings = Settings {
+            is_behind_tls: is_tls,
+            is_behind_proxy: arguments.behind_tls,
+            provider: provider(arguments, &format!("{scheme}://{bound}"))?,
+            ..Settings::new(&arguments.guard)
+        };
+        let gateway = Gateway::new(settings, sources());
+        // One line, the address, for whoever started the program; where nobody reads, nobody waits.
         let _ = writeln!(stdout(), "{scheme}://{bound}");
         tracing::info!(%bound, "listening");
         match tls {
-            Some(tls) => serve_tls(listener, router(gateway), Limits::default(), tls, stop).await,
+            Some(tls) => serve_tls(listener, gateway, Limits::default(), tls, stop).await,
             None => serve(listener, router(gateway), Limits::default(), stop).await,
         }
         Ok::<(), Failure>(())
@@ -125,7 +133,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// The TLS that the portal speaks: 1.3 and 1.2, by ring, with its own certificate.
-fn tls(arguments: &Arguments) -> Result<Option<Arc<ServerConfig>>, Failure> {
+fn tls(arguments: &Arguments) -> Result<Option<Tls>, Failure> {
     let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else { return Ok(None) };
     let unreadable = |path: &Path| {
         let path = path.to_owned();
@@ -141,17 +149,29 @@ fn tls(arguments: &Arguments) -> Result<Option<Arc<ServerConfig>>, Failure> {
     let chain = chain.ok_or_else(|| Failure::Pem(certificate.clone()))?;
     let pem = std::fs::read(key).map_err(unreadable(key))?;
     let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| Failure::Pem(key.clone()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(Arc::new(config)))
+    let clients = match &arguments.client_ca {
+        Some(path) => Some(authorities(path)?),
+        None => None,
+    };
+    Ok(Some(Tls::new(chain, private, clients)?))
 }
 
-fn provider(arguments: &Arguments) -> Result<Option<ProviderSettings>, Failure> {
-    let Some(url) = &arguments.oidc else { return Ok(None) };
+/// The certificates of a file, as authorities that are believed.
+fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
+    let pem = std::fs::read(path).map_err(|source| Failure::File { path: path.to_owned(), source })?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|_| Failure::Pem(path.to_owned()))?;
+        roots.add(certificate).map_err(|_| Failure::Pem(path.to_owned()))?;
+    }
+    if roots.is_empty() { Err(Failure::Pem(path.to_owned())) } else { Ok(roots) }
+}
+
+fn provider(arguments: &Arguments, bound: &str) -> Result<Option<ProviderSettings>, Failure> {
+    if !arguments.oidc {
+        return Ok(None);
+    }
+    let url = arguments.public_url.as_deref().unwrap_or(bound);
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |source| Failure::File { path, source }
@@ -160,17 +180,10 @@ fn provider(arguments: &Arguments) -> Result<Option<ProviderSettings>, Failure> 
         Some(path) => Some(std::fs::read_to_string(path).map_err(unreadable(path))?.trim().to_owned()),
         None => None,
     };
-    let mut roots = RootCertStore::empty();
-    match &arguments.oidc_ca {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            let pem = std::fs::read(path).map_err(unreadable(path))?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(|_| Failure::Pem(path.clone()))?;
-                roots.add(certificate).map_err(|_| Failure::Pem(path.clone()))?;
-            }
-        }
-    }
+    let roots = match &arguments.oidc_ca {
+        Some(path) => authorities(path)?,
+        None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
+    };
     let public_url = url.trim_end_matches('/').to_owned();
     Ok(Some(ProviderSettings { public_url, secret, roots: Arc::new(roots) }))
 }

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::attempts::Peer;
+use crate::gateway::Gateway;
+use crate::tls::Tls;
+use crate::visitor;
 
 /// The longest head of a request.
 const HEAD: usize = 32 * 1024;
@@ -47,22 +50,23 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     listen(listener, router, limits, None, stop).await;
 }
 
-/// As [`serve`], over TLS.
+/// As [`serve`], over TLS; a program that shows a certificate asks with the session that the guard gives it for that.
 pub async fn serve_tls(
     listener: TcpListener,
-    router: Router,
+    gateway: Gateway,
     limits: Limits,
-    tls: Arc<ServerConfig>,
+    tls: Tls,
     stop: impl Future<Output = ()>,
 ) {
-    listen(listener, router, limits, Some(TlsAcceptor::from(tls)), stop).await;
+    let router = crate::pages::router(gateway.clone());
+    listen(listener, router, limits, Some((tls, gateway)), stop).await;
 }
 
 async fn listen(
     listener: TcpListener,
     router: Router,
     limits: Limits,
-    tls: Option<TlsAcceptor>,
+    tls: Option<(Tls, Gateway)>,
     stop: impl Future<Output = ()>,
 ) {
     let turns = Arc::new(Semaphore::new(limits.connections));
@@ -79,17 +83,14 @@ async fn listen(
         };
         match stream {
             Ok((stream, from)) => {
-                let pages = Pages { router: router.clone(), peer: Peer(from.ip()) };
+                let pages = Pages { router: router.clone(), peer: Peer(from.ip()), bearer: None };
                 let (watcher, tls) = (open.watcher(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
                         None => attend(stream, pages, limits.head, watcher).await,
-                        // The handshake has as long as the head of a request.
-                        Some(tls) => match tokio::time::timeout(limits.head, tls.accept(stream)).await {
-                            Ok(Ok(stream)) => attend(stream, pages, limits.head, watcher).await,
-                            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                            Err(_) => tracing::debug!("a TLS handshake took too long"),
-                        },
+                        Some((tls, gateway)) => {
+                            secured(stream, pages, limits.head, watcher, &tls, &gateway).await;
+                        }
                     }
                     drop(turn);
                 });
@@ -103,6 +104,32 @@ async fn listen(
     drop(listener);
     if tokio::time::timeout(limits.farewell, open.shutdown()).await.is_err() {
         tracing::warn!("open requests were cut off at the end");
+    }
+}
+
+/// Shakes hands, which may take as long as the head of a request, and attends to the connection.
+async fn secured(
+    stream: TcpStream,
+    mut pages: Pages,
+    head: Duration,
+    watcher: Watcher,
+    tls: &Tls,
+    gateway: &Gateway,
+) {
+    let (config, shown) = match tls.connection() {
+        Ok(made) => made,
+        Err(error) => return tracing::error!(%error, "TLS cannot be spoken"),
+    };
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    match tokio::time::timeout(head, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            if let Some(proof) = shown.take() {
+                pages.bearer = visitor::word_of_certificate(gateway, proof).await;
+            }
+            attend(stream, pages, head, watcher).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
@@ -127,6 +154,8 @@ async fn attend(
 struct Pages {
     router: Router,
     peer: Peer,
+    /// What a program asks with that showed a certificate on this connection.
+    bearer: Option<HeaderValue>,
 }
 
 impl Service<Request<Incoming>> for Pages {
@@ -136,6 +165,9 @@ impl Service<Request<Incoming>> for Pages {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        if let (Some(bearer), false) = (&self.bearer, request.headers().contains_key(AUTHORIZATION)) {
+            request.headers_mut().insert(AUTHORIZATION, bearer.clone());
+        }
         TowerToHyperService::new(self.router.clone()).call(request)
     }
 }

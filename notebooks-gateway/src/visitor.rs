@@ -9,7 +9,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use engine_protocol::{
-    Caller, ClientReply, ClientRequest, FrameError, IdentityAsk, IdentityReply, Me, SecretWord,
+    Caller, CertificateProof, ClientReply, ClientRequest, FrameError, IdentityAsk, IdentityReply, Me,
+    SecretWord,
 };
 
 use crate::gateway::Gateway;
@@ -18,6 +19,10 @@ use crate::pages::problem::{self, Problem};
 use crate::secret;
 use crate::sessions::SessionKey;
 
+/// What the word of an API token begins with.
+const TOKEN: &str = "misu_";
+/// How the session of a program is called that showed a certificate.
+const CERTIFICATE: &str = "certificate";
 /// The length of the word in the cookie.
 const WORD: usize = 64;
 
@@ -104,7 +109,36 @@ pub async fn visitor_of_bearer(gateway: &Gateway, headers: &HeaderMap) -> Result
 /// The guard cannot be asked.
 pub async fn visitor_of_token(gateway: &Gateway, word: &str) -> Result<Option<Visitor>, AskError> {
     let word = SecretWord::new(word);
-    who(gateway, Caller::Token { word: word.clone() }, &word).await
+    // A program that showed a certificate asks with the word of its session.
+    let caller = if word.as_str().starts_with(TOKEN) {
+        Caller::Token { word: word.clone() }
+    } else {
+        Caller::Session { word: word.clone() }
+    };
+    Ok(who(gateway, caller, &word)
+        .await?
+        .filter(|visitor| ["token", CERTIFICATE].contains(&visitor.me.method.as_str())))
+}
+
+/// The header with which a program asks that showed this certificate; none where the guard does not know it.
+pub(crate) async fn word_of_certificate(gateway: &Gateway, proof: CertificateProof) -> Option<HeaderValue> {
+    let ask = ClientRequest::Identity(IdentityAsk::Certificate(proof));
+    match gateway.ask_publicly(ask).await {
+        Ok(ClientReply::Identity(IdentityReply::SignedIn { word, me })) => {
+            tracing::info!(user = %me.user, method = %me.method, "signed in");
+            let mut value = HeaderValue::try_from(format!("Bearer {}", word.as_str())).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        }
+        Ok(_) => {
+            tracing::warn!("a client certificate was not accepted");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the guard gave no answer");
+            None
+        }
+    }
 }
 
 async fn who(gateway: &Gateway, caller: Caller, word: &SecretWord) -> Result<Option<Visitor>, AskError> {

@@ -23,7 +23,7 @@ const SQL: &str = "SELECT sex, count(DISTINCT person_id) AS persons FROM person 
 /// A guard that serves an environment of its own, and a connection to it.
 pub(crate) struct House {
     pub(crate) env: PathBuf,
-    socket: PathBuf,
+    pub(crate) socket: PathBuf,
     guard: Child,
     connection: UnixStream,
     _folder: TempDir,

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod accounts;
+mod browser;
 mod calls;
 mod demo;
 mod edges;
@@ -9,10 +10,12 @@ mod files;
 mod journeys;
 mod manual;
 mod people;
+mod provider;
 mod queries;
 mod refusals;
 mod templates;
 mod tidy;
+mod tls;
 mod verdicts;
 
 /// The tree's root. A test runs in its package's folder; a path noted at build time may be another clone's.

@@ -20,6 +20,7 @@ mod keys;
 mod lease;
 mod meta;
 mod restored;
+mod services;
 mod signing;
 mod snapshots;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use keys::{
 };
 pub use lease::{Holder, Writer};
 pub use meta::{Meta, MetaError};
+pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
 pub use snapshots::{SnapshotError, Snapshots};
 pub use upgrade::{Upgraded, upgrade};

@@ -75,6 +75,8 @@ pub enum IdentityAsk {
         /// The code.
         code: SecretWord,
     },
+    /// Begins a session of a program that showed a client certificate.
+    Certificate(CertificateProof),
     /// What begins a sign-in at the provider.
     OidcBegin,
     /// Begins a session with an ID token of the provider.
@@ -146,12 +148,26 @@ impl IdentityAsk {
             self,
             Self::Link { .. }
                 | Self::SignIn { .. }
+                | Self::Certificate(_)
                 | Self::OidcBegin
                 | Self::OidcFinish { .. }
                 | Self::Enrolment { .. }
                 | Self::Enrol { .. }
         )
     }
+}
+
+/// What a client showed and signed in a handshake of TLS 1.3; bytes in base64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateProof {
+    /// Its certificate and those between it and the authority, DER.
+    pub chain: Vec<String>,
+    /// What it signed, with the hash of the handshake.
+    pub message: String,
+    /// The signature scheme, by its number in TLS.
+    pub scheme: u16,
+    /// The signature.
+    pub signature: String,
 }
 
 /// An API token that somebody wishes for.

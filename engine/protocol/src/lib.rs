@@ -28,7 +28,8 @@ pub use governing::{
     Happened, Label, OpinionView, Word,
 };
 pub use identity::{
-    Call, Caller, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView, TokenWish,
+    Call, Caller, CertificateProof, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView,
+    TokenWish,
 };
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use socket::Socket;

@@ -97,6 +97,10 @@ fn identity(by: &Caller, ask: &IdentityAsk, sessions: &Lock<Sessions>) -> Client
             ClientReply::Identity(IdentityReply::Refused)
         }
         (_, IdentityAsk::Tokens) => ClientReply::Identity(IdentityReply::Tokens { tokens: Vec::new() }),
+        (Caller::Token { .. }, IdentityAsk::Me) => {
+            let me = Me { method: "token".to_owned(), ..me() };
+            ClientReply::Identity(IdentityReply::Me(me))
+        }
         (_, IdentityAsk::Me) => ClientReply::Identity(IdentityReply::Me(me())),
         (Caller::Session { word }, IdentityAsk::SignOut) => {
             sessions.alive.remove(word.as_str());

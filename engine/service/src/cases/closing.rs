@@ -55,10 +55,14 @@ pub(super) fn destroy(
     let failed = |source| GovernError::Io { doing: "destroy", path: workspace.clone(), source };
     erase(&workspace, &mut destroyed).map_err(failed)?;
     let permits = office.permits.destroy(project)?;
+    // Tokens of the project ask nothing any more; a session asks by its person's permits, of which this was one.
+    let tokens = office.meta.revoke_tokens_of_project(project)?;
     let digest = destroyed.digest.finalize().to_hex().to_string();
     let event = Event::new(Kind::ProjectDestroyed, actor.user()).project(project);
     let event = event.with("files", destroyed.files).with("bytes", destroyed.bytes);
-    let entry = office.log.record(event.with("permits", permits).with("digest", digest.as_str()))?;
+    let entry = office
+        .log
+        .record(event.with("permits", permits).with("tokens", tokens).with("digest", digest.as_str()))?;
     let record = DeletionRecord {
         project,
         at: instant(office.now),

@@ -34,6 +34,36 @@ pub(crate) enum Accounts {
         /// The key set.
         file: PathBuf,
     },
+    /// Pins the authorities whose client certificates are taken, as PEM.
+    PinAuthorities {
+        #[command(flatten)]
+        acting: Acting,
+        /// The certificates.
+        file: PathBuf,
+    },
+    /// Registers a program that shows a client certificate: as whom and for which project it asks.
+    Service {
+        #[command(flatten)]
+        acting: Acting,
+        /// The address in the certificate, as spiffe://example.ac.jp/batch.
+        uri: String,
+        /// The person who answers for it.
+        #[arg(long = "user", value_name = "USER")]
+        person: String,
+        /// The project.
+        #[arg(long)]
+        project: String,
+        /// For how many days.
+        #[arg(long, default_value_t = 90)]
+        days: u16,
+    },
+    /// Strikes a program off.
+    RemoveService {
+        #[command(flatten)]
+        acting: Acting,
+        /// The address in the certificate.
+        uri: String,
+    },
     /// Lists accounts.
     List {
         #[command(flatten)]
@@ -90,6 +120,13 @@ impl Accounts {
                 Ok(writeln!(stdout(), "{}", word.as_str())?)
             }
             Self::Disable { acting, person } => Ok(open(&acting.env)?.disable(&acting.user, &person)?),
+            Self::PinAuthorities { acting, file } => {
+                Ok(open(&acting.env)?.pin_authorities(&acting.user, &std::fs::read(file)?)?)
+            }
+            Self::Service { acting, uri, person, project, days } => {
+                Ok(open(&acting.env)?.set_service(&acting.user, &uri, (&person, &project), days)?)
+            }
+            Self::RemoveService { acting, uri } => Ok(open(&acting.env)?.remove_service(&acting.user, &uri)?),
             Self::PinProvider { acting, file } => {
                 Ok(open(&acting.env)?.pin_provider(&acting.user, &std::fs::read(file)?)?)
             }

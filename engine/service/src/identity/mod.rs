@@ -6,6 +6,7 @@
 //! and speaks to it on its standard streams, names the user.
 
 mod accounts;
+mod certificates;
 mod factors;
 mod office;
 mod oidc;
@@ -15,7 +16,7 @@ mod standing;
 mod tokens;
 mod words;
 
-use catalog_store::{SessionRecord, TokenRecord};
+use catalog_store::{ServiceRecord, SessionRecord, TokenRecord};
 use engine_protocol::{
     Call, Caller, ClientReply, ClientRequest, IdentityAsk, IdentityReply, Me, ProjectName,
 };
@@ -48,6 +49,19 @@ pub(crate) struct Asker {
 enum By {
     Session(SessionRecord),
     Token(TokenRecord),
+    /// A program with a client certificate, by its session.
+    Service(SessionRecord, ServiceRecord),
+}
+
+impl By {
+    /// The one project that is served; a session serves every one of its person.
+    fn only(&self) -> Option<&str> {
+        match self {
+            Self::Session(_) => None,
+            Self::Token(token) => Some(&token.project),
+            Self::Service(_, service) => Some(&service.project),
+        }
+    }
 }
 
 /// Answers one call.
@@ -73,8 +87,8 @@ fn answered(guard: &Guard, call: Call, door: Door) -> Result<ClientReply, GuardE
         return Ok(guard.answer(&request));
     }
     let Some(asker) = asker else { return Ok(ClientReply::NotKnown) };
-    // A token asks questions of its project; it opens no other door.
-    if matches!(asker.by, By::Token(_)) && request.project().is_none() {
+    // A token or a program asks questions of its project; they open no other door.
+    if asker.by.only().is_some() && request.project().is_none() {
         return Ok(ClientReply::NotKnown);
     }
     let is_theirs = |project: &str| asker.projects.iter().any(|known| known.id == project);
@@ -88,18 +102,26 @@ fn answered(guard: &Guard, call: Call, door: Door) -> Result<ClientReply, GuardE
 fn find(guard: &Guard, caller: &Caller) -> Result<Option<Asker>, GuardError> {
     let by = match caller {
         Caller::Nobody | Caller::Owner => None,
-        Caller::Session { word } => sessions::find(guard, word)?.map(By::Session),
+        Caller::Session { word } => match sessions::find(guard, word)? {
+            Some(session) if session.method == certificates::METHOD => {
+                let service = certificates::find(guard, |service| service.uri == session.project)?;
+                service
+                    .filter(|service| service.user == session.user)
+                    .map(|service| By::Service(session, service))
+            }
+            session => session.map(By::Session),
+        },
         Caller::Token { word } => tokens::find(guard, word)?.map(By::Token),
     };
     let Some(by) = by else { return Ok(None) };
     let user = match &by {
-        By::Session(session) => &session.user,
+        By::Session(session) | By::Service(session, _) => &session.user,
         By::Token(token) => &token.user,
     };
     let Some(standing) = Standing::of(&guard.meta, user, guard.now())? else { return Ok(None) };
     let mut projects = projects(guard, &standing.user)?;
-    if let By::Token(token) = &by {
-        projects.retain(|project| project.id == token.project);
+    if let Some(only) = by.only() {
+        projects.retain(|project| project.id == only);
     }
     Ok(Some(Asker { standing, projects, by }))
 }
@@ -126,6 +148,7 @@ fn about_oneself(
     let begun = match ask {
         IdentityAsk::Link { word } => Some(sessions::by_link(guard, word)?),
         IdentityAsk::SignIn { user, password, code } => Some(accounts::sign_in(guard, user, password, code)?),
+        IdentityAsk::Certificate(proof) => Some(certificates::begin(guard, proof)?),
         IdentityAsk::OidcBegin => Some(oidc::begin(guard)?),
         IdentityAsk::OidcFinish { token } => Some(oidc::finish(guard, token)?),
         IdentityAsk::Enrolment { invitation } => Some(accounts::enrolment(guard, invitation)?),
@@ -148,6 +171,7 @@ fn about_oneself(
         // Answered above, for whoever asks.
         IdentityAsk::Link { .. }
         | IdentityAsk::SignIn { .. }
+        | IdentityAsk::Certificate(_)
         | IdentityAsk::OidcBegin
         | IdentityAsk::OidcFinish { .. }
         | IdentityAsk::Enrolment { .. }
@@ -191,6 +215,11 @@ impl Asker {
                 session.method.clone(),
                 Some(session.project.clone()).filter(|project| !project.is_empty()),
                 session.began.saturating_add(guard.sign_in().longest_seconds()),
+            ),
+            By::Service(session, service) => (
+                session.method.clone(),
+                Some(service.project.clone()),
+                session.began.saturating_add(guard.sign_in().longest_seconds()).min(service.ends),
             ),
             By::Token(token) => ("token".to_owned(), Some(token.project.clone()), token.ends),
         };

@@ -1,11 +1,11 @@
 //! What operators do with other people's accounts, on the command line of the environment's owner.
 
 use audit::{Event, Kind};
-use catalog_store::{AccountRecord, InvitationRecord, TokenRecord};
+use catalog_store::{AccountRecord, InvitationRecord, ServiceRecord, TokenRecord};
 use engine_protocol::{SecretWord, TokenView, TokenWish};
 use governance::Role;
 
-use super::{Standing, accounts, oidc, sessions, tokens, words};
+use super::{Standing, accounts, certificates, oidc, sessions, tokens, words};
 use crate::guard::{Guard, GuardError};
 
 /// How long a one-time word of a demo environment serves: as long as somebody looks at the demo.
@@ -37,6 +37,12 @@ pub enum AccountError {
     /// What is to be pinned is no key set.
     #[error("the file is no JSON Web Key Set with a key that signs")]
     KeySet,
+    /// What is to be pinned has no certificate.
+    #[error("the file has no certificate as PEM")]
+    Authorities,
+    /// There is no such program.
+    #[error("there is no service {0}")]
+    NoService(String),
     /// A file cannot be written.
     #[error("cannot write {path}")]
     Io {
@@ -131,13 +137,67 @@ impl Guard {
         if !oidc::is_key_set(key_set) {
             return Err(AccountError::KeySet);
         }
-        let digest = blake3::hash(key_set).to_hex().to_string();
-        let event = Event::new(Kind::AccountChanged, by).subject("provider").with("change", "keys-pinned");
+        self.pin("provider", oidc::PINNED, by, key_set)
+    }
+
+    /// Pins the authorities whose client certificates are taken, as PEM.
+    ///
+    /// # Errors
+    ///
+    /// `by` is no operator, the text has no certificate, or it cannot be kept.
+    pub fn pin_authorities(&self, by: &str, pem: &[u8]) -> Result<(), AccountError> {
+        self.operator(by)?;
+        certificates::authorities(pem).ok_or(AccountError::Authorities)?;
+        self.pin("client-authorities", certificates::PINNED, by, pem)
+    }
+
+    /// Registers a program: who shows a certificate with this address asks as `user` for `project`.
+    ///
+    /// # Errors
+    ///
+    /// `by` is no operator, or there is no such person or project of theirs.
+    pub fn set_service(
+        &self,
+        by: &str,
+        uri: &str,
+        (user, project): (&str, &str),
+        days: u16,
+    ) -> Result<(), AccountError> {
+        self.operator(by)?;
+        let user = self.person(user)?.user;
+        if !super::projects(self, &user)?.iter().any(|known| known.id == project) {
+            return Err(AccountError::NotTheirs { user, project: project.to_owned() });
+        }
+        let event = Event::new(Kind::AccountChanged, by).subject(uri).project(project);
+        let event = event.with("change", "service").with("user", user.as_str());
+        self.log.record(event.with("days", u64::from(days))).map_err(GuardError::from)?;
+        let ends = self.seconds().saturating_add(i64::from(days) * 24 * 60 * 60);
+        let service = ServiceRecord { uri: uri.to_owned(), user, project: project.to_owned(), ends };
+        Ok(self.meta.set_service(&service).map_err(GuardError::from)?)
+    }
+
+    /// Strikes a program off; its sessions end with it.
+    ///
+    /// # Errors
+    ///
+    /// `by` is no operator, or there is no such program.
+    pub fn remove_service(&self, by: &str, uri: &str) -> Result<(), AccountError> {
+        self.operator(by)?;
+        let event = Event::new(Kind::AccountChanged, by).subject(uri).with("change", "service-removed");
+        self.log.record(event).map_err(GuardError::from)?;
+        let was_there = self.meta.remove_service(uri).map_err(GuardError::from)?;
+        was_there.then_some(()).ok_or_else(|| AccountError::NoService(uri.to_owned()))
+    }
+
+    /// Keeps what an operator pinned, below `keys/`, after it stands in the record.
+    fn pin(&self, what: &str, file: &str, by: &str, content: &[u8]) -> Result<(), AccountError> {
+        let digest = blake3::hash(content).to_hex().to_string();
+        let event = Event::new(Kind::AccountChanged, by).subject(what).with("change", "pinned");
         self.log.record(event.with("digest", digest)).map_err(GuardError::from)?;
-        let path = self.environment.room("keys").join(oidc::PINNED);
+        let path = self.environment.room("keys").join(file);
         let temporary = path.with_extension("writing");
         let io = |source| AccountError::Io { path: path.clone(), source };
-        std::fs::write(&temporary, key_set).map_err(io)?;
+        std::fs::write(&temporary, content).map_err(io)?;
         std::fs::rename(&temporary, &path).map_err(io)
     }
 
@@ -200,15 +260,6 @@ impl Guard {
         let event = Event::new(Kind::TokenRevoked, by).subject(id);
         self.log.record(event).map_err(GuardError::from)?;
         Ok(())
-    }
-
-    /// Ends every session and token that serve a project alone, when it closes; gives the number of tokens.
-    ///
-    /// # Errors
-    ///
-    /// The metadata database gave an error.
-    pub fn void_project(&self, project: &str) -> Result<u64, GuardError> {
-        Ok(self.meta.revoke_tokens_of_project(project)?)
     }
 
     /// Lets an operator or auditor look at something, and records it.

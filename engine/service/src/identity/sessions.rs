@@ -1,9 +1,10 @@
 //! Sessions: begun by signing in, ended by signing out, by idleness, and in any case after some hours.
 
 use audit::{Event, Kind};
-use catalog_store::SessionRecord;
+use catalog_store::{ServiceRecord, SessionRecord};
 use engine_protocol::{Caller, IdentityReply, SecretWord};
 
+use super::certificates::METHOD;
 use super::{By, words};
 use crate::guard::{Guard, GuardError};
 
@@ -37,26 +38,38 @@ fn is_alive(guard: &Guard, session: &SessionRecord, now: i64) -> bool {
 
 /// Begins a session of a user who has shown who they are.
 pub(super) fn begin(guard: &Guard, user: &str, method: &str) -> Result<IdentityReply, GuardError> {
+    begin_with(guard, user, method, "")
+}
+
+/// Begins a session of a program, for its project. The program's address stands in the record.
+pub(super) fn begin_for_service(guard: &Guard, service: &ServiceRecord) -> Result<IdentityReply, GuardError> {
+    begin_with(guard, &service.user, METHOD, &service.uri)
+}
+
+fn begin_with(guard: &Guard, user: &str, method: &str, service: &str) -> Result<IdentityReply, GuardError> {
     let word = words::word()?;
     let digest = words::digest(&word).ok_or(GuardError::Bug("a word of ours has a digest"))?;
     let (now, rules) = (guard.seconds(), guard.sign_in());
     guard.meta.sweep_sessions(now - rules.longest_seconds(), now - rules.idle_seconds(), now)?;
-    for old in guard.meta.sessions_of(user)?.into_iter().skip(OF_ONE - 1) {
+    let others = guard.meta.sessions_of(user)?.into_iter().filter(|old| old.method == method);
+    for old in others.skip(OF_ONE - 1) {
         guard.meta.end_session(&old.digest)?;
     }
-    guard.log.record(Event::new(Kind::SessionBegun, user).with("method", method))?;
+    let event = Event::new(Kind::SessionBegun, user).with("method", method);
+    guard.log.record(if service.is_empty() { event } else { event.subject(service) })?;
     let session = SessionRecord {
         digest,
         user: user.to_owned(),
         method: method.to_owned(),
         began: now,
         used: now,
-        project: String::new(),
+        // A program's session has its address here; which project that serves is looked up at each use.
+        project: service.to_owned(),
     };
     guard.meta.begin_session(&session)?;
     let asker = super::find(guard, &Caller::Session { word: word.clone() })?;
     Ok(match asker {
-        Some(asker) if matches!(asker.by, By::Session(_)) => {
+        Some(asker) if !matches!(asker.by, By::Token(_)) => {
             IdentityReply::SignedIn { word, me: asker.me(guard) }
         }
         // Shut out between the two looks.
