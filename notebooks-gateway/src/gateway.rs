@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use crate::catalogue::Catalogue;
 use crate::guard::Guard;
+use crate::jupyter::Kernels;
+use crate::kept::Kept;
+use crate::rate::{Rate, Rates};
 use crate::sessions::Sessions;
 use crate::users::Users;
 
@@ -27,6 +30,8 @@ pub struct Settings {
     pub long: Duration,
     /// How long a request waits for its answer before the page says that it is still running.
     pub patience: Duration,
+    /// How often one caller may call the HTTP API.
+    pub calls: Rate,
 }
 
 /// Where a gateway takes time and randomness from.
@@ -52,6 +57,9 @@ pub(crate) struct Parts {
     pub(crate) catalogue: Catalogue,
     pub(crate) users: Users,
     pub(crate) sessions: Sessions,
+    pub(crate) kept: Kept,
+    pub(crate) kernels: Kernels,
+    pub(crate) rates: Rates,
     pub(crate) settings: Settings,
     pub(crate) sources: Sources,
 }
@@ -64,6 +72,9 @@ impl Gateway {
             catalogue: Catalogue::default(),
             users,
             sessions: Sessions::default(),
+            kept: Kept::default(),
+            kernels: Kernels::default(),
+            rates: Rates::new(settings.calls),
             settings,
             sources,
         }))
@@ -88,6 +99,7 @@ impl Settings {
             quick: Duration::from_secs(10),
             long: Duration::from_secs(150),
             patience: Duration::from_secs(8),
+            calls: Rate { burst: 240, per_second: 40 },
         }
     }
 }

@@ -10,21 +10,30 @@
 //! What is not here: TLS (a proxy in front, told by [`Settings::is_behind_tls`]), accounts and second factors (users
 //! come as digests of random tokens, [`Users`]), and any page that runs a script.
 
+mod api;
+mod flight;
 mod gateway;
 mod guard;
+mod jupyter;
 mod pages;
 mod server;
 mod sessions;
 mod users;
 
+mod caller;
 mod catalogue;
+mod format;
+mod kept;
 mod posted;
+mod rate;
 mod secret;
 mod shield;
 mod visitor;
 
+pub use flight::{FlightTls, serve_flight};
 pub use gateway::{Gateway, NoRandomness, Random, Settings, Sources};
 pub use guard::AskError;
 pub use pages::router;
+pub use rate::Rate;
 pub use server::{Limits, serve};
 pub use users::{User, Users, UsersError};

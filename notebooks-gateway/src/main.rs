@@ -11,7 +11,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use notebooks_gateway::{Gateway, Limits, NoRandomness, Settings, Sources, Users, UsersError, router, serve};
+use notebooks_gateway::{
+    FlightTls, Gateway, Limits, NoRandomness, Settings, Sources, Users, UsersError, router, serve,
+    serve_flight,
+};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,6 +38,15 @@ struct Arguments {
     /// A proxy in front of this program speaks TLS and hands the Host header on.
     #[arg(long)]
     behind_tls: bool,
+    /// Where to listen for Arrow Flight SQL; beyond this machine only with a certificate of its own.
+    #[arg(long)]
+    flight: Option<SocketAddr>,
+    /// The certificate chain for Flight SQL, PEM.
+    #[arg(long, requires_all = ["flight", "flight_key"])]
+    flight_certificate: Option<PathBuf>,
+    /// The private key for Flight SQL, PEM, readable by its owner alone.
+    #[arg(long, requires = "flight_certificate")]
+    flight_key: Option<PathBuf>,
     /// Ends when the program that started it does.
     #[arg(long)]
     end_with_parent: bool,
@@ -57,6 +69,10 @@ enum Failure {
     Listen { listen: SocketAddr, source: std::io::Error },
     #[error("cannot serve")]
     Serve(#[source] std::io::Error),
+    #[error(
+        "{0} is reachable from other machines, and Flight SQL would travel in clear; give --flight-certificate and --flight-key"
+    )]
+    FlightInClear(SocketAddr),
 }
 
 fn main() -> ExitCode {
@@ -78,6 +94,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !listen.ip().is_loopback() && !arguments.behind_tls {
         return Err(Failure::InClear(listen));
     }
+    let tls = flight_tls(arguments)?;
     if arguments.end_with_parent {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
             .map_err(|error| Failure::Serve(error.into()))?;
@@ -91,8 +108,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
         let bound = listener.local_addr().map_err(Failure::Serve)?;
-        // One line, the address, for whoever started the program; where nobody reads, nobody waits.
-        let _ = writeln!(stdout(), "http://{bound}");
+        let flight = flight(arguments, tls, gateway.clone()).await?;
+        // One line, the addresses, for whoever started the program; where nobody reads, nobody waits.
+        let _ = writeln!(stdout(), "http://{bound}{}", flight.map(|at| format!(" {at}")).unwrap_or_default());
         tracing::info!(%bound, "listening");
         serve(listener, router(gateway), Limits::default(), stop).await;
         Ok(())
@@ -100,6 +118,42 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     // A thread that still waits for the guard is not waited for: its question is recorded by the guard.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// The certificate and key for Flight SQL; without them it listens on this machine only.
+fn flight_tls(arguments: &Arguments) -> Result<Option<FlightTls>, Failure> {
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|source| Failure::Tokens { path: path.to_owned(), source });
+    match (&arguments.flight, &arguments.flight_certificate, &arguments.flight_key) {
+        (Some(listen), None, _) if !listen.ip().is_loopback() => Err(Failure::FlightInClear(*listen)),
+        (Some(_), Some(certificate), Some(key)) => {
+            let mode = std::fs::metadata(key).map(|metadata| metadata.permissions().mode());
+            if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+                return Err(Failure::Exposed(key.clone()));
+            }
+            Ok(Some(FlightTls { certificates: read(certificate)?, key: read(key)? }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Listens for Flight SQL beside the portal and gives the address. It ends with the program.
+async fn flight(
+    arguments: &Arguments,
+    tls: Option<FlightTls>,
+    gateway: Gateway,
+) -> Result<Option<String>, Failure> {
+    let Some(listen) = arguments.flight else { return Ok(None) };
+    let listener = TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
+    let bound = listener.local_addr().map_err(Failure::Serve)?;
+    let scheme = if tls.is_some() { "grpc+tls" } else { "grpc" };
+    let stop = stopped().map_err(Failure::Serve)?;
+    tokio::spawn(async move {
+        if let Err(error) = serve_flight(listener, gateway, tls, stop).await {
+            tracing::error!(%error, "Flight SQL ended");
+        }
+    });
+    Ok(Some(format!("{scheme}://{bound}")))
 }
 
 fn read_users(path: &Path) -> Result<Users, Failure> {

@@ -7,10 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// The longest head of a request.
 const HEAD: usize = 32 * 1024;
@@ -37,7 +36,7 @@ impl Default for Limits {
 /// Serves until `stop` is ready, then lets open requests end. What fails on one connection ends that one alone.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
     let turns = Arc::new(Semaphore::new(limits.connections));
-    let open = GracefulShutdown::new();
+    let (farewell, ending) = watch::channel(false);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = async {
@@ -50,11 +49,10 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         };
         match stream {
             Ok((stream, _)) => {
-                let connection = open.watch(connection(stream, router.clone(), limits.head));
+                let connection = connection(stream, router.clone(), limits.head);
+                let ending = ending.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "a connection broke");
-                    }
+                    converse(connection, ending).await;
                     drop(turn);
                 });
             }
@@ -65,12 +63,35 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.farewell, open.shutdown()).await.is_err() {
+    farewell.send_replace(true);
+    // Every turn that comes back is a connection that ended.
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(limits.farewell, turns.acquire_many(all)).await.is_err() {
         tracing::warn!("open requests were cut off at the end");
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+/// Serves a connection; once the server ends, its open request is the last one.
+async fn converse(connection: Connection, mut ending: watch::Receiver<bool>) {
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = async { drop(ending.wait_for(|is_ending| *is_ending).await) } => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// A WebSocket leaves its connection here and goes on by itself; kernels count their own.
+type Connection = http1::UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, router: Router, head: Duration) -> Connection {
     http1::Builder::new()
@@ -78,4 +99,5 @@ fn connection(stream: TcpStream, router: Router, head: Duration) -> Connection {
         .header_read_timeout(head)
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades()
 }

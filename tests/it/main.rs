@@ -2,8 +2,10 @@
 #![cfg(test)]
 
 mod demo;
+mod doors;
 mod edges;
 mod files;
+mod flight;
 mod journeys;
 mod manual;
 mod people;
