@@ -278,6 +278,7 @@ mod tests {
             suppressed: 0,
             threshold: 10,
             rules: String::new(),
+            certificate: None,
         };
         let mut keys = Vec::new();
         for at in 0..3 {

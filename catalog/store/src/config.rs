@@ -18,6 +18,9 @@ pub struct Config {
     /// Why workers run without confinement; only `this is a laptop with dummy data` is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<String>,
+    /// The address of the metadata database on a PostgreSQL server; a file of the environment where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<String>,
 }
 
 /// The layout version that this build writes and reads.
@@ -26,7 +29,7 @@ pub(crate) const FORMAT: u32 = 3;
 impl Config {
     /// The configuration of a new environment.
     pub const fn new(buckets: u32, demo_seed: Option<u64>) -> Self {
-        Self { format: FORMAT, buckets, demo_seed, confinement: None }
+        Self { format: FORMAT, buckets, demo_seed, confinement: None, database_url: None }
     }
 
     /// Reads the configuration file at `path`.
@@ -54,6 +57,11 @@ impl Config {
         if config.buckets == 0 {
             return Err(ConfigError::Form { path: path.to_owned(), problem: "buckets is zero".to_owned() });
         }
+        let is_known = |url: &String| url.starts_with("postgres://") || url.starts_with("postgresql://");
+        if config.database_url.as_ref().is_some_and(|url| !is_known(url)) {
+            let problem = "database_url is no postgres:// address".to_owned();
+            return Err(ConfigError::Form { path: path.to_owned(), problem });
+        }
         Ok(config)
     }
 
@@ -71,6 +79,13 @@ impl Config {
         }
         if let Some(words) = &self.confinement {
             text.push_str(&format!("# Workers run without confinement.\nconfinement = {words:?}\n"));
+        }
+        if let Some(url) = &self.database_url {
+            text.push_str(&format!(
+                "# The metadata database; its password belongs into PGPASSWORD or ~/.pgpass, not here.\n\
+                 database_url = {}\n",
+                toml::Value::String(url.clone())
+            ));
         }
         text
     }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use catalog_store::Environment;
 use clap::{Parser, ValueEnum};
 use engine_protocol::{
-    Budget, ClientReply, ClientRequest, Question, ReleasedTable, TemplateQuestion, Verdict, VerdictKind,
+    Budget, ClientReply, ClientRequest, Governed, Question, ReleasedTable, TemplateQuestion, Verdict,
+    VerdictKind,
 };
 
 use crate::ask::Guard;
@@ -153,6 +154,12 @@ fn show_answer(reply: ClientReply, sql: &str, format: Format) -> Result<ExitCode
         ClientReply::Verdict(verdict) => show_verdict(&verdict, sql, false),
         ClientReply::Withheld => {
             screen::note("withheld: nothing can be released for this question");
+            Ok(ExitCode::from(WITHHELD))
+        }
+        ClientReply::Governed(Governed::Held { output }) => {
+            screen::note(&format!(
+                "held: people look at this output before it goes out; describe and submit it as {output}"
+            ));
             Ok(ExitCode::from(WITHHELD))
         }
         other => unexpected(other),

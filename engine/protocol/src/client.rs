@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::governing::{GovernRequest, Governed};
+
 /// A request to the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "ask")]
@@ -18,6 +20,8 @@ pub enum ClientRequest {
     Estimate(Question),
     /// Which tables and columns are there, as anybody may know?
     Catalogue,
+    /// Applications, output reviews, incidents, halts.
+    Govern(GovernRequest),
 }
 
 /// An approved template with values for its parameters.
@@ -64,6 +68,8 @@ pub enum ClientReply {
     Withheld,
     /// The tables and columns.
     Catalogue(CatalogueView),
+    /// What governance says.
+    Governed(Governed),
     /// A fault of ours; the text names no value.
     Fault {
         /// What went wrong.
@@ -142,6 +148,9 @@ pub struct ReleasedTable {
     pub threshold: u32,
     /// The rule pack that was applied.
     pub rules: String,
+    /// The signed certificate of the release; it is about the table without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// A column of a released table.

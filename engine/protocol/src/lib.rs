@@ -6,6 +6,7 @@
 mod client;
 mod evidence;
 mod frame;
+mod governing;
 mod post;
 mod socket;
 mod worker;
@@ -18,6 +19,11 @@ pub use evidence::{
     Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
+pub use governing::{
+    AllowedMove, Attachment, CaseKind, CaseLine, CaseView, DutyView, EarlierRelease, EvidenceLine,
+    EvidencePack, Fact, FieldKind, FieldValue, Fields, FormField, Govern, GovernRequest, Governed, Halt,
+    Happened, Label, OpinionView, Word,
+};
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use socket::Socket;
 pub use worker::{

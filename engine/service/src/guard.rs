@@ -1,16 +1,18 @@
 //! The guard of one environment.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
 use catalog_store::{Environment, EnvironmentError, FileKeyring, Passphrase, SnapshotError};
-use engine_protocol::{ClientReply, ClientRequest, Limits};
+use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits};
 use time::OffsetDateTime;
 
+use crate::cases::{self, GovernError, Halts, Office};
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
+use crate::recent::Recent;
 use crate::worker::{WorkerError, WorkerProgram};
 use crate::{describe, query, templates};
 
@@ -25,6 +27,8 @@ pub struct Guard {
     pub(crate) file_keys: FileKeyring,
     pub(crate) limits: Limits,
     pub(crate) ledger: Mutex<LedgerFile>,
+    pub(crate) halts: Halts,
+    recent: Mutex<Recent>,
     clock: Arc<dyn Clock>,
 }
 
@@ -52,6 +56,12 @@ pub enum GuardError {
     /// The release ledger cannot be used; then nothing is released.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The record's tree cannot be grown or signed.
+    #[error(transparent)]
+    Tree(audit::TreeError),
+    /// Governance cannot be asked.
+    #[error(transparent)]
+    Govern(#[from] GovernError),
     /// A value that another part of ours made is not of the form that it guarantees.
     #[error("broken invariant: {0}")]
     Bug(&'static str),
@@ -78,6 +88,7 @@ impl Guard {
         let (catalogue, _) = environment.catalogue()?;
         let catalogue_files = environment.catalogue_files()?;
         let permits = Permits::new(environment.room("policies"));
+        let halts = Halts::new(&environment.room("policies"));
         let log = Log::open(&environment.room("audit"), clock.clone())?;
         let clock = Arc::new(clock);
         let ledger = Mutex::new(LedgerFile::new(&environment));
@@ -92,6 +103,8 @@ impl Guard {
             worker,
             limits: LIMITS,
             ledger,
+            halts,
+            recent: Mutex::default(),
             file_keys,
             clock,
         })
@@ -123,8 +136,25 @@ impl Guard {
             ClientRequest::Template(asked) => templates::answer(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
+            ClientRequest::Govern(asked) => self.govern(asked).map(ClientReply::Governed),
         };
         answered.unwrap_or_else(|error| ClientReply::Fault { message: chain(&error) })
+    }
+
+    /// Looks at the record's last day as it is now.
+    pub(crate) fn recent<T>(&self, look: impl FnOnce(&Recent) -> T) -> Result<T, GuardError> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.catch_up(self.log.path(), self.now()).map_err(LedgerError::Record)?;
+        Ok(look(&recent))
+    }
+
+    fn govern(&self, asked: &GovernRequest) -> Result<Governed, GuardError> {
+        Ok(cases::answered(&self.office()?, asked)?)
+    }
+
+    /// The office of the environment as it is now.
+    pub(crate) fn office(&self) -> Result<Office<'_>, GuardError> {
+        Ok(Office::new(&self.environment, &self.log, &self.permits, self.now())?)
     }
 
     /// The latest snapshot, if any.

@@ -4,8 +4,11 @@
 //! reply. Each step hands out what the next one demands. The guard speaks to clients over a Unix socket and to the
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
+mod airlock;
 mod budget;
+mod cases;
 mod check;
+mod checkpoints;
 mod describe;
 mod exclusions;
 mod guard;
@@ -15,11 +18,14 @@ mod offline;
 mod past;
 mod permits;
 mod query;
+mod recent;
 mod server;
 mod shape;
+mod signing;
 mod templates;
 mod worker;
 
+pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
 pub use ledger_file::LedgerError;
@@ -28,5 +34,6 @@ pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
+pub use signing::{VERIFIER, signer};
 pub use templates::{TemplateError, approve as approve_template};
 pub use worker::{WorkerError, WorkerProgram};

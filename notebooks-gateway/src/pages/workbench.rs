@@ -154,6 +154,8 @@ async fn answer(asking: Asking, question: Question, what: What) {
         Ok(ClientReply::Released(table)) => Answer::Released(table),
         Ok(ClientReply::Withheld) => Answer::Withheld,
         Ok(ClientReply::Fault { message }) => Answer::Fault(message),
+        // An output that waits for people is not out, as one that the rules hold back is not.
+        Ok(ClientReply::Governed(_)) => Answer::Withheld,
         Ok(ClientReply::Catalogue(_) | ClientReply::Estimate { .. }) => {
             Answer::Nothing(AskError::Broken(FrameError::Form.into()))
         }

@@ -49,7 +49,7 @@ fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>) {
     while let Ok(request) = read_json::<ClientRequest>(&mut stream, 1 << 20) {
         let reply = match &request {
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
-            ClientRequest::Template(_) | ClientRequest::Estimate(_) => {
+            ClientRequest::Template(_) | ClientRequest::Estimate(_) | ClientRequest::Govern(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
             ClientRequest::Vet(question) => {
@@ -136,6 +136,7 @@ pub(crate) fn released() -> ReleasedTable {
         suppressed: 1,
         threshold: 10,
         rules: "general-2026".to_owned(),
+        certificate: None,
     }
 }
 
