@@ -13,6 +13,7 @@ from adbc_driver_flightsql import DatabaseOptions
 
 connection = flight.connect(
     os.environ["MISU_FLIGHT"],
+    autocommit=True,
     db_kwargs={DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {os.environ['MISU_TOKEN']}"},
 )
 

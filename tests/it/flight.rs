@@ -10,7 +10,7 @@ use crate::doors::{DOORS, RESEARCHER, csv, installed, printed};
 const QUESTIONS: [&str; 4] = [
     "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex",
     "SELECT age_band(birth_date, DATE '2024-04-01', 10) AS age, count(DISTINCT person_id) AS persons, count(*) AS n FROM person GROUP BY ROLLUP (age_band(birth_date, DATE '2024-04-01', 10))",
-    "SELECT month, count(*) AS receipts, avg(points) AS mean, sum(points) AS points FROM ndb_receipt GROUP BY month",
+    "SELECT service_month, count(*) AS receipts, avg(total_points) AS mean, sum(total_points) AS points FROM ndb_receipt GROUP BY service_month",
     "SELECT \"table\", name, type FROM misu.columns WHERE \"table\" = 'person'",
 ];
 
@@ -28,7 +28,7 @@ fn the_adbc_driver_gets_what_the_command_gives_and_nothing_else() {
         "granted": granted,
         "user": RESEARCHER,
         "refused": "SELECT birth_date,\n  count(*) FROM person GROUP BY birth_date",
-        "refusal": ["refused [group-key]", "line 1, column 8: birth_date", "allowed:"],
+        "refusal": ["refused [identity]", "line 2, column 33: birth_date", "allowed:"],
         "denied": "SELECT count(*) FROM ndb_material",
     });
     let mut command = Command::new(installed("adbc", "python"));
@@ -43,7 +43,7 @@ fn the_python_example_runs_as_it_stands() {
     command.arg(crate::root().join("examples/python/ask.py"));
     let shown = printed(&DOORS.run(command, ""));
     assert!(
-        shown.contains(" female ") && shown.contains("shape: (") && shown.contains("group-key"),
+        shown.contains(" female ") && shown.contains("shape: (") && shown.contains("refused [identity]"),
         "{shown}"
     );
 }

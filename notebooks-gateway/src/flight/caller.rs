@@ -2,7 +2,8 @@
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
@@ -12,6 +13,12 @@ use crate::gateway::Gateway;
 
 /// The longest credentials that are looked at.
 const LONGEST: usize = 2048;
+
+/// Clients write the credentials with and without padding.
+const CREDENTIALS: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The caller of a request, who is not calling too often.
 pub(super) async fn of<T>(gateway: &Gateway, request: &Request<T>) -> Result<Caller, Status> {
@@ -49,7 +56,7 @@ fn basic(metadata: &MetadataMap) -> Option<(String, String)> {
     if !scheme.eq_ignore_ascii_case("basic") || word.len() > LONGEST {
         return None;
     }
-    let text = String::from_utf8(STANDARD.decode(word.trim()).ok()?).ok()?;
+    let text = String::from_utf8(CREDENTIALS.decode(word.trim()).ok()?).ok()?;
     let (name, password) = text.split_once(':')?;
     Some((name.to_owned(), password.to_owned()))
 }
