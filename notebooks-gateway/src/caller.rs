@@ -14,13 +14,11 @@ use engine_protocol::{
 
 use crate::gateway::Gateway;
 use crate::guard::AskError;
-use crate::users::User;
+use crate::visitor::{Visitor, visitor_of_token};
 
 /// Whoever holds a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Caller {
-    user: User,
-}
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(Visitor);
 
 /// Whose something is: what one caller began or was answered is found by nobody else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,26 +73,26 @@ impl Caller {
     ///
     /// Nobody can say whose token it is.
     async fn of_token(gateway: &Gateway, token: &str) -> Result<Option<Self>, AskError> {
-        Ok(gateway.parts().users.find(token).map(|user| Self { user: user.clone() }))
+        Ok(visitor_of_token(gateway, token).await?.map(Self))
     }
 
     /// Whose this caller's answers are.
     pub(crate) fn owner(&self) -> Owner {
-        Owner { user: self.user.user.clone(), project: self.user.project.clone() }
+        Owner { user: self.user().to_owned(), project: self.project().to_owned() }
     }
 
     /// The user, for messages.
     pub(crate) fn user(&self) -> &str {
-        &self.user.user
+        self.0.user()
     }
 
     /// The project that the caller asks for.
     pub(crate) fn project(&self) -> &str {
-        &self.user.project
+        self.0.project()
     }
 
     fn request(&self, ask: Ask) -> ClientRequest {
-        let (user, project) = (self.user.user.clone(), self.user.project.clone());
+        let (user, project) = (self.user().to_owned(), self.project().to_owned());
         match ask {
             Ask::Vet(sql) => ClientRequest::Vet(Question { user, project, sql }),
             Ask::Estimate(sql) => ClientRequest::Estimate(Question { user, project, sql }),
@@ -141,12 +139,7 @@ impl Gateway {
 
     /// Asks the guard for a caller.
     pub(crate) async fn ask_for(&self, caller: &Caller, ask: Ask) -> Result<Answer, AskError> {
-        let parts = self.parts();
-        let within = match ask {
-            Ask::Vet(_) | Ask::Estimate(_) => parts.settings.quick,
-            Ask::Query(_) | Ask::Template(..) => parts.settings.long,
-        };
-        match parts.guard.ask(caller.request(ask), within).await? {
+        match self.ask(&caller.0, caller.request(ask)).await? {
             ClientReply::Verdict(verdict) => Ok(Answer::Verdict(verdict)),
             ClientReply::Estimate { verdict, budget } => Ok(Answer::Estimate(verdict, budget)),
             ClientReply::Released(table) => Ok(Answer::Released(Arc::new(table))),

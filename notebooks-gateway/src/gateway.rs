@@ -1,17 +1,19 @@
-//! What every page works with: the guard's socket, the users, the sessions, time and randomness.
+//! What every page works with: the guard's socket, the workbenches, and time.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_protocol::{Caller, ClientReply, ClientRequest};
+
 use crate::catalogue::Catalogue;
-use crate::guard::Guard;
+use crate::guard::{AskError, Guard};
 use crate::jupyter::Kernels;
 use crate::kept::Kept;
 use crate::rate::{Rate, Rates};
 use crate::sessions::Sessions;
-use crate::users::Users;
+use crate::visitor::Visitor;
 
 /// A gateway to one guard. Clones are the same gateway.
 #[derive(Clone, Debug)]
@@ -39,14 +41,14 @@ pub struct Settings {
 pub struct Sources {
     /// The time since a fixed moment; it never goes back.
     pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,
-    /// Fills a secret with random bytes.
+    /// Fills a word of the gateway's own (a ticket, a handle) with random bytes.
     pub random: Arc<Random>,
 }
 
-/// Fills a secret with random bytes.
+/// Fills a word with random bytes.
 pub type Random = dyn Fn(&mut [u8; 32]) -> Result<(), NoRandomness> + Send + Sync;
 
-/// The system gave no random bytes; nobody can sign in.
+/// The system gave no random bytes; no question is begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the system gives no random bytes")]
 pub struct NoRandomness;
@@ -55,7 +57,6 @@ pub struct NoRandomness;
 pub(crate) struct Parts {
     pub(crate) guard: Guard,
     pub(crate) catalogue: Catalogue,
-    pub(crate) users: Users,
     pub(crate) sessions: Sessions,
     pub(crate) kept: Kept,
     pub(crate) kernels: Kernels,
@@ -65,12 +66,11 @@ pub(crate) struct Parts {
 }
 
 impl Gateway {
-    /// A gateway in which these users can sign in.
-    pub fn new(settings: Settings, users: Users, sources: Sources) -> Self {
+    /// A gateway to the guard that the settings name.
+    pub fn new(settings: Settings, sources: Sources) -> Self {
         Self(Arc::new(Parts {
             guard: Guard::new(settings.guard.clone()),
             catalogue: Catalogue::default(),
-            users,
             sessions: Sessions::default(),
             kept: Kept::default(),
             kernels: Kernels::default(),
@@ -78,6 +78,33 @@ impl Gateway {
             settings,
             sources,
         }))
+    }
+
+    /// Asks the guard for a visitor. The guard finds the user by what the visitor came with; whoever the request
+    /// names does not count.
+    ///
+    /// # Errors
+    ///
+    /// The guard gives no answer, or the visitor's session has ended, or the project is not theirs.
+    pub async fn ask(&self, visitor: &Visitor, request: ClientRequest) -> Result<ClientReply, AskError> {
+        match self.call(visitor.caller.clone(), request).await? {
+            ClientReply::NotKnown => Err(AskError::NotKnown),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Asks the guard what anybody may ask.
+    ///
+    /// # Errors
+    ///
+    /// The guard gives no answer.
+    pub async fn ask_publicly(&self, request: ClientRequest) -> Result<ClientReply, AskError> {
+        self.call(Caller::Nobody, request).await
+    }
+
+    pub(crate) async fn call(&self, by: Caller, request: ClientRequest) -> Result<ClientReply, AskError> {
+        let settings = &self.0.settings;
+        self.0.guard.ask(by, request, settings.quick, settings.long).await
     }
 
     pub(crate) fn parts(&self) -> &Parts {

@@ -1,8 +1,7 @@
 //! `misu-gateway`: the portal in front of one guard.
 
-use std::fs::File;
 use std::future::Future;
-use std::io::{Read as _, Write as _, stderr, stdout};
+use std::io::{Write as _, stderr, stdout};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,15 +11,11 @@ use std::time::Instant;
 
 use clap::Parser;
 use notebooks_gateway::{
-    FlightTls, Gateway, Limits, NoRandomness, Settings, Sources, Users, UsersError, router, serve,
-    serve_flight,
+    FlightTls, Gateway, Limits, NoRandomness, Settings, Sources, router, serve, serve_flight,
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-
-/// The longest list of users that is read.
-const USERS: u64 = 1 << 20;
 
 /// Serves the portal. Every question goes to the guard; this program holds no key and no data.
 #[derive(Parser)]
@@ -32,9 +27,6 @@ struct Arguments {
     /// Where to listen; beyond this machine only with --behind-tls.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Users with digests of their tokens: [{"user": …, "project": …, "sha256": …}], readable by its owner alone.
-    #[arg(long)]
-    token_file: Option<PathBuf>,
     /// A proxy in front of this program speaks TLS and hands the Host header on.
     #[arg(long)]
     behind_tls: bool,
@@ -56,15 +48,9 @@ struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(
-        "{0} is reachable from other machines, and tokens would travel in clear; put a TLS proxy in front and say --behind-tls"
+        "{0} is reachable from other machines, and secrets would travel in clear; put a TLS proxy in front and say --behind-tls"
     )]
     InClear(SocketAddr),
-    #[error("cannot read {path}")]
-    Tokens { path: PathBuf, source: std::io::Error },
-    #[error("{0} can be read by others; make it readable by its owner alone (chmod 600)")]
-    Exposed(PathBuf),
-    #[error("{path} is not a list of users")]
-    Users { path: PathBuf, source: UsersError },
     #[error("cannot listen on {listen}")]
     Listen { listen: SocketAddr, source: std::io::Error },
     #[error("cannot serve")]
@@ -73,6 +59,10 @@ enum Failure {
         "{0} is reachable from other machines, and Flight SQL would travel in clear; give --flight-certificate and --flight-key"
     )]
     FlightInClear(SocketAddr),
+    #[error("cannot read {path}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{0} can be read by others; make it readable by its owner alone (chmod 600)")]
+    Exposed(PathBuf),
 }
 
 fn main() -> ExitCode {
@@ -99,9 +89,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
             .map_err(|error| Failure::Serve(error.into()))?;
     }
-    let users = arguments.token_file.as_deref().map_or_else(|| Ok(Users::default()), read_users)?;
     let settings = Settings { is_behind_tls: arguments.behind_tls, ..Settings::new(&arguments.guard) };
-    let gateway = Gateway::new(settings, users, sources());
+    let gateway = Gateway::new(settings, sources());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Serve)?;
     runtime.block_on(async {
         let stop = stopped().map_err(Failure::Serve)?;
@@ -123,7 +112,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// The certificate and key for Flight SQL; without them it listens on this machine only.
 fn flight_tls(arguments: &Arguments) -> Result<Option<FlightTls>, Failure> {
     let read =
-        |path: &Path| std::fs::read(path).map_err(|source| Failure::Tokens { path: path.to_owned(), source });
+        |path: &Path| std::fs::read(path).map_err(|source| Failure::Read { path: path.to_owned(), source });
     match (&arguments.flight, &arguments.flight_certificate, &arguments.flight_key) {
         (Some(listen), None, _) if !listen.ip().is_loopback() => Err(Failure::FlightInClear(*listen)),
         (Some(_), Some(certificate), Some(key)) => {
@@ -154,18 +143,6 @@ async fn flight(
         }
     });
     Ok(Some(format!("{scheme}://{bound}")))
-}
-
-fn read_users(path: &Path) -> Result<Users, Failure> {
-    let unreadable = |source| Failure::Tokens { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(Failure::Exposed(path.to_owned()));
-    }
-    let mut text = String::new();
-    file.take(USERS).read_to_string(&mut text).map_err(unreadable)?;
-    Users::parse(&text).map_err(|source| Failure::Users { path: path.to_owned(), source })
 }
 
 fn sources() -> Sources {

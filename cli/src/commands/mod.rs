@@ -4,6 +4,7 @@ mod audit;
 mod doctor;
 mod quality;
 mod query;
+mod signed;
 mod synth;
 
 use std::path::PathBuf;
@@ -48,6 +49,9 @@ enum Command {
         /// The label of the token.
         #[arg(long, requires = "pkcs11_library")]
         pkcs11_token: Option<String>,
+        /// The metadata database on a PostgreSQL server, instead of a file of the environment.
+        #[arg(long)]
+        database_url: Option<String>,
     },
     /// Takes a delivery in, or every delivery of a folder; the same delivery twice changes nothing.
     Ingest {
@@ -151,6 +155,9 @@ enum Command {
         /// A value for a parameter of the template, as NAME=VALUE.
         #[arg(long = "param", requires = "template", value_parser = query::parameter)]
         parameters: Vec<(String, String)>,
+        /// Writes the release's certificate into this file.
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
     },
     /// Approves a query template for its project (the review board's act).
     ApproveTemplate {
@@ -169,6 +176,12 @@ enum Command {
     /// Enters people with roles and training (`set`), lists them (`list`).
     #[command(disable_help_flag = true)]
     People(Passed),
+    /// How people get in: `link` (a demo's one-time sign-in).
+    #[command(disable_help_flag = true)]
+    Account(Passed),
+    /// API tokens: `issue`, `list`, `revoke`.
+    #[command(disable_help_flag = true)]
+    Token(Passed),
     /// One-stop applications: `write`, `move submit`, `accept`, `review`, `approve`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Application(Passed),
@@ -202,6 +215,18 @@ enum Command {
     },
     /// Starts the guard and the portal.
     Serve(portal::Serve),
+    /// Keeps keys, ledger, record, metadata and policies in one signed file (`--env ENV --out FILE`).
+    #[command(disable_help_flag = true)]
+    Backup(Passed),
+    /// Makes an environment of a backup (`FILE --env NEW`).
+    #[command(disable_help_flag = true)]
+    Restore(Passed),
+    /// Reports for the board: `period`, `project`, `release`, `usage`.
+    #[command(disable_help_flag = true)]
+    Report(Passed),
+    /// Scores the environment against the checklist of trusted environments.
+    #[command(disable_help_flag = true)]
+    Checklist(Passed),
     /// Says what is wrong with an environment and what to do.
     Doctor {
         #[command(flatten)]
@@ -270,14 +295,19 @@ impl Arguments {
         match self.command {
             Command::Demo(demo) => demo.run(),
             Command::Synth(synth) => synth.run(),
-            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
+            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token, database_url } => {
                 let mut arguments = vec!["init".to_owned(), env.display().to_string()];
                 arguments.extend(["--buckets".to_owned(), buckets.to_string()]);
                 arguments.extend(
                     demo_seed.into_iter().flat_map(|seed| ["--demo-seed".to_owned(), seed.to_string()]),
                 );
                 let library = pkcs11_library.map(|path| path.display().to_string());
-                for (flag, value) in [("--pkcs11-library", library), ("--pkcs11-token", pkcs11_token)] {
+                let values = [
+                    ("--pkcs11-library", library),
+                    ("--pkcs11-token", pkcs11_token),
+                    ("--database-url", database_url),
+                ];
+                for (flag, value) in values {
                     arguments.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
                 }
                 ingest(&arguments)
@@ -317,14 +347,18 @@ impl Arguments {
                 _ => ask.vet(json),
             },
             Command::People(passed) => passed.run_guard("people"),
+            Command::Account(passed) => passed.run_guard("account"),
+            Command::Token(passed) => passed.run_guard("token"),
             Command::Application(passed) => passed.run_guard("application"),
             Command::Output(passed) => passed.run_guard("output"),
             Command::Incident(passed) => passed.run_guard("incident"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
-            Command::Query { ask, format, template: None, .. } => ask.query(format),
-            Command::Query { ask, format, template: Some(template), parameters } => {
-                ask.template(template, parameters, format)
+            Command::Query { ask, format, template: None, certificate, .. } => {
+                ask.query(format, certificate.as_deref())
+            }
+            Command::Query { ask, format, template: Some(template), parameters, certificate } => {
+                ask.template(template, parameters, (format, certificate.as_deref()))
             }
             Command::ApproveTemplate { file, env, by, user } => {
                 let [file, env] = [file, env].map(|path| path.display().to_string());
@@ -338,6 +372,10 @@ impl Arguments {
                 Program::Guard.code(&arguments)
             }
             Command::Audit { command } => command.run(),
+            Command::Backup(passed) => passed.run_guard("backup"),
+            Command::Restore(passed) => passed.run_guard("restore"),
+            Command::Report(passed) => passed.run_guard("report"),
+            Command::Checklist(passed) => passed.run_guard("checklist"),
             Command::Serve(serve) => serve.run(),
             Command::Doctor { env } => doctor::run(&env),
         }

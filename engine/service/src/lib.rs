@@ -5,13 +5,16 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod airlock;
+mod backup;
 mod budget;
 mod cases;
+mod certificate;
 mod check;
 mod checkpoints;
 mod describe;
 mod exclusions;
 mod guard;
+mod identity;
 mod ledger_file;
 mod metadata;
 mod offline;
@@ -25,9 +28,11 @@ mod signing;
 mod templates;
 mod worker;
 
+pub use backup::{BackupError, RestoreOptions, Restored, Taken, backup, restore};
 pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
+pub use identity::{AccountError, Standing};
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};

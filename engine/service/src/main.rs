@@ -1,5 +1,6 @@
 //! `misu-guard`: answers questions about one environment, on a socket or on its standard streams.
 
+mod board;
 mod governing;
 
 use std::io::{Write as _, stdin, stdout};
@@ -67,11 +68,25 @@ enum Command {
         #[command(subcommand)]
         command: governing::people::People,
     },
+    /// How people get in.
+    Account {
+        #[command(subcommand)]
+        command: governing::account::Accounts,
+    },
+    /// API tokens.
+    Token {
+        #[command(subcommand)]
+        command: governing::account::Tokens,
+    },
     /// One-stop applications: write, submit, review, decide, stop, end.
     Application {
         #[command(subcommand)]
         command: governing::application::Applications,
     },
+    /// Keeps all but the data in one signed file.
+    Backup(board::backup::Backup),
+    /// Makes an environment of a backup.
+    Restore(board::backup::Restore),
     /// Output review: list, show, describe, attach, submit, review, decide, release, revoke.
     Output {
         #[command(subcommand)]
@@ -170,7 +185,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
         Command::People { command } => command.run(),
+        Command::Account { command } => command.run(),
+        Command::Token { command } => command.run(),
         Command::Application { command } => command.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Output { command } => command.run(),
         Command::Incident { command } => command.run(),
         Command::Halt(stop) => stop.halt(),

@@ -239,7 +239,11 @@ impl From<NotAdmitted> for Problem {
 
 impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {
-        Self::Guard(error)
+        match error {
+            // The token ended between two asks.
+            AskError::NotKnown => Self::Unknown,
+            error => Self::Guard(error),
+        }
     }
 }
 

@@ -143,7 +143,7 @@ async fn shown(id: &str, outcome: &Outcome, sql: &str, format: FormatWord) -> Re
         }
         Ok(Answer::Withheld) => return Err(Problem::Withheld),
         Ok(Answer::Fault) => return Err(Problem::Ours),
-        Err(error) => return Err(Problem::Guard(error.clone())),
+        Err(error) => return Err(error.clone().into()),
     };
     let place = header(format!("/api/v1/results/{id}"))?;
     if matches!(format, FormatWord::Json) {

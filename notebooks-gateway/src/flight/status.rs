@@ -51,6 +51,9 @@ pub(super) fn ours() -> Status {
 
 /// The guard gave no answer.
 pub(super) fn no_answer(error: &AskError) -> Status {
+    if matches!(error, AskError::NotKnown) {
+        return Status::unauthenticated("the token has ended");
+    }
     tracing::warn!(%error, "the guard gave no answer");
     Status::unavailable("the guard gave no answer; come back in a moment")
 }

@@ -161,6 +161,9 @@ async fn asked(kernel: &Kernel, ask: Ask, sql: &str) -> Shown {
 
 fn unexpected(answer: Result<Answer, AskError>) -> Shown {
     match answer {
+        Err(AskError::NotKnown) => {
+            error("NotKnown", "the token has ended; start JupyterLab with another one")
+        }
         Err(AskError::Busy) => error("Busy", "too many questions at once; come back in a moment"),
         Err(error_of_guard) => {
             tracing::warn!(error = %error_of_guard, "the guard gave no answer");

@@ -23,9 +23,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
-use crate::gateway::{Gateway, NoRandomness};
-use crate::sessions::Visitor;
+use crate::gateway::Gateway;
 use crate::shield::shield;
+use crate::visitor::Visitor;
 use crate::{api, jupyter};
 
 /// The longest form.
@@ -102,11 +102,4 @@ pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
 /// Sends the browser on to another page, which it asks for with GET.
 pub(crate) fn go(to: &'static str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, HeaderValue::from_static(to))]).into_response()
-}
-
-impl From<NoRandomness> for problem::Problem {
-    fn from(error: NoRandomness) -> Self {
-        tracing::error!(%error, "nobody can sign in");
-        Self::Ours
-    }
 }

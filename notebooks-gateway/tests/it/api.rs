@@ -5,7 +5,8 @@ use axum::http::{Method, Request, StatusCode};
 use notebooks_gateway::Rate;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, HOST, House, TOKEN};
+use crate::guard::TOKEN;
+use crate::support::{Answer, HOST, House};
 
 /// A call with a token and a body.
 struct Call<'c> {
