@@ -1,72 +1,77 @@
 //! Guard and gateway over the small demo, for clients that people use: each test drives a real one.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
-use crate::demo::{environment, program};
+use crate::demo::{Demo, demo, program};
 
-/// The doors of one gateway; guard and gateway end with the tests.
+/// The doors of one gateway over a small demo of their own; guard and gateway end with the tests.
 pub(crate) struct Doors {
     pub(crate) http: String,
     pub(crate) flight: String,
-    pub(crate) tokens: Tokens,
+    /// The guard's process, for a test that makes it slow.
+    pub(crate) guard: u32,
+    demo: Demo,
+    /// Tokens: of the demo's researcher, and of somebody of another project.
+    tokens: [String; 2],
     _folder: TempDir,
-}
-
-/// Tokens: of the demo's researcher, and of somebody whom the permit does not name.
-pub(crate) struct Tokens {
-    pub(crate) researcher: String,
-    pub(crate) outsider: String,
 }
 
 /// The demo's researcher.
 pub(crate) const RESEARCHER: &str = "demo-researcher";
+/// Somebody of another project, with the same permit in every other way.
+const OTHER: &str = "second-researcher";
 
 pub(crate) static DOORS: LazyLock<Doors> = LazyLock::new(open);
 
 fn open() -> Doors {
-    let folder = tempfile::tempdir().unwrap();
+    let (demo, folder) = (demo(), tempfile::tempdir().unwrap());
+    second_project(&demo);
+    let tokens = [token(&demo, RESEARCHER, "demo"), token(&demo, OTHER, "second")];
     let socket = folder.path().join("guard.sock");
     let mut guard = Command::new(program("misu-guard"));
-    guard.arg("serve").arg("--env").arg(environment()).arg("--socket").arg(&socket);
-    first_line(guard);
-    let tokens = tokens(folder.path());
+    guard.args(["serve", "--env", &demo.env(), "--socket"]).arg(&socket);
+    let (guard, _) = started(guard);
     let mut gateway = Command::new(program("misu-gateway"));
     gateway.arg("--guard").arg(&socket).args(["--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0"]);
-    gateway.arg("--token-file").arg(folder.path().join("tokens.json"));
-    let line = first_line(gateway);
+    let (_, line) = started(gateway);
     let (http, flight) = line.split_once(' ').unwrap();
-    Doors { http: http.to_owned(), flight: flight.to_owned(), tokens, _folder: folder }
+    Doors { http: http.to_owned(), flight: flight.to_owned(), guard, demo, tokens, _folder: folder }
 }
 
 /// Starts a program that ends with the tests, and waits for the line that says that it listens.
-fn first_line(mut command: Command) -> String {
+fn started(mut command: Command) -> (u32, String) {
     command.arg("--end-with-parent").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child: Child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(!line.is_empty(), "{command:?} said nothing");
-    line.trim_end().to_owned()
+    (child.id(), line.trim_end().to_owned())
 }
 
-/// Two tokens, and the list that the gateway reads.
-fn tokens(folder: &Path) -> Tokens {
-    // The digests are those of the words below; the words are nobody's secret.
-    let list = concat!(
-        r#"[{"user":"demo-researcher","project":"demo","#,
-        r#""sha256":"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"},"#,
-        r#"{"user":"outsider","project":"demo","#,
-        r#""sha256":"3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"}]"#
-    );
-    let path = folder.join("tokens.json");
-    std::fs::write(&path, list).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    Tokens { researcher: "a".to_owned(), outsider: "b".to_owned() }
+/// A second project with a person of its own.
+fn second_project(demo: &Demo) {
+    let policies = Path::new(&demo.env()).join("policies");
+    let text = std::fs::read_to_string(policies.join("demo.toml")).unwrap();
+    let text = text.replace("project = \"demo\"", "project = \"second\"").replace(RESEARCHER, OTHER);
+    std::fs::write(policies.join("second.toml"), text).unwrap();
+    let who = ["people", "set", "--env", &demo.env(), "--as", "demo-operator", OTHER, "--role", "researcher"];
+    let more = ["--trained-until", "2099-03-31", "--organisation", "架空の組織"];
+    said(Command::new(program("misu")).args(who).args(more));
+}
+
+fn token(demo: &Demo, person: &str, project: &str) -> String {
+    let arguments =
+        ["token", "issue", "--env", &demo.env(), "--as", "demo-operator", person, "--project", project];
+    said(Command::new(program("misu")).args(arguments)).trim_end().to_owned()
+}
+
+fn said(command: &mut Command) -> String {
+    printed(&command.output().unwrap())
 }
 
 /// A program of an environment that `tests/install` made.
@@ -84,8 +89,8 @@ impl Doors {
         command
             .env("MISU_URL", &self.http)
             .env("MISU_FLIGHT", &self.flight)
-            .env("MISU_TOKEN", &self.tokens.researcher)
-            .env("MISU_OTHER", &self.tokens.outsider)
+            .env("MISU_TOKEN", &self.tokens[0])
+            .env("MISU_OTHER", &self.tokens[1])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -100,15 +105,22 @@ impl Doors {
         writer.join().unwrap();
         output
     }
-}
 
-/// The command's CSV for a question of the researcher.
-pub(crate) fn csv(sql: &str) -> String {
-    let mut command = Command::new(program("misu"));
-    command.args(["query", "--format", "csv", "--user", RESEARCHER, "--env"]).arg(environment()).arg(sql);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    /// The environment.
+    pub(crate) fn env(&self) -> String {
+        self.demo.env()
+    }
+
+    /// The researcher's token.
+    pub(crate) fn token(&self) -> &str {
+        &self.tokens[0]
+    }
+
+    /// The command's CSV for a question of the researcher.
+    pub(crate) fn csv(&self, sql: &str) -> String {
+        let who = ["query", "--format", "csv", "--user", RESEARCHER, "--env", &self.demo.env(), sql];
+        said(Command::new(program("misu")).args(who))
+    }
 }
 
 /// What a script printed, where it ended well.

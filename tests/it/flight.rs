@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::doors::{DOORS, RESEARCHER, csv, installed, printed};
+use crate::doors::{DOORS, RESEARCHER, installed, printed};
 
 const QUESTIONS: [&str; 4] = [
     "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex",
@@ -16,9 +16,9 @@ const QUESTIONS: [&str; 4] = [
 
 #[test]
 fn the_adbc_driver_gets_what_the_command_gives_and_nothing_else() {
-    let cases: Vec<_> = QUESTIONS.iter().map(|sql| json!({"sql": sql, "csv": csv(sql)})).collect();
+    let cases: Vec<_> = QUESTIONS.iter().map(|sql| json!({"sql": sql, "csv": DOORS.csv(sql)})).collect();
     let mut granted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for line in csv("SELECT \"table\", name FROM misu.columns").lines().skip(1) {
+    for line in DOORS.csv("SELECT \"table\", name FROM misu.columns").lines().skip(1) {
         let words: Vec<&str> = line.split(',').collect();
         granted.entry(words[0].to_owned()).or_default().push(words[3].to_owned());
     }

@@ -1,13 +1,16 @@
 //! The house's own rules, and the whole of it at work: data files in the folders beside this one, run here.
 #![cfg(test)]
 
+mod api;
 mod calls;
 mod demo;
 mod doors;
+mod dummy;
 mod edges;
 mod files;
 mod flight;
 mod journeys;
+mod jupyter;
 mod manual;
 mod people;
 mod queries;

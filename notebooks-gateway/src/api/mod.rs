@@ -8,6 +8,7 @@
 //! does not decide.
 
 mod catalogue;
+mod dummy;
 mod functions;
 mod health;
 mod openapi;
@@ -40,6 +41,7 @@ pub(crate) fn router() -> Router<Gateway> {
         .route("/catalogue", get(catalogue::tables))
         .route("/catalogue/{table}", get(catalogue::table))
         .route("/functions", get(functions::list))
+        .route("/dummy", get(dummy::package))
         .route("/vet", post(vet::vet))
         .route("/estimate", post(vet::estimate))
         .route("/query", post(query::query))

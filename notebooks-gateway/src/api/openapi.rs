@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{catalogue, functions, health, projects, queries, query, results, templates, vet};
+use super::{catalogue, dummy, functions, health, projects, queries, query, results, templates, vet};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -14,7 +14,7 @@ use super::{catalogue, functions, health, projects, queries, query, results, tem
         description = "Questions to a Visiting environment: only protected tables come out. Errors are application/problem+json with the rule, the place and the nearest allowed form.",
     ),
     paths(
-        health::health, projects::list, catalogue::tables, catalogue::table, functions::list, vet::vet,
+        health::health, projects::list, catalogue::tables, catalogue::table, functions::list, dummy::package, vet::vet,
         vet::estimate, query::query, templates::run, queries::find, queries::forget, results::result,
     ),
     modifiers(&Tokens),

@@ -11,11 +11,7 @@ use super::problem::Place;
 #[serde(deny_unknown_fields)]
 pub(super) struct Question {
     /// The text.
-    #[schema(
-        min_length = 1,
-        max_length = 65536,
-        example = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex"
-    )]
+    #[schema(example = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex")]
     pub(super) sql: String,
 }
 
