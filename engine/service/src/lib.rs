@@ -4,8 +4,8 @@
 //! reply. Each step hands out what the next one demands. The guard speaks to clients over a Unix socket and to the
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
-mod backup;
 mod airlock;
+mod backup;
 mod budget;
 mod cases;
 mod check;
@@ -20,6 +20,7 @@ mod past;
 mod permits;
 mod query;
 mod recent;
+mod reporting;
 mod server;
 mod shape;
 mod signing;
@@ -34,6 +35,9 @@ pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
+pub use reporting::{
+    Desk, ReportError, Span, dossier, evidence, passed, period, proven, scored, seal, usage,
+};
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
 pub use signing::{VERIFIER, signer};
