@@ -49,6 +49,9 @@ enum Command {
         /// The label of the token.
         #[arg(long, requires = "pkcs11_library")]
         pkcs11_token: Option<String>,
+        /// The metadata database on a PostgreSQL server, instead of a file of the environment.
+        #[arg(long)]
+        database_url: Option<String>,
     },
     /// Takes a delivery in, or every delivery of a folder; the same delivery twice changes nothing.
     Ingest {
@@ -212,6 +215,18 @@ enum Command {
     },
     /// Starts the guard and the portal.
     Serve(portal::Serve),
+    /// Keeps keys, ledger, record, metadata and policies in one signed file (`--env ENV --out FILE`).
+    #[command(disable_help_flag = true)]
+    Backup(Passed),
+    /// Makes an environment of a backup (`FILE --env NEW`).
+    #[command(disable_help_flag = true)]
+    Restore(Passed),
+    /// Reports for the board: `period`, `project`, `release`, `usage`.
+    #[command(disable_help_flag = true)]
+    Report(Passed),
+    /// Scores the environment against the checklist of trusted environments.
+    #[command(disable_help_flag = true)]
+    Checklist(Passed),
     /// Says what is wrong with an environment and what to do.
     Doctor {
         #[command(flatten)]
@@ -280,14 +295,19 @@ impl Arguments {
         match self.command {
             Command::Demo(demo) => demo.run(),
             Command::Synth(synth) => synth.run(),
-            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
+            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token, database_url } => {
                 let mut arguments = vec!["init".to_owned(), env.display().to_string()];
                 arguments.extend(["--buckets".to_owned(), buckets.to_string()]);
                 arguments.extend(
                     demo_seed.into_iter().flat_map(|seed| ["--demo-seed".to_owned(), seed.to_string()]),
                 );
                 let library = pkcs11_library.map(|path| path.display().to_string());
-                for (flag, value) in [("--pkcs11-library", library), ("--pkcs11-token", pkcs11_token)] {
+                let values = [
+                    ("--pkcs11-library", library),
+                    ("--pkcs11-token", pkcs11_token),
+                    ("--database-url", database_url),
+                ];
+                for (flag, value) in values {
                     arguments.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
                 }
                 ingest(&arguments)
@@ -352,6 +372,10 @@ impl Arguments {
                 Program::Guard.code(&arguments)
             }
             Command::Audit { command } => command.run(),
+            Command::Backup(passed) => passed.run_guard("backup"),
+            Command::Restore(passed) => passed.run_guard("restore"),
+            Command::Report(passed) => passed.run_guard("report"),
+            Command::Checklist(passed) => passed.run_guard("checklist"),
             Command::Serve(serve) => serve.run(),
             Command::Doctor { env } => doctor::run(&env),
         }

@@ -4,6 +4,7 @@
 //! reply. Each step hands out what the next one demands. The guard speaks to clients over a Unix socket and to the
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
+mod backup;
 mod airlock;
 mod budget;
 mod cases;
@@ -27,6 +28,7 @@ mod signing;
 mod templates;
 mod worker;
 
+pub use backup::{BackupError, RestoreOptions, Restored, Taken, backup, restore};
 pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};

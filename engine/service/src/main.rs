@@ -1,5 +1,6 @@
 //! `misu-guard`: answers questions about one environment, on a socket or on its standard streams.
 
+mod board;
 mod governing;
 
 use std::io::{Write as _, stdin, stdout};
@@ -82,6 +83,10 @@ enum Command {
         #[command(subcommand)]
         command: governing::application::Applications,
     },
+    /// Keeps all but the data in one signed file.
+    Backup(board::backup::Backup),
+    /// Makes an environment of a backup.
+    Restore(board::backup::Restore),
     /// Output review: list, show, describe, attach, submit, review, decide, release, revoke.
     Output {
         #[command(subcommand)]
@@ -183,6 +188,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Account { command } => command.run(),
         Command::Token { command } => command.run(),
         Command::Application { command } => command.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Output { command } => command.run(),
         Command::Incident { command } => command.run(),
         Command::Halt(stop) => stop.halt(),
