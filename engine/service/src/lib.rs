@@ -4,8 +4,8 @@
 //! reply. Each step hands out what the next one demands. The guard speaks to clients over a Unix socket and to the
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
-mod backup;
 mod airlock;
+mod backup;
 mod budget;
 mod cases;
 mod certificate;
