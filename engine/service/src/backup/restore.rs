@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use zip::ZipArchive;
 
 use super::{BackupError, FILES, FORMAT, LIST, List, Listed, META, PURPOSE, SIGNATURE, io};
-use crate::ledger_file::{self, LedgerFile};
+use crate::ledger_file::LedgerFile;
+use crate::recent::Recent;
 
 /// How a backup is restored.
 #[derive(Debug, Default)]
@@ -215,6 +216,8 @@ fn ledger_holds(environment: &Environment, log: &Path) -> Result<Option<bool>, B
     if environment.key(catalog_store::KeyRole::Ledger).is_err() {
         return Ok(None);
     }
-    let noted = ledger_file::noted(log)?;
+    let mut recent = Recent::default();
+    recent.catch_up(log, OffsetDateTime::UNIX_EPOCH).map_err(io("read", log))?;
+    let noted = recent.noted();
     Ok(Some(LedgerFile::new(environment).hold(environment, noted).is_ok()))
 }
