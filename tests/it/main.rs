@@ -6,6 +6,7 @@ mod calls;
 mod demo;
 mod edges;
 mod files;
+mod halting;
 mod journeys;
 mod manual;
 mod people;
