@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use engine_protocol::{Caller, ClientReply, ClientRequest};
 
+use crate::attempts::Attempts;
 use crate::catalogue::Catalogue;
 use crate::guard::{AskError, Guard};
 use crate::jupyter::Kernels;
 use crate::kept::Kept;
+use crate::provider::{ProviderSettings, UnderWay};
 use crate::rate::{Rate, Rates};
 use crate::sessions::Sessions;
 use crate::visitor::Visitor;
@@ -24,8 +26,12 @@ pub struct Gateway(Arc<Parts>);
 pub struct Settings {
     /// The guard's socket.
     pub guard: PathBuf,
-    /// Whether a proxy in front of the gateway speaks TLS: then cookies travel over TLS only.
+    /// Whether visitors come over TLS, spoken here or by a proxy: then cookies travel over TLS only.
     pub is_behind_tls: bool,
+    /// Whether a proxy stands in front, which says in `X-Forwarded-For` where a request comes from.
+    pub is_behind_proxy: bool,
+    /// How the provider at which people may sign in is reached, where there is one.
+    pub provider: Option<ProviderSettings>,
     /// How long the guard may take for a verdict or the catalogue.
     pub quick: Duration,
     /// How long the guard may take for a query; its own limit should be reached first.
@@ -61,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) kept: Kept,
     pub(crate) kernels: Kernels,
     pub(crate) rates: Rates,
+    pub(crate) attempts: Attempts,
+    pub(crate) under_way: UnderWay,
     pub(crate) settings: Settings,
     pub(crate) sources: Sources,
 }
@@ -75,6 +83,8 @@ impl Gateway {
             kept: Kept::default(),
             kernels: Kernels::default(),
             rates: Rates::new(settings.calls),
+            attempts: Attempts::default(),
+            under_way: UnderWay::default(),
             settings,
             sources,
         }))
@@ -123,6 +133,8 @@ impl Settings {
         Self {
             guard: guard.into(),
             is_behind_tls: false,
+            is_behind_proxy: false,
+            provider: None,
             quick: Duration::from_secs(10),
             long: Duration::from_secs(150),
             patience: Duration::from_secs(8),

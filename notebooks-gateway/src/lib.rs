@@ -8,7 +8,9 @@
 //! [`router`] makes the pages from a [`Gateway`]; [`serve`] speaks HTTP/1 with limits on size, time and number of
 //! connections. Time and randomness come in through [`Sources`]; the program `misu-gateway` passes the real ones.
 //!
-//! What is not here: TLS (a proxy in front, told by [`Settings::is_behind_tls`]), passwords and second factors (passed
+//! TLS is spoken by [`serve_tls`], or by a proxy in front, told by [`Settings::is_behind_tls`].
+//!
+//! What is not here: passwords and second factors (passed
 //! on to the guard as they are typed), and any page that runs a script.
 
 mod api;
@@ -20,11 +22,13 @@ mod pages;
 mod server;
 mod sessions;
 
+mod attempts;
 mod caller;
 mod catalogue;
 mod format;
 mod kept;
 mod posted;
+mod provider;
 mod rate;
 mod secret;
 mod shield;
@@ -34,6 +38,7 @@ pub use flight::{FlightTls, serve_flight};
 pub use gateway::{Gateway, NoRandomness, Random, Settings, Sources};
 pub use guard::AskError;
 pub use pages::router;
+pub use provider::ProviderSettings;
 pub use rate::Rate;
-pub use server::{Limits, serve};
+pub use server::{Limits, serve, serve_tls};
 pub use visitor::{Visitor, visitor_of_bearer, visitor_of_token};

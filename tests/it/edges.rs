@@ -19,6 +19,7 @@ const ROOMS: [&str; 21] = [
     "engine-service",
     "audit",
     "reports",
+    "reports-pdf",
     "notebooks-gateway",
     "synthetic",
     "synthetic-dummy",
@@ -110,6 +111,9 @@ fn no_forbidden_edge_is_built() {
             forbid(room, &["axum", "hyper", "tonic"]);
         }
         forbid(room, &["reqwest", "openssl-sys", "aws-lc-sys", "aws-lc-rs"]);
+        if room != "reports-pdf" {
+            forbid(room, &["typst"]);
+        }
         // One room, so that nothing else is compiled against it.
         if room != "pseudonymizer-quality" {
             forbid(room, &["polars"]);

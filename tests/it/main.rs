@@ -1,7 +1,9 @@
 //! The house's own rules, and the whole of it at work: data files in the folders beside this one, run here.
 #![cfg(test)]
 
+mod accounts;
 mod api;
+mod board;
 mod calls;
 mod demo;
 mod doors;
@@ -9,6 +11,7 @@ mod dummy;
 mod edges;
 mod files;
 mod flight;
+mod halting;
 mod journeys;
 mod jupyter;
 mod manual;

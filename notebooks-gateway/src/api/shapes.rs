@@ -205,6 +205,9 @@ pub(super) struct ReleasedShape {
     threshold: u32,
     /// The rule pack that was applied.
     rules: String,
+    /// The signed certificate of the release; it is about the table without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
 }
 
 /// A column of a protected table.
@@ -234,6 +237,7 @@ impl ReleasedShape {
             suppressed: table.suppressed,
             threshold: table.threshold,
             rules: table.rules.clone(),
+            certificate: table.certificate.clone(),
         })
     }
 }

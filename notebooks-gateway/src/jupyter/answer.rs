@@ -358,6 +358,7 @@ mod tests {
             suppressed: 1,
             threshold: 10,
             rules: "r".to_owned(),
+            certificate: None,
         }
     }
 

@@ -342,6 +342,7 @@ mod tests {
             suppressed: 0,
             threshold: 0,
             rules: String::new(),
+            certificate: None,
         };
         let codes = ["1", "2"].map(|code| (code.to_owned(), String::new(), String::new())).to_vec();
         let sex = CatalogueColumn {

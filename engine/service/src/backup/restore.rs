@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use zip::ZipArchive;
 
 use super::{BackupError, FILES, FORMAT, LIST, List, Listed, META, PURPOSE, SIGNATURE, io};
-use crate::ledger_file::{self, LedgerFile};
+use crate::ledger_file::LedgerFile;
+use crate::recent::Recent;
 
 /// How a backup is restored.
 #[derive(Debug, Default)]
@@ -92,7 +93,7 @@ pub fn restore(
         entries: verified.entries,
         signer: hex(&signer),
         missing: missing(&environment)?.len(),
-        ledger_holds: ledger_holds(&environment, log.path())?,
+        ledger_holds: ledger_holds(&environment, log.path(), clock())?,
         taken: list.taken,
     })
 }
@@ -211,10 +212,15 @@ fn copy_data(environment: &Environment, store: &Path) -> Result<(), BackupError>
     Ok(())
 }
 
-fn ledger_holds(environment: &Environment, log: &Path) -> Result<Option<bool>, BackupError> {
+fn ledger_holds(
+    environment: &Environment,
+    log: &Path,
+    now: OffsetDateTime,
+) -> Result<Option<bool>, BackupError> {
     if environment.key(catalog_store::KeyRole::Ledger).is_err() {
         return Ok(None);
     }
-    let noted = ledger_file::noted(log)?;
-    Ok(Some(LedgerFile::new(environment).hold(environment, noted).is_ok()))
+    let mut recent = Recent::default();
+    recent.catch_up(log, now).map_err(io("read", log))?;
+    Ok(Some(LedgerFile::new(environment).hold(environment, recent.noted()).is_ok()))
 }
