@@ -1,12 +1,14 @@
 //! The house's own rules, and the whole of it at work: data files in the folders beside this one, run here.
 #![cfg(test)]
 
+mod airlock;
 mod calls;
 mod demo;
 mod edges;
 mod files;
 mod halting;
 mod journeys;
+mod kinds;
 mod manual;
 mod people;
 mod queries;
