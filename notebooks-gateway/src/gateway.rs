@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use engine_protocol::{Caller, ClientReply, ClientRequest};
 
+use crate::attempts::Attempts;
 use crate::catalogue::Catalogue;
 use crate::guard::{AskError, Guard};
+use crate::provider::{ProviderSettings, UnderWay};
 use crate::sessions::Sessions;
 use crate::visitor::Visitor;
 
@@ -21,8 +23,12 @@ pub struct Gateway(Arc<Parts>);
 pub struct Settings {
     /// The guard's socket.
     pub guard: PathBuf,
-    /// Whether a proxy in front of the gateway speaks TLS: then cookies travel over TLS only.
+    /// Whether visitors come over TLS, spoken here or by a proxy: then cookies travel over TLS only.
     pub is_behind_tls: bool,
+    /// Whether a proxy stands in front, which says in `X-Forwarded-For` where a request comes from.
+    pub is_behind_proxy: bool,
+    /// How the provider at which people may sign in is reached, where there is one.
+    pub provider: Option<ProviderSettings>,
     /// How long the guard may take for a verdict or the catalogue.
     pub quick: Duration,
     /// How long the guard may take for a query; its own limit should be reached first.
@@ -43,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) guard: Guard,
     pub(crate) catalogue: Catalogue,
     pub(crate) sessions: Sessions,
+    pub(crate) attempts: Attempts,
+    pub(crate) under_way: UnderWay,
     pub(crate) settings: Settings,
     pub(crate) sources: Sources,
 }
@@ -54,6 +62,8 @@ impl Gateway {
             guard: Guard::new(settings.guard.clone()),
             catalogue: Catalogue::default(),
             sessions: Sessions::default(),
+            attempts: Attempts::default(),
+            under_way: UnderWay::default(),
             settings,
             sources,
         }))
@@ -102,6 +112,8 @@ impl Settings {
         Self {
             guard: guard.into(),
             is_behind_tls: false,
+            is_behind_proxy: false,
+            provider: None,
             quick: Duration::from_secs(10),
             long: Duration::from_secs(150),
             patience: Duration::from_secs(8),

@@ -8,7 +8,9 @@
 //! [`router`] makes the pages from a [`Gateway`]; [`serve`] speaks HTTP/1 with limits on size, time and number of
 //! connections. Time comes in through [`Sources`]; the program `misu-gateway` passes the real one.
 //!
-//! What is not here: TLS (a proxy in front, told by [`Settings::is_behind_tls`]), passwords and second factors (passed
+//! TLS is spoken by [`serve_tls`], or by a proxy in front, told by [`Settings::is_behind_tls`].
+//!
+//! What is not here: passwords and second factors (passed
 //! on to the guard as they are typed), and any page that runs a script.
 
 mod gateway;
@@ -17,8 +19,10 @@ mod pages;
 mod server;
 mod sessions;
 
+mod attempts;
 mod catalogue;
 mod posted;
+mod provider;
 mod secret;
 mod shield;
 mod visitor;
@@ -26,5 +30,6 @@ mod visitor;
 pub use gateway::{Gateway, Settings, Sources};
 pub use guard::AskError;
 pub use pages::router;
-pub use server::{Limits, serve};
+pub use provider::ProviderSettings;
+pub use server::{Limits, serve, serve_tls};
 pub use visitor::{Visitor, visitor_of_bearer, visitor_of_token};

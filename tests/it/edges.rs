@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-const ROOMS: [&str; 20] = [
+const ROOMS: [&str; 21] = [
     "classified",
     "catalog-model",
     "catalog-staged",
@@ -19,6 +19,7 @@ const ROOMS: [&str; 20] = [
     "engine-service",
     "audit",
     "reports",
+    "reports-pdf",
     "notebooks-gateway",
     "synthetic",
     "cli",
@@ -104,6 +105,9 @@ fn no_forbidden_edge_is_built() {
             forbid(room, &["axum", "hyper", "tonic"]);
         }
         forbid(room, &["reqwest", "openssl-sys", "aws-lc-sys", "aws-lc-rs"]);
+        if room != "reports-pdf" {
+            forbid(room, &["typst"]);
+        }
         // One room, so that nothing else is compiled against it.
         if room != "pseudonymizer-quality" {
             forbid(room, &["polars"]);

@@ -1,7 +1,9 @@
 //! The house's own rules, and the whole of it at work: data files in the folders beside this one, run here.
 #![cfg(test)]
 
+mod accounts;
 mod airlock;
+mod board;
 mod calls;
 mod demo;
 mod edges;

@@ -176,7 +176,7 @@ enum Command {
     /// Enters people with roles and training (`set`), lists them (`list`).
     #[command(disable_help_flag = true)]
     People(Passed),
-    /// How people get in: `link` (a demo's one-time sign-in).
+    /// How people get in: `invite`, `disable`, `list`, and `link` (a demo's one-time sign-in).
     #[command(disable_help_flag = true)]
     Account(Passed),
     /// API tokens: `issue`, `list`, `revoke`.

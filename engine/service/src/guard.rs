@@ -13,6 +13,7 @@ use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limit
 use time::OffsetDateTime;
 
 use crate::cases::{self, GovernError, Halts, Office};
+use crate::identity::Turns;
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::recent::Recent;
@@ -32,6 +33,7 @@ pub struct Guard {
     pub(crate) limits: Limits,
     pub(crate) ledger: Mutex<LedgerFile>,
     pub(crate) halts: Halts,
+    pub(crate) turns: Turns,
     recent: Mutex<Recent>,
     clock: Arc<dyn Clock>,
 }
@@ -116,6 +118,7 @@ impl Guard {
             limits: LIMITS,
             ledger,
             halts,
+            turns: Turns::default(),
             recent: Mutex::default(),
             file_keys,
             clock,

@@ -1,9 +1,12 @@
 //! The pages, one route in one file, and what all of them have around their content.
 
+mod account;
 mod assets;
 mod catalogue;
+mod enrol;
 mod health;
 mod home;
+mod oidc;
 pub(crate) mod problem;
 mod results;
 mod sign_in;
@@ -37,6 +40,10 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/catalogue", get(catalogue::page))
         .route("/catalogue/{table}", get(table::page))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/oidc", get(oidc::depart))
+        .route("/sign-in/oidc/return", get(oidc::arrive))
+        .route("/enrol", get(enrol::page).post(enrol::enrol))
+        .route("/account", get(account::page).post(account::act))
         .route("/sign-out", post(sign_out::sign_out))
         .route("/workbench", get(workbench::page).post(workbench::ask))
         .route("/workbench/results/{query}/{format}", get(results::download))

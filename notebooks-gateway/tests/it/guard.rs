@@ -93,7 +93,10 @@ fn identity(by: &Caller, ask: &IdentityAsk, sessions: &Lock<Sessions>) -> Client
             sessions.alive.insert(word.clone());
             ClientReply::Identity(IdentityReply::SignedIn { word: SecretWord::new(word), me: me() })
         }
-        (_, IdentityAsk::Link { .. }) => ClientReply::Identity(IdentityReply::Refused),
+        (_, IdentityAsk::Link { .. } | IdentityAsk::SignIn { .. } | IdentityAsk::Enrolment { .. }) => {
+            ClientReply::Identity(IdentityReply::Refused)
+        }
+        (_, IdentityAsk::Tokens) => ClientReply::Identity(IdentityReply::Tokens { tokens: Vec::new() }),
         (_, IdentityAsk::Me) => ClientReply::Identity(IdentityReply::Me(me())),
         (Caller::Session { word }, IdentityAsk::SignOut) => {
             sessions.alive.remove(word.as_str());

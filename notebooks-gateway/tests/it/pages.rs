@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 
 /// Every route with what it answers to a stranger and to a signed-in visitor.
-const ROUTES: [(Method, &str, u16, u16); 17] = [
+const ROUTES: [(Method, &str, u16, u16); 21] = [
     (Method::GET, "/", 200, 200),
     (Method::HEAD, "/", 200, 200),
     (Method::GET, "/catalogue", 200, 200),
@@ -17,6 +17,10 @@ const ROUTES: [(Method, &str, u16, u16); 17] = [
     (Method::GET, "/catalogue/nobody", 404, 404),
     (Method::GET, "/catalogue/%2e%2e%2fperson", 404, 404),
     (Method::GET, "/sign-in", 200, 303),
+    (Method::GET, "/sign-in/oidc", 404, 404),
+    (Method::GET, "/sign-in/oidc/return?code=x&state=y", 404, 404),
+    (Method::GET, "/enrol", 200, 200),
+    (Method::GET, "/account", 303, 200),
     (Method::GET, "/sign-out", 405, 405),
     (Method::GET, "/workbench", 303, 200),
     (Method::GET, "/workbench/results/q7/csv", 303, 410),

@@ -1,7 +1,7 @@
 //! Names of databases and kinds of fault for readers.
 
 /// A database's Japanese and English name; its own name where it has no other.
-pub(super) fn database(name: &str) -> (&str, &str) {
+pub(crate) fn database(name: &str) -> (&str, &str) {
     match name {
         "ndb" => ("医療レセプト（NDB）", "medical claims (NDB)"),
         "dpc" => ("DPC", "DPC inpatient data"),

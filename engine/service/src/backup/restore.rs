@@ -93,7 +93,7 @@ pub fn restore(
         entries: verified.entries,
         signer: hex(&signer),
         missing: missing(&environment)?.len(),
-        ledger_holds: ledger_holds(&environment, log.path())?,
+        ledger_holds: ledger_holds(&environment, log.path(), clock())?,
         taken: list.taken,
     })
 }
@@ -212,12 +212,15 @@ fn copy_data(environment: &Environment, store: &Path) -> Result<(), BackupError>
     Ok(())
 }
 
-fn ledger_holds(environment: &Environment, log: &Path) -> Result<Option<bool>, BackupError> {
+fn ledger_holds(
+    environment: &Environment,
+    log: &Path,
+    now: OffsetDateTime,
+) -> Result<Option<bool>, BackupError> {
     if environment.key(catalog_store::KeyRole::Ledger).is_err() {
         return Ok(None);
     }
     let mut recent = Recent::default();
-    recent.catch_up(log, OffsetDateTime::UNIX_EPOCH).map_err(io("read", log))?;
-    let noted = recent.noted();
-    Ok(Some(LedgerFile::new(environment).hold(environment, noted).is_ok()))
+    recent.catch_up(log, now).map_err(io("read", log))?;
+    Ok(Some(LedgerFile::new(environment).hold(environment, recent.noted()).is_ok()))
 }
