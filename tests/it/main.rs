@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod accounts;
+mod airlock;
 mod api;
 mod board;
 mod calls;
@@ -14,6 +15,7 @@ mod flight;
 mod halting;
 mod journeys;
 mod jupyter;
+mod kinds;
 mod manual;
 mod people;
 mod queries;
