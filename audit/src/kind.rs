@@ -84,6 +84,18 @@ kinds! {
     ProjectDestroyed = "project-destroyed",
     /// A person was entered, changed or shut out.
     PersonChanged = "person-changed",
+    /// Somebody signed in.
+    SessionBegun = "session-begun",
+    /// Somebody signed out, here or everywhere.
+    SessionEnded = "session-ended",
+    /// Somebody did not get in.
+    SignInFailed = "sign-in-failed",
+    /// An API token was made.
+    TokenIssued = "token-issued",
+    /// An API token was made useless.
+    TokenRevoked = "token-revoked",
+    /// An account was invited, enrolled, changed or disabled.
+    AccountChanged = "account-changed",
     /// A checkpoint over the record was signed.
     CheckpointSigned = "checkpoint-signed",
     /// A permit ended before its time.

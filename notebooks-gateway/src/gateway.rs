@@ -1,14 +1,18 @@
-//! What every page works with: the guard's socket, the users, the sessions, time and randomness.
+//! What every page works with: the guard's socket, the workbenches, and time.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_protocol::{Caller, ClientReply, ClientRequest};
+
+use crate::attempts::Attempts;
 use crate::catalogue::Catalogue;
-use crate::guard::Guard;
+use crate::guard::{AskError, Guard};
+use crate::provider::{ProviderSettings, UnderWay};
 use crate::sessions::Sessions;
-use crate::users::Users;
+use crate::visitor::Visitor;
 
 /// A gateway to one guard. Clones are the same gateway.
 #[derive(Clone, Debug)]
@@ -19,8 +23,12 @@ pub struct Gateway(Arc<Parts>);
 pub struct Settings {
     /// The guard's socket.
     pub guard: PathBuf,
-    /// Whether a proxy in front of the gateway speaks TLS: then cookies travel over TLS only.
+    /// Whether visitors come over TLS, spoken here or by a proxy: then cookies travel over TLS only.
     pub is_behind_tls: bool,
+    /// Whether a proxy stands in front, which says in `X-Forwarded-For` where a request comes from.
+    pub is_behind_proxy: bool,
+    /// How the provider at which people may sign in is reached, where there is one.
+    pub provider: Option<ProviderSettings>,
     /// How long the guard may take for a verdict or the catalogue.
     pub quick: Duration,
     /// How long the guard may take for a query; its own limit should be reached first.
@@ -29,44 +37,63 @@ pub struct Settings {
     pub patience: Duration,
 }
 
-/// Where a gateway takes time and randomness from.
+/// Where a gateway takes time from.
 #[derive(Clone)]
 pub struct Sources {
     /// The time since a fixed moment; it never goes back.
     pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,
-    /// Fills a secret with random bytes.
-    pub random: Arc<Random>,
 }
-
-/// Fills a secret with random bytes.
-pub type Random = dyn Fn(&mut [u8; 32]) -> Result<(), NoRandomness> + Send + Sync;
-
-/// The system gave no random bytes; nobody can sign in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the system gives no random bytes")]
-pub struct NoRandomness;
 
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) guard: Guard,
     pub(crate) catalogue: Catalogue,
-    pub(crate) users: Users,
     pub(crate) sessions: Sessions,
+    pub(crate) attempts: Attempts,
+    pub(crate) under_way: UnderWay,
     pub(crate) settings: Settings,
     pub(crate) sources: Sources,
 }
 
 impl Gateway {
-    /// A gateway in which these users can sign in.
-    pub fn new(settings: Settings, users: Users, sources: Sources) -> Self {
+    /// A gateway to the guard that the settings name.
+    pub fn new(settings: Settings, sources: Sources) -> Self {
         Self(Arc::new(Parts {
             guard: Guard::new(settings.guard.clone()),
             catalogue: Catalogue::default(),
-            users,
             sessions: Sessions::default(),
+            attempts: Attempts::default(),
+            under_way: UnderWay::default(),
             settings,
             sources,
         }))
+    }
+
+    /// Asks the guard for a visitor. The guard finds the user by what the visitor came with; whoever the request
+    /// names does not count.
+    ///
+    /// # Errors
+    ///
+    /// The guard gives no answer, or the visitor's session has ended, or the project is not theirs.
+    pub async fn ask(&self, visitor: &Visitor, request: ClientRequest) -> Result<ClientReply, AskError> {
+        match self.call(visitor.caller.clone(), request).await? {
+            ClientReply::NotKnown => Err(AskError::NotKnown),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Asks the guard what anybody may ask.
+    ///
+    /// # Errors
+    ///
+    /// The guard gives no answer.
+    pub async fn ask_publicly(&self, request: ClientRequest) -> Result<ClientReply, AskError> {
+        self.call(Caller::Nobody, request).await
+    }
+
+    pub(crate) async fn call(&self, by: Caller, request: ClientRequest) -> Result<ClientReply, AskError> {
+        let settings = &self.0.settings;
+        self.0.guard.ask(by, request, settings.quick, settings.long).await
     }
 
     pub(crate) fn parts(&self) -> &Parts {
@@ -85,6 +112,8 @@ impl Settings {
         Self {
             guard: guard.into(),
             is_behind_tls: false,
+            is_behind_proxy: false,
+            provider: None,
             quick: Duration::from_secs(10),
             long: Duration::from_secs(150),
             patience: Duration::from_secs(8),

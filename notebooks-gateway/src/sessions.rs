@@ -1,4 +1,4 @@
-//! Who is signed in, and what stands on each one's workbench. In memory only: a restart signs everybody out.
+//! What stands on each session's workbench. In memory only: a restart clears it. Who is signed in, the guard knows.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,17 +7,11 @@ use std::time::Duration;
 
 use engine_protocol::{ReleasedTable, Verdict};
 
-use crate::gateway::{NoRandomness, Sources};
 use crate::guard::AskError;
 use crate::secret;
-use crate::users::User;
 
-/// A session that is not used for so long has ended.
-const IDLE: Duration = Duration::from_secs(30 * 60);
-/// A session ends after so long in any case.
-pub(crate) const LONGEST: Duration = Duration::from_secs(8 * 60 * 60);
-/// Sessions of one user; a further one ends the oldest.
-const OF_ONE: usize = 8;
+/// What a session has on its workbench is let go when nobody looked at it for so long.
+const IDLE: Duration = Duration::from_secs(60 * 60);
 /// Cells that all kept answers together may have; beyond, the oldest answers are let go.
 const KEPT_CELLS: usize = 4_000_000;
 
@@ -25,13 +19,11 @@ const KEPT_CELLS: usize = 4_000_000;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SessionKey([u8; 32]);
 
-/// A signed-in user on one page.
-#[derive(Clone, Debug)]
-pub(crate) struct Visitor {
-    pub(crate) session: SessionKey,
-    pub(crate) user: User,
-    /// The word that this session's forms carry.
-    pub(crate) form_word: String,
+impl SessionKey {
+    /// The key of the session, or token, with this word.
+    pub(crate) fn of(word: &str) -> Self {
+        Self(secret::fingerprint(word))
+    }
 }
 
 /// What stands on a workbench.
@@ -73,57 +65,18 @@ pub(crate) enum Answer {
     Nothing(AskError),
 }
 
-/// All sessions.
+/// The workbenches of all sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Mutex<HashMap<SessionKey, Session>>);
 
 #[derive(Debug)]
 struct Session {
-    user: User,
-    form_word: String,
-    began: Duration,
     used: Duration,
     bench: Bench,
 }
 
 impl Sessions {
-    /// Begins a session and gives the word for its cookie.
-    pub(crate) fn begin(
-        &self,
-        user: &User,
-        now: Duration,
-        sources: &Sources,
-    ) -> Result<String, NoRandomness> {
-        let (word, form_word) = (secret::word(sources)?, secret::word(sources)?);
-        let session =
-            Session { user: user.clone(), form_word, began: now, used: now, bench: Bench::default() };
-        let mut all = self.lock();
-        all.retain(|_, session| session.is_alive(now));
-        while all.values().filter(|session| session.user == *user).count() >= OF_ONE {
-            let of_user = all.iter().filter(|(_, session)| session.user == *user);
-            let Some(oldest) = of_user.min_by_key(|(_, session)| session.used).map(|(key, _)| *key) else {
-                break;
-            };
-            all.remove(&oldest);
-        }
-        all.insert(SessionKey(secret::fingerprint(&word)), session);
-        Ok(word)
-    }
-
-    /// The visitor with this cookie's word, if the session is still alive.
-    pub(crate) fn find(&self, word: &str, now: Duration) -> Option<Visitor> {
-        let key = SessionKey(secret::fingerprint(word));
-        let mut all = self.lock();
-        let session = all.get_mut(&key)?;
-        if !session.is_alive(now) {
-            all.remove(&key);
-            return None;
-        }
-        session.used = now;
-        Some(Visitor { session: key, user: session.user.clone(), form_word: session.form_word.clone() })
-    }
-
-    /// Ends a session.
+    /// Clears the workbench of a session that ended.
     pub(crate) fn end(&self, key: SessionKey) {
         self.lock().remove(&key);
     }
@@ -133,15 +86,24 @@ impl Sessions {
         self.lock().get(&key).map(|session| session.bench.clone()).unwrap_or_default()
     }
 
+    /// Notes that a workbench is looked at.
+    pub(crate) fn look(&self, key: SessionKey, now: Duration) {
+        if let Some(session) = self.lock().get_mut(&key) {
+            session.used = now;
+        }
+    }
+
     /// Puts a question on the workbench; says no where one is still running.
     #[must_use]
     pub(crate) fn start(&self, key: SessionKey, sql: &str, now: Duration) -> bool {
         let mut all = self.lock();
-        let Some(session) = all.get_mut(&key) else { return false };
+        all.retain(|_, session| session.is_wanted(now));
+        let session = all.entry(key).or_insert(Session { used: now, bench: Bench::default() });
         if matches!(session.bench.state, State::Running { .. }) {
             return false;
         }
         session.bench = Bench { sql: sql.to_owned(), state: State::Running { since: now } };
+        session.used = now;
         true
     }
 
@@ -150,6 +112,7 @@ impl Sessions {
         let mut all = self.lock();
         if let Some(session) = all.get_mut(&key) {
             session.bench.state = State::Done { at: now, answer: Arc::new(answer) };
+            session.used = now;
             let_go(&mut all, KEPT_CELLS);
         }
     }
@@ -161,8 +124,8 @@ impl Sessions {
 }
 
 impl Session {
-    fn is_alive(&self, now: Duration) -> bool {
-        now.saturating_sub(self.used) < IDLE && now.saturating_sub(self.began) < LONGEST
+    fn is_wanted(&self, now: Duration) -> bool {
+        matches!(self.bench.state, State::Running { .. }) || now.saturating_sub(self.used) < IDLE
     }
 
     /// When the answer came and how many cells it keeps; nothing where it keeps none.
@@ -198,64 +161,19 @@ impl fmt::Debug for SessionKey {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU8, Ordering};
     use std::time::Duration;
 
     use engine_protocol::{CellValue, ReleasedTable};
 
-    use super::{Answer, Sessions, State, let_go};
-    use crate::gateway::Sources;
-    use crate::users::User;
-
-    fn sources() -> Sources {
-        let next = AtomicU8::new(0);
-        Sources {
-            clock: Arc::new(|| Duration::ZERO),
-            random: Arc::new(move |bytes| {
-                bytes.fill(next.fetch_add(1, Ordering::SeqCst));
-                Ok(())
-            }),
-        }
-    }
-
-    fn user(user: &str) -> User {
-        User { user: user.to_owned(), project: "p".to_owned() }
-    }
+    use super::{Answer, SessionKey, Sessions, State, let_go};
 
     const fn minutes(minutes: u64) -> Duration {
         Duration::from_secs(minutes * 60)
     }
 
     #[test]
-    fn a_session_ends_when_it_is_idle_and_after_a_day_of_work() {
-        let (sessions, sources) = (Sessions::default(), sources());
-        let word = sessions.begin(&user("u"), minutes(0), &sources).unwrap();
-        assert!(sessions.find(&word, minutes(29)).is_some());
-        assert!(sessions.find(&word, minutes(59)).is_none());
-        assert!(sessions.find(&word, minutes(1)).is_none(), "it does not come back");
-        let word = sessions.begin(&user("u"), minutes(0), &sources).unwrap();
-        assert!((1..24).all(|step| sessions.find(&word, minutes(step * 20)).is_some()));
-        assert!(sessions.find(&word, minutes(480)).is_none());
-    }
-
-    #[test]
-    fn a_further_session_of_one_user_ends_the_oldest() {
-        let (sessions, sources) = (Sessions::default(), sources());
-        let other = sessions.begin(&user("other"), minutes(0), &sources).unwrap();
-        let words: Vec<String> =
-            (0..9).map(|at| sessions.begin(&user("u"), minutes(at), &sources).unwrap()).collect();
-        let alive = words.iter().filter(|word| sessions.find(word, minutes(10)).is_some()).count();
-        assert_eq!(alive, 8);
-        assert!(sessions.find(&words[0], minutes(10)).is_none());
-        assert!(sessions.find(&other, minutes(10)).is_some());
-    }
-
-    #[test]
     fn one_question_at_a_time_and_its_answer_stays() {
-        let (sessions, sources) = (Sessions::default(), sources());
-        let word = sessions.begin(&user("u"), minutes(0), &sources).unwrap();
-        let key = sessions.find(&word, minutes(0)).unwrap().session;
+        let (sessions, key) = (Sessions::default(), SessionKey::of("one"));
         assert!(sessions.start(key, "SELECT 1", minutes(1)));
         assert!(!sessions.start(key, "SELECT 2", minutes(1)));
         sessions.finish(key, Answer::Withheld, minutes(2));
@@ -268,8 +186,23 @@ mod tests {
     }
 
     #[test]
+    fn a_workbench_that_nobody_looks_at_is_cleared() {
+        let sessions = Sessions::default();
+        let keys = ["one", "two", "three"].map(SessionKey::of);
+        for key in keys {
+            assert!(sessions.start(key, "SELECT 1", minutes(0)));
+        }
+        sessions.finish(keys[0], Answer::Withheld, minutes(0));
+        sessions.finish(keys[1], Answer::Withheld, minutes(0));
+        sessions.look(keys[1], minutes(50));
+        assert!(sessions.start(SessionKey::of("four"), "SELECT 1", minutes(61)));
+        let kept = keys.map(|key| !sessions.bench(key).sql.is_empty());
+        assert_eq!(kept, [false, true, true], "what runs stays");
+    }
+
+    #[test]
     fn the_oldest_answers_are_let_go_for_want_of_memory() {
-        let (sessions, sources) = (Sessions::default(), sources());
+        let sessions = Sessions::default();
         let table = |rows: usize| ReleasedTable {
             query: String::new(),
             snapshot: String::new(),
@@ -282,8 +215,7 @@ mod tests {
         };
         let mut keys = Vec::new();
         for at in 0..3 {
-            let word = sessions.begin(&user("u"), minutes(at), &sources).unwrap();
-            let key = sessions.find(&word, minutes(at)).unwrap().session;
+            let key = SessionKey::of(&at.to_string());
             let mut table = table(10);
             table.columns = vec![engine_protocol::TableColumn {
                 name: "n".to_owned(),

@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod board;
+pub mod certificate;
 pub mod number;
 pub mod quality;
 pub mod table;

@@ -1,10 +1,13 @@
 //! The house's own rules, and the whole of it at work: data files in the folders beside this one, run here.
 #![cfg(test)]
 
+mod accounts;
 mod board;
+mod calls;
 mod demo;
 mod edges;
 mod files;
+mod halting;
 mod journeys;
 mod manual;
 mod people;

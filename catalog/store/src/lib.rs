@@ -4,10 +4,12 @@
 //! creating one object that must not exist yet, so a snapshot of many files appears at once or not at all.
 //! The interface is blocking; sqlx and object_store run on a small runtime inside.
 
+mod accounts;
 mod blocking;
 mod cases;
 mod catalogue;
 mod config;
+mod credentials;
 mod database;
 mod deliveries;
 mod dump;
@@ -24,9 +26,11 @@ mod snapshots;
 mod stores;
 mod upgrade;
 
+pub use accounts::{InvitationRecord, SessionRecord, TokenRecord};
 pub use cases::{CaseRecord, PersonRecord};
 pub use catalogue::Added;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, OidcRules, SignInRules};
+pub use credentials::AccountRecord;
 pub use deliveries::{Account, DeliveryRecord, FileAccount, Standing, staged};
 pub use dump::MetaDump;
 pub use environment::{Environment, EnvironmentError, Lock, connect_ahead, connect_ahead_to};

@@ -4,6 +4,7 @@ mod audit;
 mod doctor;
 mod quality;
 mod query;
+mod signed;
 mod synth;
 
 use std::path::PathBuf;
@@ -154,6 +155,9 @@ enum Command {
         /// A value for a parameter of the template, as NAME=VALUE.
         #[arg(long = "param", requires = "template", value_parser = query::parameter)]
         parameters: Vec<(String, String)>,
+        /// Writes the release's certificate into this file.
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
     },
     /// Approves a query template for its project (the review board's act).
     ApproveTemplate {
@@ -172,6 +176,12 @@ enum Command {
     /// Enters people with roles and training (`set`), lists them (`list`).
     #[command(disable_help_flag = true)]
     People(Passed),
+    /// How people get in: `invite`, `disable`, `list`, and `link` (a demo's one-time sign-in).
+    #[command(disable_help_flag = true)]
+    Account(Passed),
+    /// API tokens: `issue`, `list`, `revoke`.
+    #[command(disable_help_flag = true)]
+    Token(Passed),
     /// One-stop applications: `write`, `move submit`, `accept`, `review`, `approve`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Application(Passed),
@@ -337,14 +347,18 @@ impl Arguments {
                 _ => ask.vet(json),
             },
             Command::People(passed) => passed.run_guard("people"),
+            Command::Account(passed) => passed.run_guard("account"),
+            Command::Token(passed) => passed.run_guard("token"),
             Command::Application(passed) => passed.run_guard("application"),
             Command::Output(passed) => passed.run_guard("output"),
             Command::Incident(passed) => passed.run_guard("incident"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
-            Command::Query { ask, format, template: None, .. } => ask.query(format),
-            Command::Query { ask, format, template: Some(template), parameters } => {
-                ask.template(template, parameters, format)
+            Command::Query { ask, format, template: None, certificate, .. } => {
+                ask.query(format, certificate.as_deref())
+            }
+            Command::Query { ask, format, template: Some(template), parameters, certificate } => {
+                ask.template(template, parameters, (format, certificate.as_deref()))
             }
             Command::ApproveTemplate { file, env, by, user } => {
                 let [file, env] = [file, env].map(|path| path.display().to_string());

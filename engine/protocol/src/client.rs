@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::governing::{GovernRequest, Governed};
+use crate::identity::{IdentityAsk, IdentityReply};
 
 /// A request to the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +21,46 @@ pub enum ClientRequest {
     Estimate(Question),
     /// Which tables and columns are there, as anybody may know?
     Catalogue,
+    /// Sessions, accounts and tokens of whoever asks.
+    Identity(IdentityAsk),
     /// Applications, output reviews, incidents, halts.
     Govern(GovernRequest),
+}
+
+impl ClientRequest {
+    /// Says whether anybody may ask it, without saying who they are.
+    pub const fn is_public(&self) -> bool {
+        match self {
+            Self::Catalogue => true,
+            Self::Identity(ask) => ask.is_public(),
+            Self::Vet(_) | Self::Query(_) | Self::Template(_) | Self::Estimate(_) | Self::Govern(_) => false,
+        }
+    }
+
+    /// The project for which it is asked, where it is asked for one.
+    pub fn project(&self) -> Option<&str> {
+        match self {
+            Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => Some(&question.project),
+            Self::Template(asked) => Some(&asked.project),
+            // A case is read and moved by whoever its rules let; they look at the person.
+            Self::Catalogue | Self::Identity(_) | Self::Govern(_) => None,
+        }
+    }
+
+    /// The request as this user makes it, whomever it named before.
+    #[must_use]
+    pub fn asked_by(mut self, user: &str) -> Self {
+        match &mut self {
+            Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => {
+                user.clone_into(&mut question.user);
+            }
+            Self::Template(asked) => user.clone_into(&mut asked.user),
+            Self::Govern(asked) => user.clone_into(&mut asked.user),
+            // Answered for whoever asks, whom the guard knows by then.
+            Self::Catalogue | Self::Identity(_) => {}
+        }
+        self
+    }
 }
 
 /// An approved template with values for its parameters.
@@ -68,6 +107,11 @@ pub enum ClientReply {
     Withheld,
     /// The tables and columns.
     Catalogue(CatalogueView),
+    /// About whoever asks.
+    Identity(IdentityReply),
+    /// Nobody whom the guard knows may ask this: a session or token that is unknown, has ended or was revoked, a
+    /// person who was shut out, and a project that is not theirs look the same.
+    NotKnown,
     /// What governance says.
     Governed(Governed),
     /// A fault of ours; the text names no value.

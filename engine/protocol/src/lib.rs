@@ -3,14 +3,17 @@
 //! Each message is one frame: a length and that many bytes. The guard and its clients (gateway, command) speak JSON,
 //! which people can read; guard and worker speak a compact binary form. Whoever reads a frame says how long it may be.
 
+mod certificate;
 mod client;
 mod evidence;
 mod frame;
 mod governing;
+mod identity;
 mod post;
 mod socket;
 mod worker;
 
+pub use certificate::{BoardCertificate, CERTIFICATE_VERSION, Certificate};
 pub use client::{
     Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
     ReleasedTable, TableColumn, TableColumnKind, TemplateQuestion, Verdict, VerdictKind,
@@ -23,6 +26,9 @@ pub use governing::{
     AllowedMove, Attachment, CaseKind, CaseLine, CaseView, DutyView, EarlierRelease, EvidenceLine,
     EvidencePack, Fact, FieldKind, FieldValue, Fields, FormField, Govern, GovernRequest, Governed, Halt,
     Happened, Label, OpinionView, Word,
+};
+pub use identity::{
+    Call, Caller, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView, TokenWish,
 };
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use socket::Socket;

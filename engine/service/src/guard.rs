@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
-use catalog_store::{Environment, EnvironmentError, FileKeyring, Passphrase, SnapshotError};
+use catalog_store::{
+    Environment, EnvironmentError, FileKeyring, KeyError, Meta, MetaError, Passphrase, SignInRules,
+    SnapshotError,
+};
 use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits};
 use time::OffsetDateTime;
 
 use crate::cases::{self, GovernError, Halts, Office};
+use crate::identity::Turns;
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::recent::Recent;
@@ -21,6 +25,7 @@ pub struct Guard {
     pub(crate) environment: Environment,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) catalogue_files: Vec<(String, String)>,
+    pub(crate) meta: Meta,
     pub(crate) permits: Permits,
     pub(crate) log: Log,
     pub(crate) worker: WorkerProgram,
@@ -28,6 +33,7 @@ pub struct Guard {
     pub(crate) limits: Limits,
     pub(crate) ledger: Mutex<LedgerFile>,
     pub(crate) halts: Halts,
+    pub(crate) turns: Turns,
     recent: Mutex<Recent>,
     clock: Arc<dyn Clock>,
 }
@@ -41,6 +47,12 @@ pub enum GuardError {
     /// The snapshots cannot be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// The metadata database cannot be used.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// A key or random bytes cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// No worker can be had.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -87,6 +99,7 @@ impl Guard {
         let environment = Environment::open(root)?;
         let (catalogue, _) = environment.catalogue()?;
         let catalogue_files = environment.catalogue_files()?;
+        let meta = environment.meta()?;
         let permits = Permits::new(environment.room("policies"));
         let halts = Halts::new(&environment.room("policies"));
         let log = Log::open(&environment.room("audit"), clock.clone())?;
@@ -98,12 +111,14 @@ impl Guard {
             environment,
             catalogue,
             catalogue_files,
+            meta,
             permits,
             log,
             worker,
             limits: LIMITS,
             ledger,
             halts,
+            turns: Turns::default(),
             recent: Mutex::default(),
             file_keys,
             clock,
@@ -128,7 +143,7 @@ impl Guard {
         Ok(self.worker.prepare(processors.min(MOST_READY), self.limits)?)
     }
 
-    /// Answers one request. A fault of ours is told as such, without a value from the data.
+    /// Answers one request of whoever it names; who that is was found before. A fault of ours is told as such, without a value from the data.
     pub fn answer(&self, request: &ClientRequest) -> ClientReply {
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
@@ -136,9 +151,16 @@ impl Guard {
             ClientRequest::Template(asked) => templates::answer(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
+            // Sessions are their holder's: the owner of an environment has commands instead.
+            ClientRequest::Identity(_) => Ok(ClientReply::NotKnown),
             ClientRequest::Govern(asked) => self.govern(asked).map(ClientReply::Governed),
         };
-        answered.unwrap_or_else(|error| ClientReply::Fault { message: chain(&error) })
+        answered.unwrap_or_else(|error| Self::fault(&error))
+    }
+
+    /// A fault of ours as it is told.
+    pub(crate) fn fault(error: &GuardError) -> ClientReply {
+        ClientReply::Fault { message: chain(error) }
     }
 
     /// Looks at the record's last day as it is now.
@@ -160,6 +182,16 @@ impl Guard {
     /// The latest snapshot, if any.
     pub(crate) fn head(&self) -> Result<Option<SnapshotManifest>, GuardError> {
         Ok(self.environment.snapshots()?.head()?.map(|(_, manifest)| manifest))
+    }
+
+    /// The rules of signing in.
+    pub(crate) fn sign_in(&self) -> &SignInRules {
+        &self.environment.config().sign_in
+    }
+
+    /// The time now, as seconds since 1970.
+    pub(crate) fn seconds(&self) -> i64 {
+        self.now().unix_timestamp()
     }
 
     /// The time now.

@@ -68,6 +68,16 @@ enum Command {
         #[command(subcommand)]
         command: governing::people::People,
     },
+    /// How people get in.
+    Account {
+        #[command(subcommand)]
+        command: governing::account::Accounts,
+    },
+    /// API tokens.
+    Token {
+        #[command(subcommand)]
+        command: governing::account::Tokens,
+    },
     /// One-stop applications: write, submit, review, decide, stop, end.
     Application {
         #[command(subcommand)]
@@ -182,6 +192,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
         Command::People { command } => command.run(),
+        Command::Account { command } => command.run(),
+        Command::Token { command } => command.run(),
         Command::Application { command } => command.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),

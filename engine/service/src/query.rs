@@ -20,16 +20,18 @@ use crate::airlock::{self, Asked, Way};
 use crate::cases::{Retained, RetainedFiles};
 use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
+use crate::identity::{self, Bar};
 use crate::recent::Recent;
 use crate::shape::shape;
 use crate::worker::WorkerError;
-use crate::{budget, metadata, past};
+use crate::{budget, certificate, metadata, past};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
     Ok(match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted_verdict(&vetted.plan),
         Judged::Metadata(table, _) => metadata::verdict(&table),
+        Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
@@ -46,6 +48,7 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         Judged::Metadata(table, _) => {
             ClientReply::Estimate { verdict: metadata::verdict(&table), budget: None }
         }
+        Judged::Barred(bar) => ClientReply::Estimate { verdict: barred_verdict(&bar), budget: None },
         Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
         Judged::NotVetted(not_vetted) => {
             ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
@@ -81,6 +84,10 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
         Judged::Metadata(table, snapshot) => {
             return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
         }
+        Judged::Barred(bar) => {
+            record_no(guard, question, Kind::QueryDenied, bar.rule)?;
+            return Ok(ClientReply::Verdict(barred_verdict(&bar)));
+        }
         Judged::Denied(denied) => {
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
             return Ok(ClientReply::Verdict(denied_verdict(&denied)));
@@ -112,7 +119,10 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
     })?;
     let inside = |reason: &str| Outcome::Withheld { reason: reason.to_owned() };
     match airlock::way(guard, asked, &kept)? {
-        Way::Out => Ok(hand_out(Some(table), &opened.close(outcome)?)),
+        Way::Out => {
+            let closed = opened.close(outcome)?;
+            Ok(hand_out(Some(certificate::certified(guard, &kept, table, &closed)?), &closed))
+        }
         Way::Inside(reason) => Ok(hand_out(None, &opened.close(inside(reason))?)),
         Way::Held(output) => {
             let _receipt = opened.close(inside("review"))?;
@@ -177,11 +187,16 @@ enum Judged {
     Vetted(Box<Vetted>),
     /// A question about what may be asked, with its answer.
     Metadata(MetadataTable, SnapshotId),
+    /// The person may ask nothing now, whatever the permit says.
+    Barred(Bar),
     Denied(Denied),
     NotVetted(NotVetted),
 }
 
 fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
+    if let Some(bar) = identity::bar(guard, &question.user)? {
+        return Ok(Judged::Barred(bar));
+    }
     let policies = guard.permits.policies(&guard.catalogue)?;
     let request = request(guard, &policies, question);
     let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
@@ -283,6 +298,9 @@ fn stopped(guard: &Guard, vetted: &Vetted) -> Option<&'static str> {
         return Some(HALTED);
     }
     let again = Request { now: guard.now(), ..vetted.permit.request().clone() };
+    if !identity::bar(guard, &again.user).is_ok_and(|bar| bar.is_none()) {
+        return Some("person-barred");
+    }
     let policies = guard.permits.policies(&guard.catalogue);
     let may = policies.is_ok_and(|policies| policies.may(&again, Action::Release).is_ok());
     (!may).then_some("permit-ended")
@@ -500,6 +518,11 @@ fn denied_rule(denied: &Denied) -> String {
 
 fn denied_verdict(denied: &Denied) -> Verdict {
     no(VerdictKind::Denied, denied_rule(denied), (denied.to_string(), None), None, None)
+}
+
+fn barred_verdict(bar: &Bar) -> Verdict {
+    let message = (bar.message.to_owned(), Some(bar.message_ja.to_owned()));
+    no(VerdictKind::Denied, bar.rule.to_owned(), message, None, None)
 }
 
 fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {

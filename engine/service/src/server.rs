@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_protocol::{ClientReply, ClientRequest, FrameError, read_json, write_json};
+use engine_protocol::{Call, ClientReply, FrameError, read_json, write_json};
 
 use crate::guard::Guard;
+use crate::identity::{self, Door};
 
 /// The longest request: a query of 64 KiB with room to spare.
 const MOST: u32 = 1 << 20;
@@ -68,25 +69,26 @@ pub fn serve(
         let guard = Arc::clone(guard);
         std::thread::spawn(move || {
             // A client that goes away ends its own connection, nothing else.
-            let _ = converse(&guard, &connection, &connection);
+            let _ = converse(&guard, Door::Socket, &connection, &connection);
         });
     }
     Ok(())
 }
 
-/// Answers requests from `from` on `to` until it ends.
+/// Answers calls from `from` on `to` until it ends. Whoever started this guard owns the environment and may name the
+/// user.
 ///
 /// # Errors
 ///
 /// A frame is malformed or the connection breaks.
 pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write) -> Result<(), ServeError> {
-    Ok(converse(guard, from, to)?)
+    Ok(converse(guard, Door::Streams, from, to)?)
 }
 
-fn converse(guard: &Guard, mut from: impl Read, mut to: impl Write) -> Result<(), FrameError> {
+fn converse(guard: &Guard, door: Door, mut from: impl Read, mut to: impl Write) -> Result<(), FrameError> {
     loop {
-        let request: ClientRequest = match read_json(&mut from, MOST) {
-            Ok(request) => request,
+        let call: Call = match read_json(&mut from, MOST) {
+            Ok(call) => call,
             Err(FrameError::Closed) => return Ok(()),
             Err(error) => {
                 let message = error.to_string();
@@ -94,7 +96,7 @@ fn converse(guard: &Guard, mut from: impl Read, mut to: impl Write) -> Result<()
                 return Err(error);
             }
         };
-        write_json(&mut to, &guard.answer(&request))?;
+        write_json(&mut to, &identity::reply(guard, call, door))?;
     }
 }
 

@@ -1,9 +1,12 @@
 //! The pages, one route in one file, and what all of them have around their content.
 
+mod account;
 mod assets;
 mod catalogue;
+mod enrol;
 mod health;
 mod home;
+mod oidc;
 pub(crate) mod problem;
 mod results;
 mod sign_in;
@@ -23,9 +26,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
-use crate::gateway::{Gateway, NoRandomness};
-use crate::sessions::Visitor;
+use crate::gateway::Gateway;
 use crate::shield::shield;
+use crate::visitor::Visitor;
 
 /// The longest form.
 const BODY: usize = 256 * 1024;
@@ -37,6 +40,10 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/catalogue", get(catalogue::page))
         .route("/catalogue/{table}", get(table::page))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/oidc", get(oidc::depart))
+        .route("/sign-in/oidc/return", get(oidc::arrive))
+        .route("/enrol", get(enrol::page).post(enrol::enrol))
+        .route("/account", get(account::page).post(account::act))
         .route("/sign-out", post(sign_out::sign_out))
         .route("/workbench", get(workbench::page).post(workbench::ask))
         .route("/workbench/results/{query}/{format}", get(results::download))
@@ -99,11 +106,4 @@ pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
 /// Sends the browser on to another page, which it asks for with GET.
 pub(crate) fn go(to: &'static str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, HeaderValue::from_static(to))]).into_response()
-}
-
-impl From<NoRandomness> for problem::Problem {
-    fn from(error: NoRandomness) -> Self {
-        tracing::error!(%error, "nobody can sign in");
-        Self::Ours
-    }
 }

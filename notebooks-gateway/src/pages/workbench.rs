@@ -19,8 +19,8 @@ use crate::gateway::Gateway;
 use crate::guard::AskError;
 use crate::posted::Posted;
 use crate::secret;
-use crate::sessions::{Answer, Bench, SessionKey, State as Progress, Visitor};
-use crate::visitor::Whoever;
+use crate::sessions::{Answer, Bench, SessionKey, State as Progress};
+use crate::visitor::{Visitor, Whoever};
 
 /// The fewest and the most lines of the text area.
 const LINES: (usize, usize) = (8, 24);
@@ -69,7 +69,9 @@ pub(super) async fn page(
     choice: Result<Query<Choice>, QueryRejection>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    let bench = gateway.parts().sessions.bench(visitor.session);
+    let sessions = &gateway.parts().sessions;
+    sessions.look(visitor.session, gateway.now());
+    let bench = sessions.bench(visitor.session);
     let example = choice.ok().and_then(|Query(choice)| examples::find(&choice.example?));
     let bench = match (example, &bench.state) {
         (Some(example), _) => Bench { sql: example.sql.to_owned(), state: Progress::Blank },
@@ -98,9 +100,11 @@ pub(super) async fn ask(
         let state = parts.sessions.bench(visitor.session).state;
         return workbench(&gateway, &visitor, Bench { sql, state }, StatusCode::CONFLICT).await;
     }
-    let question = Question { user: visitor.user.user, project: visitor.user.project, sql };
+    // The guard puts the user whom it finds by the session in the place of this one.
+    let question = Question { user: visitor.user().to_owned(), project: visitor.project().to_owned(), sql };
     let asking = tokio::spawn(answer(
         Asking { gateway: gateway.clone(), session: visitor.session },
+        visitor,
         question,
         form.what,
     ));
@@ -143,22 +147,24 @@ impl Drop for Asking {
     }
 }
 
-async fn answer(asking: Asking, question: Question, what: What) {
-    let parts = asking.gateway.parts();
-    let (request, within) = match what {
-        What::Check => (ClientRequest::Vet(question), parts.settings.quick),
-        What::Run => (ClientRequest::Query(question), parts.settings.long),
+async fn answer(asking: Asking, visitor: Visitor, question: Question, what: What) {
+    let request = match what {
+        What::Check => ClientRequest::Vet(question),
+        What::Run => ClientRequest::Query(question),
     };
-    let answer = match parts.guard.ask(request, within).await {
+    let answer = match asking.gateway.ask(&visitor, request).await {
         Ok(ClientReply::Verdict(verdict)) => Answer::Verdict(verdict),
         Ok(ClientReply::Released(table)) => Answer::Released(table),
         Ok(ClientReply::Withheld) => Answer::Withheld,
         Ok(ClientReply::Fault { message }) => Answer::Fault(message),
         // An output that waits for people is not out, as one that the rules hold back is not.
         Ok(ClientReply::Governed(_)) => Answer::Withheld,
-        Ok(ClientReply::Catalogue(_) | ClientReply::Estimate { .. }) => {
-            Answer::Nothing(AskError::Broken(FrameError::Form.into()))
-        }
+        Ok(
+            ClientReply::Catalogue(_)
+            | ClientReply::Estimate { .. }
+            | ClientReply::Identity(_)
+            | ClientReply::NotKnown,
+        ) => Answer::Nothing(AskError::Broken(FrameError::Form.into())),
         Err(error) => {
             tracing::warn!(%error, "the guard gave no answer");
             Answer::Nothing(error)

@@ -1,14 +1,16 @@
 //! A guard that answers by rote: a thread on a Unix socket that speaks the protocol.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
-    CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
-    ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind, read_json, write_json,
+    Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest,
+    IdentityAsk, IdentityReply, Me, ProjectName, Question, ReleasedTable, SecretWord, TableColumn,
+    TableColumnKind, Verdict, VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
 
@@ -16,9 +18,22 @@ use tokio::sync::Mutex;
 pub(crate) struct FakeGuard {
     pub(crate) socket: PathBuf,
     pub(crate) asked: Arc<AtomicUsize>,
+    sessions: Arc<Lock<Sessions>>,
     /// Held by a test that wants answers to queries to wait.
     pub(crate) gate: Arc<Mutex<()>>,
 }
+
+/// The words of sessions that are alive, and how many there were.
+#[derive(Default)]
+struct Sessions {
+    alive: BTreeSet<String>,
+    begun: u64,
+}
+
+/// The word that signs the one user in.
+const LINK: &str = "abc";
+/// The token of the one user.
+const TOKEN: &str = "misu_token";
 
 impl FakeGuard {
     /// Listens in this folder until the test's process ends.
@@ -26,14 +41,16 @@ impl FakeGuard {
         let guard = Self {
             socket: folder.join("guard.sock"),
             asked: Arc::new(AtomicUsize::new(0)),
+            sessions: Arc::default(),
             gate: Arc::new(Mutex::new(())),
         };
         let listener = UnixListener::bind(&guard.socket).unwrap();
-        let (asked, gate) = (Arc::clone(&guard.asked), Arc::clone(&guard.gate));
+        let (asked, gate, sessions) =
+            (Arc::clone(&guard.asked), Arc::clone(&guard.gate), Arc::clone(&guard.sessions));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (asked, gate) = (Arc::clone(&asked), Arc::clone(&gate));
-                std::thread::spawn(move || converse(stream.unwrap(), &asked, &gate));
+                let (asked, gate, sessions) = (Arc::clone(&asked), Arc::clone(&gate), Arc::clone(&sessions));
+                std::thread::spawn(move || converse(stream.unwrap(), &asked, &gate, &sessions));
             }
         });
         guard
@@ -43,11 +60,71 @@ impl FakeGuard {
     pub(crate) fn questions(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
+
+    /// Ends every session, as idleness does.
+    pub(crate) fn end_sessions(&self) {
+        self.sessions.lock().unwrap().alive.clear();
+    }
 }
 
-fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>) {
-    while let Ok(request) = read_json::<ClientRequest>(&mut stream, 1 << 20) {
+/// Who somebody is who is known.
+fn me() -> Me {
+    let project =
+        ProjectName { id: "p1".to_owned(), ja: "課題一".to_owned(), en: "project one".to_owned() };
+    Me {
+        user: "u1".to_owned(),
+        roles: vec!["researcher".to_owned()],
+        projects: vec![project],
+        project: Some("p1".to_owned()),
+        trained_until: Some("2099-03-31".to_owned()),
+        is_trained: true,
+        method: "link".to_owned(),
+        ends: 4_000_000_000,
+    }
+}
+
+/// What is asked about oneself.
+fn identity(by: &Caller, ask: &IdentityAsk, sessions: &Lock<Sessions>) -> ClientReply {
+    let mut sessions = sessions.lock().unwrap();
+    match (by, ask) {
+        (_, IdentityAsk::Link { word }) if word.as_str() == LINK => {
+            sessions.begun += 1;
+            let word = format!("{:064x}", sessions.begun);
+            sessions.alive.insert(word.clone());
+            ClientReply::Identity(IdentityReply::SignedIn { word: SecretWord::new(word), me: me() })
+        }
+        (_, IdentityAsk::Link { .. } | IdentityAsk::SignIn { .. } | IdentityAsk::Enrolment { .. }) => {
+            ClientReply::Identity(IdentityReply::Refused)
+        }
+        (_, IdentityAsk::Tokens) => ClientReply::Identity(IdentityReply::Tokens { tokens: Vec::new() }),
+        (_, IdentityAsk::Me) => ClientReply::Identity(IdentityReply::Me(me())),
+        (Caller::Session { word }, IdentityAsk::SignOut) => {
+            sessions.alive.remove(word.as_str());
+            ClientReply::Identity(IdentityReply::Done)
+        }
+        _ => ClientReply::NotKnown,
+    }
+}
+
+fn is_known(by: &Caller, sessions: &Lock<Sessions>) -> bool {
+    match by {
+        Caller::Session { word } => sessions.lock().unwrap().alive.contains(word.as_str()),
+        Caller::Token { word } => word.as_str() == TOKEN,
+        Caller::Nobody | Caller::Owner => false,
+    }
+}
+
+fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, sessions: &Lock<Sessions>) {
+    while let Ok(Call { by, request }) = read_json::<Call>(&mut stream, 1 << 20) {
+        let is_theirs = request.project().is_none_or(|project| project == "p1");
+        let may_ask = request.is_public() || is_theirs && is_known(&by, sessions);
+        if !may_ask {
+            let _ = write_json(&mut stream, &ClientReply::NotKnown);
+            continue;
+        }
+        let request = request.asked_by("u1");
         let reply = match &request {
+            ClientRequest::Identity(ask) => identity(&by, ask, sessions),
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
             ClientRequest::Template(_) | ClientRequest::Estimate(_) | ClientRequest::Govern(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }

@@ -9,11 +9,12 @@ use sqlx::Error;
 use super::{Database, Transaction, dialect, query};
 
 /// A step: its number, which is never used again, and its statements.
-const STEPS: [(i64, &str); 4] = [
+const STEPS: [(i64, &str); 5] = [
     (1, include_str!("../../migrations/0001-deliveries.sql")),
     (2, include_str!("../../migrations/0002-lease.sql")),
     (3, include_str!("../../migrations/0003-runs.sql")),
     (4, include_str!("../../migrations/0004-cases.sql")),
+    (8, include_str!("../../migrations/0008-accounts.sql")),
 ];
 
 /// Which steps were taken.

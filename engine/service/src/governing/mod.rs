@@ -1,6 +1,7 @@
-//! The guard's commands for people, cases, halts and checkpoints. What they do is what the socket does: they ask
+//! The guard's commands for people, accounts, cases, halts and checkpoints. What they do is what the socket does: they ask
 //! [`engine_service::govern`] and print the answer.
 
+pub(crate) mod account;
 pub(crate) mod application;
 mod case;
 pub(crate) mod checkpoint;
