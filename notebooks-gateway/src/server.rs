@@ -11,11 +11,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::attempts::Peer;
@@ -70,7 +69,7 @@ async fn listen(
     stop: impl Future<Output = ()>,
 ) {
     let turns = Arc::new(Semaphore::new(limits.connections));
-    let open = GracefulShutdown::new();
+    let (farewell, ending) = watch::channel(false);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = async {
@@ -84,12 +83,12 @@ async fn listen(
         match stream {
             Ok((stream, from)) => {
                 let pages = Pages { router: router.clone(), peer: Peer(from.ip()), bearer: None };
-                let (watcher, tls) = (open.watcher(), tls.clone());
+                let (ending, tls) = (ending.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => attend(stream, pages, limits.head, watcher).await,
+                        None => attend(stream, pages, limits.head, ending).await,
                         Some((tls, gateway)) => {
-                            secured(stream, pages, limits.head, watcher, &tls, &gateway).await;
+                            secured(stream, pages, limits.head, ending, &tls, &gateway).await;
                         }
                     }
                     drop(turn);
@@ -102,7 +101,10 @@ async fn listen(
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.farewell, open.shutdown()).await.is_err() {
+    farewell.send_replace(true);
+    // Every turn that comes back is a connection that ended.
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(limits.farewell, turns.acquire_many(all)).await.is_err() {
         tracing::warn!("open requests were cut off at the end");
     }
 }
@@ -112,7 +114,7 @@ async fn secured(
     stream: TcpStream,
     mut pages: Pages,
     head: Duration,
-    watcher: Watcher,
+    ending: watch::Receiver<bool>,
     tls: &Tls,
     gateway: &Gateway,
 ) {
@@ -126,25 +128,40 @@ async fn secured(
             if let Some(proof) = shown.take() {
                 pages.bearer = visitor::word_of_certificate(gateway, proof).await;
             }
-            attend(stream, pages, head, watcher).await;
+            attend(stream, pages, head, ending).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
+/// Serves a connection; once the server ends, its open request is the last one. A WebSocket leaves its connection
+/// here and goes on by itself; kernels count their own.
 async fn attend(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     pages: Pages,
     head: Duration,
-    watcher: Watcher,
+    mut ending: watch::Receiver<bool>,
 ) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), pages);
-    if let Err(error) = watcher.watch(connection).await {
+        .serve_connection(TokioIo::new(stream), pages)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = async { drop(ending.wait_for(|is_ending| *is_ending).await) } => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
     }
 }

@@ -2,12 +2,21 @@
 #![cfg(test)]
 
 mod accounts;
+mod airlock;
+mod api;
+mod board;
 mod browser;
 mod calls;
 mod demo;
+mod doors;
+mod dummy;
 mod edges;
 mod files;
+mod flight;
+mod halting;
 mod journeys;
+mod jupyter;
+mod kinds;
 mod manual;
 mod people;
 mod provider;

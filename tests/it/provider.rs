@@ -124,7 +124,7 @@ fn a_sign_in_at_a_real_provider_takes_pinned_keys_our_nonce_and_a_second_factor(
     let world = World::new();
     let plain = |to: String| to;
     let (two_factors, one_factor) = ((USER, "123456"), (USER, ""));
-    let mut refused = |who, change: &dyn Fn(String) -> String, why: &str| {
+    let refused = |who, change: &dyn Fn(String) -> String, why: &str| {
         let mut browser = Browser::default();
         let page = world.sign_in(&mut browser, who, change);
         assert_eq!(page.status, 401, "{page:?}");

@@ -10,8 +10,8 @@ use audit::{
     Event, Kind, Log, NoteSigner, SignedStatement, SignerKind, StatementKind, Tree, VerifierKey,
     verify_checkpoint,
 };
+use catalog_store::{KeyError, SecretKey};
 use engine_protocol::ReleasedTable;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use time::OffsetDateTime;
 
 use super::audit::read;
@@ -107,8 +107,8 @@ fn parsed(key: &str) -> Result<VerifierKey, Failure> {
 /// The board's secret key; a new one where the file is not there.
 fn board_key(path: &Path) -> Result<[u8; 32], Failure> {
     if !path.exists() {
-        let mut seed = [0; 32];
-        SystemRandom::new().fill(&mut seed).map_err(|_| Failure::Random)?;
+        let random = |error: KeyError| Failure::Fault(error.to_string());
+        let seed = *SecretKey::random().map_err(random)?.as_bytes();
         let digits: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut options = File::options();
         let file = options.write(true).create_new(true).mode(0o600).open(path);

@@ -22,6 +22,7 @@ mod past;
 mod permits;
 mod query;
 mod recent;
+mod reporting;
 mod server;
 mod shape;
 mod signing;
@@ -37,6 +38,9 @@ pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
+pub use reporting::{
+    Desk, ReportError, Span, dossier, evidence, passed, period, proven, scored, seal, usage,
+};
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
 pub use signing::{VERIFIER, signer};

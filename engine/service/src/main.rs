@@ -87,6 +87,13 @@ enum Command {
     Backup(board::backup::Backup),
     /// Makes an environment of a backup.
     Restore(board::backup::Restore),
+    /// Reports for the board.
+    Report {
+        #[command(subcommand)]
+        command: board::report::Report,
+    },
+    /// Scores the environment against the checklist of trusted environments.
+    Checklist(board::report::Checklist),
     /// Output review: list, show, describe, attach, submit, review, decide, release, revoke.
     Output {
         #[command(subcommand)]
@@ -190,6 +197,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Application { command } => command.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Report { command } => command.run(),
+        Command::Checklist(checklist) => checklist.run(),
         Command::Output { command } => command.run(),
         Command::Incident { command } => command.run(),
         Command::Halt(stop) => stop.halt(),

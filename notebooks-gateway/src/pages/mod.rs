@@ -29,6 +29,7 @@ use axum::routing::{get, post};
 use crate::gateway::Gateway;
 use crate::shield::shield;
 use crate::visitor::Visitor;
+use crate::{api, jupyter};
 
 /// The longest form.
 const BODY: usize = 256 * 1024;
@@ -49,6 +50,8 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/workbench/results/{query}/{format}", get(results::download))
         .route("/health", get(health::health))
         .route("/assets/{file}", get(assets::asset))
+        .nest("/api/v1", api::router())
+        .nest("/api", jupyter::router())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY))

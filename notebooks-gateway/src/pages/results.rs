@@ -5,23 +5,14 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
-use engine_protocol::ReleasedTable;
-use reports::table::{self, TableError};
+use reports::table::TableError;
 
 use super::go;
 use super::problem::{self, Problem};
+use crate::format::Format;
 use crate::gateway::Gateway;
 use crate::sessions::{Answer, State as Progress};
 use crate::visitor::Whoever;
-
-/// A kind of file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Csv,
-    Xlsx,
-    Json,
-    Arrow,
-}
 
 pub(super) async fn download(
     State(gateway): State<Gateway>,
@@ -59,40 +50,5 @@ fn write(answer: &Arc<Answer>, query: &str, format: Format) -> Result<Option<(St
     if table.query != query {
         return Ok(None);
     }
-    let safe: String =
-        query.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
-    Ok(Some((format!("misu-{safe}.{}", format.extension()), format.write(table)?)))
-}
-
-impl Format {
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Csv, Self::Xlsx, Self::Json, Self::Arrow].into_iter().find(|format| format.extension() == word)
-    }
-
-    const fn extension(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Xlsx => "xlsx",
-            Self::Json => "json",
-            Self::Arrow => "arrow",
-        }
-    }
-
-    const fn media_type(self) -> &'static str {
-        match self {
-            Self::Csv => "text/csv; charset=utf-8",
-            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            Self::Json => "application/json",
-            Self::Arrow => "application/vnd.apache.arrow.file",
-        }
-    }
-
-    fn write(self, table: &ReleasedTable) -> Result<Vec<u8>, TableError> {
-        match self {
-            Self::Csv => Ok(table::csv(table).into_bytes()),
-            Self::Xlsx => table::xlsx(table),
-            Self::Json => Ok(table::json(table)?.into_bytes()),
-            Self::Arrow => table::arrow(table),
-        }
-    }
+    Ok(Some((format.file_name(query), format.write(table)?)))
 }

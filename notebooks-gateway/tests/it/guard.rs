@@ -33,7 +33,7 @@ struct Sessions {
 /// The word that signs the one user in.
 const LINK: &str = "abc";
 /// The token of the one user.
-const TOKEN: &str = "misu_token";
+pub(crate) const TOKEN: &str = "misu_token";
 
 impl FakeGuard {
     /// Listens in this folder until the test's process ends.

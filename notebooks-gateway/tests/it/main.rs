@@ -5,5 +5,6 @@
 mod guard;
 mod support;
 
+mod api;
 mod pages;
 mod serving;

@@ -13,8 +13,7 @@ use time::OffsetDateTime;
 use zip::ZipArchive;
 
 use super::{BackupError, FILES, FORMAT, LIST, List, Listed, META, PURPOSE, SIGNATURE, io};
-use crate::ledger_file::LedgerFile;
-use crate::recent::Recent;
+use crate::ledger_file::{self, LedgerFile};
 
 /// How a backup is restored.
 #[derive(Debug, Default)]
@@ -216,8 +215,6 @@ fn ledger_holds(environment: &Environment, log: &Path) -> Result<Option<bool>, B
     if environment.key(catalog_store::KeyRole::Ledger).is_err() {
         return Ok(None);
     }
-    let mut recent = Recent::default();
-    recent.catch_up(log, OffsetDateTime::UNIX_EPOCH).map_err(io("read", log))?;
-    let noted = recent.noted();
+    let noted = ledger_file::noted(log)?;
     Ok(Some(LedgerFile::new(environment).hold(environment, noted).is_ok()))
 }

@@ -1,6 +1,7 @@
 //! The guard's commands for operators and the board: backups, reports, the checklist.
 
 pub(crate) mod backup;
+pub(crate) mod report;
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Close-down: what lies in the house for a project is destroyed, and a signed record of it stays.
 //!
-//! The workspace goes with the keys in it, then the permit. Releases that went out stay known to the ledger, since
+//! The workspace goes with the keys in it, then the permit and the tokens that serve the project. Releases that went out stay known to the ledger, since
 //! what was shown once is known for good; the record of the project stays in the log.
 
 use std::fs::{self, OpenOptions};
@@ -30,6 +30,7 @@ struct DeletionRecord<'a> {
     /// Digest of the names and contents (as they lay, encrypted) of what was destroyed.
     workspace_digest: String,
     permits_removed: u64,
+    tokens_revoked: u64,
     /// The entry of the record that says it, and its hash.
     entry: u64,
     entry_hash: String,
@@ -72,6 +73,7 @@ pub(super) fn destroy(
         workspace_bytes: destroyed.bytes,
         workspace_digest: digest,
         permits_removed: permits,
+        tokens_revoked: tokens,
         entry: entry.seq(),
         entry_hash: entry.hash().to_string(),
     };
