@@ -64,6 +64,8 @@ kinds! {
     IncidentMoved = "incident-moved",
     /// A person was entered, changed or shut out.
     PersonChanged = "person-changed",
+    /// A released table was made open to anybody.
+    TableOpened = "table-opened",
     /// A checkpoint over the record was signed.
     CheckpointSigned = "checkpoint-signed",
     /// A permit ended before its time.

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_protocol::{ClientReply, ClientRequest};
+
 use crate::catalogue::Catalogue;
-use crate::guard::Guard;
-use crate::sessions::Sessions;
+use crate::desk::Desks;
+use crate::guard::{AskError, Guard};
+use crate::sessions::{Sessions, Visitor};
 use crate::users::Users;
 
 /// A gateway to one guard. Clones are the same gateway.
@@ -52,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) catalogue: Catalogue,
     pub(crate) users: Users,
     pub(crate) sessions: Sessions,
+    pub(crate) desks: Desks,
     pub(crate) settings: Settings,
     pub(crate) sources: Sources,
 }
@@ -64,6 +68,7 @@ impl Gateway {
             catalogue: Catalogue::default(),
             users,
             sessions: Sessions::default(),
+            desks: Desks::default(),
             settings,
             sources,
         }))
@@ -71,6 +76,21 @@ impl Gateway {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
+    }
+
+    /// Asks the guard for a visitor.
+    pub(crate) async fn ask(&self, _: &Visitor, request: ClientRequest) -> Result<ClientReply, AskError> {
+        self.ask_public(request).await
+    }
+
+    /// Asks the guard what anybody may ask.
+    pub(crate) async fn ask_public(&self, request: ClientRequest) -> Result<ClientReply, AskError> {
+        let settings = &self.0.settings;
+        let within = match request {
+            ClientRequest::Query(_) | ClientRequest::Template(_) => settings.long,
+            _ => settings.quick,
+        };
+        self.0.guard.ask(request, within).await
     }
 
     /// The time now.

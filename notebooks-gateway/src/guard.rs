@@ -59,9 +59,7 @@ impl Guard {
     ) -> Result<ClientReply, AskError> {
         let turns = match request {
             ClientRequest::Query(_) | ClientRequest::Template(_) => Arc::clone(&self.long),
-            ClientRequest::Vet(_) | ClientRequest::Estimate(_) | ClientRequest::Catalogue => {
-                Arc::clone(&self.quick)
-            }
+            _ => Arc::clone(&self.quick),
         };
         let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
             return Err(AskError::Busy);

@@ -2,13 +2,13 @@
 //!
 //! The gateway is the only part of misu that speaks HTTP. It holds no key, no data and no protected table: every
 //! question goes to the guard over a Unix socket, and what comes back has passed disclosure control already. What it
-//! keeps is who is signed in and the last answer of each, in memory, for hours.
+//! keeps is who is signed in and the last answers of each, in memory, for hours.
 //!
 //! [`router`] makes the pages from a [`Gateway`]; [`serve`] speaks HTTP/1 with limits on size, time and number of
 //! connections. Time and randomness come in through [`Sources`]; the program `misu-gateway` passes the real ones.
 //!
 //! What is not here: TLS (a proxy in front, told by [`Settings::is_behind_tls`]), accounts and second factors (users
-//! come as digests of random tokens, [`Users`]), and any page that runs a script.
+//! come as digests of random tokens, [`Users`]), and any page that needs a script to be read.
 
 mod gateway;
 mod guard;
@@ -18,6 +18,9 @@ mod sessions;
 mod users;
 
 mod catalogue;
+mod desk;
+mod format;
+mod language;
 mod posted;
 mod secret;
 mod shield;

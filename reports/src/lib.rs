@@ -7,6 +7,7 @@
 //! Text from outside (a column's alias, a message) is cleaned of control characters before it reaches a terminal.
 
 pub mod audit;
+pub mod chart;
 pub mod number;
 pub mod quality;
 pub mod table;

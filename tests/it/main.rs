@@ -7,6 +7,7 @@ mod files;
 mod journeys;
 mod manual;
 mod people;
+mod portal;
 mod queries;
 mod refusals;
 mod templates;

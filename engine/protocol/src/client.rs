@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::notebook::{NotebookReply, NotebookRequest};
+use crate::operating::{OperatingAsk, OperatingReply};
+use crate::public::{Opening, OpeningReply, PublicAsk, PublicReply};
+
 /// A request to the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "ask")]
@@ -18,6 +22,14 @@ pub enum ClientRequest {
     Estimate(Question),
     /// Which tables and columns are there, as anybody may know?
     Catalogue,
+    /// Something of a project's notebooks.
+    Notebook(NotebookRequest),
+    /// Something that anybody may ask.
+    Public(PublicAsk),
+    /// Make a released table open to anybody.
+    Open(Opening),
+    /// How does the environment stand?
+    Operating(OperatingAsk),
 }
 
 /// An approved template with values for its parameters.
@@ -64,6 +76,17 @@ pub enum ClientReply {
     Withheld,
     /// The tables and columns.
     Catalogue(CatalogueView),
+    /// What became of a notebook.
+    Notebook(NotebookReply),
+    /// What anybody may know.
+    Public(PublicReply),
+    /// How the environment stands.
+    Operating(OperatingReply),
+    /// What became of the wish to make a table open.
+    Opening {
+        /// That.
+        reply: OpeningReply,
+    },
     /// A fault of ours; the text names no value.
     Fault {
         /// What went wrong.

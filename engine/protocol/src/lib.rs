@@ -6,7 +6,10 @@
 mod client;
 mod evidence;
 mod frame;
+mod notebook;
+mod operating;
 mod post;
+mod public;
 mod socket;
 mod worker;
 
@@ -18,7 +21,14 @@ pub use evidence::{
     Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
+pub use notebook::{
+    Notebook, NotebookAct, NotebookCell, NotebookCellKind, NotebookEntry, NotebookReply, NotebookRequest,
+};
+pub use operating::{
+    DeliveryLine, HealthLine, KeyLine, Operating, OperatingAsk, OperatingReply, RunLine, SnapshotLine,
+};
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
+pub use public::{OpenTable, Opening, OpeningReply, PublicAsk, PublicRecord, PublicReply};
 pub use socket::Socket;
 pub use worker::{
     BucketSlice, FileKeys, FileSlice, Limits, WorkerFault, WorkerHello, WorkerReply, WorkerRequest,

@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
-use catalog_store::{Environment, EnvironmentError, FileKeyring, Passphrase, SnapshotError};
-use engine_protocol::{ClientReply, ClientRequest, Limits};
+use catalog_store::{Environment, EnvironmentError, FileKeyring, MetaError, Passphrase, SnapshotError};
+use engine_protocol::{ClientReply, ClientRequest, Limits, PublicAsk, PublicReply};
 use time::OffsetDateTime;
 
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
+use crate::public_record::PublicRecordFile;
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{describe, query, templates};
+use crate::{describe, notebooks, open_tables, operating, query, templates};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -25,6 +26,9 @@ pub struct Guard {
     pub(crate) file_keys: FileKeyring,
     pub(crate) limits: Limits,
     pub(crate) ledger: Mutex<LedgerFile>,
+    /// Held by whoever changes a notebook.
+    pub(crate) notebooks: Mutex<()>,
+    pub(crate) record: PublicRecordFile,
     clock: Arc<dyn Clock>,
 }
 
@@ -52,6 +56,21 @@ pub enum GuardError {
     /// The release ledger cannot be used; then nothing is released.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The metadata cannot be read.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// The notebooks cannot be used.
+    #[error("cannot use the notebooks")]
+    Notebook(#[source] std::io::Error),
+    /// The open tables cannot be used.
+    #[error("cannot use the open tables")]
+    Open(#[source] std::io::Error),
+    /// The record cannot be read.
+    #[error("cannot read the record")]
+    Record(#[source] std::io::Error),
+    /// The record's tree cannot be read.
+    #[error(transparent)]
+    Tree(#[from] audit::TreeError),
     /// A value that another part of ours made is not of the form that it guarantees.
     #[error("broken invariant: {0}")]
     Bug(&'static str),
@@ -92,6 +111,8 @@ impl Guard {
             worker,
             limits: LIMITS,
             ledger,
+            notebooks: Mutex::default(),
+            record: PublicRecordFile::default(),
             file_keys,
             clock,
         })
@@ -123,6 +144,12 @@ impl Guard {
             ClientRequest::Template(asked) => templates::answer(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
+            ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),
+            ClientRequest::Public(asked) => public(self, *asked).map(ClientReply::Public),
+            ClientRequest::Operating(asked) => operating::answer(self, asked).map(ClientReply::Operating),
+            ClientRequest::Open(wish) => {
+                open_tables::open(self, wish).map(|reply| ClientReply::Opening { reply })
+            }
         };
         answered.unwrap_or_else(|error| ClientReply::Fault { message: chain(&error) })
     }
@@ -136,6 +163,14 @@ impl Guard {
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
     }
+}
+
+/// Answers what anybody may ask.
+fn public(guard: &Guard, asked: PublicAsk) -> Result<PublicReply, GuardError> {
+    Ok(match asked {
+        PublicAsk::OpenTables => PublicReply::OpenTables { tables: open_tables::list(guard)? },
+        PublicAsk::Record => PublicReply::Record(guard.record.read(&guard.environment)?),
+    })
 }
 
 impl std::fmt::Debug for Guard {

@@ -2,10 +2,14 @@
 
 mod assets;
 mod catalogue;
+mod dcat;
 mod health;
 mod home;
+mod language;
+mod open;
+mod operations;
 pub(crate) mod problem;
-mod results;
+mod record;
 mod sign_in;
 mod sign_out;
 mod table;
@@ -13,6 +17,7 @@ mod workbench;
 
 mod answer;
 mod examples;
+mod speech;
 mod words;
 
 use askama::Template;
@@ -26,6 +31,7 @@ use axum::routing::{get, post};
 use crate::gateway::{Gateway, NoRandomness};
 use crate::sessions::Visitor;
 use crate::shield::shield;
+pub(crate) use speech::Speech;
 
 /// The longest form.
 const BODY: usize = 256 * 1024;
@@ -35,11 +41,22 @@ pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/", get(home::page))
         .route("/catalogue", get(catalogue::page))
+        .route("/catalogue.jsonld", get(dcat::export))
         .route("/catalogue/{table}", get(table::page))
+        .route("/open", get(open::page))
+        .route("/open/{query}/{format}", get(open::download))
+        .route("/record", get(record::page))
+        .route("/operations", get(operations::page))
+        .route("/language/{tag}", get(language::choose))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-out", post(sign_out::sign_out))
-        .route("/workbench", get(workbench::page).post(workbench::ask))
-        .route("/workbench/results/{query}/{format}", get(results::download))
+        .route("/workbench", get(workbench::page).post(workbench::act))
+        .route("/workbench/check", post(workbench::check))
+        .route("/workbench/vocabulary", get(workbench::vocabulary))
+        .route("/workbench/runs/{run}", get(workbench::state))
+        .route("/workbench/runs/{run}/cancel", post(workbench::cancel))
+        .route("/workbench/runs/{run}/open", post(open::make_open))
+        .route("/workbench/runs/{run}/{format}", get(workbench::download))
         .route("/health", get(health::health))
         .route("/assets/{file}", get(assets::asset))
         .fallback(problem::not_found)
@@ -57,6 +74,7 @@ pub(crate) struct Chrome {
     pub(crate) is_demo: bool,
     /// The part of the site that the page belongs to.
     pub(crate) here: Here,
+    pub(crate) speech: Speech,
 }
 
 /// A part of the site.
@@ -64,14 +82,17 @@ pub(crate) struct Chrome {
 pub(crate) enum Here {
     Home,
     Catalogue,
+    Open,
+    Record,
     Workbench,
+    Operations,
     Elsewhere,
 }
 
 impl Chrome {
     pub(crate) async fn new(gateway: &Gateway, visitor: Option<&Visitor>, here: Here) -> Self {
         let is_demo = gateway.catalogue().await.is_ok_and(|view| view.is_demo);
-        Self { visitor: visitor.cloned(), is_demo, here }
+        Self { visitor: visitor.cloned(), is_demo, here, speech: Speech::now() }
     }
 
     /// Says whether the page belongs to the part of the site with this path.
@@ -79,9 +100,22 @@ impl Chrome {
         match self.here {
             Here::Home => path == "/",
             Here::Catalogue => path == "/catalogue",
+            Here::Open => path == "/open",
+            Here::Record => path == "/record",
             Here::Workbench => path == "/workbench",
+            Here::Operations => path == "/operations",
             Here::Elsewhere => false,
         }
+    }
+
+    /// The wording in the reader's language.
+    pub(crate) fn t<'w>(&self, ja: &'w str, en: &'w str) -> &'w str {
+        self.speech.t(ja, en)
+    }
+
+    /// The address of a file of ours.
+    fn asset(&self, name: &str) -> &'static str {
+        assets::address(name)
     }
 }
 

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine_protocol::{
-    CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
-    ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind, read_json, write_json,
+    Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Notebook,
+    NotebookAct, NotebookEntry, NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply,
+    PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, TableColumn, TableColumnKind, Verdict,
+    VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
 
@@ -18,7 +20,11 @@ pub(crate) struct FakeGuard {
     pub(crate) asked: Arc<AtomicUsize>,
     /// Held by a test that wants answers to queries to wait.
     pub(crate) gate: Arc<Mutex<()>>,
+    /// The notebooks that were kept.
+    pub(crate) notebooks: Notebooks,
 }
+
+type Notebooks = Arc<std::sync::Mutex<Vec<Notebook>>>;
 
 impl FakeGuard {
     /// Listens in this folder until the test's process ends.
@@ -27,13 +33,16 @@ impl FakeGuard {
             socket: folder.join("guard.sock"),
             asked: Arc::new(AtomicUsize::new(0)),
             gate: Arc::new(Mutex::new(())),
+            notebooks: Notebooks::default(),
         };
         let listener = UnixListener::bind(&guard.socket).unwrap();
         let (asked, gate) = (Arc::clone(&guard.asked), Arc::clone(&guard.gate));
+        let notebooks = Arc::clone(&guard.notebooks);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (asked, gate) = (Arc::clone(&asked), Arc::clone(&gate));
-                std::thread::spawn(move || converse(stream.unwrap(), &asked, &gate));
+                let (asked, gate, notebooks) =
+                    (Arc::clone(&asked), Arc::clone(&gate), Arc::clone(&notebooks));
+                std::thread::spawn(move || converse(stream.unwrap(), &asked, &gate, &notebooks));
             }
         });
         guard
@@ -45,13 +54,27 @@ impl FakeGuard {
     }
 }
 
-fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>) {
+fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, notebooks: &Notebooks) {
     while let Ok(request) = read_json::<ClientRequest>(&mut stream, 1 << 20) {
         let reply = match &request {
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
-            ClientRequest::Template(_) | ClientRequest::Estimate(_) => {
+            ClientRequest::Template(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
+            ClientRequest::Estimate(question) => {
+                let budget =
+                    Budget { rows: 12_000, bytes: 99, cells: 340, hidden_percent: Some(7), is_within: true };
+                ClientReply::Estimate { verdict: verdict(question), budget: Some(budget) }
+            }
+            ClientRequest::Notebook(asked) => ClientReply::Notebook(notebook(asked, notebooks)),
+            ClientRequest::Public(PublicAsk::OpenTables) => {
+                let (title_ja, title_en) = ("<b>公開</b>".to_owned(), "open <b>".to_owned());
+                let table = OpenTable { title_ja, title_en, day: "2026-11-21".to_owned(), table: released() };
+                ClientReply::Public(PublicReply::OpenTables { tables: vec![table] })
+            }
+            ClientRequest::Public(PublicAsk::Record) => ClientReply::Public(PublicReply::Record(record())),
+            ClientRequest::Operating(_) => ClientReply::Operating(OperatingReply::NotAllowed),
+            ClientRequest::Open(_) => ClientReply::Opening { reply: OpeningReply::NotAllowed },
             ClientRequest::Vet(question) => {
                 asked.fetch_add(1, Ordering::SeqCst);
                 ClientReply::Verdict(verdict(question))
@@ -74,7 +97,70 @@ fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>) {
     }
 }
 
+/// Notebooks as the guard keeps them, without its checks.
+fn notebook(asked: &NotebookRequest, notebooks: &Notebooks) -> NotebookReply {
+    let mut all = notebooks.lock().unwrap();
+    match &asked.act {
+        NotebookAct::List => {
+            let entry = |of: &Notebook| NotebookEntry {
+                id: of.id.clone(),
+                title: of.title.clone(),
+                owner: of.owner.clone(),
+                is_shared: of.is_shared,
+            };
+            NotebookReply::List { entries: all.iter().map(entry).collect() }
+        }
+        NotebookAct::Open { id } => all
+            .iter()
+            .find(|of| of.id == *id)
+            .map_or(NotebookReply::NotFound, |of| NotebookReply::One(of.clone())),
+        NotebookAct::Keep { notebook } => {
+            let version = notebook.version + 1;
+            all.retain(|of| of.id != notebook.id);
+            all.push(Notebook { owner: asked.user.clone(), version, ..notebook.clone() });
+            NotebookReply::Kept { version }
+        }
+        NotebookAct::Remove { id } => {
+            all.retain(|of| of.id != *id);
+            NotebookReply::Removed
+        }
+    }
+}
+
+fn record() -> PublicRecord {
+    PublicRecord {
+        checkpoint: Some("misu/record\n7\n<root>\n".to_owned()),
+        key: Some("misu/record+abc".to_owned()),
+        entries: 7,
+        kinds: vec![("query-opened".to_owned(), 4), ("key-used".to_owned(), 3)],
+        months: vec![("2026-11".to_owned(), 4)],
+    }
+}
+
+/// What may be asked: one table with one column.
+fn metadata(sql: &str) -> Option<ReleasedTable> {
+    let (columns, row) = match sql {
+        "SELECT * FROM misu.columns" => {
+            (&["table", "name", "domain", "codes"], ["person", "sex", "codes sex", "sex"])
+        }
+        "SELECT * FROM misu.functions" => {
+            (&["call", "ja", "en", "name"], ["age_band(a, b)", "年齢", "age", "age_band"])
+        }
+        _ => return None,
+    };
+    let column =
+        |name: &&str| TableColumn { name: (*name).to_owned(), kind: TableColumnKind::Key, unit: None };
+    let key = |text: &str| CellValue::Key { code: text.to_owned(), ja: text.to_owned(), en: text.to_owned() };
+    let mut table = released();
+    table.columns = columns.iter().map(column).collect();
+    table.rows = vec![row.map(key).to_vec()];
+    Some(table)
+}
+
 fn query(question: &Question) -> ClientReply {
+    if let Some(table) = metadata(&question.sql) {
+        return ClientReply::Released(table);
+    }
     let verdict = verdict(question);
     if verdict.verdict != VerdictKind::Vetted {
         return ClientReply::Verdict(verdict);
