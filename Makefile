@@ -2,13 +2,14 @@
 # make test    installs what the tests need, then runs all of them
 # make check   the quick inner loop: format, lints, fast tests
 # make bench   side by side with peers, as ratios
+# make fuzz    any bytes into every kind of reader, for a while
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/misu-target
 
 PROGRAMS = cli pseudonymizer pseudonymizer-quality engine-service engine-worker notebooks-gateway
 RELEASE = $(CARGO_TARGET_DIR)/release
 
-.PHONY: demo build test check bench deny clean-demo
+.PHONY: demo build test check bench fuzz deny clean-demo
 
 build:
 	cargo build --release --locked $(addprefix -p ,$(PROGRAMS))
@@ -33,6 +34,16 @@ check:
 bench:
 	cargo build --release --locked $(addprefix -p ,$(PROGRAMS)) -p benches
 	./benches/run
+
+# Seconds for each target; needs a nightly compiler and cargo-fuzz.
+FUZZ_SECONDS ?= 60
+FUZZ = $(CARGO_TARGET_DIR)/fuzz
+fuzz:
+	MISU_CORPUS=$(FUZZ)/corpus cargo test --locked -p pseudonymizer --test it -- every_target_reads_the_corpus
+	for target in tagged columns package; do \
+	  cargo +nightly fuzz run --fuzz-dir pseudonymizer/fuzz --target-dir $(FUZZ) $$target \
+	    $(FUZZ)/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 || exit 1; \
+	done
 
 deny:
 	cargo deny --locked check

@@ -62,10 +62,42 @@ kinds! {
     OutputMoved = "output-moved",
     /// An incident or near miss was entered or moved.
     IncidentMoved = "incident-moved",
+    /// Somebody looked at what stands behind the cells of an output.
+    EvidenceViewed = "evidence-viewed",
+    /// A release was called back; its people were told.
+    ReleaseRecalled = "release-recalled",
+    /// One project, or all, were stopped.
+    UseHalted = "use-halted",
+    /// One project, or all, go on.
+    UseResumed = "use-resumed",
+    /// A project has had as many releases in a day as its permit allows.
+    QuotaReached = "quota-reached",
+    /// A project's denied answers look as when somebody is trying; for the steward.
+    ProbingAlert = "probing-alert",
+    /// A project's budget of denied answers is used up; nothing more is answered.
+    DenialsLocked = "denials-locked",
+    /// A certificate was signed for a release.
+    CertificateSigned = "certificate-signed",
+    /// A checkpoint was signed by the review board as well.
+    CheckpointCountersigned = "checkpoint-countersigned",
+    /// A project's workspace, keys and permit were destroyed.
+    ProjectDestroyed = "project-destroyed",
     /// A person was entered, changed or shut out.
     PersonChanged = "person-changed",
     /// A released table was made open to anybody.
     TableOpened = "table-opened",
+    /// Somebody signed in.
+    SessionBegun = "session-begun",
+    /// Somebody signed out, here or everywhere.
+    SessionEnded = "session-ended",
+    /// Somebody did not get in.
+    SignInFailed = "sign-in-failed",
+    /// An API token was made.
+    TokenIssued = "token-issued",
+    /// An API token was made useless.
+    TokenRevoked = "token-revoked",
+    /// An account was invited, enrolled, changed or disabled.
+    AccountChanged = "account-changed",
     /// A checkpoint over the record was signed.
     CheckpointSigned = "checkpoint-signed",
     /// A permit ended before its time.

@@ -26,6 +26,7 @@ mod verify;
 mod checkpoint;
 mod merkle;
 mod note;
+mod statement;
 mod tiles;
 mod tree;
 
@@ -44,6 +45,7 @@ pub use merkle::{continues, includes, leaf};
 pub use moment::Clock;
 pub use note::{NoteError, NoteSigner, SignerKind, VerifierKey};
 pub use query::{Closed, Opened, Outcome, QueryId, QueryRequest};
+pub use statement::{SignedStatement, StatementKind};
 pub use tree::{InclusionProof, TREE_FOLDER, Tree, TreeError, verify_checkpoint};
 pub use value::{Body, Value};
 pub use verify::{Verified, VerifyError, verify, verify_file, verify_noted};

@@ -1,10 +1,12 @@
 //! The query bench: the demo's questions through the guard, and the same text in plain DataFusion.
 //!
-//! Both sides read the same Parquet files of one snapshot, in turn, after one unmeasured run each. The service is
+//! Both sides read the same rows of one snapshot, in turn, after one unmeasured run each: the service the encrypted
+//! files of the store, plain DataFusion copies of them in clear. The service is
 //! started once and not measured. Every number of persons that the service shows must be plain DataFusion's as well,
 //! or there is no result.
 
 mod agreement;
+mod clear;
 mod plain;
 mod service;
 mod tables;

@@ -9,10 +9,11 @@ use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_sql::parser::DFParser;
 use datafusion_sql::planner::SqlToRel;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::Failure;
 use crate::tables::Tables;
+use crate::{Failure, clear};
 
 /// As many as the worker has threads.
 const PARTITIONS: usize = 2;
@@ -22,17 +23,20 @@ pub(crate) struct Plain {
     runtime: Runtime,
     context: SessionContext,
     tables: Tables,
+    /// The files in clear, gone with this.
+    _files: TempDir,
 }
 
 impl Plain {
-    /// Registers every table of the snapshot.
+    /// Registers every table of the snapshot, from copies in clear beside the environment.
     pub(crate) fn open(environment: &Environment, snapshot: &ManifestBody) -> Result<Self, Failure> {
         let runtime = Builder::new_multi_thread().worker_threads(PARTITIONS).build()?;
         let context =
             SessionContext::new_with_config(SessionConfig::new().with_target_partitions(PARTITIONS));
-        let tables =
-            runtime.block_on(Tables::open(&context.state(), &environment.room("store"), snapshot))?;
-        Ok(Self { runtime, context, tables })
+        let files = tempfile::tempdir_in(environment.room("scratch"))?;
+        clear::lay(environment, snapshot, files.path())?;
+        let tables = runtime.block_on(Tables::open(&context.state(), files.path(), snapshot))?;
+        Ok(Self { runtime, context, tables, _files: files })
     }
 
     /// Plans and runs a query.

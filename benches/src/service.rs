@@ -5,13 +5,17 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use engine_protocol::{ClientReply, ClientRequest, Question, ReleasedTable, read_json, write_json};
+use engine_protocol::{
+    Call, Caller, ClientReply, ClientRequest, Question, ReleasedTable, SecretWord, read_json, write_json,
+};
 
 use crate::Failure;
 
 /// The user and the project of a demo environment.
 const USER: &str = "demo-researcher";
 const PROJECT: &str = "demo";
+/// Who may issue a token there.
+const OPERATOR: &str = "demo-operator";
 /// The longest answer.
 const MOST: u32 = 256 << 20;
 
@@ -19,6 +23,7 @@ const MOST: u32 = 256 << 20;
 pub(crate) struct Service {
     guard: Child,
     connection: UnixStream,
+    token: SecretWord,
     socket: PathBuf,
 }
 
@@ -26,8 +31,9 @@ impl Service {
     /// Starts the guard that lies beside this program and waits until it listens.
     pub(crate) fn start(env: &Path) -> Result<Self, Failure> {
         let program = std::env::current_exe()?.with_file_name("misu-guard");
+        let token = token(&program, env)?;
         let socket = std::env::temp_dir().join(format!("misu-bench-{}.sock", std::process::id()));
-        let mut guard = Command::new(program)
+        let mut guard = Command::new(&program)
             .args(["serve", "--end-with-parent", "--env"])
             .arg(env)
             .arg("--socket")
@@ -42,7 +48,7 @@ impl Service {
             return Err("the guard did not start".into());
         }
         let connection = UnixStream::connect(&socket)?;
-        Ok(Self { guard, connection, socket })
+        Ok(Self { guard, connection, token, socket })
     }
 
     /// The released table.
@@ -59,7 +65,8 @@ impl Service {
     }
 
     fn converse(&mut self, request: &ClientRequest) -> Result<ClientReply, Failure> {
-        write_json(&mut self.connection, request)?;
+        let call = Call { by: Caller::Token { word: self.token.clone() }, request: request.clone() };
+        write_json(&mut self.connection, &call)?;
         Ok(read_json(&mut self.connection, MOST)?)
     }
 }
@@ -70,6 +77,18 @@ impl Drop for Service {
         let _ = self.guard.wait();
         let _ = std::fs::remove_file(&self.socket);
     }
+}
+
+/// A token of the demo's user for one day.
+fn token(guard: &Path, env: &Path) -> Result<SecretWord, Failure> {
+    let output = Command::new(guard)
+        .args(["token", "issue", "--as", OPERATOR, USER, "--project", PROJECT, "--days", "1", "--env"])
+        .arg(env)
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    Ok(SecretWord::new(String::from_utf8(output.stdout)?.trim_end()))
 }
 
 fn question(sql: &str) -> Question {

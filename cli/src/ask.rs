@@ -1,13 +1,13 @@
-//! Asks the guard: the one that runs, or one started for this question.
+//! Asks the guard: one started for this question, as the environment's owner, or the one that serves, with a token.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use engine_protocol::{ClientReply, ClientRequest, read_json, write_json};
+use engine_protocol::{Call, Caller, ClientReply, ClientRequest, SecretWord, read_json, write_json};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, io};
 use crate::programs::Program;
 
 /// The longest answer: a released table.
@@ -26,19 +26,24 @@ pub(crate) fn socket(env: &Path) -> PathBuf {
     std::env::temp_dir().join(format!("misu-{:016x}.sock", hasher.finish()))
 }
 
+/// The variable of the environment that holds an API token, for whoever does not own the environment.
+const TOKEN: &str = "MISU_TOKEN";
+
 /// A connection to a guard.
 pub(crate) enum Guard {
-    /// One that serves the environment.
-    Serving(UnixStream),
-    /// One of our own, that ends with us.
+    /// One that serves the environment, and the token that says who asks.
+    Serving(UnixStream, SecretWord),
+    /// One of our own, that ends with us; the requests name the user.
     Own(Box<Child>),
 }
 
 impl Guard {
-    /// Connects to the guard of an environment, or starts one.
+    /// Connects to the guard that serves the environment where there is a token, or starts one.
     pub(crate) fn of(env: &Path) -> Result<Self, Failure> {
-        if let Ok(stream) = UnixStream::connect(socket(env)) {
-            return Ok(Self::Serving(stream));
+        if let Ok(word) = std::env::var(TOKEN) {
+            let path = socket(env);
+            let stream = UnixStream::connect(&path).map_err(io("reach the guard at", path))?;
+            return Ok(Self::Serving(stream, SecretWord::new(word)));
         }
         let program = Program::Guard;
         let child = program
@@ -54,14 +59,16 @@ impl Guard {
 
     /// Asks one question.
     pub(crate) fn ask(&mut self, request: &ClientRequest) -> Result<ClientReply, Failure> {
+        let request = request.clone();
         match self {
-            Self::Serving(stream) => {
-                write_json(stream, request)?;
+            Self::Serving(stream, word) => {
+                write_json(stream, &Call { by: Caller::Token { word: word.clone() }, request })?;
                 Ok(read_json(stream, MOST)?)
             }
             Self::Own(child) => {
                 let closed = || Failure::Guard(engine_protocol::FrameError::Closed);
-                write_json(child.stdin.as_mut().ok_or_else(closed)?, request)?;
+                let call = Call { by: Caller::Owner, request };
+                write_json(child.stdin.as_mut().ok_or_else(closed)?, &call)?;
                 Ok(read_json(child.stdout.as_mut().ok_or_else(closed)?, MOST)?)
             }
         }

@@ -2,14 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode, Stdio};
 
+use catalog_store::Environment;
 use clap::Parser;
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::ask;
@@ -62,21 +60,14 @@ pub(crate) struct Running {
     guard: Child,
     gateway: Child,
     address: String,
-    tokens: Vec<Token>,
+    links: Vec<Link>,
 }
 
-/// A token that lets one user in, shown once.
-struct Token {
+/// A word that signs one person in, once.
+struct Link {
     user: &'static str,
-    secret: String,
-}
-
-/// What the portal reads of a token.
-#[derive(Serialize)]
-struct StoredToken<'a> {
-    user: &'a str,
-    project: &'a str,
-    sha256: String,
+    ja: &'static str,
+    word: String,
 }
 
 /// The process numbers of programs that were left running.
@@ -86,40 +77,39 @@ struct Left {
     gateway: u32,
 }
 
-const DEMO_USERS: [&str; 1] = ["demo-researcher"];
-const DEMO_PROJECT: &str = "demo";
+/// The people of a demo, each with a role and its Japanese name. The operator enters the others.
+pub(crate) const DEMO_PEOPLE: [(&str, &str, &str); 6] = [
+    ("demo-operator", "operator", "運用担当者"),
+    ("demo-researcher", "researcher", "研究者"),
+    ("demo-reviewer", "reviewer", "審査委員"),
+    ("demo-reviewer-2", "reviewer", "審査委員"),
+    ("demo-officer", "data-officer", "データ管理責任者"),
+    ("demo-auditor", "auditor", "監査人"),
+];
 
 impl Running {
     /// Starts both and waits until they listen.
     pub(crate) fn start(env: &Path, listen: &str, streams: Streams) -> Result<Self, Failure> {
-        let tokens = make_tokens(env)?;
         let socket = ask::socket(env);
         let text = |path: &Path| path.display().to_string();
         let arguments =
             ["serve".to_owned(), "--env".to_owned(), text(env), "--socket".to_owned(), text(&socket)];
         let mut guard = spawn(Program::Guard, &arguments, env, streams)?;
         wait_for_line(&mut guard, Program::Guard)?;
-        let arguments = [
-            "--guard".to_owned(),
-            text(&socket),
-            "--listen".to_owned(),
-            listen.to_owned(),
-            "--token-file".to_owned(),
-            text(&token_file(env)),
-        ];
+        let arguments = ["--guard".to_owned(), text(&socket), "--listen".to_owned(), listen.to_owned()];
         let started = spawn(Program::Gateway, &arguments, env, streams)
             .and_then(|mut gateway| Ok((wait_for_line(&mut gateway, Program::Gateway)?, gateway)));
         let (address, gateway) = started.inspect_err(|_| {
             let _ = guard.kill();
         })?;
-        Ok(Self { guard, gateway, address, tokens })
+        Ok(Self { guard, gateway, address, links: links(env)? })
     }
 
     /// Tells where the portal is and how to get in.
     pub(crate) fn announce(&self) {
         screen::say(&format!("The portal listens on {}", self.address));
-        for token in &self.tokens {
-            screen::say(&format!("  sign in as {} with the token {}", token.user, token.secret));
+        for Link { user, ja, word } in &self.links {
+            screen::say(&format!("  sign in once as {user} ({ja}): {}/sign-in?link={word}", self.address));
         }
     }
 
@@ -179,40 +169,22 @@ fn wait_for_line(child: &mut Child, program: Program) -> Result<String, Failure>
     Err(Failure::Ended { program: program.name(), code })
 }
 
-fn make_tokens(env: &Path) -> Result<Vec<Token>, Failure> {
-    let mut tokens = Vec::new();
-    for user in DEMO_USERS {
-        let mut bytes = [0; 24];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::Random)?;
-        tokens.push(Token { user, secret: hex(&bytes) });
+/// Words that sign the people of a demo in, once each; nobody in any other environment.
+fn links(env: &Path) -> Result<Vec<Link>, Failure> {
+    if Environment::open(env)?.config().demo_seed.is_none() {
+        return Ok(Vec::new());
     }
-    let stored: Vec<StoredToken<'_>> = tokens
-        .iter()
-        .map(|token| StoredToken {
-            user: token.user,
-            project: DEMO_PROJECT,
-            sha256: hex(digest(&SHA256, token.secret.as_bytes()).as_ref()),
-        })
-        .collect();
-    let path = token_file(env);
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    let file = file.map_err(io("create", &path))?;
-    serde_json::to_writer(file, &stored).map_err(|error| Failure::Io {
-        action: "write",
-        path,
-        source: error.into(),
-    })?;
-    Ok(tokens)
-}
-
-fn token_file(env: &Path) -> PathBuf {
-    env.join("keys").join("portal-tokens.json")
+    let mut links = Vec::new();
+    for (user, _, ja) in DEMO_PEOPLE {
+        let arguments = ["account", "link", "--env", &env.display().to_string(), user].map(str::to_owned);
+        // A demo of one's own making may have other people.
+        if let Ok(word) = Program::Guard.output(&arguments) {
+            links.push(Link { user, ja, word: String::from_utf8_lossy(&word).trim_end().to_owned() });
+        }
+    }
+    Ok(links)
 }
 
 fn left_file(env: &Path) -> PathBuf {
     env.join("scratch").join("left-running.json")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

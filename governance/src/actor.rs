@@ -40,6 +40,18 @@ impl Role {
         }
     }
 
+    /// The role in Japanese.
+    pub const fn ja(self) -> &'static str {
+        match self {
+            Self::Researcher => "研究者",
+            Self::Reviewer => "審査委員",
+            Self::DataOfficer => "データ管理責任者",
+            Self::Operator => "運用担当者",
+            Self::Auditor => "監査人",
+            Self::Public => "公開",
+        }
+    }
+
     /// The role of this word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == word)

@@ -3,6 +3,8 @@
 //! An incident calls for a first notice within 24 hours, a report within 72 hours and a closing report within a
 //! month (TEHDAS2 D7.4, OPR-19). A near miss has none of these duties; both are published once closed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -17,6 +19,32 @@ pub enum Grade {
     NearMiss,
     /// 事故: something left, or rules were broken.
     Incident,
+}
+
+impl Grade {
+    /// Both grades.
+    pub const ALL: [Self; 2] = [Self::NearMiss, Self::Incident];
+
+    /// The grade's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NearMiss => "near-miss",
+            Self::Incident => "incident",
+        }
+    }
+
+    /// The grade in Japanese.
+    pub const fn ja(self) -> &'static str {
+        match self {
+            Self::NearMiss => "ヒヤリハット",
+            Self::Incident => "事故",
+        }
+    }
+
+    /// The grade of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grade| grade.as_str() == word)
+    }
 }
 
 /// Something that must be done by a time.
@@ -42,6 +70,20 @@ impl Duty {
             Self::Report => "report",
             Self::Closing => "closing",
         }
+    }
+
+    /// The duty in Japanese.
+    pub const fn ja(self) -> &'static str {
+        match self {
+            Self::Notice => "第一報（24時間以内）",
+            Self::Report => "続報（72時間以内）",
+            Self::Closing => "最終報告（30日以内）",
+        }
+    }
+
+    /// The duty of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|duty| duty.as_str() == word)
     }
 
     /// How long there is from the moment it is known.
@@ -77,11 +119,76 @@ pub enum Action {
         /// To whom it went, and what it said.
         text: String,
     },
+    /// Declares an interest in it: the person takes no part from then on.
+    Declare {
+        /// Which.
+        interest: String,
+    },
     /// Closes it.
     Close {
         /// What was learnt; it is published.
         summary: String,
     },
+}
+
+/// An action without its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mark {
+    /// [`Action::Grade`].
+    Grade,
+    /// [`Action::Note`].
+    Note,
+    /// [`Action::Discharge`].
+    Discharge,
+    /// [`Action::Declare`].
+    Declare,
+    /// [`Action::Close`].
+    Close,
+}
+
+impl Mark {
+    /// Every action.
+    pub const ALL: [Self; 5] = [Self::Grade, Self::Note, Self::Discharge, Self::Declare, Self::Close];
+
+    /// The action's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grade => "grade",
+            Self::Note => "note",
+            Self::Discharge => "discharge",
+            Self::Declare => "declare",
+            Self::Close => "close",
+        }
+    }
+
+    /// The action in Japanese.
+    pub const fn ja(self) -> &'static str {
+        match self {
+            Self::Grade => "区分の訂正",
+            Self::Note => "経過の記録",
+            Self::Discharge => "報告の実施",
+            Self::Declare => "利益相反の申告",
+            Self::Close => "終結",
+        }
+    }
+
+    /// Whether an operator may do it as well as a data officer.
+    const fn is_of_operators(self) -> bool {
+        matches!(self, Self::Note | Self::Discharge | Self::Declare)
+    }
+}
+
+impl Action {
+    /// The action without its content.
+    pub const fn mark(&self) -> Mark {
+        match self {
+            Self::Grade { .. } => Mark::Grade,
+            Self::Note { .. } => Mark::Note,
+            Self::Discharge { .. } => Mark::Discharge,
+            Self::Declare { .. } => Mark::Declare,
+            Self::Close { .. } => Mark::Close,
+        }
+    }
 }
 
 /// An incident or near miss.
@@ -90,6 +197,7 @@ pub struct Incident {
     known: OffsetDateTime,
     grade: Grade,
     discharged: Vec<(Duty, OffsetDateTime)>,
+    conflicts: BTreeMap<String, String>,
     summary: Option<String>,
     moves: Vec<Move<Action>>,
 }
@@ -97,7 +205,14 @@ pub struct Incident {
 impl Incident {
     /// An incident that became known at a time.
     pub const fn known(at: OffsetDateTime, grade: Grade) -> Self {
-        Self { known: at, grade, discharged: Vec::new(), summary: None, moves: Vec::new() }
+        Self {
+            known: at,
+            grade,
+            discharged: Vec::new(),
+            conflicts: BTreeMap::new(),
+            summary: None,
+            moves: Vec::new(),
+        }
     }
 
     /// The incident that stored moves led to.
@@ -127,16 +242,11 @@ impl Incident {
     ///
     /// The first reason why it is not.
     pub fn judge(&self, actor: &Actor, action: &Action) -> Result<(), Illegal> {
-        if self.summary.is_some() {
-            return Err(Illegal::State { state: "closed" });
-        }
-        let closes = matches!(action, Action::Close { .. } | Action::Grade { .. });
-        if !actor.is(Role::DataOfficer) && (closes || !actor.is(Role::Operator)) {
-            return Err(Illegal::Role(Role::DataOfficer));
-        }
+        self.may(actor, action.mark())?;
         let (Action::Grade { reason: text, .. }
         | Action::Note { text }
         | Action::Discharge { text, .. }
+        | Action::Declare { interest: text }
         | Action::Close { summary: text }) = action;
         if text.trim().is_empty() {
             return Err(Illegal::Missing("the text"));
@@ -149,11 +259,36 @@ impl Incident {
         }
     }
 
+    /// Says whether the person may do this at all, whatever its content.
+    ///
+    /// # Errors
+    ///
+    /// The reason why not.
+    pub fn may(&self, actor: &Actor, mark: Mark) -> Result<(), Illegal> {
+        if self.summary.is_some() {
+            return Err(Illegal::State { state: "closed" });
+        }
+        let is_operator = mark.is_of_operators() && actor.is(Role::Operator);
+        if !actor.is(Role::DataOfficer) && !is_operator {
+            return Err(Illegal::Role(Role::DataOfficer));
+        }
+        if self.conflicts.contains_key(actor.user()) {
+            return Err(Illegal::Conflict);
+        }
+        if mark == Mark::Discharge && self.open().next().is_none() {
+            return Err(Illegal::State { state: "without open duties" });
+        }
+        Ok(())
+    }
+
     fn take(&mut self, made: Move<Action>) {
         match &made.action {
             Action::Grade { grade, .. } => self.grade = *grade,
             Action::Discharge { duty, .. } => self.discharged.push((*duty, made.at)),
             Action::Close { summary } => self.summary = Some(summary.clone()),
+            Action::Declare { interest } => {
+                self.conflicts.insert(made.who.clone(), interest.clone());
+            }
             Action::Note { .. } => {}
         }
         self.moves.push(made);
@@ -165,13 +300,28 @@ impl Incident {
 
     /// The duties that are not done, with the time by which they are due.
     pub fn open(&self) -> impl Iterator<Item = (Duty, OffsetDateTime)> {
-        let duties = if self.grade == Grade::Incident { &Duty::ALL[..] } else { &[] };
-        duties.iter().filter(|duty| !self.is_done(**duty)).map(|duty| (*duty, self.known + duty.within()))
+        self.duties().filter(|(duty, _)| !self.is_done(*duty))
     }
 
     /// The duties whose time is past.
     pub fn overdue(&self, now: OffsetDateTime) -> Vec<Duty> {
         self.open().filter(|(_, due)| *due < now).map(|(duty, _)| duty).collect()
+    }
+
+    /// When a duty was done.
+    pub fn done(&self, duty: Duty) -> Option<OffsetDateTime> {
+        self.discharged.iter().find(|(done, _)| *done == duty).map(|(_, at)| *at)
+    }
+
+    /// The duties that it has by its grade, with the time by which each is due.
+    pub fn duties(&self) -> impl Iterator<Item = (Duty, OffsetDateTime)> {
+        let duties = if self.grade == Grade::Incident { &Duty::ALL[..] } else { &[] };
+        duties.iter().map(|duty| (*duty, self.known + duty.within()))
+    }
+
+    /// The state's word.
+    pub const fn state(&self) -> &'static str {
+        if self.summary.is_some() { "closed" } else { "open" }
     }
 
     /// How grave it is.

@@ -79,7 +79,52 @@ pub enum Illegal {
     /// Answers of the form are missing or wrong.
     #[error("the form is not complete: {}", .0.join("; "))]
     Incomplete(Vec<String>),
+    /// A file is not of a kind that may be attached.
+    #[error("the file cannot be attached: {0}")]
+    File(String),
     /// A text that the move demands is empty.
     #[error("{0} is missing")]
     Missing(&'static str),
+}
+
+impl Illegal {
+    /// The rule's word.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::State { .. } => "state",
+            Self::Role(_) => "role",
+            Self::Stranger => "stranger",
+            Self::Own => "own-case",
+            Self::Conflict => "conflict",
+            Self::NotAssigned => "not-assigned",
+            Self::Reviewed => "reviewed",
+            Self::Twice => "twice",
+            Self::Opinions { .. } => "opinions",
+            Self::Against => "against",
+            Self::Incomplete(_) => "incomplete",
+            Self::File(_) => "file",
+            Self::Missing(_) => "missing",
+        }
+    }
+
+    /// Why not, in Japanese.
+    pub fn ja(&self) -> String {
+        match self {
+            Self::State { .. } => "現在の状態ではこの操作はできません".to_owned(),
+            Self::Role(role) => format!("この操作には役割「{}」が必要です", role.ja()),
+            Self::Stranger => "この案件の関係者だけができる操作です".to_owned(),
+            Self::Own => "自らの案件を審査・決定することはできません".to_owned(),
+            Self::Conflict => "利益相反を申告した人は関与できません".to_owned(),
+            Self::NotAssigned => "割り当てられた審査委員だけが意見を述べられます".to_owned(),
+            Self::Reviewed => "意見を述べた人は決定できません".to_owned(),
+            Self::Twice => "すでに行われています".to_owned(),
+            Self::Opinions { given, needed } => {
+                format!("意見が{needed}件必要ですが、{given}件しかありません")
+            }
+            Self::Against => "審査委員の意見と合わない決定です".to_owned(),
+            Self::Incomplete(_) => "記入が完了していません".to_owned(),
+            Self::File(_) => "この種類のファイルは添付できません".to_owned(),
+            Self::Missing(_) => "必要な記載がありません".to_owned(),
+        }
+    }
 }

@@ -44,8 +44,7 @@ impl Gateway {
 
     /// The catalogue now.
     pub(crate) async fn ask_catalogue(&self) -> Result<CatalogueView, AskError> {
-        let parts = self.parts();
-        match parts.guard.ask(ClientRequest::Catalogue, parts.settings.quick).await? {
+        match self.ask_publicly(ClientRequest::Catalogue).await? {
             ClientReply::Catalogue(view) => Ok(view),
             _ => Err(AskError::Broken(Arc::new(FrameError::Form))),
         }

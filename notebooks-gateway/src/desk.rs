@@ -55,6 +55,8 @@ pub(crate) enum Answer {
     Verdict(Verdict),
     Released(ReleasedTable),
     Withheld,
+    /// People look at the answer before it goes out: the case's id.
+    Held(String),
     Fault(String),
     Nothing(AskError),
 }
@@ -218,6 +220,7 @@ mod tests {
             suppressed: 0,
             threshold: 10,
             rules: "r".to_owned(),
+            certificate: None,
         })
     }
 

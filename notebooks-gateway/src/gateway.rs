@@ -1,17 +1,16 @@
-//! What every page works with: the guard's socket, the users, the sessions, time and randomness.
+//! What every page works with: the guard's socket, the workbenches, and time.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_protocol::{ClientReply, ClientRequest};
+use engine_protocol::{Caller, ClientReply, ClientRequest};
 
 use crate::catalogue::Catalogue;
 use crate::desk::Desks;
 use crate::guard::{AskError, Guard};
-use crate::sessions::{Sessions, Visitor};
-use crate::users::Users;
+use crate::visitor::Visitor;
 
 /// A gateway to one guard. Clones are the same gateway.
 #[derive(Clone, Debug)]
@@ -32,65 +31,63 @@ pub struct Settings {
     pub patience: Duration,
 }
 
-/// Where a gateway takes time and randomness from.
+/// Where a gateway takes time from.
 #[derive(Clone)]
 pub struct Sources {
     /// The time since a fixed moment; it never goes back.
     pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,
-    /// Fills a secret with random bytes.
-    pub random: Arc<Random>,
 }
-
-/// Fills a secret with random bytes.
-pub type Random = dyn Fn(&mut [u8; 32]) -> Result<(), NoRandomness> + Send + Sync;
-
-/// The system gave no random bytes; nobody can sign in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the system gives no random bytes")]
-pub struct NoRandomness;
 
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) guard: Guard,
     pub(crate) catalogue: Catalogue,
-    pub(crate) users: Users,
-    pub(crate) sessions: Sessions,
     pub(crate) desks: Desks,
     pub(crate) settings: Settings,
     pub(crate) sources: Sources,
 }
 
 impl Gateway {
-    /// A gateway in which these users can sign in.
-    pub fn new(settings: Settings, users: Users, sources: Sources) -> Self {
+    /// A gateway to the guard that the settings name.
+    pub fn new(settings: Settings, sources: Sources) -> Self {
         Self(Arc::new(Parts {
             guard: Guard::new(settings.guard.clone()),
             catalogue: Catalogue::default(),
-            users,
-            sessions: Sessions::default(),
             desks: Desks::default(),
             settings,
             sources,
         }))
     }
 
-    pub(crate) fn parts(&self) -> &Parts {
-        &self.0
-    }
-
-    /// Asks the guard for a visitor.
-    pub(crate) async fn ask(&self, _: &Visitor, request: ClientRequest) -> Result<ClientReply, AskError> {
-        self.ask_public(request).await
+    /// Asks the guard for a visitor. The guard finds the user by what the visitor came with; whoever the request
+    /// names does not count.
+    ///
+    /// # Errors
+    ///
+    /// The guard gives no answer, or the visitor's session has ended, or the project is not theirs.
+    pub async fn ask(&self, visitor: &Visitor, request: ClientRequest) -> Result<ClientReply, AskError> {
+        match self.call(visitor.caller.clone(), request).await? {
+            ClientReply::NotKnown => Err(AskError::NotKnown),
+            reply => Ok(reply),
+        }
     }
 
     /// Asks the guard what anybody may ask.
-    pub(crate) async fn ask_public(&self, request: ClientRequest) -> Result<ClientReply, AskError> {
+    ///
+    /// # Errors
+    ///
+    /// The guard gives no answer.
+    pub async fn ask_publicly(&self, request: ClientRequest) -> Result<ClientReply, AskError> {
+        self.call(Caller::Nobody, request).await
+    }
+
+    pub(crate) async fn call(&self, by: Caller, request: ClientRequest) -> Result<ClientReply, AskError> {
         let settings = &self.0.settings;
-        let within = match request {
-            ClientRequest::Query(_) | ClientRequest::Template(_) => settings.long,
-            _ => settings.quick,
-        };
-        self.0.guard.ask(request, within).await
+        self.0.guard.ask(by, request, settings.quick, settings.long).await
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
     }
 
     /// The time now.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_protocol::{ClientReply, ClientRequest, FrameError, read_json, write_json};
+use engine_protocol::{Call, Caller, ClientReply, ClientRequest, FrameError, read_json, write_json};
 use tokio::sync::Semaphore;
 
 /// The longest answer that is read.
@@ -33,6 +33,12 @@ pub enum AskError {
     /// As many questions as allowed are being answered.
     #[error("too many questions at once")]
     Busy,
+    /// The session or token has ended, or serves another project.
+    #[error("the guard does not know who asks, or the project is not theirs")]
+    NotKnown,
+    /// The guard cannot answer for a fault of its own.
+    #[error("the guard has a fault: {0}")]
+    Fault(String),
     /// The gateway lost the question.
     #[error("broken invariant: the task that asks the guard ended without an answer")]
     Lost,
@@ -51,22 +57,25 @@ impl Guard {
         Self { socket, quick: Arc::new(Semaphore::new(QUICK)), long: Arc::new(Semaphore::new(LONG)) }
     }
 
-    /// Asks the guard and waits for its answer for at most `within`.
+    /// Asks the guard and waits for its answer: `long` for what runs a query, `quick` for everything else.
     pub(crate) async fn ask(
         &self,
+        by: Caller,
         request: ClientRequest,
-        within: Duration,
+        quick: Duration,
+        long: Duration,
     ) -> Result<ClientReply, AskError> {
-        let turns = match request {
-            ClientRequest::Query(_) | ClientRequest::Template(_) => Arc::clone(&self.long),
-            _ => Arc::clone(&self.quick),
+        let (turns, within) = match request {
+            ClientRequest::Query(_) | ClientRequest::Template(_) => (Arc::clone(&self.long), long),
+            _ => (Arc::clone(&self.quick), quick),
         };
+        let call = Call { by, request };
         let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
             return Err(AskError::Busy);
         };
         let socket = self.socket.clone();
         let asked = tokio::task::spawn_blocking(move || {
-            let reply = converse(&socket, &request, within);
+            let reply = converse(&socket, &call, within);
             // The turn ends when the thread does, also where nobody waits for the answer any more.
             drop(turn);
             reply
@@ -79,12 +88,12 @@ impl Guard {
     }
 }
 
-fn converse(socket: &Path, request: &ClientRequest, within: Duration) -> Result<ClientReply, AskError> {
+fn converse(socket: &Path, call: &Call, within: Duration) -> Result<ClientReply, AskError> {
     let unreachable = |error| AskError::Unreachable(Arc::new(error));
     let mut stream = UnixStream::connect(socket).map_err(unreachable)?;
     stream.set_read_timeout(Some(within)).map_err(unreachable)?;
     stream.set_write_timeout(Some(within)).map_err(unreachable)?;
-    write_json(&mut stream, request).map_err(failure)?;
+    write_json(&mut stream, call).map_err(failure)?;
     read_json(&mut stream, MOST).map_err(failure)
 }
 

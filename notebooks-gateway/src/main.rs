@@ -1,23 +1,17 @@
 //! `misu-gateway`: the portal in front of one guard.
 
-use std::fs::File;
 use std::future::Future;
-use std::io::{Read as _, Write as _, stderr, stdout};
+use std::io::{Write as _, stderr, stdout};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use notebooks_gateway::{Gateway, Limits, NoRandomness, Settings, Sources, Users, UsersError, router, serve};
-use ring::rand::{SecureRandom as _, SystemRandom};
+use notebooks_gateway::{Gateway, Limits, Settings, Sources, router, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-
-/// The longest list of users that is read.
-const USERS: u64 = 1 << 20;
 
 /// Serves the portal. Every question goes to the guard; this program holds no key and no data.
 #[derive(Parser)]
@@ -29,9 +23,6 @@ struct Arguments {
     /// Where to listen; beyond this machine only with --behind-tls.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Users with digests of their tokens: [{"user": …, "project": …, "sha256": …}], readable by its owner alone.
-    #[arg(long)]
-    token_file: Option<PathBuf>,
     /// A proxy in front of this program speaks TLS and hands the Host header on.
     #[arg(long)]
     behind_tls: bool,
@@ -44,15 +35,9 @@ struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(
-        "{0} is reachable from other machines, and tokens would travel in clear; put a TLS proxy in front and say --behind-tls"
+        "{0} is reachable from other machines, and secrets would travel in clear; put a TLS proxy in front and say --behind-tls"
     )]
     InClear(SocketAddr),
-    #[error("cannot read {path}")]
-    Tokens { path: PathBuf, source: std::io::Error },
-    #[error("{0} can be read by others; make it readable by its owner alone (chmod 600)")]
-    Exposed(PathBuf),
-    #[error("{path} is not a list of users")]
-    Users { path: PathBuf, source: UsersError },
     #[error("cannot listen on {listen}")]
     Listen { listen: SocketAddr, source: std::io::Error },
     #[error("cannot serve")]
@@ -82,9 +67,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
             .map_err(|error| Failure::Serve(error.into()))?;
     }
-    let users = arguments.token_file.as_deref().map_or_else(|| Ok(Users::default()), read_users)?;
     let settings = Settings { is_behind_tls: arguments.behind_tls, ..Settings::new(&arguments.guard) };
-    let gateway = Gateway::new(settings, users, sources());
+    let gateway = Gateway::new(settings, sources());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Serve)?;
     runtime.block_on(async {
         let stop = stopped().map_err(Failure::Serve)?;
@@ -102,24 +86,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read_users(path: &Path) -> Result<Users, Failure> {
-    let unreadable = |source| Failure::Tokens { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(Failure::Exposed(path.to_owned()));
-    }
-    let mut text = String::new();
-    file.take(USERS).read_to_string(&mut text).map_err(unreadable)?;
-    Users::parse(&text).map_err(|source| Failure::Users { path: path.to_owned(), source })
-}
-
 fn sources() -> Sources {
-    let (began, random) = (Instant::now(), SystemRandom::new());
-    Sources {
-        clock: Arc::new(move || began.elapsed()),
-        random: Arc::new(move |bytes| random.fill(bytes).map_err(|_| NoRandomness)),
-    }
+    let began = Instant::now();
+    Sources { clock: Arc::new(move || began.elapsed()) }
 }
 
 /// Ready when the program is asked to end.

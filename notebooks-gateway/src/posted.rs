@@ -29,7 +29,8 @@ impl<T: DeserializeOwned> FromRequest<Gateway> for Posted<T> {
             Ok(form) => return Ok(Self(form)),
             Err(problem) => problem,
         };
-        Err(problem::respond(gateway, visitor::find(gateway, &headers).as_ref(), &problem).await)
+        let visitor = visitor::find(gateway, &headers).await.ok().flatten();
+        Err(problem::respond(gateway, visitor.as_ref(), &problem).await)
     }
 }
 

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::fault::{FileFault, FileProblem, Reading};
 use crate::form::{Columns, Form, Person, Purpose, WrittenApproval};
 use crate::instant::Instant;
+use crate::outputs::Outputs;
 
 /// An application that was approved.
 #[derive(Clone, Debug)]
@@ -120,6 +121,11 @@ impl Application {
     /// The name of the rule pack that its releases follow.
     pub fn rules(&self) -> &str {
         &self.form.written.rules
+    }
+
+    /// How its releases go out.
+    pub const fn outputs(&self) -> &Outputs {
+        &self.form.written.outputs
     }
 
     /// What the board decided.

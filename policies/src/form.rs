@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fault::{FileFault, FileProblem, Reading};
 use crate::instant::Instant;
+use crate::outputs::Outputs;
 use crate::rules::threshold;
 
 /// An application as it is applied for; [`Form::approve`] makes an [`crate::Application`] of it.
@@ -72,6 +73,9 @@ pub(crate) struct Written {
     pub(crate) tables: BTreeMap<String, Columns>,
     #[serde(default)]
     pub(crate) thresholds: Stricter,
+    /// How its releases go out.
+    #[serde(default, skip_serializing_if = "Outputs::is_default")]
+    pub(crate) outputs: Outputs,
     /// What the form's questions are answered with; read by people, not by policies.
     #[serde(default, skip_serializing_if = "Answers::is_empty")]
     pub(crate) answers: Answers,
@@ -117,6 +121,11 @@ impl Form {
         &self.written.project
     }
 
+    /// The project's title.
+    pub const fn title(&self) -> &Names {
+        &self.written.title
+    }
+
     /// The persons whom it names.
     pub fn people(&self) -> &[Person] {
         &self.written.people
@@ -144,6 +153,7 @@ impl Written {
         if let Some(persons) = self.thresholds.persons {
             threshold(reading, "thresholds.persons", persons)?;
         }
+        self.outputs.check(reading)?;
         self.check_people(reading)?;
         self.check_tables(reading)
     }

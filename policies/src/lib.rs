@@ -14,6 +14,7 @@ mod policies;
 
 mod application;
 mod form;
+mod outputs;
 mod query_template;
 mod rules;
 
@@ -28,12 +29,14 @@ mod instant;
 mod loading;
 mod source;
 mod template;
+mod writing;
 
 pub use application::{Application, Approval};
 pub use denied::{Asked, Denied, Reason};
 pub use fault::{FileFault, FileProblem};
 pub use form::{Columns, Form, Person, Purpose, Role};
 pub use loading::Sources;
+pub use outputs::{OUTPUT_KINDS, Outputs};
 pub use permit::Permit;
 pub use policies::Policies;
 pub use query_template::{BindingFault, Parameter, ParameterDomain, QueryTemplate, TemplateApproval};

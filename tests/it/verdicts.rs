@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use engine_protocol::{ClientReply, ClientRequest, Question, VerdictKind, read_json, write_json};
+use engine_protocol::{
+    Call, Caller, ClientReply, ClientRequest, Question, VerdictKind, read_json, write_json,
+};
 use engine_service::Offline;
 
 use crate::demo::{DEMO, program};
@@ -26,7 +28,8 @@ impl Service {
     }
 
     fn ask(&mut self, request: &ClientRequest) -> ClientReply {
-        write_json(self.0.stdin.as_mut().unwrap(), request).unwrap();
+        let call = Call { by: Caller::Owner, request: request.clone() };
+        write_json(self.0.stdin.as_mut().unwrap(), &call).unwrap();
         read_json(self.0.stdout.as_mut().unwrap(), MOST).unwrap()
     }
 }

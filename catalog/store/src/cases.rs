@@ -3,8 +3,7 @@
 //! A move is stored once under the next number of its case: of two programs that judged the same state, one is
 //! told that the case has moved. What a move says is the `governance` room's; here it is text.
 
-use sqlx::Row as _;
-
+use crate::database::{Row, query};
 use crate::meta::{Meta, MetaError, run, signed};
 
 /// A case as it was begun, with its moves.
@@ -39,21 +38,6 @@ pub struct PersonRecord {
     pub is_active: bool,
 }
 
-pub(crate) const SCHEMA: &str = "
-create table if not exists person (
-  user text primary key, organisation text not null, roles text not null, trained_until text not null,
-  is_active integer not null
-) strict;
-create table if not exists governance_case (
-  kind text not null, id text not null, begun_by text not null, begun_at text not null, about text not null,
-  primary key (kind, id)
-) strict;
-create table if not exists governance_move (
-  kind text not null, id text not null, number integer not null, move text not null,
-  primary key (kind, id, number), foreign key (kind, id) references governance_case (kind, id)
-) strict;
-";
-
 impl Meta {
     /// Begins a case; says whether there was none of this kind and id.
     ///
@@ -65,7 +49,7 @@ impl Meta {
             let text =
                 "insert into governance_case (kind, id, begun_by, begun_at, about) values (?, ?, ?, ?, ?)
                 on conflict do nothing";
-            let done = sqlx::query(text)
+            let done = query(text)
                 .bind(&case.kind)
                 .bind(&case.id)
                 .bind(&case.by)
@@ -88,13 +72,8 @@ impl Meta {
                 select ?1, ?2, ?3, ?4
                 where (select count(*) from governance_move where kind = ?1 and id = ?2) = ?3
                 on conflict do nothing";
-            let done = sqlx::query(text)
-                .bind(kind)
-                .bind(id)
-                .bind(signed(number))
-                .bind(json)
-                .execute(&self.pool)
-                .await?;
+            let done =
+                query(text).bind(kind).bind(id).bind(signed(number)).bind(json).execute(&self.pool).await?;
             Ok(done.rows_affected() == 1)
         })
     }
@@ -106,7 +85,7 @@ impl Meta {
     /// The database gave an error.
     pub fn cases(&self, kind: &str) -> Result<Vec<CaseRecord>, MetaError> {
         run("list cases", async {
-            let rows = sqlx::query("select * from governance_case where kind = ? order by id")
+            let rows = query("select * from governance_case where kind = ? order by id")
                 .bind(kind)
                 .fetch_all(&self.pool)
                 .await?;
@@ -114,7 +93,7 @@ impl Meta {
             for row in rows {
                 let id: String = row.try_get("id")?;
                 let moves =
-                    sqlx::query("select move from governance_move where kind = ? and id = ? order by number")
+                    query("select move from governance_move where kind = ? and id = ? order by number")
                         .bind(kind)
                         .bind(&id)
                         .fetch_all(&self.pool)
@@ -148,11 +127,11 @@ impl Meta {
     /// The database gave an error.
     pub fn set_person(&self, person: &PersonRecord) -> Result<(), MetaError> {
         run("enter a person", async {
-            let text = "insert into person (user, organisation, roles, trained_until, is_active)
+            let text = "insert into person (\"user\", organisation, roles, trained_until, is_active)
                 values (?, ?, ?, ?, ?)
-                on conflict (user) do update set organisation = excluded.organisation, roles = excluded.roles,
+                on conflict (\"user\") do update set organisation = excluded.organisation, roles = excluded.roles,
                   trained_until = excluded.trained_until, is_active = excluded.is_active";
-            sqlx::query(text)
+            query(text)
                 .bind(&person.user)
                 .bind(&person.organisation)
                 .bind(&person.roles)
@@ -171,8 +150,8 @@ impl Meta {
     /// The database gave an error.
     pub fn persons(&self) -> Result<Vec<PersonRecord>, MetaError> {
         run("list people", async {
-            let rows = sqlx::query("select * from person order by user").fetch_all(&self.pool).await?;
-            let read = |row: &sqlx::sqlite::SqliteRow| {
+            let rows = query("select * from person order by \"user\"").fetch_all(&self.pool).await?;
+            let read = |row: &Row| {
                 Ok(PersonRecord {
                     user: row.try_get("user")?,
                     organisation: row.try_get("organisation")?,
@@ -189,46 +168,46 @@ impl Meta {
 #[cfg(test)]
 mod tests {
     use super::{CaseRecord, PersonRecord};
-    use crate::meta::Meta;
+    use crate::stores::everywhere;
 
     #[test]
     fn a_move_is_taken_once_and_in_order() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.sqlite")).unwrap();
-        let mut case = CaseRecord {
-            kind: "application".to_owned(),
-            id: "p1".to_owned(),
-            by: "lead".to_owned(),
-            at: "2026-11-21T00:00:00Z".to_owned(),
-            about: "2026-11-01".to_owned(),
-            moves: vec![],
-        };
-        assert!(meta.begin_case(&case).unwrap());
-        assert!(!meta.begin_case(&case).unwrap());
-        assert!(meta.add_move("application", "p1", 0, "{}").unwrap());
-        // Two programs saw the same state: the second is told.
-        assert!(!meta.add_move("application", "p1", 0, "{\"other\":1}").unwrap());
-        assert!(!meta.add_move("application", "p1", 2, "{}").unwrap());
-        assert!(meta.add_move("application", "nobody's", 0, "{}").is_err());
-        case.moves = vec!["{}".to_owned()];
-        assert_eq!(meta.case("application", "p1").unwrap(), Some(case));
-        assert_eq!(meta.case("output", "p1").unwrap(), None);
+        everywhere(|meta| {
+            let mut case = CaseRecord {
+                kind: "application".to_owned(),
+                id: "p1".to_owned(),
+                by: "lead".to_owned(),
+                at: "2026-11-21T00:00:00Z".to_owned(),
+                about: "2026-11-01".to_owned(),
+                moves: vec![],
+            };
+            assert!(meta.begin_case(&case).unwrap());
+            assert!(!meta.begin_case(&case).unwrap());
+            assert!(meta.add_move("application", "p1", 0, "{}").unwrap());
+            // Two programs saw the same state: the second is told.
+            assert!(!meta.add_move("application", "p1", 0, "{\"other\":1}").unwrap());
+            assert!(!meta.add_move("application", "p1", 2, "{}").unwrap());
+            assert!(meta.add_move("application", "nobody's", 0, "{}").is_err());
+            case.moves = vec!["{}".to_owned()];
+            assert_eq!(meta.case("application", "p1").unwrap(), Some(case));
+            assert_eq!(meta.case("output", "p1").unwrap(), None);
+        });
     }
 
     #[test]
     fn a_person_is_entered_and_changed() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.sqlite")).unwrap();
-        let mut person = PersonRecord {
-            user: "one".to_owned(),
-            organisation: "a board".to_owned(),
-            roles: "reviewer".to_owned(),
-            trained_until: "2027-03-31".to_owned(),
-            is_active: true,
-        };
-        meta.set_person(&person).unwrap();
-        person.is_active = false;
-        meta.set_person(&person).unwrap();
-        assert_eq!(meta.persons().unwrap(), [person]);
+        everywhere(|meta| {
+            let mut person = PersonRecord {
+                user: "one".to_owned(),
+                organisation: "a board".to_owned(),
+                roles: "reviewer".to_owned(),
+                trained_until: "2027-03-31".to_owned(),
+                is_active: true,
+            };
+            meta.set_person(&person).unwrap();
+            person.is_active = false;
+            meta.set_person(&person).unwrap();
+            assert_eq!(meta.persons().unwrap(), [person]);
+        });
     }
 }

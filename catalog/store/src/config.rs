@@ -18,6 +18,73 @@ pub struct Config {
     /// Why workers run without confinement; only `this is a laptop with dummy data` is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<String>,
+    /// The address of the metadata database on a PostgreSQL server; a file of the environment where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<String>,
+    /// How people sign in and how long they stay.
+    #[serde(default, skip_serializing_if = "SignInRules::is_usual")]
+    pub sign_in: SignInRules,
+}
+
+/// How people sign in and how long they stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignInRules {
+    /// A session that is not used for so many minutes has ended.
+    pub idle_minutes: u32,
+    /// A session ends after so many minutes in any case.
+    pub longest_minutes: u32,
+    /// So many failures under one name before the next attempt has to wait.
+    pub free_failures: u32,
+    /// How long the first wait is, in seconds; each failure more doubles it.
+    pub first_wait_seconds: u32,
+    /// How long the longest wait is, in seconds.
+    pub longest_wait_seconds: u32,
+    /// Memory that the hash of a password takes, in KiB (argon2id).
+    pub password_memory_kib: u32,
+    /// Passes over that memory.
+    pub password_passes: u32,
+}
+
+impl Default for SignInRules {
+    fn default() -> Self {
+        Self {
+            idle_minutes: 15,
+            longest_minutes: 12 * 60,
+            free_failures: 5,
+            first_wait_seconds: 30,
+            longest_wait_seconds: 60 * 60,
+            // OWASP's and RFC 9106's smaller recommendation.
+            password_memory_kib: 19 * 1024,
+            password_passes: 2,
+        }
+    }
+}
+
+impl SignInRules {
+    /// How long a session may be idle, in seconds.
+    pub const fn idle_seconds(&self) -> i64 {
+        self.idle_minutes as i64 * 60
+    }
+
+    /// How long a session lasts at most, in seconds.
+    pub const fn longest_seconds(&self) -> i64 {
+        self.longest_minutes as i64 * 60
+    }
+
+    /// How long a name that failed so often has to wait, in seconds.
+    pub fn wait_seconds(&self, failures: i64) -> i64 {
+        let over = failures - i64::from(self.free_failures);
+        if over < 0 {
+            return 0;
+        }
+        let doubled = 1_i64.checked_shl(u32::try_from(over.min(32)).unwrap_or(32)).unwrap_or(i64::MAX);
+        doubled.saturating_mul(i64::from(self.first_wait_seconds)).min(i64::from(self.longest_wait_seconds))
+    }
+
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The layout version that this build writes and reads.
@@ -25,8 +92,15 @@ pub(crate) const FORMAT: u32 = 3;
 
 impl Config {
     /// The configuration of a new environment.
-    pub const fn new(buckets: u32, demo_seed: Option<u64>) -> Self {
-        Self { format: FORMAT, buckets, demo_seed, confinement: None }
+    pub fn new(buckets: u32, demo_seed: Option<u64>) -> Self {
+        Self {
+            format: FORMAT,
+            buckets,
+            demo_seed,
+            confinement: None,
+            database_url: None,
+            sign_in: SignInRules::default(),
+        }
     }
 
     /// Reads the configuration file at `path`.
@@ -54,6 +128,11 @@ impl Config {
         if config.buckets == 0 {
             return Err(ConfigError::Form { path: path.to_owned(), problem: "buckets is zero".to_owned() });
         }
+        let is_known = |url: &String| url.starts_with("postgres://") || url.starts_with("postgresql://");
+        if config.database_url.as_ref().is_some_and(|url| !is_known(url)) {
+            let problem = "database_url is no postgres:// address".to_owned();
+            return Err(ConfigError::Form { path: path.to_owned(), problem });
+        }
         Ok(config)
     }
 
@@ -71,6 +150,18 @@ impl Config {
         }
         if let Some(words) = &self.confinement {
             text.push_str(&format!("# Workers run without confinement.\nconfinement = {words:?}\n"));
+        }
+        if let Some(url) = &self.database_url {
+            text.push_str(&format!(
+                "# The metadata database; its password belongs into PGPASSWORD or ~/.pgpass, not here.\n\
+                 database_url = {}\n",
+                toml::Value::String(url.clone())
+            ));
+        }
+        if !self.sign_in.is_usual()
+            && let Ok(rules) = toml::to_string(&self.sign_in)
+        {
+            text.push_str(&format!("# How people sign in and how long they stay.\n[sign_in]\n{rules}"));
         }
         text
     }

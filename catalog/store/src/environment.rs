@@ -208,7 +208,10 @@ impl Environment {
     ///
     /// The database cannot be opened or brought to the present schema.
     pub fn meta(&self) -> Result<Meta, EnvironmentError> {
-        Ok(Meta::open(&self.root.join("meta.sqlite"))?)
+        Ok(match &self.config.database_url {
+            Some(url) => Meta::connect(url)?,
+            None => Meta::open(&self.root.join("meta.sqlite"))?,
+        })
     }
 
     /// The present key of one role.
@@ -284,6 +287,29 @@ impl Environment {
             Err(TryLockError::Error(source)) => Err(EnvironmentError::Io { path, source }),
         }
     }
+}
+
+/// Connects to the metadata database of the environment in `root`, where it is on a server, for a program that locks
+/// itself in next and can open no socket then. When this returns, no thread that looked a name up is left.
+///
+/// # Errors
+///
+/// The configuration cannot be used, or the server does not answer.
+pub fn connect_ahead(root: &Path) -> Result<(), EnvironmentError> {
+    match Config::read_any(&root.join(CONFIG)) {
+        Ok(Config { database_url: Some(url), .. }) => connect_ahead_to(&url),
+        // What else is wrong is told by whoever opens the environment.
+        _ => Ok(()),
+    }
+}
+
+/// As [`connect_ahead`], for an environment that is about to be made.
+///
+/// # Errors
+///
+/// The server does not answer.
+pub fn connect_ahead_to(url: &str) -> Result<(), EnvironmentError> {
+    Ok(Meta::connect_ahead(url)?)
 }
 
 /// The TOML files below `root`, as path and text, by path.

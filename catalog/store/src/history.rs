@@ -4,8 +4,8 @@
 //! can tell that nothing changed. Neither says anything about a person.
 
 use serde::Serialize;
-use sqlx::Row as _;
 
+use crate::database::query;
 use crate::meta::{Meta, MetaError, run};
 
 /// How a run or a step stands, one vocabulary for both.
@@ -103,12 +103,12 @@ impl Meta {
     pub fn begin_run(&self, pipeline: &str, recipe: &str, now: &str) -> Result<RunRecord, MetaError> {
         run("record a run", async {
             let mut transaction = self.pool.begin().await?;
-            let latest = sqlx::query("select id, state from run where pipeline = ? order by id desc limit 1")
+            let latest = query("select id, state from run where pipeline = ? order by id desc limit 1")
                 .bind(pipeline)
-                .fetch_optional(&mut *transaction)
+                .fetch_optional(&mut transaction)
                 .await?;
             let resumes = match latest {
-                Some(row) if State::parse(row.try_get("state")?) == State::Running => {
+                Some(row) if State::parse(&row.try_get::<String>("state")?) == State::Running => {
                     Some(row.try_get("id")?)
                 }
                 _ => None,
@@ -117,18 +117,19 @@ impl Meta {
                 "update step set state = 'interrupted' where state = 'running'",
                 "update run set state = 'interrupted' where state = 'running'",
             ] {
-                sqlx::query(statement).execute(&mut *transaction).await?;
+                query(statement).execute(&mut transaction).await?;
             }
-            let id = sqlx::query(
-                "insert into run (pipeline, recipe, started, state, resumes) values (?, ?, ?, 'running', ?)",
+            let made = query(
+                "insert into run (id, pipeline, recipe, started, state, resumes)
+                 values ((select coalesce(max(id), 0) + 1 from run), ?, ?, ?, 'running', ?) returning id",
             )
             .bind(pipeline)
             .bind(recipe)
             .bind(now)
             .bind(resumes)
-            .execute(&mut *transaction)
-            .await?
-            .last_insert_rowid();
+            .fetch_optional(&mut transaction)
+            .await?;
+            let id = made.ok_or(sqlx::Error::RowNotFound)?.try_get("id")?;
             transaction.commit().await?;
             Ok(RunRecord {
                 id,
@@ -151,7 +152,11 @@ impl Meta {
     /// The database gave an error.
     pub fn put_step(&self, run_id: i64, step: &StepRecord) -> Result<(), MetaError> {
         run("record a step", async {
-            sqlx::query("insert or replace into step values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            let text = "insert into step values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                on conflict (run, number) do update set name = excluded.name, kind = excluded.kind,
+                  state = excluded.state, input = excluded.input, output = excluded.output, why = excluded.why,
+                  started = excluded.started, ended = excluded.ended";
+            query(text)
                 .bind(run_id)
                 .bind(step.number)
                 .bind(&step.name)
@@ -175,7 +180,7 @@ impl Meta {
     /// The database gave an error.
     pub fn end_run(&self, run_id: i64, state: State, snapshot: &str, now: &str) -> Result<(), MetaError> {
         run("record the end of a run", async {
-            sqlx::query("update run set state = ?, snapshot = ?, ended = ? where id = ?")
+            query("update run set state = ?, snapshot = ?, ended = ? where id = ?")
                 .bind(state.as_str())
                 .bind(snapshot)
                 .bind(now)
@@ -193,7 +198,7 @@ impl Meta {
     /// The database gave an error.
     pub fn made_of(&self, kind: &str, input: &str) -> Result<Option<String>, MetaError> {
         run("look for a step", async {
-            let row = sqlx::query(
+            let row = query(
                 "select output from step where kind = ? and input = ? and state = 'done' order by run desc limit 1",
             )
             .bind(kind)
@@ -211,7 +216,7 @@ impl Meta {
     /// The database gave an error.
     pub fn runs(&self) -> Result<Vec<RunRecord>, MetaError> {
         run("list runs", async {
-            let rows = sqlx::query("select * from run order by id").fetch_all(&self.pool).await?;
+            let rows = query("select * from run order by id").fetch_all(&self.pool).await?;
             let mut runs = Vec::with_capacity(rows.len());
             for row in rows {
                 let id: i64 = row.try_get("id")?;
@@ -221,7 +226,7 @@ impl Meta {
                     recipe: row.try_get("recipe")?,
                     started: row.try_get("started")?,
                     ended: row.try_get("ended")?,
-                    state: State::parse(row.try_get("state")?),
+                    state: State::parse(&row.try_get::<String>("state")?),
                     resumes: row.try_get("resumes")?,
                     snapshot: row.try_get("snapshot")?,
                     steps: self.steps(id).await?,
@@ -232,7 +237,7 @@ impl Meta {
     }
 
     async fn steps(&self, run_id: i64) -> Result<Vec<StepRecord>, sqlx::Error> {
-        let rows = sqlx::query("select * from step where run = ? order by number")
+        let rows = query("select * from step where run = ? order by number")
             .bind(run_id)
             .fetch_all(&self.pool)
             .await?;
@@ -242,7 +247,7 @@ impl Meta {
                     number: row.try_get("number")?,
                     name: row.try_get("name")?,
                     kind: row.try_get("kind")?,
-                    state: State::parse(row.try_get("state")?),
+                    state: State::parse(&row.try_get::<String>("state")?),
                     input: row.try_get("input")?,
                     output: row.try_get("output")?,
                     why: row.try_get("why")?,
@@ -257,7 +262,7 @@ impl Meta {
 #[cfg(test)]
 mod tests {
     use super::{State, StepRecord};
-    use crate::Meta;
+    use crate::stores::everywhere;
 
     fn step(state: State) -> StepRecord {
         let text = |text: &str| text.to_owned();
@@ -276,19 +281,19 @@ mod tests {
 
     #[test]
     fn a_run_whose_process_died_is_taken_up_by_the_next() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.sqlite")).unwrap();
-        let first = meta.begin_run("monthly", "r", "t0").unwrap();
-        meta.put_step(first.id, &step(State::Running)).unwrap();
-        assert_eq!(meta.made_of("link", "abc").unwrap(), None);
-        let second = meta.begin_run("monthly", "r", "t2").unwrap();
-        assert_eq!(second.resumes, Some(first.id));
-        meta.put_step(second.id, &step(State::Done)).unwrap();
-        meta.end_run(second.id, State::Done, "s", "t3").unwrap();
-        assert_eq!(meta.made_of("link", "abc").unwrap().as_deref(), Some("run"));
-        let runs = meta.runs().unwrap();
-        assert_eq!((runs[0].state, runs[0].steps[0].state), (State::Interrupted, State::Interrupted));
-        assert_eq!((runs[1].state, runs[1].snapshot.as_str()), (State::Done, "s"));
-        assert_eq!(meta.begin_run("monthly", "r", "t4").unwrap().resumes, None);
+        everywhere(|meta| {
+            let first = meta.begin_run("monthly", "r", "t0").unwrap();
+            meta.put_step(first.id, &step(State::Running)).unwrap();
+            assert_eq!(meta.made_of("link", "abc").unwrap(), None);
+            let second = meta.begin_run("monthly", "r", "t2").unwrap();
+            assert_eq!(second.resumes, Some(first.id));
+            meta.put_step(second.id, &step(State::Done)).unwrap();
+            meta.end_run(second.id, State::Done, "s", "t3").unwrap();
+            assert_eq!(meta.made_of("link", "abc").unwrap().as_deref(), Some("run"));
+            let runs = meta.runs().unwrap();
+            assert_eq!((runs[0].state, runs[0].steps[0].state), (State::Interrupted, State::Interrupted));
+            assert_eq!((runs[1].state, runs[1].snapshot.as_str()), (State::Done, "s"));
+            assert_eq!(meta.begin_run("monthly", "r", "t4").unwrap().resumes, None);
+        });
     }
 }

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sqlx::Row as _;
-
+use crate::database::query;
 use crate::environment::{Environment, EnvironmentError, Lock};
 use crate::meta::{Meta, MetaError, run, signed, unsigned};
 
@@ -155,7 +154,7 @@ impl Meta {
     /// The database gave an error.
     pub fn holder(&self) -> Result<Option<Holder>, MetaError> {
         run("read the lease", async {
-            let Some(row) = sqlx::query("select * from lease").fetch_optional(&self.pool).await? else {
+            let Some(row) = query("select * from lease").fetch_optional(&self.pool).await? else {
                 return Ok(None);
             };
             Ok(Some(Holder {
@@ -175,13 +174,13 @@ impl Meta {
         run("take the lease", async {
             let mut transaction = self.pool.begin().await?;
             if let Some(before) = before {
-                sqlx::query("delete from lease where token = ? and beat = ?")
+                query("delete from lease where token = ? and beat = ?")
                     .bind(before.token())
                     .bind(signed(before.beat))
-                    .execute(&mut *transaction)
+                    .execute(&mut transaction)
                     .await?;
             }
-            let taken = sqlx::query("insert or ignore into lease values (1, ?, ?, ?, ?, ?, ?, ?, ?)")
+            let taken = query("insert into lease values (1, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing")
                 .bind(own.token())
                 .bind(&own.what)
                 .bind(&own.host)
@@ -190,7 +189,7 @@ impl Meta {
                 .bind(signed(own.started))
                 .bind(&own.since)
                 .bind(signed(own.beat))
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
             transaction.commit().await?;
             Ok(taken.rows_affected() == 1)
@@ -199,7 +198,7 @@ impl Meta {
 
     fn beat(&self, token: &str, beat: u64) -> Result<bool, MetaError> {
         run("renew the lease", async {
-            let renewed = sqlx::query("update lease set beat = ? where token = ?")
+            let renewed = query("update lease set beat = ? where token = ?")
                 .bind(signed(beat))
                 .bind(token)
                 .execute(&self.pool)
@@ -210,7 +209,7 @@ impl Meta {
 
     fn end_lease(&self, token: &str) -> Result<(), MetaError> {
         run("end the lease", async {
-            sqlx::query("delete from lease where token = ?").bind(token).execute(&self.pool).await
+            query("delete from lease where token = ?").bind(token).execute(&self.pool).await
         })
         .map(drop)
     }
@@ -219,13 +218,10 @@ impl Meta {
 #[cfg(test)]
 mod tests {
     use super::Holder;
-    use crate::{Config, Environment, EnvironmentError};
+    use crate::EnvironmentError;
+    use crate::stores::{environments, everywhere};
 
     const NOW: &str = "2026-11-21T00:00:00Z";
-
-    fn environment(folder: &tempfile::TempDir) -> Environment {
-        Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap()
-    }
 
     fn elsewhere(beat: u64) -> Holder {
         Holder {
@@ -237,44 +233,47 @@ mod tests {
 
     #[test]
     fn a_second_writer_is_told_who_writes_and_since_when() {
-        let folder = tempfile::tempdir().unwrap();
-        let environment = environment(&folder);
-        let held = environment.writer("pipeline monthly", NOW, || 100).unwrap();
-        let Err(EnvironmentError::Held(holder)) = environment.writer("ingest", NOW, || 101) else { panic!() };
-        assert_eq!((holder.what.as_str(), holder.since.as_str()), ("pipeline monthly", NOW));
-        assert!(EnvironmentError::Held(holder).to_string().contains(&format!("since {NOW}")));
-        drop(held);
-        let free = environment.writer("ingest", NOW, || 102).unwrap();
-        assert!(!free.is_lost());
+        environments(|environment| {
+            let held = environment.writer("pipeline monthly", NOW, || 100).unwrap();
+            let Err(EnvironmentError::Held(holder)) = environment.writer("ingest", NOW, || 101) else {
+                panic!()
+            };
+            assert_eq!((holder.what.as_str(), holder.since.as_str()), ("pipeline monthly", NOW));
+            assert!(EnvironmentError::Held(holder).to_string().contains(&format!("since {NOW}")));
+            drop(held);
+            let free = environment.writer("ingest", NOW, || 102).unwrap();
+            assert!(!free.is_lost());
+        });
     }
 
     #[test]
     fn a_dead_process_of_this_machine_is_taken_over_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let environment = environment(&folder);
-        let dead = Holder { pid: 4_000_000_000, started: 1, ..Holder::own("ingest", NOW, 100) };
-        assert!(environment.meta().unwrap().take_lease(&dead, None).unwrap());
-        drop(environment.writer("link", NOW, || 101).unwrap());
-        assert_eq!(environment.meta().unwrap().holder().unwrap(), None);
+        environments(|environment| {
+            let dead = Holder { pid: 4_000_000_000, started: 1, ..Holder::own("ingest", NOW, 100) };
+            assert!(environment.meta().unwrap().take_lease(&dead, None).unwrap());
+            drop(environment.writer("link", NOW, || 101).unwrap());
+            assert_eq!(environment.meta().unwrap().holder().unwrap(), None);
+        });
     }
 
     #[test]
     fn another_machine_is_taken_over_after_its_heart_stopped() {
-        let folder = tempfile::tempdir().unwrap();
-        let environment = environment(&folder);
-        assert!(environment.meta().unwrap().take_lease(&elsewhere(100), None).unwrap());
-        assert!(matches!(environment.writer("link", NOW, || 160), Err(EnvironmentError::Held(_))));
-        drop(environment.writer("link", NOW, || 161).unwrap());
+        environments(|environment| {
+            assert!(environment.meta().unwrap().take_lease(&elsewhere(100), None).unwrap());
+            assert!(matches!(environment.writer("link", NOW, || 160), Err(EnvironmentError::Held(_))));
+            drop(environment.writer("link", NOW, || 161).unwrap());
+        });
     }
 
     #[test]
     fn of_two_that_saw_the_same_dead_holder_one_takes_the_lease() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = environment(&folder).meta().unwrap();
-        assert!(meta.take_lease(&elsewhere(1), None).unwrap());
-        let seen = meta.holder().unwrap();
-        let (one, two) = (Holder::own("one", NOW, 100), Holder { pid: 1, ..Holder::own("two", NOW, 100) });
-        assert!(meta.take_lease(&one, seen.as_ref()).unwrap());
-        assert!(!meta.take_lease(&two, seen.as_ref()).unwrap());
+        everywhere(|meta| {
+            assert!(meta.take_lease(&elsewhere(1), None).unwrap());
+            let seen = meta.holder().unwrap();
+            let (one, two) =
+                (Holder::own("one", NOW, 100), Holder { pid: 1, ..Holder::own("two", NOW, 100) });
+            assert!(meta.take_lease(&one, seen.as_ref()).unwrap());
+            assert!(!meta.take_lease(&two, seen.as_ref()).unwrap());
+        });
     }
 }

@@ -4,23 +4,36 @@
 //! creating one object that must not exist yet, so a snapshot of many files appears at once or not at all.
 //! The interface is blocking; sqlx and object_store run on a small runtime inside.
 
+mod accounts;
 mod blocking;
 mod cases;
 mod catalogue;
 mod config;
+mod credentials;
+mod database;
+mod deliveries;
+mod dump;
 mod environment;
 mod file_keys;
 mod history;
 mod keys;
 mod lease;
 mod meta;
+mod restored;
+mod signing;
 mod snapshots;
+#[cfg(test)]
+mod stores;
 mod upgrade;
 
+pub use accounts::{InvitationRecord, SessionRecord, TokenRecord};
 pub use cases::{CaseRecord, PersonRecord};
 pub use catalogue::Added;
-pub use config::{Config, ConfigError};
-pub use environment::{Environment, EnvironmentError, Lock};
+pub use config::{Config, ConfigError, SignInRules};
+pub use credentials::AccountRecord;
+pub use deliveries::{Account, DeliveryRecord, FileAccount, Standing, staged};
+pub use dump::MetaDump;
+pub use environment::{Environment, EnvironmentError, Lock, connect_ahead, connect_ahead_to};
 pub use file_keys::{FileKeyring, FileKeys};
 pub use history::{RunRecord, State, StepRecord};
 pub use keys::{
@@ -29,6 +42,7 @@ pub use keys::{
     SecretKey, decrypt, encrypt, from_hex, hex,
 };
 pub use lease::{Holder, Writer};
-pub use meta::{Account, DeliveryRecord, FileAccount, Meta, MetaError, Standing, staged};
+pub use meta::{Meta, MetaError};
+pub use signing::{is_signed, sign};
 pub use snapshots::{SnapshotError, Snapshots};
 pub use upgrade::{Upgraded, upgrade};

@@ -169,9 +169,27 @@ enum Command {
     /// Enters people with roles and training (`set`), lists them (`list`).
     #[command(disable_help_flag = true)]
     People(Passed),
+    /// How people get in: `link` (a demo's one-time sign-in).
+    #[command(disable_help_flag = true)]
+    Account(Passed),
+    /// API tokens: `issue`, `list`, `revoke`.
+    #[command(disable_help_flag = true)]
+    Token(Passed),
     /// One-stop applications: `write`, `move submit`, `accept`, `review`, `approve`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Application(Passed),
+    /// Output review: `list`, `show`, `describe`, `attach`, `submit`, `review`, `approve`, `release`, `revoke`, `open`.
+    #[command(disable_help_flag = true)]
+    Output(Passed),
+    /// Incidents and near misses: `enter`, `note`, `grade`, `discharge`, `declare`, `close`, `list`, `show`.
+    #[command(disable_help_flag = true)]
+    Incident(Passed),
+    /// Stops a project or all at once (`--project P | --all`, `--reason`).
+    #[command(disable_help_flag = true)]
+    Halt(Passed),
+    /// Lets a project or all go on (`--project P | --all`, `--reason`).
+    #[command(disable_help_flag = true)]
+    Resume(Passed),
     /// Checks a table made elsewhere: which cells must be hidden, and what a reader can derive of them.
     CheckTable {
         /// The table, as JSON.
@@ -305,7 +323,13 @@ impl Arguments {
                 _ => ask.vet(json),
             },
             Command::People(passed) => passed.run_guard("people"),
+            Command::Account(passed) => passed.run_guard("account"),
+            Command::Token(passed) => passed.run_guard("token"),
             Command::Application(passed) => passed.run_guard("application"),
+            Command::Output(passed) => passed.run_guard("output"),
+            Command::Incident(passed) => passed.run_guard("incident"),
+            Command::Halt(passed) => passed.run_guard("halt"),
+            Command::Resume(passed) => passed.run_guard("resume"),
             Command::Query { ask, format, template: None, .. } => ask.query(format),
             Command::Query { ask, format, template: Some(template), parameters } => {
                 ask.template(template, parameters, format)

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use catalog_store::Environment;
 use clap::{Parser, ValueEnum};
 use engine_protocol::{
-    Budget, ClientReply, ClientRequest, Question, ReleasedTable, TemplateQuestion, Verdict, VerdictKind,
+    Budget, ClientReply, ClientRequest, Governed, Question, ReleasedTable, TemplateQuestion, Verdict,
+    VerdictKind,
 };
 
 use crate::ask::Guard;
@@ -155,6 +156,12 @@ fn show_answer(reply: ClientReply, sql: &str, format: Format) -> Result<ExitCode
             screen::note("withheld: nothing can be released for this question");
             Ok(ExitCode::from(WITHHELD))
         }
+        ClientReply::Governed(Governed::Held { output }) => {
+            screen::note(&format!(
+                "held: people look at this output before it goes out; describe and submit it as {output}"
+            ));
+            Ok(ExitCode::from(WITHHELD))
+        }
         other => unexpected(other),
     }
 }
@@ -199,6 +206,10 @@ fn show_verdict(verdict: &Verdict, sql: &str, json: bool) -> Result<ExitCode, Fa
 fn unexpected(reply: ClientReply) -> Result<ExitCode, Failure> {
     match reply {
         ClientReply::Fault { message } => Err(Failure::Fault(message)),
+        ClientReply::NotKnown => {
+            screen::note("denied: the token does not serve, or not for this project");
+            Ok(ExitCode::from(DENIED))
+        }
         _ => Err(Failure::Form { program: Program::Guard.name(), what: "an answer to this question" }),
     }
 }

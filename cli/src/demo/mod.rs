@@ -16,7 +16,7 @@ use synthetic::Options;
 use crate::ask::Guard;
 use crate::commands::{Format, shown};
 use crate::failure::{Failure, io};
-use crate::portal::{self, Running, Streams};
+use crate::portal::{self, DEMO_PEOPLE, Running, Streams};
 use crate::programs::{self, Program};
 use crate::screen;
 use questions::{QUESTIONS, REFUSED_QUESTION};
@@ -24,6 +24,8 @@ use summary::Summary;
 
 const USER: &str = "demo-researcher";
 const PROJECT: &str = "demo";
+/// Training in a demo does not run out while somebody looks at it.
+const TRAINED_UNTIL: &str = "2099-03-31";
 /// Rows of an answer that are printed.
 const ROWS: usize = 24;
 /// The share of lines that get a planted fault, so that quarantine has something to show.
@@ -124,6 +126,7 @@ impl Demo {
         if let Some((_, manifest)) = head {
             screen::say(&format!("snapshot {} with {} linked persons", manifest.id, manifest.body.persons));
         }
+        enter_people(&text(env))?;
         let arguments = ["approve", "--env", &text(env), "--by", "demo-board"].map(str::to_owned);
         Program::Guard.run(&arguments)?;
         screen::say(&format!("project {PROJECT}: approved for {USER} on this snapshot"));
@@ -133,6 +136,19 @@ impl Demo {
             .output(&["evaluate", "--truth", &truth, "--env", &text(env)].map(str::to_owned))?;
         summary.figures(&quality, &evaluation)
     }
+}
+
+/// Enters the people of the demo; the operator enters themselves first.
+fn enter_people(env: &str) -> Result<(), Failure> {
+    let [(operator, ..), ..] = DEMO_PEOPLE;
+    for (user, role, _) in DEMO_PEOPLE {
+        let arguments = ["people", "set", "--env", env, "--as", operator, user, "--role", role];
+        let training = ["--trained-until", TRAINED_UNTIL, "--organisation", "架空の組織"];
+        Program::Guard.run(
+            &[arguments.as_slice(), &training].concat().into_iter().map(str::to_owned).collect::<Vec<_>>(),
+        )?;
+    }
+    Ok(())
 }
 
 /// Removes an earlier demo; anything else in the way is left alone.

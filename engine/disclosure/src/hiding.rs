@@ -34,6 +34,8 @@ pub(crate) struct Hidden {
     parts: Vec<BTreeSet<Vec<u32>>>,
     /// How many values each rule hides by itself.
     pub(crate) reasons: BTreeMap<&'static str, u64>,
+    /// Which rule hides a value by itself, by key and part.
+    pub(crate) why: BTreeMap<(Vec<u32>, usize), Reason>,
     /// The cohorts that the table tells of.
     pub(crate) cohorts: Vec<Cohort>,
 }
@@ -336,15 +338,18 @@ impl<'c> Numbering<'c> {
                 .map(|(_, key)| (*key).clone())
                 .collect()
         };
-        let mut counted = BTreeMap::new();
+        let (mut counted, mut why) = (BTreeMap::new(), BTreeMap::new());
         for (at, reason) in reasons {
             let place = at % self.width.max(1);
             // What is left without a part is not a value of the table.
             if place == 0 || place % 2 == 1 {
                 *counted.entry(reason.as_str()).or_insert(0) += 1;
+                if let Some(key) = self.keys.get(at / self.width.max(1)) {
+                    why.insert(((*key).clone(), place.div_ceil(2)), *reason);
+                }
             }
         }
-        Hidden { parts: (0..parts).map(of_part).collect(), reasons: counted, cohorts }
+        Hidden { parts: (0..parts).map(of_part).collect(), reasons: counted, why, cohorts }
     }
 }
 

@@ -7,6 +7,7 @@
 //! What is not here yet is said in `docs/security.md`: dominance, interval audit, and comparison with what was
 //! released before.
 
+mod behind;
 mod check;
 mod family;
 mod format;
@@ -20,6 +21,7 @@ mod rounding;
 mod shape;
 mod table;
 
+pub use behind::Behind;
 pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
 pub use hiding::Past;
 pub use ledger::{Cohort, Ledger, LedgerEntry};

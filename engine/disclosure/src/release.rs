@@ -8,6 +8,7 @@ use engine_protocol::{
     CellValue, Evidence, PostExpr, QuantileEvidence, ReleasedTable, TOTAL, TableColumn, TableColumnKind,
 };
 
+use crate::behind::Behind;
 use crate::format::{self, Number};
 use crate::hiding::{Hidden, Past, Unprotected};
 use crate::ledger::Cohort;
@@ -35,6 +36,8 @@ pub struct Release {
     pub reasons: BTreeMap<&'static str, u64>,
     /// The cohorts that the table tells of, for the ledger.
     pub cohorts: Vec<Cohort>,
+    /// What stands behind each value, for people who review it inside.
+    pub behind: Protected<Behind>,
 }
 
 /// What a table is released under.
@@ -104,8 +107,10 @@ pub fn release(
         suppressed: hidden.whole(),
         threshold: thresholds.persons,
         rules: setting.pack.to_owned(),
+        certificate: None,
     };
     let (primary, all) = (hidden.primary(), hidden.all());
+    let behind = Protected::new(Behind::of(&cells, &hidden, shape));
     Ok(Release {
         table: checked(released),
         cells: cells.len() as u64,
@@ -113,6 +118,7 @@ pub fn release(
         secondary: all.saturating_sub(primary),
         reasons: hidden.reasons,
         cohorts: hidden.cohorts,
+        behind,
     })
 }
 
@@ -183,7 +189,7 @@ fn quantile(evidence: &QuantileEvidence, scale: u32, thresholds: Thresholds) -> 
     finest.map_or(Value::Hidden, |step| Value::Number(Number { whole: step.low, places: scale }))
 }
 
-fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {
+pub(crate) fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {
     let value = key.get(at).copied().unwrap_or(TOTAL);
     if value == TOTAL {
         return CellValue::Total;

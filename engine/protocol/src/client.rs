@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::governing::{GovernRequest, Governed};
+use crate::identity::{IdentityAsk, IdentityReply};
 use crate::notebook::{NotebookReply, NotebookRequest};
 use crate::operating::{OperatingAsk, OperatingReply};
 use crate::public::{Opening, OpeningReply, PublicAsk, PublicReply};
@@ -22,6 +24,10 @@ pub enum ClientRequest {
     Estimate(Question),
     /// Which tables and columns are there, as anybody may know?
     Catalogue,
+    /// Sessions, accounts and tokens of whoever asks.
+    Identity(IdentityAsk),
+    /// Applications, output reviews, incidents, halts.
+    Govern(GovernRequest),
     /// Something of a project's notebooks.
     Notebook(NotebookRequest),
     /// Something that anybody may ask.
@@ -30,6 +36,58 @@ pub enum ClientRequest {
     Open(Opening),
     /// How does the environment stand?
     Operating(OperatingAsk),
+}
+
+impl ClientRequest {
+    /// Says whether anybody may ask it, without saying who they are.
+    pub const fn is_public(&self) -> bool {
+        match self {
+            Self::Catalogue | Self::Public(_) => true,
+            Self::Identity(ask) => ask.is_public(),
+            Self::Vet(_)
+            | Self::Query(_)
+            | Self::Template(_)
+            | Self::Estimate(_)
+            | Self::Govern(_)
+            | Self::Notebook(_)
+            | Self::Open(_)
+            | Self::Operating(_) => false,
+        }
+    }
+
+    /// The project for which it is asked, where it is asked for one.
+    pub fn project(&self) -> Option<&str> {
+        match self {
+            Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => Some(&question.project),
+            Self::Template(asked) => Some(&asked.project),
+            Self::Notebook(asked) => Some(&asked.project),
+            // A case is read and moved by whoever its rules let; they look at the person.
+            Self::Catalogue
+            | Self::Identity(_)
+            | Self::Govern(_)
+            | Self::Public(_)
+            | Self::Open(_)
+            | Self::Operating(_) => None,
+        }
+    }
+
+    /// The request as this user makes it, whomever it named before.
+    #[must_use]
+    pub fn asked_by(mut self, user: &str) -> Self {
+        match &mut self {
+            Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => {
+                user.clone_into(&mut question.user);
+            }
+            Self::Template(asked) => user.clone_into(&mut asked.user),
+            Self::Govern(asked) => user.clone_into(&mut asked.user),
+            Self::Notebook(asked) => user.clone_into(&mut asked.user),
+            Self::Open(wish) => user.clone_into(&mut wish.user),
+            Self::Operating(asked) => user.clone_into(&mut asked.user),
+            // Answered for whoever asks, whom the guard knows by then.
+            Self::Catalogue | Self::Identity(_) | Self::Public(_) => {}
+        }
+        self
+    }
 }
 
 /// An approved template with values for its parameters.
@@ -76,6 +134,13 @@ pub enum ClientReply {
     Withheld,
     /// The tables and columns.
     Catalogue(CatalogueView),
+    /// About whoever asks.
+    Identity(IdentityReply),
+    /// Nobody whom the guard knows may ask this: a session or token that is unknown, has ended or was revoked, a
+    /// person who was shut out, and a project that is not theirs look the same.
+    NotKnown,
+    /// What governance says.
+    Governed(Governed),
     /// What became of a notebook.
     Notebook(NotebookReply),
     /// What anybody may know.
@@ -165,6 +230,9 @@ pub struct ReleasedTable {
     pub threshold: u32,
     /// The rule pack that was applied.
     pub rules: String,
+    /// The signed certificate of the release; it is about the table without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// A column of a released table.

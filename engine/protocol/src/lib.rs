@@ -6,6 +6,8 @@
 mod client;
 mod evidence;
 mod frame;
+mod governing;
+mod identity;
 mod notebook;
 mod operating;
 mod post;
@@ -21,6 +23,14 @@ pub use evidence::{
     Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
+pub use governing::{
+    AllowedMove, Attachment, CaseKind, CaseLine, CaseView, DutyView, EarlierRelease, EvidenceLine,
+    EvidencePack, Fact, FieldKind, FieldValue, Fields, FormField, Govern, GovernRequest, Governed, Halt,
+    Happened, Label, OpinionView, Word,
+};
+pub use identity::{
+    Call, Caller, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView, TokenWish,
+};
 pub use notebook::{
     Notebook, NotebookAct, NotebookCell, NotebookCellKind, NotebookEntry, NotebookReply, NotebookRequest,
 };

@@ -1,17 +1,22 @@
 //! The guard of one environment.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
-use catalog_store::{Environment, EnvironmentError, FileKeyring, MetaError, Passphrase, SnapshotError};
-use engine_protocol::{ClientReply, ClientRequest, Limits, PublicAsk, PublicReply};
+use catalog_store::{
+    Environment, EnvironmentError, FileKeyring, KeyError, Meta, MetaError, Passphrase, SignInRules,
+    SnapshotError,
+};
+use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits, PublicAsk, PublicReply};
 use time::OffsetDateTime;
 
+use crate::cases::{self, GovernError, Halts, Office};
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::public_record::PublicRecordFile;
+use crate::recent::Recent;
 use crate::worker::{WorkerError, WorkerProgram};
 use crate::{describe, notebooks, open_tables, operating, query, templates};
 
@@ -20,6 +25,7 @@ pub struct Guard {
     pub(crate) environment: Environment,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) catalogue_files: Vec<(String, String)>,
+    pub(crate) meta: Meta,
     pub(crate) permits: Permits,
     pub(crate) log: Log,
     pub(crate) worker: WorkerProgram,
@@ -29,6 +35,8 @@ pub struct Guard {
     /// Held by whoever changes a notebook.
     pub(crate) notebooks: Mutex<()>,
     pub(crate) record: PublicRecordFile,
+    pub(crate) halts: Halts,
+    recent: Mutex<Recent>,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,6 +49,12 @@ pub enum GuardError {
     /// The snapshots cannot be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// The metadata database cannot be used.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// A key or random bytes cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// No worker can be had.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -56,9 +70,6 @@ pub enum GuardError {
     /// The release ledger cannot be used; then nothing is released.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The metadata cannot be read.
-    #[error(transparent)]
-    Meta(#[from] MetaError),
     /// The notebooks cannot be used.
     #[error("cannot use the notebooks")]
     Notebook(#[source] std::io::Error),
@@ -68,9 +79,12 @@ pub enum GuardError {
     /// The record cannot be read.
     #[error("cannot read the record")]
     Record(#[source] std::io::Error),
-    /// The record's tree cannot be read.
+    /// The record's tree cannot be grown or signed.
     #[error(transparent)]
-    Tree(#[from] audit::TreeError),
+    Tree(audit::TreeError),
+    /// Governance cannot be asked.
+    #[error(transparent)]
+    Govern(#[from] GovernError),
     /// A value that another part of ours made is not of the form that it guarantees.
     #[error("broken invariant: {0}")]
     Bug(&'static str),
@@ -96,7 +110,9 @@ impl Guard {
         let environment = Environment::open(root)?;
         let (catalogue, _) = environment.catalogue()?;
         let catalogue_files = environment.catalogue_files()?;
+        let meta = environment.meta()?;
         let permits = Permits::new(environment.room("policies"));
+        let halts = Halts::new(&environment.room("policies"));
         let log = Log::open(&environment.room("audit"), clock.clone())?;
         let clock = Arc::new(clock);
         let ledger = Mutex::new(LedgerFile::new(&environment));
@@ -106,6 +122,7 @@ impl Guard {
             environment,
             catalogue,
             catalogue_files,
+            meta,
             permits,
             log,
             worker,
@@ -113,6 +130,8 @@ impl Guard {
             ledger,
             notebooks: Mutex::default(),
             record: PublicRecordFile::default(),
+            halts,
+            recent: Mutex::default(),
             file_keys,
             clock,
         })
@@ -136,7 +155,7 @@ impl Guard {
         Ok(self.worker.prepare(processors.min(MOST_READY), self.limits)?)
     }
 
-    /// Answers one request. A fault of ours is told as such, without a value from the data.
+    /// Answers one request of whoever it names; who that is was found before. A fault of ours is told as such, without a value from the data.
     pub fn answer(&self, request: &ClientRequest) -> ClientReply {
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
@@ -150,13 +169,47 @@ impl Guard {
             ClientRequest::Open(wish) => {
                 open_tables::open(self, wish).map(|reply| ClientReply::Opening { reply })
             }
+            // Sessions are their holder's: the owner of an environment has commands instead.
+            ClientRequest::Identity(_) => Ok(ClientReply::NotKnown),
+            ClientRequest::Govern(asked) => self.govern(asked).map(ClientReply::Governed),
         };
-        answered.unwrap_or_else(|error| ClientReply::Fault { message: chain(&error) })
+        answered.unwrap_or_else(|error| Self::fault(&error))
+    }
+
+    /// A fault of ours as it is told.
+    pub(crate) fn fault(error: &GuardError) -> ClientReply {
+        ClientReply::Fault { message: chain(error) }
+    }
+
+    /// Looks at the record's last day as it is now.
+    pub(crate) fn recent<T>(&self, look: impl FnOnce(&Recent) -> T) -> Result<T, GuardError> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.catch_up(self.log.path(), self.now()).map_err(LedgerError::Record)?;
+        Ok(look(&recent))
+    }
+
+    fn govern(&self, asked: &GovernRequest) -> Result<Governed, GuardError> {
+        Ok(cases::answered(&self.office()?, asked)?)
+    }
+
+    /// The office of the environment as it is now.
+    pub(crate) fn office(&self) -> Result<Office<'_>, GuardError> {
+        Ok(Office::new(&self.environment, &self.log, &self.permits, self.now())?)
     }
 
     /// The latest snapshot, if any.
     pub(crate) fn head(&self) -> Result<Option<SnapshotManifest>, GuardError> {
         Ok(self.environment.snapshots()?.head()?.map(|(_, manifest)| manifest))
+    }
+
+    /// The rules of signing in.
+    pub(crate) fn sign_in(&self) -> &SignInRules {
+        &self.environment.config().sign_in
+    }
+
+    /// The time now, as seconds since 1970.
+    pub(crate) fn seconds(&self) -> i64 {
+        self.now().unix_timestamp()
     }
 
     /// The time now.

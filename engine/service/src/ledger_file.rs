@@ -10,7 +10,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use catalog_store::{Environment, EnvironmentError, KeyError, KeyRole, SecretKey, decrypt, encrypt};
 use engine_disclosure::{Ledger, LedgerEntry};
@@ -52,6 +52,9 @@ pub enum LedgerError {
     /// A frame is not what was written.
     #[error("entry {0} of the release ledger was changed, or its key is gone")]
     Changed(u64),
+    /// What is kept of a release is not what was written.
+    #[error("{0} was changed, or its key is gone")]
+    Retained(PathBuf),
     /// An entry cannot be written as bytes.
     #[error("an entry of the release ledger cannot be written")]
     Entry,
@@ -189,15 +192,6 @@ fn framed(sealed: &[u8]) -> Vec<u8> {
 fn unframed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
-}
-
-/// The ledger's length that the record notes last.
-pub(crate) fn noted(log: &Path) -> Result<u64, LedgerError> {
-    let text = std::fs::read_to_string(log).map_err(LedgerError::Record)?;
-    let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let of_ledger = lines.filter(|entry| entry.get("kind").is_some_and(|kind| kind == "ledger-kept"));
-    let length = |entry: serde_json::Value| entry.get("body").and_then(|body| body.get("entries")?.as_u64());
-    Ok(of_ledger.filter_map(length).next().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -4,11 +4,15 @@
 //! reply. Each step hands out what the next one demands. The guard speaks to clients over a Unix socket and to the
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
+mod airlock;
 mod budget;
+mod cases;
 mod check;
+mod checkpoints;
 mod describe;
 mod exclusions;
 mod guard;
+mod identity;
 mod ledger_file;
 mod metadata;
 mod notebooks;
@@ -19,18 +23,23 @@ mod past;
 mod permits;
 mod public_record;
 mod query;
+mod recent;
 mod server;
 mod shape;
+mod signing;
 mod templates;
 mod worker;
 
+pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
+pub use identity::{AccountError, Standing};
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
+pub use signing::{VERIFIER, signer};
 pub use templates::{TemplateError, approve as approve_template};
 pub use worker::{WorkerError, WorkerProgram};

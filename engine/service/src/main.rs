@@ -10,7 +10,10 @@ use std::sync::Arc;
 use audit::Log;
 use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
-use engine_service::{Guard, Offline, WorkerProgram, approve_template, check_file, serve, serve_once};
+use engine_service::{
+    GovernError, Guard, Offline, WorkerProgram, approve_template, check_file, compiled, register, serve,
+    serve_once,
+};
 use policies::{DEMO_APPLICATION, Form};
 use time::OffsetDateTime;
 
@@ -64,11 +67,35 @@ enum Command {
         #[command(subcommand)]
         command: governing::people::People,
     },
+    /// How people get in.
+    Account {
+        #[command(subcommand)]
+        command: governing::account::Accounts,
+    },
+    /// API tokens.
+    Token {
+        #[command(subcommand)]
+        command: governing::account::Tokens,
+    },
     /// One-stop applications: write, submit, review, decide, stop, end.
     Application {
         #[command(subcommand)]
         command: governing::application::Applications,
     },
+    /// Output review: list, show, describe, attach, submit, review, decide, release, revoke.
+    Output {
+        #[command(subcommand)]
+        command: governing::output::Outputs,
+    },
+    /// Incidents and near misses: enter, note, grade, discharge duties, close.
+    Incident {
+        #[command(subcommand)]
+        command: governing::incident::Incidents,
+    },
+    /// Stops a project, or all, at once.
+    Halt(governing::halt::Stop),
+    /// Lets a project, or all, go on.
+    Resume(governing::halt::Stop),
     /// Signs a checkpoint over the record.
     Checkpoint {
         /// The environment.
@@ -124,8 +151,17 @@ fn main() -> ExitCode {
             let causes = std::iter::successors(error.source(), |error| error.source());
             let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
             let _ = writeln!(std::io::stderr(), "misu-guard: {text}");
-            ExitCode::FAILURE
+            code(error.as_ref())
         }
+    }
+}
+
+/// 4 where governance does not allow it, 2 where what was given is not of the form, 1 where it is our fault.
+fn code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    match error.downcast_ref::<GovernError>().and_then(GovernError::rule) {
+        Some("field" | "form" | "no-move") => ExitCode::from(2),
+        Some(_) => ExitCode::from(4),
+        None => ExitCode::FAILURE,
     }
 }
 
@@ -144,7 +180,13 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Ask { env } => Ok(serve_once(&open(&env)?, stdin().lock(), stdout().lock())?),
         Command::Approve { env, application, days, by } => approve(&env, application.as_deref(), days, &by),
         Command::People { command } => command.run(),
+        Command::Account { command } => command.run(),
+        Command::Token { command } => command.run(),
         Command::Application { command } => command.run(),
+        Command::Output { command } => command.run(),
+        Command::Incident { command } => command.run(),
+        Command::Halt(stop) => stop.halt(),
+        Command::Resume(stop) => stop.resume(),
         Command::Checkpoint { env } => governing::checkpoint::run(&env),
         Command::ApproveTemplate { env, file, by, user } => {
             let text = std::fs::read_to_string(&file)?;
@@ -187,9 +229,9 @@ fn approve(env: &Path, application: Option<&Path>, days: u16, by: &str) -> Resul
         Some(path) => Form::parse(&path.display().to_string(), &std::fs::read_to_string(path)?)?,
         None => Form::parse(DEMO_APPLICATION.0, DEMO_APPLICATION.1)?,
     };
-    let permit = governing::application::compiled(&environment, form, OffsetDateTime::now_utc(), days)?;
+    let permit = compiled(&environment, form, OffsetDateTime::now_utc(), days)?;
     let log = Log::open(&environment.room("audit"), OffsetDateTime::now_utc)?;
-    governing::application::register(&environment, &log, &permit, by, days)
+    Ok(register(&environment, &log, &permit, by, days)?)
 }
 
 fn vet(catalog: &Path, permit: &Path, sql: Option<String>) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ pub(crate) fn table(metadata: &MetadataTable, snapshot: &SnapshotId) -> Released
         suppressed: 0,
         threshold: 0,
         rules: "metadata".to_owned(),
+        certificate: None,
     }
 }
 

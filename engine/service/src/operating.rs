@@ -125,7 +125,7 @@ fn health(
     let open = deliveries.iter().filter(|delivery| !delivery.closes).count();
     let current = keys.iter().filter(|key| key.state == "current").count();
     let waiting = guard.worker.waiting();
-    let signed = audit::Tree::at(&guard.environment.room("audit")).last()?;
+    let signed = audit::Tree::at(&guard.environment.room("audit")).last().map_err(GuardError::Tree)?;
     let size = signed.map(|signed| signed.checkpoint().size);
     Ok(vec![
         line(

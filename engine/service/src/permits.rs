@@ -137,6 +137,24 @@ impl Permits {
         std::fs::rename(path.with_extension("withdrawn"), &path).map_err(io(&path))
     }
 
+    /// Removes every permit of a project for good, in force or not; how many there were.
+    ///
+    /// # Errors
+    ///
+    /// A permit cannot be removed.
+    pub fn destroy(&self, project: &str) -> Result<u64, PermitsError> {
+        let mut removed = 0;
+        for extension in ["toml", "withdrawn"] {
+            let path = self.folder.join(format!("{project}.{extension}"));
+            match std::fs::remove_file(&path) {
+                Ok(()) => removed += 1,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(io(&path)(error)),
+            }
+        }
+        Ok(removed)
+    }
+
     fn stamp(&self) -> Result<Stamp, PermitsError> {
         let mut stamp = Stamp::new();
         for entry in std::fs::read_dir(&self.folder).map_err(io(&self.folder))? {

@@ -34,7 +34,9 @@ impl PublicRecordFile {
     /// The public part of the record.
     pub(crate) fn read(&self, environment: &Environment) -> Result<PublicRecord, GuardError> {
         let folder = environment.room("audit");
-        let Some(signed) = Tree::at(&folder).last()? else { return Ok(PublicRecord::default()) };
+        let Some(signed) = Tree::at(&folder).last().map_err(GuardError::Tree)? else {
+            return Ok(PublicRecord::default());
+        };
         let size = signed.checkpoint().size;
         let key = std::fs::read_to_string(folder.join("checkpoint.key")).ok();
         // A poisoned lock only means that another thread died while reading; lines are counted one by one.

@@ -9,22 +9,29 @@ use catalog_model::{Catalogue, CellRules, FileEntry, Grant, SnapshotId, Snapshot
 use classified::Protected;
 use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
 use engine_protocol::{
-    BucketSlice, ClientReply, Evidence, FileKeys, FileSlice, Question, ReleasedTable, Verdict, VerdictKind,
-    WorkerReply, WorkerRequest,
+    BucketSlice, ClientReply, Evidence, FileKeys, FileSlice, Governed, Question, ReleasedTable, Verdict,
+    VerdictKind, WorkerReply, WorkerRequest,
 };
 use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
 use policies::{Action, Denied, Permit, Policies, Request};
+use time::format_description::well_known::Rfc3339;
 
+use crate::airlock::{self, Asked, Way};
+use crate::cases::{Retained, RetainedFiles};
 use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
+use crate::identity::{self, Bar};
+use crate::recent::Recent;
 use crate::shape::shape;
-use crate::{budget, ledger_file, metadata, past};
+use crate::worker::WorkerError;
+use crate::{budget, metadata, past};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
     Ok(match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted_verdict(&vetted.plan),
         Judged::Metadata(table, _) => metadata::verdict(&table),
+        Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
@@ -41,6 +48,7 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         Judged::Metadata(table, _) => {
             ClientReply::Estimate { verdict: metadata::verdict(&table), budget: None }
         }
+        Judged::Barred(bar) => ClientReply::Estimate { verdict: barred_verdict(&bar), budget: None },
         Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
         Judged::NotVetted(not_vetted) => {
             ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
@@ -67,10 +75,18 @@ pub(crate) fn refuse(
 
 /// Runs a question and releases its protected table, or says why not.
 pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, GuardError> {
+    if guard.halts.is_halted(&question.project) {
+        record_no(guard, question, Kind::QueryDenied, HALTED)?;
+        return Ok(ClientReply::Verdict(halted_verdict()));
+    }
     let vetted = match judge(guard, question)? {
         Judged::Vetted(vetted) => vetted,
         Judged::Metadata(table, snapshot) => {
             return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
+        }
+        Judged::Barred(bar) => {
+            record_no(guard, question, Kind::QueryDenied, bar.rule)?;
+            return Ok(ClientReply::Verdict(barred_verdict(&bar)));
         }
         Judged::Denied(denied) => {
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
@@ -87,11 +103,66 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
             return Ok(ClientReply::Verdict(verdict));
         }
     };
+    let asked = asked(&vetted, question)?;
     let opened = open(guard, question, &vetted)?;
+    if airlock::is_locked(guard, asked)? {
+        let outcome = Outcome::Withheld { reason: "denials".to_owned() };
+        return Ok(hand_out(None, &opened.close(outcome)?));
+    }
     let query = opened.query().to_string();
-    match run(guard, &vetted, &opened, &query)? {
-        Ok((table, outcome)) => Ok(hand_out(Some(table), &opened.close(outcome)?)),
-        Err(outcome) => Ok(hand_out(None, &opened.close(*outcome)?)),
+    let (table, outcome) = match run(guard, &vetted, &opened, &query)? {
+        Ok(answered) => answered,
+        Err(outcome) => return Ok(hand_out(None, &opened.close(*outcome)?)),
+    };
+    let kept = airlock::kept(guard, (asked.project, asked.user), &table, || {
+        retained(guard, &vetted, (&opened, &table), None)
+    })?;
+    let inside = |reason: &str| Outcome::Withheld { reason: reason.to_owned() };
+    match airlock::way(guard, asked, &kept)? {
+        Way::Out => Ok(hand_out(Some(table), &opened.close(outcome)?)),
+        Way::Inside(reason) => Ok(hand_out(None, &opened.close(inside(reason))?)),
+        Way::Held(output) => {
+            let _receipt = opened.close(inside("review"))?;
+            Ok(ClientReply::Governed(Governed::Held { output }))
+        }
+    }
+}
+
+/// Who asks, and how the permit lets releases go out.
+fn asked<'a>(vetted: &'a Vetted, question: &'a Question) -> Result<Asked<'a>, GuardError> {
+    let application = vetted.policies.application(&question.project);
+    let application = application.ok_or(GuardError::Bug("a permit has its application"))?;
+    Ok(Asked { project: &question.project, user: &question.user, outputs: application.outputs() })
+}
+
+/// What is kept of a release: the question, the table, and what stood behind it where it was computed just now.
+fn retained(
+    guard: &Guard,
+    vetted: &Vetted,
+    (opened, table): (&Opened, &ReleasedTable),
+    release: Option<(&Release, (u64, String))>,
+) -> Retained {
+    let request = vetted.permit.request();
+    let behind = release.as_ref().map(|(release, _)| release.behind.inside());
+    let trace = release.as_ref().map(|(release, _)| {
+        let own = release.reasons.iter().map(|(rule, values)| ((*rule).to_owned(), *values));
+        own.chain([("margins".to_owned(), release.secondary)]).collect()
+    });
+    Retained {
+        query: table.query.clone(),
+        project: request.project.clone(),
+        asker: request.user.clone(),
+        at: guard.now().format(&Rfc3339).unwrap_or_default(),
+        sql: vetted.plan.sql().to_owned(),
+        plan: vetted.plan.hash().to_owned(),
+        tables: vetted.plan.used().keys().cloned().collect(),
+        rule_digest: vetted.permit.rule_digest().to_owned(),
+        table: table.clone(),
+        cells: behind.map(|behind| behind.lines.clone()).unwrap_or_default(),
+        is_cut: behind.is_none_or(|behind| behind.is_cut),
+        trace: trace.unwrap_or_default(),
+        ledger: release.map(|(_, ledger)| ledger).unwrap_or_default(),
+        opened: opened.query().to_string(),
     }
 }
 
@@ -113,11 +184,16 @@ enum Judged {
     Vetted(Box<Vetted>),
     /// A question about what may be asked, with its answer.
     Metadata(MetadataTable, SnapshotId),
+    /// The person may ask nothing now, whatever the permit says.
+    Barred(Bar),
     Denied(Denied),
     NotVetted(NotVetted),
 }
 
 fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
+    if let Some(bar) = identity::bar(guard, &question.user)? {
+        return Ok(Judged::Barred(bar));
+    }
     let policies = guard.permits.policies(&guard.catalogue)?;
     let request = request(guard, &policies, question);
     let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
@@ -192,7 +268,7 @@ fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<R
     let question = past::question(&vetted.plan, &vetted.permit, &rules(guard, vetted).0, &vetted.exclusion);
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = ledger.hold(&guard.environment, ledger_file::noted(guard.log.path())?)?;
+        let held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
         held.ledger().answer(&question).map(<[u8]>::to_vec)
     };
     let evidence = match &kept {
@@ -202,15 +278,38 @@ fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<R
             Err(outcome) => return Ok(Err(outcome)),
         },
     };
-    let again = Request { now: guard.now(), ..vetted.permit.request().clone() };
-    if vetted.policies.may(&again, Action::Release).is_err() {
-        return Ok(Err(Box::new(Outcome::Stopped { reason: "permit-ended".to_owned() })));
+    if let Some(reason) = stopped(guard, vetted) {
+        return Ok(Err(Box::new(Outcome::Stopped { reason: reason.to_owned() })));
     }
     match (kept, evidence) {
         (Some(answer), _) => again_released(&answer).map(Ok),
         (None, Some(evidence)) => release(guard, vetted, opened, &evidence, (query, question)),
         (None, None) => Err(GuardError::Bug("an answer is kept or computed")),
     }
+}
+
+/// Why a query that was let run is stopped, if it is: a halt, or a permit that is not in force any more. The permits
+/// are read again, as they are now; what cannot be read permits nothing.
+fn stopped(guard: &Guard, vetted: &Vetted) -> Option<&'static str> {
+    if guard.halts.is_halted(&vetted.permit.request().project) {
+        return Some(HALTED);
+    }
+    let again = Request { now: guard.now(), ..vetted.permit.request().clone() };
+    if !identity::bar(guard, &again.user).is_ok_and(|bar| bar.is_none()) {
+        return Some("person-barred");
+    }
+    let policies = guard.permits.policies(&guard.catalogue);
+    let may = policies.is_ok_and(|policies| policies.may(&again, Action::Release).is_ok());
+    (!may).then_some("permit-ended")
+}
+
+/// The rule by which a halted project is denied.
+const HALTED: &str = "halt";
+
+fn halted_verdict() -> Verdict {
+    let ja = "この研究課題の利用は停止されています".to_owned();
+    let message = "the use of this project is halted; ask the data officer".to_owned();
+    no(VerdictKind::Denied, HALTED.to_owned(), (message, Some(ja)), None, None)
 }
 
 /// The answer that the same question got before.
@@ -231,7 +330,7 @@ fn release(
     (query, question): (&str, String),
 ) -> Result<Ran, GuardError> {
     let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut held = ledger.hold(&guard.environment, ledger_file::noted(guard.log.path())?)?;
+    let mut held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
     // Somebody may have asked the same in the meantime.
     if let Some(answer) = held.ledger().answer(&question) {
         return again_released(answer).map(Ok);
@@ -267,6 +366,10 @@ fn release(
     }
     let cohorts = std::mem::take(&mut release.cohorts);
     let reasons = reasons(&release);
+    let head = held.head();
+    // The copy is kept before the ledger knows of the release: nothing is out of which there is no copy.
+    let kept = retained(guard, vetted, (opened, release.table.get()), Some((&release, head)));
+    RetainedFiles::new(&guard.environment).keep(&kept)?;
     let (table, outcome) = finish(release);
     let entry = LedgerEntry {
         question,
@@ -325,9 +428,13 @@ fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<O
         descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
         limits: guard.limits,
     };
-    match guard.worker.run(request, files) {
+    match guard.worker.run_unless(request, files, &|| stopped(guard, vetted).is_some()) {
         Ok(WorkerReply::Evidence(evidence)) => Ok(Protected::new(evidence)),
         Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
+        Err(WorkerError::Stopped) => {
+            let reason = stopped(guard, vetted).unwrap_or("stopped").to_owned();
+            Err(Box::new(Outcome::Stopped { reason }))
+        }
         Err(error) => Err(failed(error.as_str())),
     }
 }
@@ -408,6 +515,11 @@ fn denied_rule(denied: &Denied) -> String {
 
 fn denied_verdict(denied: &Denied) -> Verdict {
     no(VerdictKind::Denied, denied_rule(denied), (denied.to_string(), None), None, None)
+}
+
+fn barred_verdict(bar: &Bar) -> Verdict {
+    let message = (bar.message.to_owned(), Some(bar.message_ja.to_owned()));
+    no(VerdictKind::Denied, bar.rule.to_owned(), message, None, None)
 }
 
 fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {

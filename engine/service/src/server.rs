@@ -4,13 +4,18 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use engine_protocol::{ClientReply, ClientRequest, FrameError, read_json, write_json};
+use engine_protocol::{Call, ClientReply, FrameError, read_json, write_json};
 
 use crate::guard::Guard;
+use crate::identity::{self, Door};
 
 /// The longest request: a query of 64 KiB with room to spare.
 const MOST: u32 = 1 << 20;
+
+/// How often the guard looks whether a checkpoint is due.
+const LOOK: Duration = Duration::from_secs(20);
 
 /// Why the guard cannot be reached.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +53,14 @@ pub fn serve(
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(path, private).map_err(listen)?;
     listens().map_err(listen)?;
+    let keeper = Arc::clone(guard);
+    // A checkpoint that cannot be signed stops nobody: the record goes on, and verifying it says what is wrong.
+    std::thread::spawn(move || {
+        loop {
+            let _ = keeper.checkpoint_if_due();
+            std::thread::sleep(LOOK);
+        }
+    });
     for connection in listener.incoming() {
         let Ok(connection) = connection else { continue };
         if !is_same_user(&connection) {
@@ -56,25 +69,26 @@ pub fn serve(
         let guard = Arc::clone(guard);
         std::thread::spawn(move || {
             // A client that goes away ends its own connection, nothing else.
-            let _ = converse(&guard, &connection, &connection);
+            let _ = converse(&guard, Door::Socket, &connection, &connection);
         });
     }
     Ok(())
 }
 
-/// Answers requests from `from` on `to` until it ends.
+/// Answers calls from `from` on `to` until it ends. Whoever started this guard owns the environment and may name the
+/// user.
 ///
 /// # Errors
 ///
 /// A frame is malformed or the connection breaks.
 pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write) -> Result<(), ServeError> {
-    Ok(converse(guard, from, to)?)
+    Ok(converse(guard, Door::Streams, from, to)?)
 }
 
-fn converse(guard: &Guard, mut from: impl Read, mut to: impl Write) -> Result<(), FrameError> {
+fn converse(guard: &Guard, door: Door, mut from: impl Read, mut to: impl Write) -> Result<(), FrameError> {
     loop {
-        let request: ClientRequest = match read_json(&mut from, MOST) {
-            Ok(request) => request,
+        let call: Call = match read_json(&mut from, MOST) {
+            Ok(call) => call,
             Err(FrameError::Closed) => return Ok(()),
             Err(error) => {
                 let message = error.to_string();
@@ -82,7 +96,7 @@ fn converse(guard: &Guard, mut from: impl Read, mut to: impl Write) -> Result<()
                 return Err(error);
             }
         };
-        write_json(&mut to, &guard.answer(&request))?;
+        write_json(&mut to, &identity::reply(guard, call, door))?;
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine_protocol::{
     FrameError, Limits, Socket, WorkerHello, WorkerReply, WorkerRequest, read_packed, write_packed,
@@ -38,6 +38,9 @@ pub enum WorkerError {
     /// The reply is late.
     #[error("the worker did not answer within {0} seconds")]
     Late(u32),
+    /// Somebody stopped it.
+    #[error("the worker was stopped")]
+    Stopped,
     /// The reply cannot be read.
     #[error("the worker's reply cannot be read")]
     Reply(#[from] FrameError),
@@ -51,6 +54,7 @@ impl WorkerError {
             Self::Unconfined(_) => "worker-unconfined",
             Self::Data(_) => "worker-data",
             Self::Late(_) => "worker-late",
+            Self::Stopped => "worker-stopped",
             Self::Reply(_) => "worker-gone",
         }
     }
@@ -58,6 +62,9 @@ impl WorkerError {
 
 /// What a process takes beside the engine's operators: the program, its stacks and what the allocator holds.
 const BESIDE: u64 = 2 << 30;
+
+/// How often somebody looks whether a worker is to be stopped.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The longest greeting.
 const HELLO: u32 = 4 << 10;
@@ -107,13 +114,28 @@ impl WorkerProgram {
     ///
     /// It cannot be started, is late, or dies before it answers; it is gone in every case.
     pub fn run(&self, request: WorkerRequest, files: Vec<PathBuf>) -> Result<WorkerReply, WorkerError> {
+        self.run_unless(request, files, &|| false)
+    }
+
+    /// As [`WorkerProgram::run`], until `is_stopped`: it is asked again and again while the worker works, and where it
+    /// says so the worker is killed.
+    ///
+    /// # Errors
+    ///
+    /// As [`WorkerProgram::run`], or it was stopped.
+    pub fn run_unless(
+        &self,
+        request: WorkerRequest,
+        files: Vec<PathBuf>,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<WorkerReply, WorkerError> {
         let limits = request.limits;
         let waiting = self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some(worker) = waiting else { return self.start(limits)?.run(request, files) };
+        let Some(worker) = waiting else { return self.start(limits)?.run(request, files, is_stopped) };
         let (pool, wanted) = (self.clone(), self.waiting() + 1);
         // The next one is made while this one works. If it cannot be, the next query says why.
         std::thread::spawn(move || pool.prepare(wanted, limits));
-        worker.run(request, files)
+        worker.run(request, files, is_stopped)
     }
 
     fn start(&self, limits: Limits) -> Result<Worker, WorkerError> {
@@ -158,7 +180,12 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    fn run(self, request: WorkerRequest, files: Vec<PathBuf>) -> Result<WorkerReply, WorkerError> {
+    fn run(
+        self,
+        request: WorkerRequest,
+        files: Vec<PathBuf>,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<WorkerReply, WorkerError> {
         let seconds = request.limits.seconds;
         let socket = self.socket.try_clone().map_err(WorkerError::Start)?;
         let (sender, receiver) = mpsc::channel();
@@ -167,8 +194,16 @@ impl Worker {
             // The receiver may have given up waiting.
             let _ = sender.send(exchange(Socket::new(socket.as_fd()), &request, &files));
         });
-        let reply = receiver.recv_timeout(Duration::from_secs(u64::from(seconds)));
-        reply.unwrap_or(Err(WorkerError::Late(seconds)))
+        let begun = Instant::now();
+        let within = Duration::from_secs(u64::from(seconds));
+        loop {
+            match receiver.recv_timeout(LOOK.min(within.saturating_sub(begun.elapsed()))) {
+                Ok(reply) => return reply,
+                Err(_) if is_stopped() => return Err(WorkerError::Stopped),
+                Err(mpsc::RecvTimeoutError::Timeout) if begun.elapsed() < within => {}
+                Err(_) => return Err(WorkerError::Late(seconds)),
+            }
+        }
     }
 }
 

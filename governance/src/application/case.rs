@@ -25,6 +25,34 @@ pub enum Vote {
     Against,
 }
 
+impl Vote {
+    /// Every vote.
+    pub const ALL: [Self; 3] = [Self::For, Self::Changes, Self::Against];
+
+    /// The vote's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::For => "for",
+            Self::Changes => "changes",
+            Self::Against => "against",
+        }
+    }
+
+    /// The vote in Japanese.
+    pub const fn ja(self) -> &'static str {
+        match self {
+            Self::For => "適",
+            Self::Changes => "条件付き適",
+            Self::Against => "不適",
+        }
+    }
+
+    /// The vote of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|vote| vote.as_str() == word)
+    }
+}
+
 /// A reviewer's opinion on the present version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opinion {
@@ -263,6 +291,11 @@ impl Application {
         &self.people
     }
 
+    /// Everybody whom any version named.
+    pub const fn ever(&self) -> &BTreeSet<String> {
+        &self.ever
+    }
+
     /// Its answers.
     pub const fn answers(&self) -> &Answers {
         &self.answers
@@ -291,6 +324,38 @@ impl Application {
     /// Opinions on the present version.
     pub fn opinions(&self) -> &[Opinion] {
         &self.opinions
+    }
+
+    /// The opinions that a person may see: an assigned reviewer sees the others' when all who are assigned have said
+    /// theirs, the people of the application when it is decided, and everybody else of the board when it is ripe for
+    /// the decision.
+    pub fn opinions_for(&self, reader: &Actor) -> Vec<&Opinion> {
+        let is_under_review = matches!(self.state, State::UnderReview | State::AmendmentUnderReview);
+        let all_are_given = self
+            .reviewers
+            .iter()
+            .filter(|reviewer| !self.conflicts.contains_key(*reviewer))
+            .all(|reviewer| self.opinions.iter().any(|opinion| opinion.who == *reviewer));
+        let is_own = self.ever.contains(reader.user());
+        let sees = |opinion: &&Opinion| {
+            let is_open = !is_under_review
+                || (!is_own
+                    && if self.reviewers.contains(reader.user()) {
+                        all_are_given
+                    } else {
+                        self.opinions.len() >= OPINIONS
+                    });
+            opinion.who == reader.user() || is_open
+        };
+        self.opinions.iter().filter(sees).collect()
+    }
+
+    /// Whether a person may read it: its people, and everybody who has an office in the house.
+    pub fn may_be_read_by(&self, reader: &Actor) -> bool {
+        self.people.contains(reader.user())
+            || [Role::Reviewer, Role::DataOfficer, Role::Operator, Role::Auditor]
+                .iter()
+                .any(|role| reader.is(*role))
     }
 
     /// Conditions of the last decision.

@@ -264,6 +264,27 @@ impl Mark {
         }
     }
 
+    /// The action in Japanese.
+    pub const fn ja(self) -> &'static str {
+        match self {
+            Self::Write => "記入",
+            Self::Submit => "提出",
+            Self::Withdraw => "取下げ",
+            Self::Accept => "受理・審査委員の割当て",
+            Self::Return => "補正依頼",
+            Self::Declare => "利益相反の申告",
+            Self::Review => "意見",
+            Self::Approve => "承認",
+            Self::Reject => "不承認",
+            Self::Appeal => "不服申立て",
+            Self::Amend => "変更申出の開始",
+            Self::Suspend => "利用停止",
+            Self::Resume => "利用再開",
+            Self::Close => "利用終了",
+            Self::Finish => "消去の実施",
+        }
+    }
+
     pub(crate) const fn by(self) -> By {
         match self {
             Self::Write | Self::Submit | Self::Withdraw | Self::Appeal | Self::Amend => By::People,

@@ -35,6 +35,7 @@ pub(super) enum Shown {
     Verdict(VerdictShown),
     Table(Box<TableShown>),
     Withheld,
+    Held(String),
     Fault(String),
     Nothing(Words),
 }
@@ -61,6 +62,7 @@ pub(super) fn outcome(run: &Run) -> (&'static str, (&'static str, &'static str))
     match &**answer {
         Answer::Released(_) => ("released", ("公表", "released")),
         Answer::Withheld => ("withheld", ("見合わせ", "withheld")),
+        Answer::Held(_) => ("held", ("審査待ち", "under review")),
         Answer::Verdict(verdict) => match verdict.verdict {
             VerdictKind::Vetted => ("vetted", ("実行できる", "may run")),
             VerdictKind::Refused => ("refused", ("不可", "refused")),
@@ -146,6 +148,7 @@ impl Shown {
                 Answer::Verdict(verdict) => Self::Verdict(VerdictShown::of(verdict, &run.sql, language)),
                 Answer::Released(table) => Self::Table(Box::new(TableShown::of(table, language))),
                 Answer::Withheld => Self::Withheld,
+                Answer::Held(output) => Self::Held(output.clone()),
                 Answer::Fault(message) => Self::Fault(message.clone()),
                 Answer::Nothing(error) => Self::Nothing(problem::no_answer(error)),
             },

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::problem::{self, Problem};
 use crate::gateway::Gateway;
-use crate::visitor::Whoever;
 
 /// A file that is compiled in.
 struct Asset {
@@ -55,14 +54,9 @@ fn version(bytes: &[u8]) -> String {
     digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(super) async fn asset(
-    State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
-    Path(file): Path<String>,
-    uri: Uri,
-) -> Response {
+pub(super) async fn asset(State(gateway): State<Gateway>, Path(file): Path<String>, uri: Uri) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == file) else {
-        return problem::respond(&gateway, visitor.as_ref(), &Problem::NotFound).await;
+        return problem::respond(&gateway, None, &Problem::NotFound).await;
     };
     // Only the version that the pages name may be kept for good.
     let is_current = uri.path_and_query().is_some_and(|path| path.as_str() == address(asset.name));

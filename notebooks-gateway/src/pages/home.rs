@@ -4,22 +4,24 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine_protocol::{CatalogueTable, CatalogueView};
+use engine_protocol::{CaseLine, CatalogueTable, CatalogueView, ProjectName};
 
 use super::answer;
+use super::cases;
 use super::examples::{EXAMPLES, Example};
 use super::problem::{self, Problem, Words};
 use super::words::{self, Named};
 use super::{Chrome, Here, show};
 use crate::desk::Run;
 use crate::gateway::Gateway;
-use crate::sessions::Visitor;
-use crate::visitor::Whoever;
+use crate::visitor::{Visitor, Whoever};
 
 /// Tables of a database that the page names.
 const TABLES: usize = 6;
 /// Questions that the page names.
 const RECENT: usize = 5;
+/// Cases that the page names.
+const WAITING: usize = 6;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -32,7 +34,11 @@ struct Page<'c> {
 /// What a signed-in visitor finds.
 struct DeskShown {
     user: String,
-    project: String,
+    projects: Vec<ProjectName>,
+    chosen: String,
+    is_researcher: bool,
+    /// Cases that wait for this person.
+    waiting: Vec<CaseLine>,
     recent: Vec<Recent>,
     examples: &'static [Example],
 }
@@ -61,7 +67,10 @@ struct Database<'c> {
 pub(super) async fn page(State(gateway): State<Gateway>, Whoever(visitor): Whoever) -> Response {
     let view = gateway.catalogue().await;
     let chrome = Chrome::new(&gateway, visitor.as_ref(), Here::Home).await;
-    let desk = visitor.as_ref().map(|visitor| desk(&gateway, visitor));
+    let desk = match &visitor {
+        Some(visitor) => Some(desk(&gateway, visitor).await),
+        None => None,
+    };
     match &view {
         Ok(view) => show(StatusCode::OK, &Page { chrome, desk, data: Ok(data(view)) }),
         Err(error) => {
@@ -72,11 +81,14 @@ pub(super) async fn page(State(gateway): State<Gateway>, Whoever(visitor): Whoev
     }
 }
 
-fn desk(gateway: &Gateway, visitor: &Visitor) -> DeskShown {
+async fn desk(gateway: &Gateway, visitor: &Visitor) -> DeskShown {
     let history = gateway.parts().desks.history(&visitor.owner());
     DeskShown {
-        user: visitor.name().to_owned(),
-        project: visitor.project().to_owned(),
+        user: visitor.user().to_owned(),
+        projects: visitor.me.projects.clone(),
+        chosen: visitor.project().to_owned(),
+        is_researcher: visitor.is("researcher"),
+        waiting: cases::waiting(gateway, visitor).await.into_iter().take(WAITING).collect(),
         recent: history.iter().take(RECENT).map(Recent::of).collect(),
         examples: &EXAMPLES,
     }

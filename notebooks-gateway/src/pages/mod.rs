@@ -1,6 +1,7 @@
 //! The pages, one route in one file, and what all of them have around their content.
 
 mod assets;
+mod cases;
 mod catalogue;
 mod dcat;
 mod health;
@@ -28,9 +29,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
-use crate::gateway::{Gateway, NoRandomness};
-use crate::sessions::Visitor;
+use crate::gateway::Gateway;
 use crate::shield::shield;
+use crate::visitor::Visitor;
 pub(crate) use speech::Speech;
 
 /// The longest form.
@@ -46,6 +47,12 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/open", get(open::page))
         .route("/open/{query}/{format}", get(open::download))
         .route("/record", get(record::page))
+        .route("/cases", get(cases::inbox))
+        .route("/cases/{kind}", get(cases::of_kind))
+        .route("/cases/{kind}/new", get(cases::form).post(cases::begin))
+        .route("/cases/{kind}/{id}", get(cases::case).post(cases::make))
+        .route("/cases/output/{id}/evidence", get(cases::evidence))
+        .route("/halts", get(cases::halts).post(cases::change_halts))
         .route("/operations", get(operations::page))
         .route("/language/{tag}", get(language::choose))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
@@ -85,6 +92,7 @@ pub(crate) enum Here {
     Open,
     Record,
     Workbench,
+    Cases,
     Operations,
     Elsewhere,
 }
@@ -103,9 +111,15 @@ impl Chrome {
             Here::Open => path == "/open",
             Here::Record => path == "/record",
             Here::Workbench => path == "/workbench",
+            Here::Cases => path == "/cases",
             Here::Operations => path == "/operations",
             Here::Elsewhere => false,
         }
+    }
+
+    /// Says whether the visitor has one of these roles today.
+    fn has(&self, roles: &[&str]) -> bool {
+        self.visitor.as_ref().is_some_and(|visitor| roles.iter().any(|role| visitor.is(role)))
     }
 
     /// The wording in the reader's language.
@@ -133,11 +147,4 @@ pub(crate) fn show(status: StatusCode, page: &impl Template) -> Response {
 /// Sends the browser on to another page, which it asks for with GET.
 pub(crate) fn go(to: &'static str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, HeaderValue::from_static(to))]).into_response()
-}
-
-impl From<NoRandomness> for problem::Problem {
-    fn from(error: NoRandomness) -> Self {
-        tracing::error!(%error, "nobody can sign in");
-        Self::Ours
-    }
 }

@@ -77,7 +77,7 @@ pub(super) async fn download(
 }
 
 async fn tables(gateway: &Gateway) -> Result<Vec<OpenTable>, AskError> {
-    match gateway.ask_public(ClientRequest::Public(PublicAsk::OpenTables)).await? {
+    match gateway.ask_publicly(ClientRequest::Public(PublicAsk::OpenTables)).await? {
         ClientReply::Public(PublicReply::OpenTables { tables }) => Ok(tables),
         _ => Err(AskError::Broken(FrameError::Form.into())),
     }
@@ -109,7 +109,7 @@ pub(super) async fn make_open(
     let Some(table) = run.as_ref().and_then(|run| run.table()) else {
         return problem::respond(&gateway, Some(&visitor), &Problem::NotKept).await;
     };
-    let user = visitor.name().to_owned();
+    let user = visitor.user().to_owned();
     let wish = Opening { user, title_ja, title_en, table: table.clone() };
     let problem = match gateway.ask(&visitor, ClientRequest::Open(wish)).await {
         Ok(ClientReply::Opening { reply: OpeningReply::Opened }) => return go("/open"),

@@ -22,7 +22,7 @@ struct Page {
 
 pub(super) async fn page(State(gateway): State<Gateway>, Whoever(visitor): Whoever) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    let ask = ClientRequest::Operating(OperatingAsk { user: visitor.name().to_owned() });
+    let ask = ClientRequest::Operating(OperatingAsk { user: visitor.user().to_owned() });
     let problem = match gateway.ask(&visitor, ask).await {
         Ok(ClientReply::Operating(OperatingReply::Stands(stands))) => {
             let chrome = Chrome::new(&gateway, Some(&visitor), Here::Operations).await;

@@ -8,8 +8,7 @@ use axum::response::Response;
 use super::{Chrome, Here, show};
 use crate::gateway::Gateway;
 use crate::guard::AskError;
-use crate::sessions::Visitor;
-use crate::visitor::Whoever;
+use crate::visitor::{Visitor, Whoever};
 
 /// What went wrong.
 #[derive(Clone, Debug)]
@@ -184,7 +183,14 @@ pub(crate) const fn no_answer(error: &AskError) -> Words {
             ("いま混み合っています", "Too many questions at once"),
             ("少し待ってから、もう一度試してください。", "Please wait a little and try again."),
         ),
-        AskError::Broken(_) | AskError::Lost => (
+        AskError::NotKnown => (
+            (
+                "サインインが終わっているか、この研究課題の方ではありません",
+                "Your sign-in has ended, or the project is not yours",
+            ),
+            ("もう一度サインインしてから試してください。", "Please sign in again and try once more."),
+        ),
+        AskError::Fault(_) | AskError::Broken(_) | AskError::Lost => (
             ("答えが途中で切れました", "The answer broke off"),
             ("少し待ってから、もう一度試してください。", "Please wait a little and try again."),
         ),

@@ -49,7 +49,7 @@ pub(super) async fn page(State(gateway): State<Gateway>, Whoever(visitor): Whoev
 }
 
 async fn ask(gateway: &Gateway) -> Result<PublicRecord, AskError> {
-    match gateway.ask_public(ClientRequest::Public(PublicAsk::Record)).await? {
+    match gateway.ask_publicly(ClientRequest::Public(PublicAsk::Record)).await? {
         ClientReply::Public(PublicReply::Record(record)) => Ok(record),
         _ => Err(AskError::Broken(FrameError::Form.into())),
     }

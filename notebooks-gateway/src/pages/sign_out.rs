@@ -5,8 +5,8 @@ use axum::http::header::SET_COOKIE;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::go;
 use super::problem::{self, Problem};
+use super::{go, sign_in};
 use crate::gateway::Gateway;
 use crate::posted::Posted;
 use crate::secret;
@@ -28,8 +28,8 @@ pub(super) async fn sign_out(
         if !secret::same(&form.form_word, &visitor.form_word) {
             return problem::respond(&gateway, Some(visitor), &Problem::Foreign).await;
         }
-        gateway.parts().sessions.end(visitor.session);
-        tracing::info!(user = %visitor.user.user, "signed out");
+        sign_in::end(&gateway, visitor).await;
+        tracing::info!(user = %visitor.user(), "signed out");
     }
     let mut response = go("/");
     if let Some(cookie) = visitor::no_cookie(&gateway) {

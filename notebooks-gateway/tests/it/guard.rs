@@ -1,15 +1,17 @@
 //! A guard that answers by rote: a thread on a Unix socket that speaks the protocol.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
-    Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Notebook,
-    NotebookAct, NotebookEntry, NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply,
-    PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, TableColumn, TableColumnKind, Verdict,
+    Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply,
+    ClientRequest, Govern, Governed, IdentityAsk, IdentityReply, Me, Notebook, NotebookAct, NotebookEntry,
+    NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName, PublicAsk,
+    PublicRecord, PublicReply, Question, ReleasedTable, SecretWord, TableColumn, TableColumnKind, Verdict,
     VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
@@ -18,6 +20,7 @@ use tokio::sync::Mutex;
 pub(crate) struct FakeGuard {
     pub(crate) socket: PathBuf,
     pub(crate) asked: Arc<AtomicUsize>,
+    sessions: Arc<Lock<Sessions>>,
     /// Held by a test that wants answers to queries to wait.
     pub(crate) gate: Arc<Mutex<()>>,
     /// The notebooks that were kept.
@@ -25,6 +28,17 @@ pub(crate) struct FakeGuard {
 }
 
 type Notebooks = Arc<std::sync::Mutex<Vec<Notebook>>>;
+/// The words of sessions that are alive, and how many there were.
+#[derive(Default)]
+struct Sessions {
+    alive: BTreeSet<String>,
+    begun: u64,
+}
+
+/// The word that signs the one user in.
+const LINK: &str = "abc";
+/// The token of the one user.
+const TOKEN: &str = "misu_token";
 
 impl FakeGuard {
     /// Listens in this folder until the test's process ends.
@@ -32,17 +46,24 @@ impl FakeGuard {
         let guard = Self {
             socket: folder.join("guard.sock"),
             asked: Arc::new(AtomicUsize::new(0)),
+            sessions: Arc::default(),
             gate: Arc::new(Mutex::new(())),
             notebooks: Notebooks::default(),
         };
         let listener = UnixListener::bind(&guard.socket).unwrap();
-        let (asked, gate) = (Arc::clone(&guard.asked), Arc::clone(&guard.gate));
-        let notebooks = Arc::clone(&guard.notebooks);
+        let (asked, gate, sessions, notebooks) = (
+            Arc::clone(&guard.asked),
+            Arc::clone(&guard.gate),
+            Arc::clone(&guard.sessions),
+            Arc::clone(&guard.notebooks),
+        );
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (asked, gate, notebooks) =
-                    (Arc::clone(&asked), Arc::clone(&gate), Arc::clone(&notebooks));
-                std::thread::spawn(move || converse(stream.unwrap(), &asked, &gate, &notebooks));
+                let (asked, gate, sessions, notebooks) =
+                    (Arc::clone(&asked), Arc::clone(&gate), Arc::clone(&sessions), Arc::clone(&notebooks));
+                std::thread::spawn(move || {
+                    converse(stream.unwrap(), (&asked, &gate), (&sessions, &notebooks));
+                });
             }
         });
         guard
@@ -52,12 +73,74 @@ impl FakeGuard {
     pub(crate) fn questions(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
+
+    /// Ends every session, as idleness does.
+    pub(crate) fn end_sessions(&self) {
+        self.sessions.lock().unwrap().alive.clear();
+    }
 }
 
-fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, notebooks: &Notebooks) {
-    while let Ok(request) = read_json::<ClientRequest>(&mut stream, 1 << 20) {
+/// Who somebody is who is known.
+fn me() -> Me {
+    let project =
+        ProjectName { id: "p1".to_owned(), ja: "課題一".to_owned(), en: "project one".to_owned() };
+    Me {
+        user: "u1".to_owned(),
+        roles: vec!["researcher".to_owned()],
+        projects: vec![project],
+        project: Some("p1".to_owned()),
+        trained_until: Some("2099-03-31".to_owned()),
+        is_trained: true,
+        method: "link".to_owned(),
+        ends: 4_000_000_000,
+    }
+}
+
+/// What is asked about oneself.
+fn identity(by: &Caller, ask: &IdentityAsk, sessions: &Lock<Sessions>) -> ClientReply {
+    let mut sessions = sessions.lock().unwrap();
+    match (by, ask) {
+        (_, IdentityAsk::Link { word }) if word.as_str() == LINK => {
+            sessions.begun += 1;
+            let word = format!("{:064x}", sessions.begun);
+            sessions.alive.insert(word.clone());
+            ClientReply::Identity(IdentityReply::SignedIn { word: SecretWord::new(word), me: me() })
+        }
+        (_, IdentityAsk::Link { .. }) => ClientReply::Identity(IdentityReply::Refused),
+        (_, IdentityAsk::Me) => ClientReply::Identity(IdentityReply::Me(me())),
+        (Caller::Session { word }, IdentityAsk::SignOut) => {
+            sessions.alive.remove(word.as_str());
+            ClientReply::Identity(IdentityReply::Done)
+        }
+        _ => ClientReply::NotKnown,
+    }
+}
+
+fn is_known(by: &Caller, sessions: &Lock<Sessions>) -> bool {
+    match by {
+        Caller::Session { word } => sessions.lock().unwrap().alive.contains(word.as_str()),
+        Caller::Token { word } => word.as_str() == TOKEN,
+        Caller::Nobody | Caller::Owner => false,
+    }
+}
+
+fn converse(
+    mut stream: UnixStream,
+    (asked, gate): (&AtomicUsize, &Mutex<()>),
+    (sessions, notebooks): (&Lock<Sessions>, &Notebooks),
+) {
+    while let Ok(Call { by, request }) = read_json::<Call>(&mut stream, 1 << 20) {
+        let is_theirs = request.project().is_none_or(|project| project == "p1");
+        let may_ask = request.is_public() || is_theirs && is_known(&by, sessions);
+        if !may_ask {
+            let _ = write_json(&mut stream, &ClientReply::NotKnown);
+            continue;
+        }
+        let request = request.asked_by("u1");
         let reply = match &request {
+            ClientRequest::Identity(ask) => identity(&by, ask, sessions),
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
+            ClientRequest::Govern(asked) => ClientReply::Governed(governed(&asked.what)),
             ClientRequest::Template(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
@@ -94,6 +177,20 @@ fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, noteb
             }
         };
         let _ = write_json(&mut stream, &reply);
+    }
+}
+
+/// Nobody may begin or read a case here, and nothing waits.
+fn governed(what: &Govern) -> Governed {
+    match what {
+        Govern::Inbox | Govern::List { .. } => Governed::Cases { cases: Vec::new() },
+        Govern::Form { .. } => Governed::Begin { may: false, fields: Vec::new() },
+        Govern::Halts => Governed::Halted { halts: Vec::new(), may: false },
+        _ => Governed::No {
+            rule: "role".to_owned(),
+            message: "not yours".to_owned(),
+            message_ja: "できません".to_owned(),
+        },
     }
 }
 
@@ -222,6 +319,7 @@ pub(crate) fn released() -> ReleasedTable {
         suppressed: 1,
         threshold: 10,
         rules: "general-2026".to_owned(),
+        certificate: None,
     }
 }
 

@@ -7,15 +7,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use notebooks_gateway::{Gateway, Settings, Sources, Users, router};
+use notebooks_gateway::{Gateway, Settings, Sources, router};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use crate::guard::FakeGuard;
 
-/// The token of the one user, and its SHA-256.
-pub(crate) const TOKEN: &str = "abc";
-pub(crate) const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+/// The one-time word of the one user; the fake guard takes it more than once.
+pub(crate) const LINK: &str = "abc";
 pub(crate) const HOST: &str = "misu.example";
 pub(crate) const ORIGIN: &str = "http://misu.example";
 
@@ -52,8 +51,7 @@ impl House {
         let mut settings = Settings::new(&guard.socket);
         change(&mut settings);
         let seconds = Arc::new(AtomicU64::new(1_000));
-        let users = format!(r#"[{{"user":"u1","project":"p1","sha256":"{DIGEST}"}}]"#);
-        let gateway = Gateway::new(settings.clone(), Users::parse(&users).unwrap(), sources(&seconds));
+        let gateway = Gateway::new(settings.clone(), sources(&seconds));
         Self { router: router(gateway), guard, settings, seconds, _folder: folder }
     }
 
@@ -79,7 +77,7 @@ impl House {
     }
 
     pub(crate) async fn sign_in(&self) -> Signed {
-        let answer = self.post("/sign-in", None, &[("token", TOKEN)]).await;
+        let answer = self.post("/sign-in", None, &[("link", LINK)]).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER);
         let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
         let mut signed = Signed { cookie, form_word: String::new() };
@@ -136,12 +134,6 @@ pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
 }
 
 pub(crate) fn sources(seconds: &Arc<AtomicU64>) -> Sources {
-    let (seconds, next) = (Arc::clone(seconds), AtomicU64::new(1));
-    Sources {
-        clock: Arc::new(move || Duration::from_secs(seconds.load(Ordering::SeqCst))),
-        random: Arc::new(move |bytes| {
-            bytes[..8].copy_from_slice(&next.fetch_add(1, Ordering::SeqCst).to_le_bytes());
-            Ok(())
-        }),
-    }
+    let seconds = Arc::clone(seconds);
+    Sources { clock: Arc::new(move || Duration::from_secs(seconds.load(Ordering::SeqCst))) }
 }

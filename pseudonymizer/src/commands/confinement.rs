@@ -1,9 +1,10 @@
 //! What each command may touch, decided from its arguments before anything is opened.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use catalog_store::{Config, Environment, Sealing};
+use catalog_store::{Config, Environment, Sealing, connect_ahead, connect_ahead_to};
 use pseudonymizer::batch::{Recipe, Work};
 use pseudonymizer::confine::{Places, confine};
 
@@ -14,6 +15,13 @@ use super::{Command, Failure, Shared};
 /// Locks the process in for the command. An environment that `misu.toml` calls a demo may do without, where the kernel
 /// cannot; any other is not opened then.
 pub(super) fn lock_in(command: &Command) -> Result<(), Failure> {
+    // A metadata database on a server is reached before sockets are refused.
+    if let Some(env) = named(std::env::args_os()) {
+        connect_ahead(&env)?;
+    }
+    if let Command::Init { database_url: Some(url), .. } = command {
+        connect_ahead_to(url)?;
+    }
     let work = work(command);
     // A hardware module has files of its own, which only its maker knows: files stay open then, all else is locked.
     let places = work.as_ref().filter(|work| !has_module(&work.env)).map(Confinement::places);
@@ -27,6 +35,20 @@ pub(super) fn lock_in(command: &Command) -> Result<(), Failure> {
         (Err(_), None) => Ok(()),
         (Err(unconfined), Some(_)) => Err(unconfined.into()),
     }
+}
+
+/// The environment that a command line names: every command that opens one has `--env`.
+fn named(arguments: impl Iterator<Item = OsString>) -> Option<PathBuf> {
+    let mut arguments = arguments.skip(1);
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        match text.strip_prefix("--env") {
+            Some("") => return arguments.next().map(PathBuf::from),
+            Some(rest) if rest.starts_with('=') => return rest.get(1..).map(PathBuf::from),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn is_demo(env: &Path) -> bool {
@@ -91,4 +113,20 @@ fn work(command: &Command) -> Option<Confinement> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::named;
+
+    #[test]
+    fn the_environment_is_found_in_either_spelling() {
+        let of = |line: &str| named(line.split(' ').map(Into::into));
+        assert_eq!(of("misu-ingest link --json --env a"), Some(PathBuf::from("a")));
+        assert_eq!(of("misu-ingest link --env=a/b --json"), Some(PathBuf::from("a/b")));
+        assert_eq!(of("misu-ingest init a --environment b"), None);
+        assert_eq!(of("misu-ingest link --env"), None);
+    }
 }

@@ -55,6 +55,9 @@ enum Command {
         /// The label of the token.
         #[arg(long, requires = "pkcs11_library")]
         pkcs11_token: Option<String>,
+        /// The metadata database on a PostgreSQL server, instead of a file of the environment.
+        #[arg(long)]
+        database_url: Option<String>,
     },
     /// Keys: what there is, rotation, and what takes two officers.
     Keys {
@@ -235,13 +238,14 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<(), Failure> {
         confinement::lock_in(&self.command)?;
         match self.command {
-            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
+            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token, database_url } => {
                 let module = pkcs11_library.zip(pkcs11_token).map(|(library, token)| Module {
                     library,
                     token,
                     key: "misu".to_owned(),
                 });
-                init(&env, demo_seed, buckets, module)
+                let config = Config { database_url, ..Config::new(buckets, demo_seed) };
+                init(&env, config, module)
             }
             Command::Keys { command } => command.run(),
             Command::Optout { command } => command.run(),
@@ -273,14 +277,15 @@ impl Arguments {
     }
 }
 
-fn init(env: &Path, demo_seed: Option<u64>, buckets: u32, module: Option<Module>) -> Result<(), Failure> {
+fn init(env: &Path, config: Config, module: Option<Module>) -> Result<(), Failure> {
     let protection = match (module, passphrase()?) {
         (Some(module), Some(pin)) => Protection::Module(module, pin),
         (Some(_), None) => return Err("the PIN is given in MISU_PASSPHRASE_FILE or MISU_PASSPHRASE".into()),
         (None, Some(passphrase)) => Protection::Passphrase(passphrase),
         (None, None) => Protection::Kept,
     };
-    let environment = Environment::create_protected(env, Config::new(buckets, demo_seed), &protection)?;
+    let buckets = config.buckets;
+    let environment = Environment::create_protected(env, config, &protection)?;
     let log = Log::create(&environment.room("audit"), OffsetDateTime::now_utc)?;
     log.record(Event::new(Kind::EnvironmentCreated, WHO).with("buckets", u64::from(buckets)))?;
     Ok(())

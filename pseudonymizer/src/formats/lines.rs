@@ -6,6 +6,8 @@ use zeroize::Zeroize;
 
 /// A delivery has thousands of small files, so the buffer begins small; it is erased as far as it was ever filled.
 const BUFFER: usize = 1 << 17;
+/// No record is longer. What a longer line has more is passed over, so that a file without line ends is not held whole.
+const LONGEST: usize = 1 << 22;
 
 /// Reads lines that end in LF or CRLF; the last may lack its end.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub struct Lines<R> {
     start: usize,
     end: usize,
     filled: usize,
+    /// Bytes of the present line that were passed over.
+    passed: u64,
     is_exhausted: bool,
 }
 
@@ -25,12 +29,14 @@ pub struct Line<'a> {
     pub bytes: &'a [u8],
     /// Whether the line had an end; only the last line of a file may lack one.
     pub is_ended: bool,
+    /// How many bytes at its end are missing here, the line being longer than any record.
+    pub missing: u64,
 }
 
 impl<R: Read> Lines<R> {
     /// Reads lines from `source`.
     pub fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; BUFFER], start: 0, end: 0, filled: 0, is_exhausted: false }
+        Self { source, buffer: vec![0; BUFFER], start: 0, end: 0, filled: 0, passed: 0, is_exhausted: false }
     }
 
     /// The next line, or nothing at the end of the file.
@@ -40,6 +46,7 @@ impl<R: Read> Lines<R> {
     /// The source cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         let mut searched = 0;
+        self.passed = 0;
         loop {
             let window = self.buffer.get(self.start..self.end).unwrap_or_default();
             if let Some(found) = window.get(searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
@@ -49,6 +56,11 @@ impl<R: Read> Lines<R> {
                 return Ok(self.line(begin, length, true));
             }
             searched = window.len();
+            if searched > LONGEST {
+                self.passed += (searched - LONGEST) as u64;
+                self.end = self.start + LONGEST;
+                searched = LONGEST;
+            }
             if self.is_exhausted {
                 let begin = self.start;
                 self.start = self.end;
@@ -75,16 +87,17 @@ impl<R: Read> Lines<R> {
             })
         };
         let Some(line) = self.next_line()? else { return Ok(None) };
-        let (length, is_ended, begins) = (line.bytes.len(), line.is_ended, begins(line.bytes));
+        let length = line.bytes.len() as u64 + line.missing;
+        let (is_ended, begins) = (line.is_ended, begins(line.bytes));
         // CR was taken off; the byte at the line's length tells whether it was there.
         let has_cr = is_ended && self.start >= 2 && self.buffer.get(self.start - 2) == Some(&b'\r');
-        Ok(Some((length as u64 + u64::from(is_ended) + u64::from(has_cr), begins)))
+        Ok(Some((length + u64::from(is_ended) + u64::from(has_cr), begins)))
     }
 
     fn line(&self, begin: usize, length: usize, is_ended: bool) -> Option<Line<'_>> {
         let bytes = self.buffer.get(begin..begin + length)?;
         let bytes = if is_ended { bytes.strip_suffix(b"\r").unwrap_or(bytes) } else { bytes };
-        Some(Line { bytes, is_ended })
+        Some(Line { bytes, is_ended, missing: self.passed })
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -146,6 +159,23 @@ mod tests {
         let mut text = long.clone();
         text.extend_from_slice(b"\r\ny");
         assert_eq!(all(&text), [(long, true), (b"y".to_vec(), false)]);
+    }
+
+    #[test]
+    fn of_a_line_longer_than_any_record_only_the_beginning_is_held() {
+        let mut text = vec![b'x'; 9 << 20];
+        text.extend_from_slice(b"\r\ny\r\n");
+        let mut lines = Lines::new(text.as_slice());
+        let line = lines.next_line().unwrap().unwrap();
+        assert!(line.is_ended && line.bytes.len() as u64 + line.missing == 9 << 20 && line.missing > 0);
+        let line = lines.next_line().unwrap().unwrap();
+        assert_eq!((line.bytes, line.missing), (&b"y"[..], 0));
+        assert!(lines.next_line().unwrap().is_none());
+        assert!(lines.buffer.len() <= 2 * super::LONGEST);
+        // Where a file is cut into parts, its whole length counts.
+        let mut lines = Lines::new(text.as_slice());
+        assert_eq!(lines.next_raw(None, b',').unwrap(), Some(((9 << 20) + 2, true)));
+        assert_eq!(lines.next_raw(None, b',').unwrap(), Some((3, true)));
     }
 
     #[test]

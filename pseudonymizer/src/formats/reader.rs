@@ -182,6 +182,9 @@ impl<'p> Reader<'p> {
         if self.line_no == 1 && self.program.encoding == catalog_model::Encoding::Utf8 {
             bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         }
+        if line.missing > 0 {
+            return self.endless_line(bytes, claims);
+        }
         if self.is_heading() {
             return self.heading_line(bytes);
         }
@@ -193,6 +196,21 @@ impl<'p> Reader<'p> {
             return self.content_line(Zeroizing::new(text.into_owned()).as_bytes(), claims);
         }
         self.content_line(bytes, claims);
+    }
+
+    /// A line that is longer than any record: its beginning says what it was to be.
+    fn endless_line(&mut self, beginning: &[u8], claims: &mut impl Claims) {
+        if self.is_heading() {
+            self.heading = Heading::Broken;
+            return self.quarantine(self.line_no, usize::MAX, "".into(), FaultKind::Heading);
+        }
+        match self.recognise(beginning) {
+            Some(record) => {
+                self.count(record);
+                self.bad_line(record, "".into(), FaultKind::Columns, claims);
+            }
+            None => self.unplaced(FaultKind::Columns, claims),
+        }
     }
 
     /// Says whether the present line is above the content.

@@ -20,6 +20,7 @@ mod changes;
 mod derived;
 mod dpc;
 mod examples;
+mod fuzzing;
 mod keys;
 mod life;
 mod linkage;

@@ -47,3 +47,14 @@ proptest! {
         super::read(&CATALOGUE, family, &bytes);
     }
 }
+
+#[test]
+fn a_file_without_line_ends_is_not_held_whole_and_is_accounted_for() {
+    for (family, bytes) in INPUTS.iter().step_by(15) {
+        // The second line goes on for twice as long as any record, and then comes the file once more.
+        let first = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        let second = bytes[first..].split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap();
+        let endless = [&bytes[..first], second, &vec![b'1'; 9 << 20], b"\r\n", bytes].concat();
+        super::read(&CATALOGUE, family, &endless);
+    }
+}

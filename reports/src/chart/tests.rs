@@ -23,6 +23,7 @@ fn table(columns: &[(&str, TableColumnKind)], rows: Vec<Vec<CellValue>>) -> Rele
         suppressed: 0,
         threshold: 10,
         rules: "r".to_owned(),
+        certificate: None,
     }
 }
 

@@ -84,6 +84,7 @@ pub(crate) mod tests {
             suppressed: 1,
             threshold: 10,
             rules: "2025-10".to_owned(),
+            certificate: None,
         }
     }
 }

@@ -22,6 +22,9 @@ pub(crate) struct System<'l> {
     component: Vec<usize>,
 }
 
+/// What a solver proposes: by how much each cell differs from the truth.
+type Proposed = Vec<(CellNo, f64)>;
+
 /// How far a cell is asked to move.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Move {
@@ -56,24 +59,36 @@ impl<'l> System<'l> {
         self.ranges.get(at).is_some_and(|range| !range.is_point())
     }
 
-    /// The farthest that the cell can be from the truth.
+    /// The farthest that the cell can be from the truth, as a table shows it.
     pub(crate) fn farthest(&self, asked: Move) -> Moved {
         let members = self.members(asked.at);
         let scale = self.scale(asked);
-        match self.solve(&members, asked, scale, false) {
-            Err(microlp::Error::Unbounded) => Moved::Endless,
-            Ok(proposed) => {
-                let first = Witness::accept(self.layer, &self.ranges, &proposed, scale);
-                let again = || {
-                    (members.len() <= WHOLE_NUMBERS)
-                        .then(|| self.solve(&members, asked, scale, true).ok())
-                        .flatten()
-                        .and_then(|proposed| Witness::accept(self.layer, &self.ranges, &proposed, scale))
-                };
-                Moved::To(first.or_else(again).unwrap_or_default())
-            }
-            Err(_) => Moved::To(Witness::default()),
-        }
+        let accept = |proposed: Proposed| Witness::accept(self.layer, &self.ranges, &proposed, scale);
+        let first = match self.solve(&members, asked, scale, false) {
+            Err(microlp::Error::Unbounded) => return Moved::Endless,
+            proposed => proposed.ok().and_then(accept),
+        };
+        // What is not whole, and what the solver gave up, is asked again in whole numbers.
+        let again = || {
+            let is_small = members.len() <= WHOLE_NUMBERS;
+            is_small.then(|| self.solve(&members, asked, scale, true).ok()).flatten().and_then(accept)
+        };
+        Moved::To(first.or_else(again).unwrap_or_default())
+    }
+
+    /// What the cell cannot go beyond; none where the solver gave up or nothing bounds it.
+    ///
+    /// A table may be missing for want of a solver, so that none was found is no bound.
+    pub(crate) fn bound(&self, asked: Move) -> Option<i128> {
+        let (members, scale) = (self.members(asked.at), self.scale(asked));
+        let by = |proposed: Proposed| {
+            let (_, by) = proposed.into_iter().find(|(at, _)| *at == asked.at)?;
+            Some(downward(by.abs()).saturating_mul(scale))
+        };
+        let bound = by(self.solve(&members, asked, scale, false).ok()?)?;
+        let is_counted = self.layer.is_count && members.len() <= WHOLE_NUMBERS;
+        let whole = is_counted.then(|| self.solve(&members, asked, scale, true).ok()).flatten().and_then(by);
+        Some(whole.map_or(bound, |whole| whole.min(bound)))
     }
 
     fn members(&self, at: CellNo) -> Vec<CellNo> {
@@ -97,7 +112,7 @@ impl<'l> System<'l> {
         asked: Move,
         scale: i128,
         is_whole: bool,
-    ) -> Result<Vec<(CellNo, f64)>, microlp::Error> {
+    ) -> Result<Proposed, microlp::Error> {
         let direction =
             if asked.is_up { OptimizationDirection::Maximize } else { OptimizationDirection::Minimize };
         let mut problem = Problem::new(direction);
@@ -210,6 +225,12 @@ fn root(parent: &mut [usize], mut at: usize) -> usize {
 #[expect(clippy::cast_precision_loss, reason = "what a solver proposes is checked again in whole numbers")]
 pub(crate) const fn number(whole: i128) -> f64 {
     whole as f64
+}
+
+/// The next whole number that is not higher.
+#[expect(clippy::cast_possible_truncation, reason = "clamped first")]
+fn downward(number: f64) -> i128 {
+    (number + 1e-6).floor().clamp(0.0, 9.0e15) as i128
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "clamped first")]

@@ -1,24 +1,16 @@
 //! `misu-guard application`: the one-stop application from draft to the end of use.
 
-use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
-use audit::{Event, Kind, Log};
-use catalog_store::{CaseRecord, Environment};
 use clap::{Subcommand, ValueEnum};
-use engine_service::Permits;
-use governance::application::{Action, Application, Mark, Vote};
-use governance::form::FormSchema;
-use governance::{Move, Role};
-use policies::{Approval, Form, Policies};
-use time::{Duration, OffsetDateTime};
+use engine_protocol::{CaseKind, FieldValue, Fields, Govern};
+use policies::Form;
 
+use super::case::{ask, list, say_state, show, step, texts};
 use super::{Acting, House};
 use crate::Failure;
 
-const KIND: &str = "application";
-/// The edition of the form that new applications are written on.
-const FORM: &str = policies::APPLICATION_FORM;
+const KIND: CaseKind = CaseKind::Application;
 
 /// What to do with an application. Its id is its project's.
 #[derive(Subcommand)]
@@ -39,7 +31,7 @@ pub(crate) enum Applications {
         what: Step,
         /// The project.
         project: String,
-        /// Why, or what is to be changed, or what interest there is, or the deletion record.
+        /// Why, or what is to be changed, or what interest there is, or a note for the deletion record.
         #[arg(long, default_value = "")]
         reason: String,
     },
@@ -132,19 +124,31 @@ pub(crate) enum Opinion {
 }
 
 impl Step {
-    fn action(self, reason: String) -> Action {
+    /// The move's word, and the field that the reason goes into.
+    const fn word(self) -> (&'static str, &'static str) {
         match self {
-            Self::Submit => Action::Submit,
-            Self::Withdraw => Action::Withdraw,
-            Self::Return => Action::Return { reason },
-            Self::Declare => Action::Declare { interest: reason },
-            Self::Reject => Action::Reject { reason },
-            Self::Appeal => Action::Appeal { reason },
-            Self::Amend => Action::Amend,
-            Self::Suspend => Action::Suspend { reason },
-            Self::Resume => Action::Resume,
-            Self::Close => Action::Close { reason },
-            Self::Finish => Action::Finish { record: reason },
+            Self::Submit => ("submit", "reason"),
+            Self::Withdraw => ("withdraw", "reason"),
+            Self::Return => ("return", "reason"),
+            Self::Declare => ("declare", "interest"),
+            Self::Reject => ("reject", "reason"),
+            Self::Appeal => ("appeal", "reason"),
+            Self::Amend => ("amend", "reason"),
+            Self::Suspend => ("suspend", "reason"),
+            Self::Resume => ("resume", "reason"),
+            Self::Close => ("close", "reason"),
+            Self::Finish => ("finish", "note"),
+        }
+    }
+}
+
+impl Opinion {
+    /// The vote's word.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::For => "for",
+            Self::Changes => "changes",
+            Self::Against => "against",
         }
     }
 }
@@ -153,200 +157,37 @@ impl Applications {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Write { acting, file } => write(&acting, &file),
-            Self::Move { acting, what, project, reason } => step(&acting, &project, what.action(reason)),
+            Self::Move { acting, what, project, reason } => {
+                let (word, field) = what.word();
+                step(&acting, (KIND, &project), word, texts([(field, &reason)]))
+            }
             Self::Accept { acting, project, reviewers } => {
-                step(&acting, &project, Action::Accept { reviewers })
+                let fields = Fields::from([("reviewers".to_owned(), FieldValue::List(reviewers))]);
+                step(&acting, (KIND, &project), "accept", fields)
             }
             Self::Review { acting, project, vote, comment } => {
-                let vote = match vote {
-                    Opinion::For => Vote::For,
-                    Opinion::Changes => Vote::Changes,
-                    Opinion::Against => Vote::Against,
-                };
-                step(&acting, &project, Action::Review { vote, comment })
+                let fields = texts([("vote", vote.word()), ("comment", &comment)]);
+                step(&acting, (KIND, &project), "review", fields)
             }
             Self::Approve { acting, project, conditions, days } => {
-                approve(&acting, &project, conditions, days)
+                let mut fields = texts([("days", &days.to_string())]);
+                fields.insert("conditions".to_owned(), FieldValue::List(conditions));
+                step(&acting, (KIND, &project), "approve", fields)
             }
-            Self::List { acting } => list(&acting),
-            Self::Show { acting, project } => show(&acting, &project),
+            Self::List { acting } => list(&acting, KIND),
+            Self::Show { acting, project } => show(&acting, KIND, &project),
         }
     }
 }
 
+/// Begins a draft, or writes a new version of one that is there.
 fn write(acting: &Acting, file: &Path) -> Result<(), Failure> {
-    let house = House::open(&acting.env)?;
     let document = std::fs::read_to_string(file)?;
     let form = Form::parse(&file.display().to_string(), &document)?;
-    let actor = house.actor(&acting.user)?;
-    if house.meta.case(KIND, form.project())?.is_none() {
-        let schema = FormSchema::parse(FORM)?;
-        Application::begin(form.project(), schema.clone(), &actor)?;
-        let case = CaseRecord {
-            kind: KIND.to_owned(),
-            id: form.project().to_owned(),
-            by: acting.user.clone(),
-            at: house.moment()?,
-            about: schema.edition,
-            moves: Vec::new(),
-        };
-        house.meta.begin_case(&case)?;
+    let is_there = House::open(&acting.env)?.meta.case(KIND.as_str(), form.project())?.is_some();
+    let fields = texts([("document", &document)]);
+    if is_there {
+        return step(acting, (KIND, form.project()), "write", fields);
     }
-    let people = form.people().iter().map(|person| person.user.clone()).collect();
-    let action = Action::Write { document, answers: form.answers().clone(), people };
-    make(&house, acting, &mut load(&house, form.project())?, action)
-}
-
-fn step(acting: &Acting, project: &str, action: Action) -> Result<(), Failure> {
-    let house = House::open(&acting.env)?;
-    let mut application = load(&house, project)?;
-    let was_in_force = application.state().is_in_force();
-    let mark = action.mark();
-    make(&house, acting, &mut application, action)?;
-    let is_in_force = application.state().is_in_force();
-    let permits = Permits::new(house.environment.room("policies"));
-    if was_in_force && !is_in_force {
-        permits.withdraw(project)?;
-        let event = Event::new(Kind::PermitWithdrawn, &acting.user).project(project);
-        house.log.record(event.with("reason", mark.as_str()))?;
-    } else if mark == Mark::Resume {
-        permits.reinstate(project)?;
-        let event = Event::new(Kind::PermitRegistered, &acting.user).project(project);
-        house.log.record(event.with("reason", mark.as_str()))?;
-    }
-    Ok(())
-}
-
-/// The permit is compiled before the decision is stored: what does not compile cannot be approved.
-fn approve(acting: &Acting, project: &str, conditions: Vec<String>, days: u16) -> Result<(), Failure> {
-    let house = House::open(&acting.env)?;
-    let mut application = load(&house, project)?;
-    let action = Action::Approve { conditions };
-    application.judge(&house.actor(&acting.user)?, &action)?;
-    let form = Form::parse(project, application.document())?;
-    let permit = compiled(&house.environment, form, house.now, days)?;
-    make(&house, acting, &mut application, action)?;
-    register(&house.environment, &house.log, &permit, &acting.user, days)
-}
-
-/// The permit of a form on the latest snapshot; what does not compile to policies is not approved.
-pub(crate) fn compiled(
-    environment: &Environment,
-    form: Form,
-    now: OffsetDateTime,
-    days: u16,
-) -> Result<policies::Application, Failure> {
-    let (_, head) =
-        environment.snapshots()?.head()?.ok_or("there is no snapshot yet; run `misu publish` first")?;
-    let permit = form.approve(Approval {
-        snapshot: head.id.clone(),
-        period: head.body.period,
-        valid_from: now,
-        valid_until: now + Duration::days(i64::from(days)),
-    })?;
-    let (catalogue, _) = environment.catalogue()?;
-    Policies::load([permit.clone()], &catalogue)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    Ok(permit)
-}
-
-/// Records that a permit holds from now on, and lets it hold.
-pub(crate) fn register(
-    environment: &Environment,
-    log: &Log,
-    permit: &policies::Application,
-    by: &str,
-    days: u16,
-) -> Result<(), Failure> {
-    let event = Event::new(Kind::PermitRegistered, by).project(permit.project());
-    log.record(event.subject(permit.approval().snapshot.as_str()).with("days", u64::from(days)))?;
-    Ok(Permits::new(environment.room("policies")).register(permit)?)
-}
-
-fn load(house: &House, project: &str) -> Result<Application, Failure> {
-    let case = house.meta.case(KIND, project)?.ok_or_else(|| format!("there is no application {project}"))?;
-    let schema = FormSchema::parse(FORM)?;
-    let moves = case.moves.iter().map(|text| serde_json::from_str(text));
-    let moves = moves.collect::<Result<Vec<Move<Action>>, _>>()?;
-    Ok(Application::replay(project, schema, &case.by, moves))
-}
-
-/// Makes a move: judged, recorded, stored, in this order, so that no move stands that is not in the record.
-fn make(
-    house: &House,
-    acting: &Acting,
-    application: &mut Application,
-    action: Action,
-) -> Result<(), Failure> {
-    let actor = house.actor(&acting.user)?;
-    let before = application.state();
-    let number = application.moves().len() as u64;
-    let made = serde_json::to_string(application.make(&actor, house.now, action)?)?;
-    let mark = application.moves().last().map(|made| made.action.mark().as_str()).unwrap_or_default();
-    let event = Event::new(Kind::ApplicationMoved, &acting.user).project(application.id());
-    let event =
-        event.with("action", mark).with("from", before.as_str()).with("to", application.state().as_str());
-    house.log.record(event.with("number", number))?;
-    if !house.meta.add_move(KIND, application.id(), number, &made)? {
-        return Err("the application has moved meanwhile; look at it again".into());
-    }
-    let state = application.state();
-    writeln!(stdout(), "{}: {} ({})", application.id(), state.as_str(), state.ja())?;
-    Ok(())
-}
-
-fn list(acting: &Acting) -> Result<(), Failure> {
-    let house = House::open(&acting.env)?;
-    let reader = house.actor(&acting.user)?;
-    for case in house.meta.cases(KIND)? {
-        let application = load(&house, &case.id)?;
-        if may_read(&application, &reader) {
-            let people: Vec<&str> = application.people().iter().map(String::as_str).collect();
-            writeln!(stdout(), "{:20} {:22} {}", case.id, application.state().as_str(), people.join(","))?;
-        }
-    }
-    Ok(())
-}
-
-/// Its people read an application, and everybody who has an office in the house.
-fn may_read(application: &Application, reader: &governance::Actor) -> bool {
-    application.people().contains(reader.user())
-        || [Role::Reviewer, Role::DataOfficer, Role::Operator, Role::Auditor]
-            .iter()
-            .any(|role| reader.is(*role))
-}
-
-fn show(acting: &Acting, project: &str) -> Result<(), Failure> {
-    let house = House::open(&acting.env)?;
-    let reader = house.actor(&acting.user)?;
-    let application = load(&house, project)?;
-    if !may_read(&application, &reader) {
-        return Err(format!("there is no application {project}").into());
-    }
-    house.log.record(Event::new(Kind::View, &acting.user).project(project).subject("application"))?;
-    let mut out = stdout().lock();
-    writeln!(out, "{project}: {} ({})", application.state().as_str(), application.state().ja())?;
-    for question in &application.schema().questions {
-        if let Some(answer) = application.answers().get(&question.id) {
-            writeln!(out, "\n{} / {}\n  {}", question.ja, question.en, answer.text().replace('\n', "\n  "))?;
-        }
-    }
-    for condition in application.conditions() {
-        writeln!(out, "\n条件 / condition: {condition}")?;
-    }
-    writeln!(out)?;
-    for made in application.moves() {
-        let at =
-            made.at.format(time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC"))?;
-        writeln!(out, "{at}  {:12} {}", made.who, made.action.mark().as_str())?;
-    }
-    let may = Mark::ALL.into_iter().filter(|mark| application.may(&reader, *mark).is_ok());
-    let may: Vec<&str> = may.map(Mark::as_str).collect();
-    writeln!(
-        out,
-        "\n{} may now: {}",
-        acting.user,
-        if may.is_empty() { "nothing".to_owned() } else { may.join(", ") }
-    )?;
-    Ok(())
+    say_state(&ask(acting, Govern::Begin { kind: KIND, fields })?)
 }

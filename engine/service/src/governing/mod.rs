@@ -1,18 +1,22 @@
-//! The guard's commands for people, applications and checkpoints: each judges by the `governance` room, stores the
-//! move, records it, and then lets follow what follows (a permit, its end).
+//! The guard's commands for people, accounts, cases, halts and checkpoints. What they do is what the socket does: they ask
+//! [`engine_service::govern`] and print the answer.
 
+pub(crate) mod account;
 pub(crate) mod application;
+mod case;
 pub(crate) mod checkpoint;
+pub(crate) mod halt;
+pub(crate) mod incident;
+pub(crate) mod output;
 pub(crate) mod people;
 
 use std::path::{Path, PathBuf};
 
 use audit::Log;
-use catalog_store::{Environment, Meta, PersonRecord};
+use catalog_store::{Environment, Meta, Passphrase, PersonRecord};
+use engine_service::{Office, Permits, actor};
 use governance::{Actor, Role};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 
 use crate::Failure;
 
@@ -21,6 +25,7 @@ pub(crate) struct House {
     pub(crate) environment: Environment,
     pub(crate) meta: Meta,
     pub(crate) log: Log,
+    pub(crate) permits: Permits,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -37,31 +42,22 @@ pub(crate) struct Acting {
 
 impl House {
     pub(crate) fn open(env: &Path) -> Result<Self, Failure> {
-        let environment = Environment::open(env)?;
+        let environment =
+            Environment::open(env)?.unlocked_by(Passphrase::find(&|name| std::env::var_os(name))?);
         let meta = environment.meta()?;
         let log = Log::open(&environment.room("audit"), OffsetDateTime::now_utc)?;
-        Ok(Self { environment, meta, log, now: OffsetDateTime::now_utc() })
+        let permits = Permits::new(environment.room("policies"));
+        Ok(Self { environment, meta, log, permits, now: OffsetDateTime::now_utc() })
     }
 
-    /// The person with the roles that hold today: nobody who is shut out, no researcher without valid training.
+    /// The house as governance sees it.
+    pub(crate) fn office(&self) -> Result<Office<'_>, Failure> {
+        Ok(Office::new(&self.environment, &self.log, &self.permits, self.now)?)
+    }
+
+    /// The person with the roles that hold today.
     pub(crate) fn actor(&self, user: &str) -> Result<Actor, Failure> {
-        let person = self.meta.persons()?.into_iter().find(|person| person.user == user);
-        let person =
-            person.filter(|person| person.is_active).ok_or_else(|| format!("there is no person {user}"))?;
-        let is_trained = self.is_trained(&person)?;
-        let roles = roles(&person).filter(|role| *role != Role::Researcher || is_trained);
-        Ok(Actor::new(user, roles))
-    }
-
-    fn is_trained(&self, person: &PersonRecord) -> Result<bool, Failure> {
-        // The day ends at midnight in Japan.
-        let today = self.now.to_offset(time::UtcOffset::from_hms(9, 0, 0)?).date();
-        let day = time::Date::parse(&person.trained_until, format_description!("[year]-[month]-[day]"));
-        Ok(day.is_ok_and(|day| today <= day))
-    }
-
-    pub(crate) fn moment(&self) -> Result<String, Failure> {
-        Ok(self.now.format(&Rfc3339)?)
+        Ok(actor(&self.meta, user, self.now)?)
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::header::{ACCEPT, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use engine_protocol::{
-    ClientReply, ClientRequest, FrameError, Notebook, NotebookAct, NotebookCell, NotebookCellKind,
+    ClientReply, ClientRequest, FrameError, Governed, Notebook, NotebookAct, NotebookCell, NotebookCellKind,
     NotebookReply, Question,
 };
 use serde::Deserialize;
@@ -22,8 +22,7 @@ use crate::pages::problem::{self, Problem};
 use crate::pages::sign_in;
 use crate::posted::Posted;
 use crate::secret;
-use crate::sessions::Visitor;
-use crate::visitor::Whoever;
+use crate::visitor::{Visitor, Whoever};
 
 /// How long the script's request waits for an answer; the script asks again by itself.
 const GLANCE: Duration = Duration::from_millis(60);
@@ -129,9 +128,9 @@ async fn perform(
         return new(gateway, visitor).await;
     }
     let mut notebook = open(gateway, visitor, &form.notebook).await?;
-    let is_own = notebook.owner == visitor.name();
+    let is_own = notebook.owner == visitor.user();
     if form.what == What::Copy {
-        let copy = Notebook { id: new_id(gateway)?, is_shared: false, version: 0, ..notebook };
+        let copy = Notebook { id: new_id(gateway, visitor), is_shared: false, version: 0, ..notebook };
         return keep(gateway, visitor, copy, None).await;
     }
     if !is_own && !matches!(form.what, What::Run | What::Check) {
@@ -221,13 +220,15 @@ async fn keep(
 async fn new(gateway: &Gateway, visitor: &Visitor) -> Result<Done, Problem> {
     let title = crate::language::current().pick("新しいノート", "New notebook").to_owned();
     let cell = NotebookCell { id: "c1".to_owned(), kind: NotebookCellKind::Sql, text: String::new() };
-    let notebook = Notebook { id: new_id(gateway)?, title, cells: vec![cell], ..first(visitor) };
+    let notebook = Notebook { id: new_id(gateway, visitor), title, cells: vec![cell], ..first(visitor) };
     keep(gateway, visitor, notebook, None).await
 }
 
-fn new_id(gateway: &Gateway) -> Result<String, Problem> {
-    let word = secret::word(&gateway.parts().sources)?;
-    Ok(format!("n{}", word.chars().take(12).collect::<String>()))
+/// An id that no other notebook has: it follows from who asks and when. It is no secret.
+fn new_id(gateway: &Gateway, visitor: &Visitor) -> String {
+    let made = secret::fingerprint(&format!("{} {:?}", visitor.form_word, gateway.now()));
+    let letters: String = made.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("n{letters}")
 }
 
 fn is_id(text: &str) -> bool {
@@ -274,6 +275,7 @@ impl Asking {
             Ok(ClientReply::Verdict(verdict)) => Answer::Verdict(verdict),
             Ok(ClientReply::Released(table)) => Answer::Released(table),
             Ok(ClientReply::Withheld) => Answer::Withheld,
+            Ok(ClientReply::Governed(Governed::Held { output })) => Answer::Held(output),
             Ok(ClientReply::Fault { message }) => Answer::Fault(message),
             Ok(_) => Answer::Nothing(AskError::Broken(FrameError::Form.into())),
             Err(error) => {

@@ -14,8 +14,7 @@ use crate::language::{self, Language};
 use crate::pages::words;
 use crate::posted::Posted;
 use crate::secret;
-use crate::sessions::Visitor;
-use crate::visitor::Whoever;
+use crate::visitor::{Visitor, Whoever};
 
 /// The form.
 #[derive(Deserialize)]

@@ -34,8 +34,7 @@ use crate::desk::Run;
 use crate::gateway::Gateway;
 use crate::guard::AskError;
 use crate::language;
-use crate::sessions::Visitor;
-use crate::visitor::Whoever;
+use crate::visitor::{Visitor, Whoever};
 
 /// The fewest and the most lines of a text area.
 const LINES: (usize, usize) = (4, 30);
@@ -121,7 +120,7 @@ pub(super) async fn page(
 
 async fn prepare(gateway: &Gateway, visitor: &Visitor, choice: Choice) -> Result<Page, Problem> {
     let notebooks = list(gateway, visitor).await?;
-    let own = || notebooks.iter().find(|entry| entry.owner == visitor.name());
+    let own = || notebooks.iter().find(|entry| entry.owner == visitor.user());
     let id = choice.notebook.clone().or_else(|| own().map(|entry| entry.id.clone()));
     let notebook = match id.filter(|id| id != FIRST || own().is_some_and(|entry| entry.id == FIRST)) {
         Some(id) => match notebook(gateway, visitor, NotebookAct::Open { id }).await? {
@@ -133,7 +132,7 @@ async fn prepare(gateway: &Gateway, visitor: &Visitor, choice: Choice) -> Result
     };
     let (owner, now) = (visitor.owner(), gateway.now());
     let history = gateway.parts().desks.history(&owner);
-    let is_own = notebook.owner == visitor.name();
+    let is_own = notebook.owner == visitor.user();
     let last = |cell: &NotebookCell| gateway.parts().desks.last(&owner, &place(&notebook.id, &cell.id));
     let mut cells: Vec<CellShown> =
         notebook.cells.iter().map(|cell| CellShown::of(cell, last(cell).as_ref(), now, true)).collect();
@@ -190,7 +189,7 @@ fn first(visitor: &Visitor) -> Notebook {
     Notebook {
         id: FIRST.to_owned(),
         title: language.pick("最初のノート", "First notebook").to_owned(),
-        owner: visitor.name().to_owned(),
+        owner: visitor.user().to_owned(),
         is_shared: false,
         version: 0,
         cells: vec![

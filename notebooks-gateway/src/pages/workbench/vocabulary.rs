@@ -13,8 +13,7 @@ use serde::Serialize;
 use crate::gateway::Gateway;
 use crate::guard::AskError;
 use crate::language::{self, Language};
-use crate::sessions::Visitor;
-use crate::visitor::Whoever;
+use crate::visitor::{Visitor, Whoever};
 
 /// Codes of one column that are sent along; the catalogue's page has the others.
 const CODES: usize = 400;

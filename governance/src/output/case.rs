@@ -1,17 +1,11 @@
-//! Output review (airlock): what the rules hold back, or what a permit sends to people, and what they say of it.
-//!
-//! ```text
-//! pending → submitted → partly-reviewed → reviewed → approved → released → revoked
-//!               ⇅ returned                   ↘ rejected
-//! ```
-//! Two reviewers say their opinion without seeing the other's. A change of the output voids what was said. What
-//! passed the rules by itself is released at once, kept, and some of it is reviewed later ([`is_drawn`]).
+//! One output: the fold of its moves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::attachment;
+use super::step::{Action, Mark, State};
 use crate::actor::{Actor, Role};
 use crate::application::{Opinion, Vote};
 use crate::moves::{Illegal, Move};
@@ -19,243 +13,54 @@ use crate::moves::{Illegal, Move};
 /// Opinions that a decision needs.
 const OPINIONS: usize = 2;
 
-/// Where an output stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// 準備中: its author describes it.
-    Pending,
-    /// 提出済: waits for two opinions.
-    Submitted,
-    /// 一部審査済: one opinion is given.
-    PartlyReviewed,
-    /// 審査済: waits for the decision.
-    Reviewed,
-    /// 差戻し: to be changed.
-    Returned,
-    /// 承認: may go out.
-    Approved,
-    /// 不承認: stays inside.
-    Rejected,
-    /// 提供済: is out.
-    Released,
-    /// 回収: was out and has been called back.
-    Revoked,
-    /// 取下げ: taken back by its author.
-    Withdrawn,
-}
-
-impl State {
-    /// Every state.
-    pub const ALL: [Self; 10] = [
-        Self::Pending,
-        Self::Submitted,
-        Self::PartlyReviewed,
-        Self::Reviewed,
-        Self::Returned,
-        Self::Approved,
-        Self::Rejected,
-        Self::Released,
-        Self::Revoked,
-        Self::Withdrawn,
-    ];
-
-    /// The state's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Submitted => "submitted",
-            Self::PartlyReviewed => "partly-reviewed",
-            Self::Reviewed => "reviewed",
-            Self::Returned => "returned",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::Released => "released",
-            Self::Revoked => "revoked",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-}
-
-/// What is done to an output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// Describes it: what it is for, and what was done against disclosure. Voids opinions given before.
-    Describe {
-        /// What it is for.
-        context: String,
-        /// What was done against disclosure.
-        controls: String,
-    },
-    /// Hands it in.
-    Submit,
-    /// Takes it back.
-    Withdraw,
-    /// Gives an opinion, blind to the other.
-    Review {
-        /// For or against.
-        vote: Vote,
-        /// Why.
-        comment: String,
-    },
-    /// Sends it back.
-    Return {
-        /// What is to be changed.
-        reason: String,
-    },
-    /// Decides that it may go out.
-    Approve,
-    /// Decides that it stays inside.
-    Reject {
-        /// Why.
-        reason: String,
-    },
-    /// Lets it out.
-    Release,
-    /// Calls it back.
-    Revoke {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// An action without its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mark {
-    /// [`Action::Describe`].
-    Describe,
-    /// [`Action::Submit`].
-    Submit,
-    /// [`Action::Withdraw`].
-    Withdraw,
-    /// [`Action::Review`].
-    Review,
-    /// [`Action::Return`].
-    Return,
-    /// [`Action::Approve`].
-    Approve,
-    /// [`Action::Reject`].
-    Reject,
-    /// [`Action::Release`].
-    Release,
-    /// [`Action::Revoke`].
-    Revoke,
-}
-
-impl Mark {
-    /// Every action.
-    pub const ALL: [Self; 9] = [
-        Self::Describe,
-        Self::Submit,
-        Self::Withdraw,
-        Self::Review,
-        Self::Return,
-        Self::Approve,
-        Self::Reject,
-        Self::Release,
-        Self::Revoke,
-    ];
-
-    /// The action's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Describe => "describe",
-            Self::Submit => "submit",
-            Self::Withdraw => "withdraw",
-            Self::Review => "review",
-            Self::Return => "return",
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Release => "release",
-            Self::Revoke => "revoke",
-        }
-    }
-
-    /// The role that does it; an author's actions take the author.
-    pub const fn role(self) -> Role {
-        match self {
-            Self::Describe | Self::Submit | Self::Withdraw => Role::Researcher,
-            Self::Review => Role::Reviewer,
-            Self::Return | Self::Approve | Self::Reject | Self::Release | Self::Revoke => Role::DataOfficer,
-        }
-    }
-
-    /// The state that the action leads to; nothing where it is not done in this state.
-    pub const fn from(self, state: State) -> Option<State> {
-        use State::{
-            Approved, PartlyReviewed, Pending, Rejected, Released, Returned, Reviewed, Revoked, Submitted,
-            Withdrawn,
-        };
-        Some(match (self, state) {
-            (Self::Describe, Pending | Returned) => state,
-            (Self::Describe, Submitted | PartlyReviewed | Reviewed) | (Self::Submit, Pending | Returned) => {
-                Submitted
-            }
-            (Self::Withdraw, Pending | Submitted | PartlyReviewed | Reviewed | Returned) => Withdrawn,
-            (Self::Review, Submitted) => PartlyReviewed,
-            (Self::Review, PartlyReviewed) => Reviewed,
-            (Self::Return, Submitted | PartlyReviewed | Reviewed) => Returned,
-            (Self::Approve, Reviewed) => Approved,
-            (Self::Reject, Reviewed) => Rejected,
-            (Self::Release, Approved) => Released,
-            (Self::Revoke, Approved | Released) => Revoked,
-            _ => return None,
-        })
-    }
-}
-
-impl Action {
-    /// The action without its content.
-    pub const fn mark(&self) -> Mark {
-        match self {
-            Self::Describe { .. } => Mark::Describe,
-            Self::Submit => Mark::Submit,
-            Self::Withdraw => Mark::Withdraw,
-            Self::Review { .. } => Mark::Review,
-            Self::Return { .. } => Mark::Return,
-            Self::Approve => Mark::Approve,
-            Self::Reject { .. } => Mark::Reject,
-            Self::Release => Mark::Release,
-            Self::Revoke { .. } => Mark::Revoke,
-        }
-    }
-}
-
-/// An output that people look at before it goes out.
+/// An output that people look at before it goes out, or afterwards.
 #[derive(Clone, Debug)]
 pub struct Output {
     release: String,
     project: BTreeSet<String>,
+    is_out: bool,
     state: State,
-    is_described: bool,
+    description: Option<(String, String)>,
+    attachments: BTreeMap<String, String>,
+    conflicts: BTreeMap<String, String>,
     opinions: Vec<Opinion>,
+    is_appealed: bool,
     moves: Vec<Move<Action>>,
 }
 
 impl Output {
     /// A held output of a release, for the people of its project.
     pub fn held(release: &str, project: impl IntoIterator<Item = String>) -> Self {
+        Self::new(release, project, State::Pending)
+    }
+
+    /// An output that went out by itself and is looked at afterwards.
+    pub fn out(release: &str, project: impl IntoIterator<Item = String>) -> Self {
+        Self { is_out: true, ..Self::new(release, project, State::Submitted) }
+    }
+
+    fn new(release: &str, project: impl IntoIterator<Item = String>, state: State) -> Self {
         Self {
             release: release.to_owned(),
             project: project.into_iter().collect(),
-            state: State::Pending,
-            is_described: false,
+            is_out: false,
+            state,
+            description: None,
+            attachments: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
             opinions: Vec::new(),
+            is_appealed: false,
             moves: Vec::new(),
         }
     }
 
     /// The output that stored moves led to. They were judged when they were made.
-    pub fn replay(
-        release: &str,
-        project: impl IntoIterator<Item = String>,
-        moves: impl IntoIterator<Item = Move<Action>>,
-    ) -> Self {
-        let mut output = Self::held(release, project);
+    #[must_use]
+    pub fn replayed(mut self, moves: impl IntoIterator<Item = Move<Action>>) -> Self {
         for made in moves {
-            output.take(made);
+            self.take(made);
         }
-        output
+        self
     }
 
     /// Makes a move.
@@ -273,21 +78,17 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// The first reason why it is not.
+    /// The first reason why it is not: state, role, interest, then content.
     pub fn judge(&self, actor: &Actor, action: &Action) -> Result<(), Illegal> {
         self.may(actor, action.mark())?;
-        let is_empty = |text: &str| text.trim().is_empty();
+        if let Some(missing) = action.lacks() {
+            return Err(Illegal::Missing(missing));
+        }
         match action {
-            Action::Describe { context, .. } if is_empty(context) => Err(Illegal::Missing("the context")),
-            Action::Describe { controls, .. } if is_empty(controls) => {
-                Err(Illegal::Missing("what was done against disclosure"))
-            }
-            Action::Submit if !self.is_described => Err(Illegal::Missing("the description")),
-            Action::Review { comment, .. } if is_empty(comment) => Err(Illegal::Missing("a comment")),
-            Action::Return { reason } | Action::Reject { reason } | Action::Revoke { reason }
-                if is_empty(reason) =>
-            {
-                Err(Illegal::Missing("a reason"))
+            Action::Submit if self.description.is_none() => Err(Illegal::Missing("the description")),
+            Action::Attach { name, text } => {
+                let others = self.attachments.keys().filter(|other| *other != name).count();
+                attachment::check(name, text, others).map_err(|fault| Illegal::File(fault.to_string()))
             }
             // One voice against it is enough to keep it inside; all must be for it to let it out.
             Action::Approve if self.opinions.iter().any(|opinion| opinion.vote != Vote::For) => {
@@ -306,11 +107,12 @@ impl Output {
     ///
     /// The reason why not.
     pub fn may(&self, actor: &Actor, mark: Mark) -> Result<(), Illegal> {
-        if mark.from(self.state).is_none() {
+        if self.next(mark).is_none() {
             return Err(Illegal::State { state: self.state.as_str() });
         }
         let role = mark.role();
-        if !actor.is(role) {
+        let decides = mark == Mark::Declare && actor.is(Role::DataOfficer);
+        if !actor.is(role) && !decides {
             return Err(Illegal::Role(role));
         }
         let is_own = self.project.contains(actor.user());
@@ -318,21 +120,41 @@ impl Output {
         match role {
             Role::Researcher if !is_own => Err(Illegal::Stranger),
             Role::Reviewer | Role::DataOfficer if is_own => Err(Illegal::Own),
-            Role::Reviewer if has_reviewed => Err(Illegal::Twice),
+            Role::Reviewer | Role::DataOfficer if self.conflicts.contains_key(actor.user()) => {
+                Err(Illegal::Conflict)
+            }
+            Role::Reviewer if has_reviewed && mark == Mark::Review => Err(Illegal::Twice),
             Role::DataOfficer if has_reviewed => Err(Illegal::Reviewed),
+            _ if mark == Mark::Appeal && self.is_appealed => Err(Illegal::Twice),
             _ => Ok(()),
         }
     }
 
+    const fn next(&self, mark: Mark) -> Option<State> {
+        if self.is_out { mark.from_out(self.state) } else { mark.from(self.state) }
+    }
+
     fn take(&mut self, made: Move<Action>) {
+        // Moves that were stored were legal when they were made.
+        let next = self.next(made.action.mark()).unwrap_or(self.state);
+        self.state = next;
         match &made.action {
-            Action::Describe { .. } => {
-                self.is_described = true;
+            Action::Describe { context, controls } => {
+                self.description = Some((context.clone(), controls.clone()));
+                self.opinions.clear();
+            }
+            Action::Attach { name, text } => {
+                self.attachments.insert(name.clone(), text.clone());
                 self.opinions.clear();
             }
             Action::Submit => self.opinions.clear(),
+            Action::Declare { interest } => self.declare(&made.who, interest),
             Action::Review { vote, comment } => {
                 self.opinions.push(Opinion { who: made.who.clone(), vote: *vote, comment: comment.clone() });
+            }
+            Action::Appeal { .. } => {
+                self.is_appealed = true;
+                self.opinions.clear();
             }
             Action::Withdraw
             | Action::Return { .. }
@@ -341,8 +163,20 @@ impl Output {
             | Action::Release
             | Action::Revoke { .. } => {}
         }
-        self.state = made.action.mark().from(self.state).unwrap_or(self.state);
         self.moves.push(made);
+    }
+
+    /// The person is out of it, and with them what they said.
+    fn declare(&mut self, who: &str, interest: &str) {
+        self.conflicts.insert(who.to_owned(), interest.to_owned());
+        self.opinions.retain(|opinion| opinion.who != who);
+        if matches!(self.state, State::Submitted | State::PartlyReviewed | State::Reviewed) {
+            self.state = match self.opinions.len() {
+                0 => State::Submitted,
+                1 => State::PartlyReviewed,
+                _ => State::Reviewed,
+            };
+        }
     }
 
     /// The opinions that a person may see: a reviewer sees the other's only when all are given, the people of the
@@ -361,14 +195,49 @@ impl Output {
         self.opinions.iter().filter(sees).collect()
     }
 
+    /// How many opinions are given, whoever may see them.
+    pub const fn given(&self) -> usize {
+        self.opinions.len()
+    }
+
+    /// Whether a person may look at the evidence behind it: a reviewer, data officer or auditor who is not of the
+    /// project and has declared no interest.
+    pub fn may_see_evidence(&self, reader: &Actor) -> bool {
+        let is_of_the_board =
+            [Role::Reviewer, Role::DataOfficer, Role::Auditor].iter().any(|role| reader.is(*role));
+        is_of_the_board
+            && !self.project.contains(reader.user())
+            && !self.conflicts.contains_key(reader.user())
+    }
+
     /// The release that it is about.
     pub fn release(&self) -> &str {
         &self.release
     }
 
+    /// The people of its project.
+    pub const fn people(&self) -> &BTreeSet<String> {
+        &self.project
+    }
+
+    /// Whether the table went out by itself before anybody looked at it.
+    pub const fn is_out(&self) -> bool {
+        self.is_out
+    }
+
     /// Where it stands.
     pub const fn state(&self) -> State {
         self.state
+    }
+
+    /// What its author says of it: context and controls.
+    pub const fn description(&self) -> Option<&(String, String)> {
+        self.description.as_ref()
+    }
+
+    /// What its author attached, by name.
+    pub const fn attachments(&self) -> &BTreeMap<String, String> {
+        &self.attachments
     }
 
     /// Every move, in order.
@@ -389,10 +258,11 @@ pub fn is_drawn(digest: &[u8; 32], every: u64) -> bool {
 mod tests {
     use time::OffsetDateTime;
 
-    use super::{Action, Output, State, is_drawn};
+    use super::{Output, is_drawn};
     use crate::actor::{Actor, Role};
     use crate::application::Vote;
     use crate::moves::Illegal;
+    use crate::output::{Action, State};
 
     const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -447,7 +317,7 @@ mod tests {
         output.make(&house.officer, AT, revoke).unwrap();
         assert_eq!(output.state(), State::Revoked);
         assert_eq!(
-            Output::replay("r1", ["author".to_owned()], output.moves().to_vec()).state(),
+            Output::held("r1", ["author".to_owned()]).replayed(output.moves().to_vec()).state(),
             State::Revoked
         );
     }

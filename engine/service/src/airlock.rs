@@ -1,0 +1,132 @@
+//! What becomes of an answer that the rules let pass: out, to people first, or nowhere.
+//!
+//! Within the permit's quota it goes out; kinds that the permit sends to people wait for them; what was called back or
+//! decided against stays inside, also for the same question asked again. One in so many that go out is drawn, and
+//! people look at it afterwards.
+
+use audit::{Event, Kind};
+use engine_protocol::{ReleasedTable, TableColumnKind};
+use policies::Outputs;
+
+use crate::cases::{self, GovernError, Retained, RetainedFiles, Standing};
+use crate::guard::{Guard, GuardError};
+use crate::recent::Told;
+
+/// What becomes of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It goes out.
+    Out,
+    /// People look at it first; the case's id.
+    Held(String),
+    /// It stays inside, for this reason.
+    Inside(&'static str),
+}
+
+/// Who asks for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) project: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) outputs: &'a Outputs,
+}
+
+/// The way of an answer of which a copy is kept.
+pub(crate) fn way(guard: &Guard, asked: Asked<'_>, kept: &Retained) -> Result<Way, GuardError> {
+    let office = guard.office()?;
+    let is_reviewed = || is_reviewed(asked.outputs, &kept.table);
+    Ok(match cases::standing(&office, asked.project, &kept.query)? {
+        Some(Standing::Held(id)) => Way::Held(id),
+        Some(Standing::Inside) => Way::Inside("inside"),
+        None if is_reviewed() => Way::Held(cases::held(&office, kept, asked.user)?),
+        Some(Standing::Free) | None if is_full(guard, asked)? => Way::Inside("quota"),
+        Some(Standing::Free) => Way::Out,
+        None => {
+            let digest = blake3::hash(&serde_json::to_vec(&kept.table).unwrap_or_default());
+            if governance::output::is_drawn(digest.as_bytes(), asked.outputs.drawn_one_in()) {
+                cases::open_for_people(&office, kept, asked.user)?;
+            }
+            Way::Out
+        }
+    })
+}
+
+fn is_reviewed(outputs: &Outputs, table: &ReleasedTable) -> bool {
+    let keys = table.columns.iter().filter(|column| column.kind == TableColumnKind::Key).count();
+    outputs.is_reviewed(table.columns.iter().map(|column| kind(column.kind)), keys)
+}
+
+/// The word of [`policies::OUTPUT_KINDS`] for a column; counts have none.
+const fn kind(kind: TableColumnKind) -> &'static str {
+    match kind {
+        TableColumnKind::Sum => "sum",
+        TableColumnKind::Average => "average",
+        TableColumnKind::Spread => "spread",
+        TableColumnKind::Quantile => "quantile",
+        TableColumnKind::Computed => "computed",
+        TableColumnKind::Key | TableColumnKind::Rows | TableColumnKind::Persons => "",
+    }
+}
+
+/// Whether the project has had its releases of the day; the first time is recorded.
+fn is_full(guard: &Guard, asked: Asked<'_>) -> Result<bool, GuardError> {
+    let (is_full, is_told) = guard.recent(|recent| {
+        (recent.releases(asked.project) >= asked.outputs.a_day(), recent.is_told(asked.project, Told::Quota))
+    })?;
+    if is_full && !is_told {
+        let event = Event::new(Kind::QuotaReached, "guard").project(asked.project);
+        guard.log.record(event.with("a_day", u64::from(asked.outputs.a_day())))?;
+    }
+    Ok(is_full)
+}
+
+/// What is kept of an answer for a project; a copy of another project's becomes its own.
+pub(crate) fn kept(
+    guard: &Guard,
+    (project, user): (&str, &str),
+    table: &ReleasedTable,
+    make: impl FnOnce() -> Retained,
+) -> Result<Retained, GuardError> {
+    let files = RetainedFiles::new(&guard.environment);
+    if let Some(kept) = files.find(project, &table.query).map_err(GovernError::from)? {
+        return Ok(kept);
+    }
+    let other = files.elsewhere(&table.query).map_err(GovernError::from)?;
+    let kept = other.map_or_else(make, |kept| Retained {
+        project: project.to_owned(),
+        asker: user.to_owned(),
+        ..kept
+    });
+    files.keep(&kept).map_err(GovernError::from)?;
+    Ok(kept)
+}
+
+/// Whether the project's budget of denied answers is used up. Half of it tells the steward, once; the whole locks.
+pub(crate) fn is_locked(guard: &Guard, asked: Asked<'_>) -> Result<bool, GuardError> {
+    let project = asked.project;
+    let most = asked.outputs.denials_a_day();
+    let (points, is_alerted, is_locked) = guard.recent(|recent| {
+        let told = |told| recent.is_told(project, told);
+        (recent.denials(project), told(Told::Alert), told(Told::Lock))
+    })?;
+    let event = |kind| Event::new(kind, "guard").project(project).with("points", u64::from(points));
+    if points.saturating_mul(2) >= most && points > 0 && !is_alerted {
+        guard.log.record(event(Kind::ProbingAlert))?;
+        let text = format!(
+            "The answers to project {project} that were refused, withheld or near an earlier one have {points} points \
+             in a day, of {most} that lock it. Look at its questions."
+        );
+        cases::draft_incident(
+            &guard.office()?,
+            project,
+            ("探索的な問い合わせの疑い / questions that look like probing", text),
+        )?;
+    }
+    if points < most || points == 0 {
+        return Ok(false);
+    }
+    if !is_locked {
+        guard.log.record(event(Kind::DenialsLocked))?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,103 @@
+//! `misu-guard account` and `misu-guard token`: what operators do with accounts, and the one-time links of a demo.
+
+use std::io::{Write as _, stdout};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use engine_protocol::TokenWish;
+use time::OffsetDateTime;
+
+use super::Acting;
+use crate::{Failure, open};
+
+/// What to do with accounts.
+#[derive(Subcommand)]
+pub(crate) enum Accounts {
+    /// Prints a word that signs a person of a demo environment in, once.
+    Link {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// The person.
+        person: String,
+    },
+}
+
+/// What to do with API tokens.
+#[derive(Subcommand)]
+pub(crate) enum Tokens {
+    /// Makes a token and prints its word, this once.
+    Issue {
+        #[command(flatten)]
+        acting: Acting,
+        /// Whose it is.
+        person: String,
+        /// The project that it serves.
+        #[arg(long)]
+        project: String,
+        /// What it is for.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// For how many days.
+        #[arg(long, default_value_t = 30)]
+        days: u16,
+    },
+    /// Lists tokens.
+    List {
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Makes a token useless.
+    Revoke {
+        #[command(flatten)]
+        acting: Acting,
+        /// The token's id.
+        id: String,
+    },
+}
+
+impl Accounts {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Link { env, person } => {
+                let word = open(&env)?.link(&person)?;
+                Ok(writeln!(stdout(), "{}", word.as_str())?)
+            }
+        }
+    }
+}
+
+impl Tokens {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Issue { acting, person, project, name, days } => {
+                let wish = TokenWish { name, project, days };
+                let (word, _) = open(&acting.env)?.issue_token(&acting.user, &person, &wish)?;
+                Ok(writeln!(stdout(), "{}", word.as_str())?)
+            }
+            Self::List { acting } => list(&acting),
+            Self::Revoke { acting, id } => Ok(open(&acting.env)?.revoke_token(&acting.user, &id)?),
+        }
+    }
+}
+
+fn list(acting: &Acting) -> Result<(), Failure> {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    for token in open(&acting.env)?.tokens(&acting.user)? {
+        let state = match (token.is_revoked, now < token.ends) {
+            (true, _) => "revoked",
+            (false, true) => "serves",
+            (false, false) => "ended",
+        };
+        let ends = OffsetDateTime::from_unix_timestamp(token.ends)?.date();
+        writeln!(
+            stdout(),
+            "{} {state:8} {ends} {:20} {:20} {}",
+            token.id,
+            token.user,
+            token.project,
+            token.name
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! Who asks: the guard finds the person behind every call and lets no one else say it.
+//!
+//! A call carries the word of a session or of a token; the guard knows digests. The person that is found takes the
+//! place of whoever the request names, and the project must be one of theirs. So whoever takes the gateway over can
+//! use what passes through it and nothing more. Only the owner of the environment, who starts a guard of their own
+//! and speaks to it on its standard streams, names the user.
+
+mod office;
+mod sessions;
+mod standing;
+mod tokens;
+mod words;
+
+use catalog_store::{SessionRecord, TokenRecord};
+use engine_protocol::{
+    Call, Caller, ClientReply, ClientRequest, IdentityAsk, IdentityReply, Me, ProjectName,
+};
+
+pub use office::AccountError;
+pub use standing::Standing;
+pub(crate) use standing::{Bar, bar};
+
+use crate::guard::{Guard, GuardError};
+
+/// How a call reached the guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// On the standard streams of a guard that its asker started.
+    Streams,
+    /// On the socket.
+    Socket,
+}
+
+/// The person behind a call.
+pub(crate) struct Asker {
+    standing: Standing,
+    /// The projects whose permit names the person; for a token its own alone.
+    projects: Vec<ProjectName>,
+    by: By,
+}
+
+/// What the person came in with.
+enum By {
+    Session(SessionRecord),
+    Token(TokenRecord),
+}
+
+/// Answers one call.
+pub(crate) fn reply(guard: &Guard, call: Call, door: Door) -> ClientReply {
+    match answered(guard, call, door) {
+        Ok(reply) => reply,
+        Err(error) => Guard::fault(&error),
+    }
+}
+
+fn answered(guard: &Guard, call: Call, door: Door) -> Result<ClientReply, GuardError> {
+    if call.by == Caller::Owner && door == Door::Streams {
+        return Ok(guard.answer(&call.request));
+    }
+    let asker = find(guard, &call.by)?;
+    let request = call.request;
+    if let ClientRequest::Identity(ask) = &request {
+        return Ok(
+            about_oneself(guard, asker.as_ref(), ask)?.map_or(ClientReply::NotKnown, ClientReply::Identity)
+        );
+    }
+    if request.is_public() {
+        return Ok(guard.answer(&request));
+    }
+    let Some(asker) = asker else { return Ok(ClientReply::NotKnown) };
+    // A token asks questions of its project; it opens no other door.
+    if matches!(asker.by, By::Token(_)) && request.project().is_none() {
+        return Ok(ClientReply::NotKnown);
+    }
+    let is_theirs = |project: &str| asker.projects.iter().any(|known| known.id == project);
+    if !request.project().is_none_or(is_theirs) {
+        return Ok(ClientReply::NotKnown);
+    }
+    Ok(guard.answer(&request.asked_by(&asker.standing.user)))
+}
+
+/// The person whom a caller stands for: nobody where the word is unknown or has ended, or the person was shut out.
+fn find(guard: &Guard, caller: &Caller) -> Result<Option<Asker>, GuardError> {
+    let by = match caller {
+        Caller::Nobody | Caller::Owner => None,
+        Caller::Session { word } => sessions::find(guard, word)?.map(By::Session),
+        Caller::Token { word } => tokens::find(guard, word)?.map(By::Token),
+    };
+    let Some(by) = by else { return Ok(None) };
+    let user = match &by {
+        By::Session(session) => &session.user,
+        By::Token(token) => &token.user,
+    };
+    let Some(standing) = Standing::of(&guard.meta, user, guard.now())? else { return Ok(None) };
+    let mut projects = projects(guard, &standing.user)?;
+    if let By::Token(token) = &by {
+        projects.retain(|project| project.id == token.project);
+    }
+    Ok(Some(Asker { standing, projects, by }))
+}
+
+/// The projects whose permit names a user.
+fn projects(guard: &Guard, user: &str) -> Result<Vec<ProjectName>, GuardError> {
+    let policies = guard.permits.policies(&guard.catalogue)?;
+    let applications = policies.projects().filter_map(|project| policies.application(project));
+    let theirs = applications.filter(|one| one.people().iter().any(|person| person.user == user));
+    let name = |one: &policies::Application| ProjectName {
+        id: one.project().to_owned(),
+        ja: one.title().ja.clone(),
+        en: one.title().en.clone(),
+    };
+    Ok(theirs.map(name).collect())
+}
+
+/// What is asked about the asker; nothing where it takes somebody who is known, or a session and not a token.
+fn about_oneself(
+    guard: &Guard,
+    asker: Option<&Asker>,
+    ask: &IdentityAsk,
+) -> Result<Option<IdentityReply>, GuardError> {
+    if let IdentityAsk::Link { word } = ask {
+        return sessions::by_link(guard, word).map(Some);
+    }
+    let Some(asker) = asker else { return Ok(None) };
+    if *ask == IdentityAsk::Me {
+        return Ok(Some(IdentityReply::Me(asker.me(guard))));
+    }
+    // A token asks questions; it opens no other door.
+    let By::Session(session) = &asker.by else { return Ok(None) };
+    let user = &asker.standing.user;
+    Ok(Some(match ask {
+        IdentityAsk::Link { .. } | IdentityAsk::Me => IdentityReply::Refused,
+        IdentityAsk::Choose { project } => {
+            if !asker.projects.iter().any(|known| known.id == *project) {
+                return Ok(Some(IdentityReply::Refused));
+            }
+            guard.meta.choose_project(&session.digest, project)?;
+            IdentityReply::Done
+        }
+        IdentityAsk::SignOut => sessions::end(guard, session)?,
+        IdentityAsk::SignOutEverywhere => sessions::end_all(guard, user)?,
+        IdentityAsk::IssueToken(wish) => {
+            if !asker.projects.iter().any(|known| known.id == wish.project) {
+                return Ok(Some(IdentityReply::Refused));
+            }
+            tokens::issue(guard, user, wish)?.map_or(IdentityReply::Refused, |(word, token)| {
+                IdentityReply::Token { word, token: tokens::view(token) }
+            })
+        }
+        IdentityAsk::Tokens => {
+            let tokens = guard.meta.tokens(Some(user))?;
+            IdentityReply::Tokens { tokens: tokens.into_iter().map(tokens::view).collect() }
+        }
+        IdentityAsk::RevokeToken { id } => tokens::revoke(guard, user, id)?,
+    }))
+}
+
+impl Asker {
+    fn me(&self, guard: &Guard) -> Me {
+        let (method, project, ends) = match &self.by {
+            By::Session(session) => (
+                session.method.clone(),
+                Some(session.project.clone()).filter(|project| !project.is_empty()),
+                session.began.saturating_add(guard.sign_in().longest_seconds()),
+            ),
+            By::Token(token) => ("token".to_owned(), Some(token.project.clone()), token.ends),
+        };
+        // A project that was chosen and is theirs no longer is nobody's choice.
+        let project = project.filter(|project| self.projects.iter().any(|known| known.id == *project));
+        let only = || match self.projects.as_slice() {
+            [only] => Some(only.id.clone()),
+            _ => None,
+        };
+        Me {
+            user: self.standing.user.clone(),
+            roles: self.standing.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+            projects: self.projects.clone(),
+            project: project.or_else(only),
+            trained_until: self.standing.trained_until.clone(),
+            is_trained: self.standing.is_trained,
+            method,
+            ends,
+        }
+    }
+}

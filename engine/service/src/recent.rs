@@ -1,0 +1,241 @@
+//! What the record says of the last day, read on from where it was read before: releases and denied answers by
+//! project, how long the ledger is, how much has happened since the last checkpoint.
+//!
+//! The record is what every program of the environment writes, so a count from it holds across guards and restarts.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::path::Path;
+
+use serde::Deserialize;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// How far back a quota and a budget look.
+const DAY: Duration = Duration::days(1);
+/// Points of an answer that is withheld, or stands near an earlier one; a refused question has one.
+const WITHHELD: u32 = 20;
+
+/// The record's last day.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    read: u64,
+    seen: VecDeque<Seen>,
+    noted: u64,
+    entries: u64,
+    since: Option<OffsetDateTime>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    at: OffsetDateTime,
+    project: Option<String>,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Released,
+    Denied(u32),
+    Alerted,
+    Locked,
+    Full,
+    Resumed,
+}
+
+/// What a line of the record says, as far as it matters here.
+#[derive(Deserialize)]
+struct Line {
+    at: String,
+    kind: String,
+    #[serde(default)]
+    project: Option<String>,
+    #[serde(default)]
+    body: Said,
+}
+
+#[derive(Default, Deserialize)]
+struct Said {
+    #[serde(default)]
+    outcome: Option<String>,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    entries: Option<u64>,
+}
+
+/// Reasons for which an answer is kept inside that say nothing about the asker.
+const INNOCENT: [&str; 4] = ["review", "quota", "denials", "inside"];
+
+impl Recent {
+    /// Reads what was recorded since.
+    pub(crate) fn catch_up(&mut self, log: &Path, now: OffsetDateTime) -> std::io::Result<()> {
+        let file = File::open(log)?;
+        if file.metadata()?.len() < self.read {
+            *self = Self::default();
+        }
+        let mut lines = BufReader::new(file);
+        lines.seek(SeekFrom::Start(self.read))?;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = lines.read_until(b'\n', &mut line)?;
+            // What has no newline yet is not an entry yet.
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            self.read += read as u64;
+            if let Ok(line) = serde_json::from_slice::<Line>(&line) {
+                self.take(line);
+            }
+        }
+        while self.seen.front().is_some_and(|seen| seen.at + DAY < now) {
+            self.seen.pop_front();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, line: Line) {
+        let Ok(at) = OffsetDateTime::parse(&line.at, &Rfc3339) else { return };
+        if line.kind == "checkpoint-signed" {
+            (self.entries, self.since) = (0, None);
+            return;
+        }
+        self.entries += 1;
+        self.since.get_or_insert(at);
+        if line.kind == "ledger-kept" {
+            self.noted = line.body.entries.unwrap_or(self.noted);
+        }
+        if let Some(what) = what(&line) {
+            self.seen.push_back(Seen { at, project: line.project, what });
+        }
+    }
+
+    /// Releases of a project in the last day.
+    pub(crate) fn releases(&self, project: &str) -> u32 {
+        let count = self.of(project).filter(|what| *what == What::Released).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Points of a project's denied answers in the last day, since somebody let it go on.
+    pub(crate) fn denials(&self, project: &str) -> u32 {
+        self.of(project).fold(0, |points, what| match what {
+            What::Resumed => 0,
+            What::Denied(more) => points.saturating_add(more),
+            _ => points,
+        })
+    }
+
+    /// Whether it was said in the last day, since somebody let it go on: an alert, a lock, a full quota.
+    pub(crate) fn is_told(&self, project: &str, told: Told) -> bool {
+        let wanted = match told {
+            Told::Alert => What::Alerted,
+            Told::Lock => What::Locked,
+            Told::Quota => What::Full,
+        };
+        self.of(project).fold(false, |is_told, what| what != What::Resumed && (is_told || what == wanted))
+    }
+
+    fn of<'a>(&'a self, project: &'a str) -> impl Iterator<Item = What> + 'a {
+        // What is about no project is about all.
+        let is_of = move |seen: &&Seen| seen.project.as_deref().is_none_or(|of| of == project);
+        self.seen.iter().filter(is_of).map(|seen| seen.what)
+    }
+
+    /// The ledger's length that the record notes last.
+    pub(crate) const fn noted(&self) -> u64 {
+        self.noted
+    }
+
+    /// Entries since the last checkpoint, and when the first of them was written.
+    pub(crate) const fn unsigned(&self) -> (u64, Option<OffsetDateTime>) {
+        (self.entries, self.since)
+    }
+}
+
+/// What is told once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    /// That somebody may be trying.
+    Alert,
+    /// That nothing more is answered.
+    Lock,
+    /// That there were enough releases.
+    Quota,
+}
+
+fn what(line: &Line) -> Option<What> {
+    let outcome = line.body.outcome.as_deref();
+    let is_innocent = line.body.reason.as_deref().is_some_and(|reason| INNOCENT.contains(&reason));
+    Some(match (line.kind.as_str(), outcome) {
+        ("query-closed", Some("released")) => What::Released,
+        ("query-closed", Some("withheld")) if !is_innocent => What::Denied(WITHHELD),
+        ("near-cohort", _) => What::Denied(WITHHELD),
+        ("query-refused", _) => What::Denied(1),
+        ("probing-alert", _) => What::Alerted,
+        ("denials-locked", _) => What::Locked,
+        ("quota-reached", _) => What::Full,
+        ("use-resumed", _) => What::Resumed,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::{Recent, Told};
+
+    fn line(at: &str, kind: &str, project: &str, body: &str) -> String {
+        let project = if project.is_empty() { String::new() } else { format!(",\"project\":\"{project}\"") };
+        format!(
+            "{{\"seq\":0,\"at\":\"{at}\",\"kind\":\"{kind}\",\"who\":\"x\"{project},\"body\":{{{body}}}}}\n"
+        )
+    }
+
+    #[test]
+    fn a_day_is_counted_by_project_and_read_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.jsonl");
+        let now = datetime!(2026-11-21 12:00 UTC);
+        let (old, new) = ("2026-11-20T11:00:00.000Z", "2026-11-21T11:00:00.000Z");
+        let withheld = "\"outcome\":\"withheld\",\"reason\":\"ledger\"";
+        let mut text = [
+            line(old, "query-closed", "p", "\"outcome\":\"released\""),
+            line(new, "query-closed", "p", "\"outcome\":\"released\""),
+            line(new, "query-closed", "q", "\"outcome\":\"released\""),
+            line(new, "query-closed", "p", withheld),
+            line(new, "query-closed", "p", "\"outcome\":\"withheld\",\"reason\":\"review\""),
+            line(new, "near-cohort", "p", ""),
+            line(new, "query-refused", "p", "\"rule\":\"x\""),
+            line(new, "query-denied", "p", ""),
+            line(new, "ledger-kept", "", "\"entries\":7"),
+        ]
+        .concat();
+        text.push_str("{\"torn");
+        std::fs::write(&log, &text).unwrap();
+        let mut recent = Recent::default();
+        recent.catch_up(&log, now).unwrap();
+        assert_eq!((recent.releases("p"), recent.releases("q")), (1, 1));
+        assert_eq!((recent.denials("p"), recent.denials("q"), recent.noted()), (41, 0, 7));
+        assert_eq!(recent.unsigned().0, 9);
+
+        let text = text.replace("{\"torn", "");
+        let more = [line(new, "probing-alert", "p", ""), line(new, "checkpoint-signed", "", "")].concat();
+        std::fs::write(&log, format!("{text}{more}")).unwrap();
+        recent.catch_up(&log, now).unwrap();
+        assert!(recent.is_told("p", Told::Alert) && !recent.is_told("q", Told::Alert));
+        assert_eq!(recent.unsigned().0, 0);
+
+        let resumed = line(new, "use-resumed", "p", "");
+        std::fs::write(&log, format!("{text}{more}{resumed}")).unwrap();
+        recent.catch_up(&log, now).unwrap();
+        assert_eq!((recent.denials("p"), recent.is_told("p", Told::Alert)), (0, false));
+
+        // A log that was put back is read from its beginning.
+        std::fs::write(&log, line(new, "query-refused", "p", "")).unwrap();
+        recent.catch_up(&log, now).unwrap();
+        assert_eq!((recent.denials("p"), recent.noted()), (1, 0));
+    }
+}

@@ -1,0 +1,108 @@
+//! How a project's releases go out: how many, which kinds people look at first, and how many are looked at later.
+//!
+//! What stands in an application can only be stricter than what holds for everybody.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{FileFault, FileProblem, Reading};
+
+/// The kinds of outputs that a permit can send to people before they go out: what a column shows, or every output.
+pub const OUTPUT_KINDS: [&str; 7] = ["all", "sum", "average", "spread", "quantile", "computed", "many-keys"];
+
+/// The section `[outputs]` of an application.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outputs {
+    /// Kinds that two reviewers look at before they go out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reviewed: BTreeSet<String>,
+    /// Releases in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a_day: Option<u32>,
+    /// One in so many releases is looked at afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drawn_one_in: Option<u32>,
+    /// Points of denied answers in a day, after which nothing more is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    denials_a_day: Option<u32>,
+}
+
+/// Releases in a day where the application says nothing.
+const A_DAY: u32 = 2_000;
+/// One in so many is drawn where the application says nothing.
+const DRAWN_ONE_IN: u32 = 50;
+/// Points of denied answers in a day where the application says nothing: 100 answers that are withheld or stand near
+/// an earlier one, or 2,000 questions that are refused.
+const DENIALS_A_DAY: u32 = 2_000;
+/// Keys beyond which a table has many.
+const MANY_KEYS: usize = 3;
+
+impl Outputs {
+    /// Nothing of one's own but kinds that people look at.
+    pub(crate) fn reviewed(kinds: Vec<String>) -> Self {
+        Self { reviewed: kinds.into_iter().collect(), ..Self::default() }
+    }
+
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn check(&self, reading: Reading<'_>) -> Result<(), FileFault> {
+        let unknown = self.reviewed.iter().find(|kind| !OUTPUT_KINDS.contains(&kind.as_str()));
+        match unknown {
+            Some(kind) => Err(reading.fault("outputs.reviewed", FileProblem::Unknown(kind.clone()))),
+            None => Ok(()),
+        }
+    }
+
+    /// How many releases go out in a day.
+    pub fn a_day(&self) -> u32 {
+        self.a_day.map_or(A_DAY, |number| number.min(A_DAY))
+    }
+
+    /// One in so many releases is drawn for a later review.
+    pub fn drawn_one_in(&self) -> u64 {
+        u64::from(self.drawn_one_in.map_or(DRAWN_ONE_IN, |number| number.clamp(1, DRAWN_ONE_IN)))
+    }
+
+    /// Points of denied answers in a day, after which nothing more is answered.
+    pub fn denials_a_day(&self) -> u32 {
+        self.denials_a_day.map_or(DENIALS_A_DAY, |number| number.min(DENIALS_A_DAY))
+    }
+
+    /// Whether people look at an output before it goes out: one with columns of these kinds and so many keys.
+    pub fn is_reviewed<'k>(&self, kinds: impl IntoIterator<Item = &'k str>, keys: usize) -> bool {
+        let is_named = |kind: &str| self.reviewed.contains(kind);
+        is_named("all") || (is_named("many-keys") && keys > MANY_KEYS) || kinds.into_iter().any(is_named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outputs;
+
+    #[test]
+    fn an_application_is_only_stricter() {
+        let outputs = |text: &str| toml::from_str::<Outputs>(text).unwrap();
+        let none = outputs("");
+        assert_eq!((none.a_day(), none.drawn_one_in(), none.denials_a_day()), (2_000, 50, 2_000));
+        let looser = outputs("a_day = 9000\ndrawn_one_in = 1000\ndenials_a_day = 9000");
+        assert_eq!((looser.a_day(), looser.drawn_one_in(), looser.denials_a_day()), (2_000, 50, 2_000));
+        let stricter = outputs("a_day = 0\ndrawn_one_in = 0\ndenials_a_day = 5");
+        assert_eq!((stricter.a_day(), stricter.drawn_one_in(), stricter.denials_a_day()), (0, 1, 5));
+    }
+
+    #[test]
+    fn kinds_are_sent_to_people() {
+        let quantile: Outputs = toml::from_str("reviewed = [\"quantile\"]").unwrap();
+        assert!(quantile.is_reviewed(["key", "persons", "quantile"], 1));
+        assert!(!quantile.is_reviewed(["key", "persons"], 9));
+        let wide: Outputs = toml::from_str("reviewed = [\"many-keys\"]").unwrap();
+        assert!(wide.is_reviewed(["persons"], 4) && !wide.is_reviewed(["persons"], 3));
+        let all: Outputs = toml::from_str("reviewed = [\"all\"]").unwrap();
+        assert!(all.is_reviewed([], 0));
+        assert!(!Outputs::default().is_reviewed(["quantile", "all"], 9));
+    }
+}

@@ -1,0 +1,7 @@
+//! Any bytes, read as files of the kind `tagged`.
+#![no_main]
+
+#[path = "../reading.rs"]
+mod reading;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| reading::read(reading::Kind::Tagged, data));
