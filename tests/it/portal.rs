@@ -20,7 +20,6 @@ fn modules() -> PathBuf {
 struct Served {
     process: Child,
     origin: String,
-    token: String,
 }
 
 impl Drop for Served {
@@ -36,19 +35,21 @@ fn serve(env: &Path) -> Served {
     command.args(["serve", "--listen", "127.0.0.1:0", "--env"]).arg(env).env("LC_ALL", "C");
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let (mut origin, mut token) = (None, None);
-    for line in lines.map_while(Result::ok) {
-        if let Some(address) = line.strip_prefix("The portal listens on ") {
-            origin = Some(address.to_owned());
-        }
-        if let Some((_, word)) = line.split_once("with the token ") {
-            token = Some(word.to_owned());
-        }
-        if origin.is_some() && token.is_some() {
-            break;
-        }
-    }
-    Served { process, origin: origin.unwrap(), token: token.unwrap() }
+    let mut lines = lines.map_while(Result::ok);
+    let origin = lines.find_map(|line| Some(line.strip_prefix("The portal listens on ")?.to_owned()));
+    Served { process, origin: origin.unwrap() }
+}
+
+/// What a program says when it ends well.
+fn said(name: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program(name)).args(arguments).env("LC_ALL", "C").output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// One-time words that sign a person of the demo in.
+fn words(env: &str, user: &str, count: usize) -> Vec<String> {
+    (0..count).map(|_| said("misu-guard", &["account", "link", "--env", env, user]).trim().to_owned()).collect()
 }
 
 /// A copy of an environment, so that what people keep in the portal is not in other tests' way.
@@ -62,17 +63,27 @@ fn people_walk_through_the_portal() {
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env");
     copy(&environment(), &env);
-    let checkpoint =
-        Command::new(program("misu")).args(["audit", "checkpoint", "--env"]).arg(&env).output().unwrap();
-    assert!(checkpoint.status.success(), "{checkpoint:?}");
+    let at = env.display().to_string();
+    let application = std::fs::read_to_string("journeys/heart-failure.toml").unwrap();
+    let file = folder.path().join("heart-failure.toml");
+    std::fs::write(&file, application.replace("sato", "demo-researcher")).unwrap();
+    let file = file.display().to_string();
+    said("misu", &["application", "write", "--env", &at, "--as", "demo-researcher", &file]);
+    let sql = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex";
+    let who = ["--project", "demo", "--user", "demo-researcher", "--format", "json"];
+    let released = said("misu", &[&["query", "--env", &at][..], &who, &[sql]].concat());
+    said("misu", &["audit", "checkpoint", "--env", &at]);
+    let people = json!({
+        "researcher": words(&at, "demo-researcher", 4),
+        "officer": words(&at, "demo-officer", 2),
+        "reviewer": words(&at, "demo-reviewer", 1),
+        "reviewer-2": words(&at, "demo-reviewer-2", 1),
+        "operator": words(&at, "demo-operator", 1),
+        "released": released,
+    });
     let served = serve(&env);
     let screens = program("misu").parent().unwrap().parent().unwrap().join("screens");
-    let told = json!({
-        "origin": served.origin,
-        "modules": modules(),
-        "screens": screens,
-        "people": { "researcher": { "token": served.token } },
-    });
+    let told = json!({ "origin": served.origin, "modules": modules(), "screens": screens, "people": people });
     let walked = Command::new("node").arg("portal/journeys.mjs").arg(told.to_string()).output().unwrap();
     let text =
         format!("{}{}", String::from_utf8_lossy(&walked.stdout), String::from_utf8_lossy(&walked.stderr));

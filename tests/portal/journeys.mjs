@@ -2,12 +2,13 @@
 // and names with axe, takes a picture of each page, and tells how long things took. Whatever a page reports as an
 // error, and whatever the content security policy stops, ends the walk.
 //
-//   node journeys.mjs '{"origin": …, "modules": …, "screens": …, "people": {"researcher": {…}}}'
+//   node journeys.mjs '{"origin": …, "modules": …, "screens": …, "people": {"researcher": ["word", …]}}'
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
+import { board } from "./board.mjs";
 import { citizen } from "./citizen.mjs";
 import { researcher } from "./researcher.mjs";
 
@@ -95,7 +96,7 @@ export async function person(name, options, walk) {
   await context.close();
 }
 
-for (const journey of [citizen, researcher]) {
+for (const journey of [researcher, board, citizen]) {
   await journey(person);
 }
 await browser.close();

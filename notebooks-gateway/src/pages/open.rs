@@ -25,6 +25,8 @@ use crate::visitor::Whoever;
 #[template(path = "open.html")]
 struct Page {
     chrome: Chrome,
+    /// The word for the form of a data officer.
+    form_word: Option<String>,
     tables: Vec<Opened>,
 }
 
@@ -44,7 +46,9 @@ pub(super) async fn page(State(gateway): State<Gateway>, Whoever(visitor): Whoev
     match tables(&gateway).await {
         Ok(tables) => {
             let chrome = Chrome::new(&gateway, visitor.as_ref(), Here::Open).await;
-            let page = Page { chrome, tables: tables.into_iter().map(Opened::of).collect() };
+            let officer = visitor.filter(|visitor| visitor.is("data-officer"));
+            let form_word = officer.map(|officer| officer.form_word);
+            let page = Page { chrome, form_word, tables: tables.into_iter().map(Opened::of).collect() };
             show(StatusCode::OK, &page)
         }
         Err(error) => problem::respond(&gateway, visitor.as_ref(), &Problem::Guard(error)).await,
@@ -85,38 +89,38 @@ async fn tables(gateway: &Gateway) -> Result<Vec<OpenTable>, AskError> {
 
 /// The form.
 #[derive(Deserialize)]
-pub(super) struct Titles {
+pub(super) struct Wish {
     #[serde(default)]
     form_word: String,
     #[serde(default)]
     title_ja: String,
     #[serde(default)]
     title_en: String,
+    /// The JSON file of a released table.
+    #[serde(default)]
+    table: String,
 }
 
-/// A data officer makes the answer of a question open; whether they are one, the guard says.
+/// A data officer makes a released table open. Whether they are one, and whether it was released as it is, the guard
+/// says.
 pub(super) async fn make_open(
     State(gateway): State<Gateway>,
     Whoever(visitor): Whoever,
-    Path(number): Path<u64>,
-    Posted(Titles { form_word, title_ja, title_en }): Posted<Titles>,
+    Posted(Wish { form_word, title_ja, title_en, table }): Posted<Wish>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
     if !secret::same(&form_word, &visitor.form_word) {
         return problem::respond(&gateway, Some(&visitor), &Problem::Foreign).await;
     }
-    let run = gateway.parts().desks.run(&visitor.owner(), number, gateway.now());
-    let Some(table) = run.as_ref().and_then(|run| run.table()) else {
-        return problem::respond(&gateway, Some(&visitor), &Problem::NotKept).await;
+    let Ok(table) = serde_json::from_str(&table) else {
+        return problem::respond(&gateway, Some(&visitor), &Problem::NotReleased).await;
     };
-    let user = visitor.user().to_owned();
-    let wish = Opening { user, title_ja, title_en, table: table.clone() };
+    let wish = Opening { user: visitor.user().to_owned(), title_ja, title_en, table };
     let problem = match gateway.ask(&visitor, ClientRequest::Open(wish)).await {
         Ok(ClientReply::Opening { reply: OpeningReply::Opened }) => return go("/open"),
         Ok(ClientReply::Opening { reply: OpeningReply::NotAllowed }) => Problem::NoRole,
-        Ok(ClientReply::Opening { reply: OpeningReply::Untitled | OpeningReply::NotReleased }) => {
-            Problem::Malformed
-        }
+        Ok(ClientReply::Opening { reply: OpeningReply::NotReleased }) => Problem::NotReleased,
+        Ok(ClientReply::Opening { reply: OpeningReply::Untitled }) => Problem::Malformed,
         Ok(_) => Problem::Ours,
         Err(error) => Problem::Guard(error),
     };

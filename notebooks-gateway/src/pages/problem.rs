@@ -31,6 +31,8 @@ pub(crate) enum Problem {
     NoPermit,
     /// The visitor has not the role that the page is for.
     NoRole,
+    /// A table that is to be open is not one that was released.
+    NotReleased,
     /// The guard gave no answer.
     Guard(AskError),
     /// A fault of ours.
@@ -82,7 +84,7 @@ impl Problem {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Foreign | Self::NoPermit | Self::NoRole => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Malformed | Self::NotReleased => StatusCode::BAD_REQUEST,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::NotKept => StatusCode::GONE,
             Self::Guard(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -143,6 +145,13 @@ impl Problem {
                 (
                     "許可が終わったか、停止されているか、利用者として記載されていません。申請の画面で確かめるか、審査の事務局に尋ねてください。",
                     "The permit has ended or is suspended, or does not name you. Please look at the applications, or ask the review office.",
+                ),
+            ),
+            Self::NotReleased => (
+                ("この表は公表された表と一致しません", "This is not a table that was released"),
+                (
+                    "監査記録にある公表の要約値と一致しません。ワークベンチから保存した JSON を、そのまま貼り付けてください。",
+                    "Its digest is not among those of the record. Please paste the JSON file from the workbench as it is.",
                 ),
             ),
             Self::NoRole => (
