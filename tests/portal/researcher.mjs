@@ -75,7 +75,8 @@ async function asks(walk) {
   }
 
   // Words beside the question, shared with the project.
-  await cell.getByRole("button", { name: "＋文章" }).click();
+  await walk.go("/workbench");
+  await page.locator(".sql-cell").last().getByRole("button", { name: "＋文章" }).click();
   const words = page.locator(".text-cell textarea").last();
   await words.fill("# 見たこと\n月ごとの差は小さい。\n- 次は年齢別に");
   await page.locator(".text-cell").last().getByRole("button", { name: "保存" }).click();

@@ -14,7 +14,8 @@ import { type Vocabulary, complete } from "./vocabulary";
 
 const theme = EditorView.theme({
   "&": { color: "var(--ink)", backgroundColor: "var(--sheet)", fontSize: "0.93rem" },
-  "&.cm-focused": { outline: "3px solid var(--green)", outlineOffset: "-3px" },
+  // The cell around the editor shows where the focus is.
+  "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.65", minHeight: "6.5rem", padding: "0.4rem 0" },
   ".cm-content": { caretColor: "var(--ink)", padding: "0.3rem 0" },
   ".cm-cursor": { borderLeftColor: "var(--ink)", borderLeftWidth: "2px" },

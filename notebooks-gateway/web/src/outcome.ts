@@ -106,9 +106,16 @@ async function save(drawn: HTMLElement, address: string): Promise<void> {
   canvas.width = width * 2;
   canvas.height = height * 2;
   canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  const file = await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/png"));
+  if (!file) {
+    return;
+  }
   const link = document.createElement("a");
-  link.href = canvas.toDataURL("image/png");
+  link.href = URL.createObjectURL(file);
   const run = /runs\/(\d+)\//.exec(address)?.[1] ?? "";
   link.download = `misu-${run}.png`;
+  document.body.append(link);
   link.click();
+  link.remove();
+  window.setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
