@@ -6,7 +6,7 @@
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/misu-target
 
-PROGRAMS = cli pseudonymizer pseudonymizer-quality engine-service engine-worker notebooks-gateway
+PROGRAMS = cli pseudonymizer pseudonymizer-quality engine-service engine-worker notebooks-gateway reports-pdf
 RELEASE = $(CARGO_TARGET_DIR)/release
 
 .PHONY: demo build test check bench fuzz deny clean-demo

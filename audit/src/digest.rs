@@ -16,7 +16,7 @@ impl Digest {
     }
 
     /// The SHA-256 of the parts, one after the other.
-    pub(crate) fn of(parts: &[&[u8]]) -> Self {
+    pub fn of(parts: &[&[u8]]) -> Self {
         let mut context = ring::digest::Context::new(&ring::digest::SHA256);
         for part in parts {
             context.update(part);

@@ -130,6 +130,10 @@ kinds! {
     OptOutChanged = "opt-out-changed",
     /// A key was destroyed.
     KeyDestroyed = "key-destroyed",
+    /// Everything but the data was copied to a file.
+    BackupTaken = "backup-taken",
+    /// An environment was made of a backup.
+    EnvironmentRestored = "environment-restored",
     /// Somebody looked at a page, a file or a report.
     View = "view",
     /// An append found the end of a crashed one and put it right. Made by the log itself only.

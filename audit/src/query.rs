@@ -107,7 +107,8 @@ impl Opened {
         // contradict the first.
         self.is_spent = true;
         let entry = self.log.append(|_| outcome.describe(self.closing()))?;
-        Ok(Closed { query: self.query, entry: entry.reference() })
+        let leaf = crate::merkle::leaf(entry.to_line().as_bytes());
+        Ok(Closed { query: self.query, entry: entry.reference(), leaf })
     }
 
     fn closing(&self) -> Event {
@@ -182,6 +183,7 @@ impl Outcome {
 pub struct Closed {
     query: QueryId,
     entry: EntryRef,
+    leaf: Digest,
 }
 
 impl Closed {
@@ -193,5 +195,10 @@ impl Closed {
     /// The entry that closed it.
     pub const fn entry(&self) -> EntryRef {
         self.entry
+    }
+
+    /// The hash of that entry as a leaf of the record's tree.
+    pub const fn leaf(&self) -> Digest {
+        self.leaf
     }
 }

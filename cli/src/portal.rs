@@ -24,9 +24,56 @@ pub(crate) struct Serve {
     /// The address of the portal.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: String,
+    #[command(flatten)]
+    doors: Doors,
     /// Ends the guard and portal that were left running.
     #[arg(long, conflicts_with = "listen")]
     stop: bool,
+}
+
+/// How the portal is reached, and how it reaches the provider at which people sign in.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Doors {
+    /// The address of the portal as browsers know it; by default http:// and where it listens.
+    #[arg(long)]
+    public_url: Option<String>,
+    /// Where to listen for Arrow Flight SQL, for example 127.0.0.1:32010; over TLS where the portal is.
+    #[arg(long, value_name = "ADDRESS")]
+    flight: Option<String>,
+    /// The certificate of the portal and its chain, as PEM; then it speaks TLS.
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Certificates of authorities that are believed about the provider's name, as PEM, instead of the usual ones.
+    #[arg(long)]
+    oidc_ca: Option<PathBuf>,
+}
+
+impl Doors {
+    /// The portal's arguments for it.
+    fn arguments(&self, env: &Path, listen: &str) -> Result<Vec<String>, Failure> {
+        let mut arguments: Vec<String> =
+            self.flight.iter().flat_map(|at| ["--flight".to_owned(), at.clone()]).collect();
+        let mut file = |flag: &str, path: Option<&Path>| {
+            if let Some(path) = path {
+                arguments.extend([flag.to_owned(), path.display().to_string()]);
+            }
+        };
+        file("--tls-cert", self.tls_cert.as_deref());
+        file("--tls-key", self.tls_key.as_deref());
+        if let Some(rules) = &Environment::open(env)?.config().oidc {
+            // A path in the configuration is meant from the environment.
+            let secret = rules.secret_file.as_ref().map(|path| env.join(path));
+            file("--oidc-secret", secret.as_deref());
+            file("--oidc-ca", self.oidc_ca.as_deref());
+            let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+            let url = self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{listen}"));
+            arguments.extend(["--oidc".to_owned(), url]);
+        }
+        Ok(arguments)
+    }
 }
 
 impl Serve {
@@ -36,7 +83,7 @@ impl Serve {
             stop(&self.env)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut running = Running::start(&self.env, &self.listen, Streams::Ours)?;
+        let mut running = Running::start(&self.env, &self.listen, &self.doors, Streams::Ours)?;
         running.announce();
         // Both end with us; if one ends by itself, so do we.
         let status =
@@ -60,6 +107,8 @@ pub(crate) struct Running {
     guard: Child,
     gateway: Child,
     address: String,
+    /// Where Flight SQL is spoken, if anywhere.
+    flight: Option<String>,
     links: Vec<Link>,
 }
 
@@ -89,25 +138,33 @@ pub(crate) const DEMO_PEOPLE: [(&str, &str, &str); 6] = [
 
 impl Running {
     /// Starts both and waits until they listen.
-    pub(crate) fn start(env: &Path, listen: &str, streams: Streams) -> Result<Self, Failure> {
+    pub(crate) fn start(env: &Path, listen: &str, doors: &Doors, streams: Streams) -> Result<Self, Failure> {
         let socket = ask::socket(env);
         let text = |path: &Path| path.display().to_string();
         let arguments =
             ["serve".to_owned(), "--env".to_owned(), text(env), "--socket".to_owned(), text(&socket)];
         let mut guard = spawn(Program::Guard, &arguments, env, streams)?;
         wait_for_line(&mut guard, Program::Guard)?;
-        let arguments = ["--guard".to_owned(), text(&socket), "--listen".to_owned(), listen.to_owned()];
+        let fixed = ["--guard".to_owned(), text(&socket), "--listen".to_owned(), listen.to_owned()];
+        let arguments = [fixed.to_vec(), doors.arguments(env, listen)?].concat();
         let started = spawn(Program::Gateway, &arguments, env, streams)
             .and_then(|mut gateway| Ok((wait_for_line(&mut gateway, Program::Gateway)?, gateway)));
         let (address, gateway) = started.inspect_err(|_| {
             let _ = guard.kill();
         })?;
-        Ok(Self { guard, gateway, address, links: links(env)? })
+        let (address, flight) = match address.split_once(' ') {
+            Some((address, flight)) => (address.to_owned(), Some(flight.to_owned())),
+            None => (address, None),
+        };
+        Ok(Self { guard, gateway, address, flight, links: links(env)? })
     }
 
     /// Tells where the portal is and how to get in.
     pub(crate) fn announce(&self) {
         screen::say(&format!("The portal listens on {}", self.address));
+        if let Some(flight) = &self.flight {
+            screen::say(&format!("Flight SQL listens on {flight}"));
+        }
         for Link { user, ja, word } in &self.links {
             screen::say(&format!("  sign in once as {user} ({ja}): {}/sign-in?link={word}", self.address));
         }

@@ -7,9 +7,14 @@ use std::time::Duration;
 
 use engine_protocol::{Caller, ClientReply, ClientRequest};
 
+use crate::attempts::Attempts;
 use crate::catalogue::Catalogue;
 use crate::desk::Desks;
 use crate::guard::{AskError, Guard};
+use crate::jupyter::Kernels;
+use crate::kept::Kept;
+use crate::provider::{ProviderSettings, UnderWay};
+use crate::rate::{Rate, Rates};
 use crate::visitor::Visitor;
 
 /// A gateway to one guard. Clones are the same gateway.
@@ -21,28 +26,49 @@ pub struct Gateway(Arc<Parts>);
 pub struct Settings {
     /// The guard's socket.
     pub guard: PathBuf,
-    /// Whether a proxy in front of the gateway speaks TLS: then cookies travel over TLS only.
+    /// Whether visitors come over TLS, spoken here or by a proxy: then cookies travel over TLS only.
     pub is_behind_tls: bool,
+    /// Whether a proxy stands in front, which says in `X-Forwarded-For` where a request comes from.
+    pub is_behind_proxy: bool,
+    /// How the provider at which people may sign in is reached, where there is one.
+    pub provider: Option<ProviderSettings>,
     /// How long the guard may take for a verdict or the catalogue.
     pub quick: Duration,
     /// How long the guard may take for a query; its own limit should be reached first.
     pub long: Duration,
     /// How long a request waits for its answer before the page says that it is still running.
     pub patience: Duration,
+    /// How often one caller may call the HTTP API.
+    pub calls: Rate,
 }
 
-/// Where a gateway takes time from.
+/// Where a gateway takes time and randomness from.
 #[derive(Clone)]
 pub struct Sources {
     /// The time since a fixed moment; it never goes back.
     pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// Fills a word of the gateway's own (a ticket, a handle) with random bytes.
+    pub random: Arc<Random>,
 }
+
+/// Fills a word with random bytes.
+pub type Random = dyn Fn(&mut [u8; 32]) -> Result<(), NoRandomness> + Send + Sync;
+
+/// The system gave no random bytes; no question is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random bytes")]
+pub struct NoRandomness;
 
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) guard: Guard,
     pub(crate) catalogue: Catalogue,
     pub(crate) desks: Desks,
+    pub(crate) kept: Kept,
+    pub(crate) kernels: Kernels,
+    pub(crate) rates: Rates,
+    pub(crate) attempts: Attempts,
+    pub(crate) under_way: UnderWay,
     pub(crate) settings: Settings,
     pub(crate) sources: Sources,
 }
@@ -54,6 +80,11 @@ impl Gateway {
             guard: Guard::new(settings.guard.clone()),
             catalogue: Catalogue::default(),
             desks: Desks::default(),
+            kept: Kept::default(),
+            kernels: Kernels::default(),
+            rates: Rates::new(settings.calls),
+            attempts: Attempts::default(),
+            under_way: UnderWay::default(),
             settings,
             sources,
         }))
@@ -102,9 +133,12 @@ impl Settings {
         Self {
             guard: guard.into(),
             is_behind_tls: false,
+            is_behind_proxy: false,
+            provider: None,
             quick: Duration::from_secs(10),
             long: Duration::from_secs(150),
             patience: Duration::from_secs(8),
+            calls: Rate { burst: 240, per_second: 40 },
         }
     }
 }

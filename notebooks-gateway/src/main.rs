@@ -3,13 +3,21 @@
 use std::future::Future;
 use std::io::{Write as _, stderr, stdout};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use notebooks_gateway::{Gateway, Limits, Settings, Sources, router, serve};
+use notebooks_gateway::{
+    FlightTls, Gateway, Limits, NoRandomness, ProviderSettings, Settings, Sources, router, serve,
+    serve_flight, serve_tls,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,9 +28,27 @@ struct Arguments {
     /// The guard's socket.
     #[arg(long)]
     guard: PathBuf,
-    /// Where to listen; beyond this machine only with --behind-tls.
+    /// Where to listen; beyond this machine only with TLS.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Where to listen for Arrow Flight SQL; beyond this machine only with --tls-cert, which it speaks as well.
+    #[arg(long)]
+    flight: Option<SocketAddr>,
+    /// The certificate of the portal and its chain, as PEM; then it speaks TLS.
+    #[arg(long, requires = "tls_key", conflicts_with = "behind_tls")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM, readable by its owner alone.
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Lets people sign in at the provider that the guard names; the address of the portal as browsers know it.
+    #[arg(long, value_name = "PUBLIC-URL")]
+    oidc: Option<String>,
+    /// The file with the secret that we have at the provider.
+    #[arg(long, requires = "oidc")]
+    oidc_secret: Option<PathBuf>,
+    /// Certificates of authorities that are believed about the provider's name, as PEM, instead of the usual ones.
+    #[arg(long, requires = "oidc")]
+    oidc_ca: Option<PathBuf>,
     /// A proxy in front of this program speaks TLS and hands the Host header on.
     #[arg(long)]
     behind_tls: bool,
@@ -35,9 +61,21 @@ struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(
-        "{0} is reachable from other machines, and secrets would travel in clear; put a TLS proxy in front and say --behind-tls"
+        "{0} is reachable from other machines, and secrets would travel in clear; give --tls-cert and --tls-key, or put a TLS proxy in front and say --behind-tls"
     )]
     InClear(SocketAddr),
+    #[error(
+        "{0} is reachable from other machines, and Flight SQL would travel in clear; give --tls-cert and --tls-key"
+    )]
+    FlightInClear(SocketAddr),
+    #[error("cannot read {path}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{0} can be read by others than its owner; the key of the portal must not")]
+    Exposed(PathBuf),
+    #[error("the certificate and its key cannot be used")]
+    Tls(#[from] rustls::Error),
+    #[error("{0} holds no certificates or key as PEM")]
+    Pem(PathBuf),
     #[error("cannot listen on {listen}")]
     Listen { listen: SocketAddr, source: std::io::Error },
     #[error("cannot serve")]
@@ -60,35 +98,131 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let listen = arguments.listen;
-    if !listen.ip().is_loopback() && !arguments.behind_tls {
+    let is_tls = arguments.behind_tls || arguments.tls_cert.is_some();
+    if !listen.ip().is_loopback() && !is_tls {
         return Err(Failure::InClear(listen));
+    }
+    if let Some(flight) = arguments.flight
+        && !flight.ip().is_loopback()
+        && arguments.tls_cert.is_none()
+    {
+        return Err(Failure::FlightInClear(flight));
     }
     if arguments.end_with_parent {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
             .map_err(|error| Failure::Serve(error.into()))?;
     }
-    let settings = Settings { is_behind_tls: arguments.behind_tls, ..Settings::new(&arguments.guard) };
+    let settings = Settings {
+        is_behind_tls: is_tls,
+        is_behind_proxy: arguments.behind_tls,
+        provider: provider(arguments)?,
+        ..Settings::new(&arguments.guard)
+    };
     let gateway = Gateway::new(settings, sources());
+    let tls = tls(arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Serve)?;
     runtime.block_on(async {
         let stop = stopped().map_err(Failure::Serve)?;
         let listener =
             TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
         let bound = listener.local_addr().map_err(Failure::Serve)?;
-        // One line, the address, for whoever started the program; where nobody reads, nobody waits.
-        let _ = writeln!(stdout(), "http://{bound}");
+        let flight = flight(arguments, gateway.clone()).await?;
+        // One line, the addresses, for whoever started the program; where nobody reads, nobody waits.
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let _ = writeln!(stdout(), "{scheme}://{bound}{flight}");
         tracing::info!(%bound, "listening");
-        serve(listener, router(gateway), Limits::default(), stop).await;
-        Ok(())
+        match tls {
+            Some(tls) => serve_tls(listener, router(gateway), Limits::default(), tls, stop).await,
+            None => serve(listener, router(gateway), Limits::default(), stop).await,
+        }
+        Ok::<(), Failure>(())
     })?;
     // A thread that still waits for the guard is not waited for: its question is recorded by the guard.
     runtime.shutdown_background();
     Ok(())
 }
 
+/// The TLS that the portal speaks: 1.3 and 1.2, by ring, with its own certificate.
+fn tls(arguments: &Arguments) -> Result<Option<Arc<ServerConfig>>, Failure> {
+    let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else { return Ok(None) };
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Failure::File { path, source }
+    };
+    let mode = std::fs::metadata(key).map_err(unreadable(key))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(Failure::Exposed(key.clone()));
+    }
+    let pem = std::fs::read(certificate).map_err(unreadable(certificate))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty());
+    let chain = chain.ok_or_else(|| Failure::Pem(certificate.clone()))?;
+    let pem = std::fs::read(key).map_err(unreadable(key))?;
+    let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| Failure::Pem(key.clone()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(Arc::new(config)))
+}
+
+/// Listens for Flight SQL beside the portal, with the portal's certificate, and gives the address with a space before
+/// it. It ends with the program.
+async fn flight(arguments: &Arguments, gateway: Gateway) -> Result<String, Failure> {
+    let Some(listen) = arguments.flight else { return Ok(String::new()) };
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|source| Failure::File { path: path.to_owned(), source });
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Some(FlightTls { certificates: read(certificate)?, key: read(key)? })
+        }
+        _ => None,
+    };
+    let listener = TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
+    let bound = listener.local_addr().map_err(Failure::Serve)?;
+    let scheme = if tls.is_some() { "grpc+tls" } else { "grpc" };
+    let stop = stopped().map_err(Failure::Serve)?;
+    tokio::spawn(async move {
+        if let Err(error) = serve_flight(listener, gateway, tls, stop).await {
+            tracing::error!(%error, "Flight SQL ended");
+        }
+    });
+    Ok(format!(" {scheme}://{bound}"))
+}
+
+fn provider(arguments: &Arguments) -> Result<Option<ProviderSettings>, Failure> {
+    let Some(url) = &arguments.oidc else { return Ok(None) };
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Failure::File { path, source }
+    };
+    let secret = match &arguments.oidc_secret {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(unreadable(path))?.trim().to_owned()),
+        None => None,
+    };
+    let mut roots = RootCertStore::empty();
+    match &arguments.oidc_ca {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(unreadable(path))?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                let certificate = certificate.map_err(|_| Failure::Pem(path.clone()))?;
+                roots.add(certificate).map_err(|_| Failure::Pem(path.clone()))?;
+            }
+        }
+    }
+    let public_url = url.trim_end_matches('/').to_owned();
+    Ok(Some(ProviderSettings { public_url, secret, roots: Arc::new(roots) }))
+}
+
 fn sources() -> Sources {
-    let began = Instant::now();
-    Sources { clock: Arc::new(move || began.elapsed()) }
+    let (began, random) = (Instant::now(), SystemRandom::new());
+    Sources {
+        clock: Arc::new(move || began.elapsed()),
+        random: Arc::new(move |bytes| random.fill(bytes).map_err(|_| NoRandomness)),
+    }
 }
 
 /// Ready when the program is asked to end.

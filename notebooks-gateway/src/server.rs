@@ -1,16 +1,23 @@
-//! HTTP/1 on a listener: so many connections, so much time for a request's head, and an orderly end.
+//! HTTP/1 on a listener, over TLS or not: so many connections, so much time for a request's head, and an orderly end.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::attempts::Peer;
 
 /// The longest head of a request.
 const HEAD: usize = 32 * 1024;
@@ -36,8 +43,29 @@ impl Default for Limits {
 
 /// Serves until `stop` is ready, then lets open requests end. What fails on one connection ends that one alone.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
+    listen(listener, router, limits, None, stop).await;
+}
+
+/// As [`serve`], over TLS.
+pub async fn serve_tls(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    tls: Arc<ServerConfig>,
+    stop: impl Future<Output = ()>,
+) {
+    listen(listener, router, limits, Some(TlsAcceptor::from(tls)), stop).await;
+}
+
+async fn listen(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    tls: Option<TlsAcceptor>,
+    stop: impl Future<Output = ()>,
+) {
     let turns = Arc::new(Semaphore::new(limits.connections));
-    let open = GracefulShutdown::new();
+    let (farewell, ending) = watch::channel(false);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = async {
@@ -49,11 +77,18 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             () = &mut stop => break,
         };
         match stream {
-            Ok((stream, _)) => {
-                let connection = open.watch(connection(stream, router.clone(), limits.head));
+            Ok((stream, from)) => {
+                let pages = Pages { router: router.clone(), peer: Peer(from.ip()) };
+                let (ending, tls) = (ending.clone(), tls.clone());
                 tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "a connection broke");
+                    match tls {
+                        None => attend(stream, pages, limits.head, ending).await,
+                        // The handshake has as long as the head of a request.
+                        Some(tls) => match tokio::time::timeout(limits.head, tls.accept(stream)).await {
+                            Ok(Ok(stream)) => attend(stream, pages, limits.head, ending).await,
+                            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                            Err(_) => tracing::debug!("a TLS handshake took too long"),
+                        },
                     }
                     drop(turn);
                 });
@@ -65,17 +100,59 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.farewell, open.shutdown()).await.is_err() {
+    farewell.send_replace(true);
+    // Every turn that comes back is a connection that ended.
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(limits.farewell, turns.acquire_many(all)).await.is_err() {
         tracing::warn!("open requests were cut off at the end");
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
-
-fn connection(stream: TcpStream, router: Router, head: Duration) -> Connection {
-    http1::Builder::new()
+/// Serves a connection; once the server ends, its open request is the last one. A WebSocket leaves its connection
+/// here and goes on by itself; kernels count their own.
+async fn attend(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    pages: Pages,
+    head: Duration,
+    mut ending: watch::Receiver<bool>,
+) {
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), pages)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = async { drop(ending.wait_for(|is_ending| *is_ending).await) } => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// The pages for one connection; each request knows the address that it came from.
+#[derive(Clone)]
+struct Pages {
+    router: Router,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Pages {
+    type Response = axum::response::Response;
+    type Error = std::convert::Infallible;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        TowerToHyperService::new(self.router.clone()).call(request)
+    }
 }

@@ -22,6 +22,7 @@ mod denied;
 mod permit;
 mod request;
 
+mod checklist;
 mod deciding;
 mod entities;
 mod fault;
@@ -32,6 +33,7 @@ mod template;
 mod writing;
 
 pub use application::{Application, Approval};
+pub use checklist::{Checklist, ChecklistLine};
 pub use denied::{Asked, Denied, Reason};
 pub use fault::{FileFault, FileProblem};
 pub use form::{Columns, Form, Person, Purpose, Role};

@@ -7,6 +7,8 @@
 //! Text from outside (a column's alias, a message) is cleaned of control characters before it reaches a terminal.
 
 pub mod audit;
+pub mod board;
+pub mod certificate;
 pub mod chart;
 pub mod number;
 pub mod quality;

@@ -42,8 +42,13 @@ fn masked(text: &str) -> String {
             let is_day = word.len() == 10 && digits == 8 && word.contains('-');
             let is_hour = word.len() == 5 && digits == 4 && word.contains(':');
             let is_count = word.len() > 1 && digits == word.len();
+            let is_instant = word.len() > 19 && word.ends_with('Z') && digits >= 14;
             match (is_digest, is_day, is_hour) {
                 _ if is_count => "COUNT",
+                _ if is_instant => "INSTANT",
+                _ if query_of(word) == Some("") => "QUERY",
+                _ if query_of(word).is_some() => "OUTPUT",
+                _ if query_of(word.trim_end_matches(':')).is_some() => "OUTPUT:",
                 (true, _, _) => "DIGEST",
                 (_, true, _) => "DAY",
                 (_, _, true) => "TIME",
@@ -55,14 +60,34 @@ fn masked(text: &str) -> String {
     lines.join("\n")
 }
 
-fn run(line: &str, env: &str) -> String {
+/// What stands before the query in `q12` or `project-q12`; nothing where the word is no such id.
+fn query_of(word: &str) -> Option<&str> {
+    let (project, number) = word.rsplit_once('q')?;
+    let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+    (is_number && (project.is_empty() || project.ends_with('-'))).then_some(project)
+}
+
+fn run(line: &str, env: &str, output_id: &mut String) -> String {
     let line = line
         .replace("ENV", env)
+        .replace("OUTPUT", output_id)
         .replace("JOURNEYS", &crate::root().join("tests/journeys").display().to_string());
-    let words = words(&line);
+    let mut words = words(&line);
+    let file = words.iter().position(|word| word == ">").map(|at| words.split_off(at).remove(1));
     let output = Command::new(program(&words[0])).args(&words[1..]).env("LC_ALL", "C").output().unwrap();
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let told = String::from_utf8_lossy(&output.stderr);
+    let said = match file {
+        Some(file) => {
+            std::fs::write(file, &*printed).unwrap();
+            told.into_owned()
+        }
+        None => format!("{printed}{told}"),
+    };
+    let named = said.split_whitespace().find(|word| query_of(word).is_some_and(|of| !of.is_empty()));
+    if let Some(named) = named {
+        named.clone_into(output_id);
+    }
     let mut said = masked(&said.replace(env, "ENV"));
     let code = output.status.code().unwrap();
     if code != 0 {
@@ -72,10 +97,10 @@ fn run(line: &str, env: &str) -> String {
 }
 
 fn walked(journey: &str, env: &str) -> String {
-    let mut text = String::new();
+    let (mut text, mut output_id) = (String::new(), String::new());
     for line in journey.lines() {
         if let Some(command) = line.strip_prefix("$ ") {
-            let said = run(command, env);
+            let said = run(command, env, &mut output_id);
             text.push_str(&format!("{line}\n"));
             if !said.is_empty() {
                 let said: Vec<String> =
@@ -89,9 +114,9 @@ fn walked(journey: &str, env: &str) -> String {
     text
 }
 
-#[test]
-fn from_an_application_to_a_release_and_to_the_end() {
-    let path = crate::root().join("tests/journeys/application-to-release.txt");
+/// A journey in an environment of its own says what is written.
+fn check(name: &str) {
+    let path = crate::root().join("tests/journeys").join(name);
     let journey = std::fs::read_to_string(&path).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env");
@@ -102,4 +127,19 @@ fn from_an_application_to_a_release_and_to_the_end() {
         return;
     }
     assert_eq!(journey, found, "run again with UPDATE_EXPECT=1 to take what it says now");
+}
+
+#[test]
+fn from_an_application_to_a_release_and_to_the_end() {
+    check("application-to-release.txt");
+}
+
+#[test]
+fn through_the_airlock_out_and_back() {
+    check("airlock.txt");
+}
+
+#[test]
+fn from_a_near_miss_to_what_was_learnt() {
+    check("incident.txt");
 }

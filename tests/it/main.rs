@@ -1,11 +1,21 @@
 //! The house's own rules, and the whole of it at work: data files in the folders beside this one, run here.
 #![cfg(test)]
 
+mod accounts;
+mod airlock;
+mod api;
+mod board;
 mod calls;
 mod demo;
+mod doors;
+mod dummy;
 mod edges;
 mod files;
+mod flight;
+mod halting;
 mod journeys;
+mod jupyter;
+mod kinds;
 mod manual;
 mod people;
 mod portal;

@@ -49,7 +49,9 @@ fn said(name: &str, arguments: &[&str]) -> String {
 
 /// One-time words that sign a person of the demo in.
 fn words(env: &str, user: &str, count: usize) -> Vec<String> {
-    (0..count).map(|_| said("misu-guard", &["account", "link", "--env", env, user]).trim().to_owned()).collect()
+    (0..count)
+        .map(|_| said("misu-guard", &["account", "link", "--env", env, user]).trim().to_owned())
+        .collect()
 }
 
 /// A copy of an environment, so that what people keep in the portal is not in other tests' way.

@@ -24,6 +24,30 @@ pub struct Config {
     /// How people sign in and how long they stay.
     #[serde(default, skip_serializing_if = "SignInRules::is_usual")]
     pub sign_in: SignInRules,
+    /// The provider at which people may sign in instead, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcRules>,
+}
+
+/// A provider of OpenID Connect, and what its tokens must say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcRules {
+    /// The issuer, exactly as its tokens name it.
+    pub issuer: String,
+    /// What we are called there.
+    pub client_id: String,
+    /// The file with the secret that we have there, where we have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// The claim that holds the user id.
+    pub claim: String,
+    /// Classes of authentication (`acr`) that include a second factor.
+    #[serde(default)]
+    pub acr: Vec<String>,
+    /// Methods of authentication (`amr`) that are a second factor. A token needs one of either list.
+    #[serde(default)]
+    pub amr: Vec<String>,
 }
 
 /// How people sign in and how long they stay.
@@ -100,6 +124,7 @@ impl Config {
             confinement: None,
             database_url: None,
             sign_in: SignInRules::default(),
+            oidc: None,
         }
     }
 
@@ -162,6 +187,9 @@ impl Config {
             && let Ok(rules) = toml::to_string(&self.sign_in)
         {
             text.push_str(&format!("# How people sign in and how long they stay.\n[sign_in]\n{rules}"));
+        }
+        if let Some(rules) = self.oidc.as_ref().and_then(|rules| toml::to_string(rules).ok()) {
+            text.push_str(&format!("# Where people may sign in instead.\n[oidc]\n{rules}"));
         }
         text
     }

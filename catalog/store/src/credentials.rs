@@ -3,7 +3,7 @@
 //! A password is a slow hash, a recovery code a digest, a second factor's secret is sealed by the guard before it
 //! comes here. What serves once is spent in one statement, so that of two programs one is told. Times are seconds since 1970.
 
-use crate::database::{Row, query};
+use crate::database::{Row, Transaction, query};
 use crate::meta::{Meta, MetaError, run};
 
 /// The account of a person who signs in here.
@@ -45,17 +45,37 @@ impl Meta {
                 .bind(i64::from(account.is_active))
                 .execute(&mut transaction)
                 .await?;
-            query("delete from recovery_code where account = ?1")
-                .bind(&account.user)
-                .execute(&mut transaction)
-                .await?;
-            for code in codes {
-                query("insert into recovery_code (account, digest) values (?1, ?2)")
-                    .bind(&account.user)
-                    .bind(code)
-                    .execute(&mut transaction)
-                    .await?;
-            }
+            replace_codes(&mut transaction, &account.user, codes).await?;
+            transaction.commit().await
+        })
+    }
+
+    /// Takes another password for an account.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn set_password(&self, user: &str, password: &str, at: i64) -> Result<(), MetaError> {
+        run("change a password", async {
+            query("update account set password = ?2, changed = ?3 where account = ?1")
+                .bind(user)
+                .bind(password)
+                .bind(at)
+                .execute(&self.pool)
+                .await
+        })
+        .map(drop)
+    }
+
+    /// Puts recovery codes in the place of those that are left: all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn set_recovery_codes(&self, user: &str, codes: &[String]) -> Result<(), MetaError> {
+        run("write recovery codes", async {
+            let mut transaction = self.pool.begin().await?;
+            replace_codes(&mut transaction, user, codes).await?;
             transaction.commit().await
         })
     }
@@ -188,6 +208,22 @@ impl Meta {
         })
         .map(drop)
     }
+}
+
+async fn replace_codes(
+    transaction: &mut Transaction,
+    user: &str,
+    codes: &[String],
+) -> Result<(), sqlx::Error> {
+    query("delete from recovery_code where account = ?1").bind(user).execute(&mut *transaction).await?;
+    for code in codes {
+        query("insert into recovery_code (account, digest) values (?1, ?2)")
+            .bind(user)
+            .bind(code)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    Ok(())
 }
 
 fn account(row: &Row) -> Result<AccountRecord, sqlx::Error> {

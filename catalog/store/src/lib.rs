@@ -29,7 +29,7 @@ mod upgrade;
 pub use accounts::{InvitationRecord, SessionRecord, TokenRecord};
 pub use cases::{CaseRecord, PersonRecord};
 pub use catalogue::Added;
-pub use config::{Config, ConfigError, SignInRules};
+pub use config::{Config, ConfigError, OidcRules, SignInRules};
 pub use credentials::AccountRecord;
 pub use deliveries::{Account, DeliveryRecord, FileAccount, Standing, staged};
 pub use dump::MetaDump;

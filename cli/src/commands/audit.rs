@@ -9,6 +9,7 @@ use audit::{SignedCheckpoint, Tree, VerifierKey};
 use clap::Subcommand;
 use serde_json::json;
 
+use super::signed;
 use crate::failure::Failure;
 use crate::programs::Program;
 use crate::screen;
@@ -30,6 +31,40 @@ pub(crate) enum Audit {
         /// The key that signed the checkpoint, as name+hash+base64 or a file that holds it.
         #[arg(long, requires = "checkpoint")]
         key: Option<String>,
+    },
+    /// Checks a release's certificate against its table, and its entry against a proof; needs no environment.
+    VerifyRelease {
+        /// The certificate (`misu query --certificate`), or a table in JSON that carries it.
+        certificate: PathBuf,
+        /// The table in JSON (`misu query --format json`).
+        #[arg(long)]
+        table: PathBuf,
+        /// The key that signs for the environment, as name+hash+base64 or a file that holds it.
+        #[arg(long)]
+        key: String,
+        /// A proof that the certificate's entry stands in the record (`misu audit prove --entry`).
+        #[arg(long)]
+        proof: Option<PathBuf>,
+    },
+    /// Checks the signed record of a project's deletion and prints it; needs no environment.
+    VerifyDeletion {
+        /// The record.
+        record: PathBuf,
+        /// The key that signs for the environment, as name+hash+base64 or a file that holds it.
+        #[arg(long)]
+        key: String,
+    },
+    /// Adds the review board's signature to the last checkpoint, which is then stored with it.
+    Countersign {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// The file with the board's secret key: 64 hexadecimal digits. It is made where it is not there.
+        #[arg(long)]
+        key: PathBuf,
+        /// The board's name in its signature.
+        #[arg(long, default_value = "board")]
+        name: String,
     },
     /// Signs a checkpoint over the record and prints it.
     Checkpoint {
@@ -66,6 +101,11 @@ impl Audit {
                 Program::Guard.run(&arguments).map(|()| ExitCode::SUCCESS)
             }
             Self::Prove { env, entry, since } => prove(&env, entry, since),
+            Self::VerifyRelease { certificate, table, key, proof } => {
+                signed::release((&certificate, &table), &key_of(&key)?, proof.as_deref())
+            }
+            Self::VerifyDeletion { record, key } => signed::deletion(&record, &key_of(&key)?),
+            Self::Countersign { env, key, name } => signed::countersign(&env, &key, &name),
         }
     }
 }
@@ -128,7 +168,7 @@ fn checkpoint(log: &Path, note: &str, key: &str) -> Result<u64, String> {
     Ok(signed.checkpoint().size)
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
         .map_err(|error| Failure::Call(format!("cannot read {}: {error}", path.display())))
 }

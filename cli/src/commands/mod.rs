@@ -2,8 +2,10 @@
 
 mod audit;
 mod doctor;
+mod dummy;
 mod quality;
 mod query;
+mod signed;
 mod synth;
 
 use std::path::PathBuf;
@@ -48,6 +50,9 @@ enum Command {
         /// The label of the token.
         #[arg(long, requires = "pkcs11_library")]
         pkcs11_token: Option<String>,
+        /// The metadata database on a PostgreSQL server, instead of a file of the environment.
+        #[arg(long)]
+        database_url: Option<String>,
     },
     /// Takes a delivery in, or every delivery of a folder; the same delivery twice changes nothing.
     Ingest {
@@ -151,7 +156,12 @@ enum Command {
         /// A value for a parameter of the template, as NAME=VALUE.
         #[arg(long = "param", requires = "template", value_parser = query::parameter)]
         parameters: Vec<(String, String)>,
+        /// Writes the release's certificate into this file.
+        #[arg(long, value_name = "FILE")]
+        certificate: Option<PathBuf>,
     },
+    /// Makes tables that look like a project's and are about nobody, to write code against.
+    Dummy(dummy::Dummy),
     /// Approves a query template for its project (the review board's act).
     ApproveTemplate {
         /// The template.
@@ -169,7 +179,7 @@ enum Command {
     /// Enters people with roles and training (`set`), lists them (`list`).
     #[command(disable_help_flag = true)]
     People(Passed),
-    /// How people get in: `link` (a demo's one-time sign-in).
+    /// How people get in: `invite`, `disable`, `list`, and `link` (a demo's one-time sign-in).
     #[command(disable_help_flag = true)]
     Account(Passed),
     /// API tokens: `issue`, `list`, `revoke`.
@@ -208,6 +218,18 @@ enum Command {
     },
     /// Starts the guard and the portal.
     Serve(portal::Serve),
+    /// Keeps keys, ledger, record, metadata and policies in one signed file (`--env ENV --out FILE`).
+    #[command(disable_help_flag = true)]
+    Backup(Passed),
+    /// Makes an environment of a backup (`FILE --env NEW`).
+    #[command(disable_help_flag = true)]
+    Restore(Passed),
+    /// Reports for the board: `period`, `project`, `release`, `usage`.
+    #[command(disable_help_flag = true)]
+    Report(Passed),
+    /// Scores the environment against the checklist of trusted environments.
+    #[command(disable_help_flag = true)]
+    Checklist(Passed),
     /// Says what is wrong with an environment and what to do.
     Doctor {
         #[command(flatten)]
@@ -276,14 +298,19 @@ impl Arguments {
         match self.command {
             Command::Demo(demo) => demo.run(),
             Command::Synth(synth) => synth.run(),
-            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token } => {
+            Command::Init { env, demo_seed, buckets, pkcs11_library, pkcs11_token, database_url } => {
                 let mut arguments = vec!["init".to_owned(), env.display().to_string()];
                 arguments.extend(["--buckets".to_owned(), buckets.to_string()]);
                 arguments.extend(
                     demo_seed.into_iter().flat_map(|seed| ["--demo-seed".to_owned(), seed.to_string()]),
                 );
                 let library = pkcs11_library.map(|path| path.display().to_string());
-                for (flag, value) in [("--pkcs11-library", library), ("--pkcs11-token", pkcs11_token)] {
+                let values = [
+                    ("--pkcs11-library", library),
+                    ("--pkcs11-token", pkcs11_token),
+                    ("--database-url", database_url),
+                ];
+                for (flag, value) in values {
                     arguments.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
                 }
                 ingest(&arguments)
@@ -330,10 +357,13 @@ impl Arguments {
             Command::Incident(passed) => passed.run_guard("incident"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
-            Command::Query { ask, format, template: None, .. } => ask.query(format),
-            Command::Query { ask, format, template: Some(template), parameters } => {
-                ask.template(template, parameters, format)
+            Command::Query { ask, format, template: None, certificate, .. } => {
+                ask.query(format, certificate.as_deref())
             }
+            Command::Query { ask, format, template: Some(template), parameters, certificate } => {
+                ask.template(template, parameters, (format, certificate.as_deref()))
+            }
+            Command::Dummy(dummy) => dummy.run(),
             Command::ApproveTemplate { file, env, by, user } => {
                 let [file, env] = [file, env].map(|path| path.display().to_string());
                 let words = ["approve-template", &file, "--env", &env, "--by", &by, "--user", &user];
@@ -346,6 +376,10 @@ impl Arguments {
                 Program::Guard.code(&arguments)
             }
             Command::Audit { command } => command.run(),
+            Command::Backup(passed) => passed.run_guard("backup"),
+            Command::Restore(passed) => passed.run_guard("restore"),
+            Command::Report(passed) => passed.run_guard("report"),
+            Command::Checklist(passed) => passed.run_guard("checklist"),
             Command::Serve(serve) => serve.run(),
             Command::Doctor { env } => doctor::run(&env),
         }

@@ -96,10 +96,10 @@ impl Ask {
     }
 
     /// Prints the protected table, or why there is none.
-    pub(crate) fn query(&self, format: Format) -> Result<ExitCode, Failure> {
+    pub(crate) fn query(&self, format: Format, certificate: Option<&Path>) -> Result<ExitCode, Failure> {
         let (mut guard, question) = self.question()?;
         let reply = guard.ask(&ClientRequest::Query(question.clone()))?;
-        show_answer(reply, &question.sql, format)
+        show_answer(reply, &question.sql, (format, certificate))
     }
 
     /// Prints the protected table of an approved template, or why there is none.
@@ -107,12 +107,12 @@ impl Ask {
         &self,
         template: String,
         parameters: Vec<(String, String)>,
-        format: Format,
+        shown: (Format, Option<&Path>),
     ) -> Result<ExitCode, Failure> {
         let (mut guard, user) = self.guard()?;
         let parameters = parameters.into_iter().collect();
         let asked = TemplateQuestion { user, project: self.project.clone(), template, parameters };
-        show_answer(guard.ask(&ClientRequest::Template(asked))?, "", format)
+        show_answer(guard.ask(&ClientRequest::Template(asked))?, "", shown)
     }
 
     fn question(&self) -> Result<(Guard, Question), Failure> {
@@ -145,9 +145,18 @@ pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn show_answer(reply: ClientReply, sql: &str, format: Format) -> Result<ExitCode, Failure> {
+fn show_answer(
+    reply: ClientReply,
+    sql: &str,
+    (format, certificate): (Format, Option<&Path>),
+) -> Result<ExitCode, Failure> {
     match reply {
         ClientReply::Released(table) => {
+            match (certificate, &table.certificate) {
+                (Some(path), Some(note)) => std::fs::write(path, note).map_err(io("write", path))?,
+                (Some(_), None) => screen::note("what may be asked is no release: it has no certificate"),
+                (None, _) => {}
+            }
             screen::write(&shown(&table, format)?);
             Ok(ExitCode::SUCCESS)
         }

@@ -16,7 +16,7 @@ use synthetic::Options;
 use crate::ask::Guard;
 use crate::commands::{Format, shown};
 use crate::failure::{Failure, io};
-use crate::portal::{self, DEMO_PEOPLE, Running, Streams};
+use crate::portal::{self, DEMO_PEOPLE, Doors, Running, Streams};
 use crate::programs::{self, Program};
 use crate::screen;
 use questions::{QUESTIONS, REFUSED_QUESTION};
@@ -68,7 +68,7 @@ impl Demo {
         summary.print(&self.dir, &env)?;
         where_next(&env);
         if !self.no_serve {
-            let running = Running::start(&env, &self.listen, Streams::Files)?;
+            let running = Running::start(&env, &self.listen, &Doors::default(), Streams::Files)?;
             running.announce();
             running.leave(&env)?;
             let misu = programs::called();

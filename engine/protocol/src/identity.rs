@@ -66,6 +66,52 @@ impl fmt::Debug for SecretWord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "identity")]
 pub enum IdentityAsk {
+    /// Begins a session with a password and a code: of the second factor, or a recovery code.
+    SignIn {
+        /// The user id, as typed.
+        user: String,
+        /// The password.
+        password: SecretWord,
+        /// The code.
+        code: SecretWord,
+    },
+    /// What begins a sign-in at the provider.
+    OidcBegin,
+    /// Begins a session with an ID token of the provider.
+    OidcFinish {
+        /// The token, as it came.
+        token: SecretWord,
+    },
+    /// What an authenticator program needs, for whoever has an invitation.
+    Enrolment {
+        /// The invitation.
+        invitation: SecretWord,
+    },
+    /// Begins an account, and a session with it.
+    Enrol {
+        /// The invitation.
+        invitation: SecretWord,
+        /// The password that is taken.
+        password: SecretWord,
+        /// A code that the authenticator program shows now.
+        code: SecretWord,
+    },
+    /// Takes another password.
+    ChangePassword {
+        /// The present one.
+        old: SecretWord,
+        /// The other one.
+        new: SecretWord,
+        /// A code.
+        code: SecretWord,
+    },
+    /// Makes new recovery codes in place of those that are left.
+    RenewRecoveryCodes {
+        /// The password.
+        password: SecretWord,
+        /// A code.
+        code: SecretWord,
+    },
     /// Begins a session with a word that the operator of a demo environment printed; it serves once.
     Link {
         /// The word.
@@ -96,7 +142,15 @@ pub enum IdentityAsk {
 impl IdentityAsk {
     /// Says whether somebody who is not signed in may ask it.
     pub const fn is_public(&self) -> bool {
-        matches!(self, Self::Link { .. })
+        matches!(
+            self,
+            Self::Link { .. }
+                | Self::SignIn { .. }
+                | Self::OidcBegin
+                | Self::OidcFinish { .. }
+                | Self::Enrolment { .. }
+                | Self::Enrol { .. }
+        )
     }
 }
 
@@ -126,6 +180,44 @@ pub enum IdentityReply {
     Me(Me),
     /// No. Why is not said: an unknown person, a wrong word and one that was used look the same.
     Refused,
+    /// Where people may sign in instead.
+    Provider {
+        /// The issuer.
+        issuer: String,
+        /// What we are called there.
+        client_id: String,
+        /// Classes of authentication that are asked for.
+        acr: Vec<String>,
+        /// The nonce that the ID token must have; it serves once and for a few minutes.
+        nonce: SecretWord,
+    },
+    /// Not now: as many as may be looked at wait already.
+    Later,
+    /// The password cannot be taken: too short, or too easy.
+    Weak,
+    /// What an authenticator program needs.
+    Enrolment {
+        /// For whom.
+        user: String,
+        /// The secret as people type it.
+        secret: SecretWord,
+        /// The address that such programs take.
+        address: SecretWord,
+    },
+    /// An account and a session began.
+    Enrolled {
+        /// The word of the session.
+        word: SecretWord,
+        /// Who it is.
+        me: Me,
+        /// Recovery codes, shown this once.
+        codes: Vec<SecretWord>,
+    },
+    /// New recovery codes, shown this once.
+    RecoveryCodes {
+        /// The codes.
+        codes: Vec<SecretWord>,
+    },
     /// It is done.
     Done,
     /// A token was made; its word is shown this once.

@@ -3,6 +3,7 @@
 //! Each message is one frame: a length and that many bytes. The guard and its clients (gateway, command) speak JSON,
 //! which people can read; guard and worker speak a compact binary form. Whoever reads a frame says how long it may be.
 
+mod certificate;
 mod client;
 mod evidence;
 mod frame;
@@ -15,6 +16,7 @@ mod public;
 mod socket;
 mod worker;
 
+pub use certificate::{BoardCertificate, CERTIFICATE_VERSION, Certificate};
 pub use client::{
     Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
     ReleasedTable, TableColumn, TableColumnKind, TemplateQuestion, Verdict, VerdictKind,

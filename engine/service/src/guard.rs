@@ -13,6 +13,7 @@ use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limit
 use time::OffsetDateTime;
 
 use crate::cases::{self, GovernError, Halts, Office};
+use crate::identity::Turns;
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::public_record::PublicRecordFile;
@@ -36,6 +37,7 @@ pub struct Guard {
     pub(crate) notebooks: Mutex<()>,
     pub(crate) record: PublicRecordFile,
     pub(crate) halts: Halts,
+    pub(crate) turns: Turns,
     recent: Mutex<Recent>,
     clock: Arc<dyn Clock>,
 }
@@ -131,6 +133,7 @@ impl Guard {
             notebooks: Mutex::default(),
             record: PublicRecordFile::default(),
             halts,
+            turns: Turns::default(),
             recent: Mutex::default(),
             file_keys,
             clock,

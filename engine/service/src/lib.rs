@@ -5,8 +5,10 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod airlock;
+mod backup;
 mod budget;
 mod cases;
+mod certificate;
 mod check;
 mod checkpoints;
 mod describe;
@@ -24,20 +26,25 @@ mod permits;
 mod public_record;
 mod query;
 mod recent;
+mod reporting;
 mod server;
 mod shape;
 mod signing;
 mod templates;
 mod worker;
 
+pub use backup::{BackupError, RestoreOptions, Restored, Taken, backup, restore};
 pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
-pub use identity::{AccountError, Standing};
+pub use identity::{AccountError, AccountLine, Standing};
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use query::offline_verdict;
+pub use reporting::{
+    Desk, ReportError, Span, dossier, evidence, passed, period, proven, scored, seal, usage,
+};
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
 pub use signing::{VERIFIER, signer};

@@ -1,5 +1,6 @@
 //! `misu-guard`: answers questions about one environment, on a socket or on its standard streams.
 
+mod board;
 mod governing;
 
 use std::io::{Write as _, stdin, stdout};
@@ -82,6 +83,17 @@ enum Command {
         #[command(subcommand)]
         command: governing::application::Applications,
     },
+    /// Keeps all but the data in one signed file.
+    Backup(board::backup::Backup),
+    /// Makes an environment of a backup.
+    Restore(board::backup::Restore),
+    /// Reports for the board.
+    Report {
+        #[command(subcommand)]
+        command: board::report::Report,
+    },
+    /// Scores the environment against the checklist of trusted environments.
+    Checklist(board::report::Checklist),
     /// Output review: list, show, describe, attach, submit, review, decide, release, revoke.
     Output {
         #[command(subcommand)]
@@ -183,6 +195,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Account { command } => command.run(),
         Command::Token { command } => command.run(),
         Command::Application { command } => command.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Report { command } => command.run(),
+        Command::Checklist(checklist) => checklist.run(),
         Command::Output { command } => command.run(),
         Command::Incident { command } => command.run(),
         Command::Halt(stop) => stop.halt(),

@@ -24,7 +24,7 @@ use crate::identity::{self, Bar};
 use crate::recent::Recent;
 use crate::shape::shape;
 use crate::worker::WorkerError;
-use crate::{budget, metadata, past};
+use crate::{budget, certificate, metadata, past};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -119,7 +119,10 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
     })?;
     let inside = |reason: &str| Outcome::Withheld { reason: reason.to_owned() };
     match airlock::way(guard, asked, &kept)? {
-        Way::Out => Ok(hand_out(Some(table), &opened.close(outcome)?)),
+        Way::Out => {
+            let closed = opened.close(outcome)?;
+            Ok(hand_out(Some(certificate::certified(guard, &kept, table, &closed)?), &closed))
+        }
         Way::Inside(reason) => Ok(hand_out(None, &opened.close(inside(reason))?)),
         Way::Held(output) => {
             let _receipt = opened.close(inside("review"))?;

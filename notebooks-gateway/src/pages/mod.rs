@@ -1,12 +1,15 @@
 //! The pages, one route in one file, and what all of them have around their content.
 
+mod account;
 mod assets;
 mod cases;
 mod catalogue;
 mod dcat;
+mod enrol;
 mod health;
 mod home;
 mod language;
+mod oidc;
 mod open;
 mod operations;
 pub(crate) mod problem;
@@ -32,6 +35,7 @@ use axum::routing::{get, post};
 use crate::gateway::Gateway;
 use crate::shield::shield;
 use crate::visitor::Visitor;
+use crate::{api, jupyter};
 pub(crate) use speech::Speech;
 
 /// The longest form.
@@ -56,6 +60,10 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/operations", get(operations::page))
         .route("/language/{tag}", get(language::choose))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-in/oidc", get(oidc::depart))
+        .route("/sign-in/oidc/return", get(oidc::arrive))
+        .route("/enrol", get(enrol::page).post(enrol::enrol))
+        .route("/account", get(account::page).post(account::act))
         .route("/sign-out", post(sign_out::sign_out))
         .route("/workbench", get(workbench::page).post(workbench::act))
         .route("/workbench/check", post(workbench::check))
@@ -65,6 +73,8 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/workbench/runs/{run}/{format}", get(workbench::download))
         .route("/health", get(health::health))
         .route("/assets/{file}", get(assets::asset))
+        .nest("/api/v1", api::router())
+        .nest("/api", jupyter::router())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY))

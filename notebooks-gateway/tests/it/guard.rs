@@ -38,7 +38,7 @@ struct Sessions {
 /// The word that signs the one user in.
 const LINK: &str = "abc";
 /// The token of the one user.
-const TOKEN: &str = "misu_token";
+pub(crate) const TOKEN: &str = "misu_token";
 
 impl FakeGuard {
     /// Listens in this folder until the test's process ends.
@@ -106,7 +106,10 @@ fn identity(by: &Caller, ask: &IdentityAsk, sessions: &Lock<Sessions>) -> Client
             sessions.alive.insert(word.clone());
             ClientReply::Identity(IdentityReply::SignedIn { word: SecretWord::new(word), me: me() })
         }
-        (_, IdentityAsk::Link { .. }) => ClientReply::Identity(IdentityReply::Refused),
+        (_, IdentityAsk::Link { .. } | IdentityAsk::SignIn { .. } | IdentityAsk::Enrolment { .. }) => {
+            ClientReply::Identity(IdentityReply::Refused)
+        }
+        (_, IdentityAsk::Tokens) => ClientReply::Identity(IdentityReply::Tokens { tokens: Vec::new() }),
         (_, IdentityAsk::Me) => ClientReply::Identity(IdentityReply::Me(me())),
         (Caller::Session { word }, IdentityAsk::SignOut) => {
             sessions.alive.remove(word.as_str());

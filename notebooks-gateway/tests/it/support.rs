@@ -134,6 +134,12 @@ pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
 }
 
 pub(crate) fn sources(seconds: &Arc<AtomicU64>) -> Sources {
-    let seconds = Arc::clone(seconds);
-    Sources { clock: Arc::new(move || Duration::from_secs(seconds.load(Ordering::SeqCst))) }
+    let (seconds, next) = (Arc::clone(seconds), AtomicU64::new(1));
+    Sources {
+        clock: Arc::new(move || Duration::from_secs(seconds.load(Ordering::SeqCst))),
+        random: Arc::new(move |bytes| {
+            bytes[..8].copy_from_slice(&next.fetch_add(1, Ordering::SeqCst).to_le_bytes());
+            Ok(())
+        }),
+    }
 }

@@ -1,7 +1,7 @@
 //! Names of databases and kinds of fault for readers.
 
 /// A database's Japanese and English name; its own name where it has no other.
-pub(super) fn database(name: &str) -> (&str, &str) {
+pub(crate) fn database(name: &str) -> (&str, &str) {
     match name {
         "ndb" => ("医療レセプト（NDB）", "medical claims (NDB)"),
         "dpc" => ("DPC", "DPC inpatient data"),
@@ -12,7 +12,7 @@ pub(super) fn database(name: &str) -> (&str, &str) {
 }
 
 /// What a rule of linkage says, in Japanese and English.
-pub(super) fn rule(rule: &str) -> (&str, &str) {
+pub(crate) fn rule(rule: &str) -> (&str, &str) {
     match rule {
         "one-number" => ("一人の番号が同じ", "they carry one person's number"),
         "name-and-card" => ("氏名と証の番号が同じ", "name and card are the same"),
@@ -27,7 +27,7 @@ pub(super) fn rule(rule: &str) -> (&str, &str) {
 }
 
 /// Why holders of one key stay apart, in Japanese and English.
-pub(super) fn conflict(kind: &str) -> (&str, &str) {
+pub(crate) fn conflict(kind: &str) -> (&str, &str) {
     match kind {
         "twins" => ("同性の双子", "twins of one sex"),
         "namesakes" => ("同姓同名・同生年月日", "namesakes born on one day"),

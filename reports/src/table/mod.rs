@@ -10,11 +10,19 @@ mod json;
 mod text;
 mod xlsx;
 
-pub use arrow::arrow;
+pub use arrow::{arrow, batch};
 pub use csv::csv;
 pub use json::json;
 pub use text::text;
 pub use xlsx::xlsx;
+
+/// The table as rows of texts, the headings first; a key has its code and its names beside each other.
+pub fn rows(table: &engine_protocol::ReleasedTable) -> Vec<Vec<String>> {
+    let columns = flat::columns(table);
+    let headings = columns.iter().map(|column| column.name.clone()).collect();
+    let texts = table.rows.iter().map(|row| columns.iter().map(|column| column.text(row)).collect());
+    std::iter::once(headings).chain(texts).collect()
+}
 
 /// Why a released table cannot be written as a file.
 #[derive(Debug, thiserror::Error)]

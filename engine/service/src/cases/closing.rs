@@ -1,6 +1,6 @@
 //! Close-down: what lies in the house for a project is destroyed, and a signed record of it stays.
 //!
-//! The workspace goes with the keys in it, then the permit. Releases that went out stay known to the ledger, since
+//! The workspace goes with the keys in it, then the permit and the tokens that serve the project. Releases that went out stay known to the ledger, since
 //! what was shown once is known for good; the record of the project stays in the log.
 
 use std::fs::{self, OpenOptions};
@@ -30,6 +30,7 @@ struct DeletionRecord<'a> {
     /// Digest of the names and contents (as they lay, encrypted) of what was destroyed.
     workspace_digest: String,
     permits_removed: u64,
+    tokens_revoked: u64,
     /// The entry of the record that says it, and its hash.
     entry: u64,
     entry_hash: String,
@@ -55,10 +56,13 @@ pub(super) fn destroy(
     let failed = |source| GovernError::Io { doing: "destroy", path: workspace.clone(), source };
     erase(&workspace, &mut destroyed).map_err(failed)?;
     let permits = office.permits.destroy(project)?;
+    let tokens = office.meta.revoke_tokens_of_project(project)?;
     let digest = destroyed.digest.finalize().to_hex().to_string();
     let event = Event::new(Kind::ProjectDestroyed, actor.user()).project(project);
     let event = event.with("files", destroyed.files).with("bytes", destroyed.bytes);
-    let entry = office.log.record(event.with("permits", permits).with("digest", digest.as_str()))?;
+    let entry = office
+        .log
+        .record(event.with("permits", permits).with("tokens", tokens).with("digest", digest.as_str()))?;
     let record = DeletionRecord {
         project,
         at: instant(office.now),
@@ -68,6 +72,7 @@ pub(super) fn destroy(
         workspace_bytes: destroyed.bytes,
         workspace_digest: digest,
         permits_removed: permits,
+        tokens_revoked: tokens,
         entry: entry.seq(),
         entry_hash: entry.hash().to_string(),
     };

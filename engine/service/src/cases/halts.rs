@@ -31,6 +31,10 @@ impl Halts {
 
     /// Whether a project is halted, by itself or with all.
     pub(crate) fn is_halted(&self, project: &str) -> bool {
+        // A name that could not be a project's is nobody's, and no path either; the permit denies it.
+        if !is_plain(project) {
+            return false;
+        }
         // What cannot be known is not risked.
         [ALL, project].into_iter().any(|name| self.file(name).try_exists().unwrap_or(true))
     }
@@ -132,11 +136,15 @@ fn event(kind: Kind, actor: &Actor, project: Option<&str>, reason: &str) -> Even
 
 /// A project's name is a file's name here.
 fn checked(project: Option<&str>, reason: &str) -> Result<(), GovernError> {
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    if project.is_some_and(|project| project.is_empty() || !project.chars().all(is_plain)) {
+    if project.is_some_and(|project| !is_plain(project)) {
         return Err(super::field::unreadable("project"));
     }
     if reason.trim().is_empty() { Err(Illegal::Missing("a reason").into()) } else { Ok(()) }
+}
+
+fn is_plain(project: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    !project.is_empty() && project.chars().all(plain)
 }
 
 /// What is halted, for whoever has an office in the house; others are told nothing.

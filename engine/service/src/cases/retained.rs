@@ -105,6 +105,11 @@ impl<'e> RetainedFiles<'e> {
         queries.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// Where the certificate of a release lies.
+    pub(crate) fn note(&self, project: &str, query: &str) -> PathBuf {
+        self.path(project, query).with_extension("note")
+    }
+
     fn path(&self, project: &str, query: &str) -> PathBuf {
         Path::new(&self.folder).join(project).join(query)
     }

@@ -13,6 +13,32 @@ use crate::{Failure, open};
 /// What to do with accounts.
 #[derive(Subcommand)]
 pub(crate) enum Accounts {
+    /// Prints an invitation, with which a person takes a password and a second factor at /enrol of the portal.
+    Invite {
+        #[command(flatten)]
+        acting: Acting,
+        /// The person.
+        person: String,
+    },
+    /// Shuts an account, its sessions and its tokens.
+    Disable {
+        #[command(flatten)]
+        acting: Acting,
+        /// The person.
+        person: String,
+    },
+    /// Pins the keys of the provider at which people sign in: its JSON Web Key Set, fetched by a way that is trusted.
+    PinProvider {
+        #[command(flatten)]
+        acting: Acting,
+        /// The key set.
+        file: PathBuf,
+    },
+    /// Lists accounts.
+    List {
+        #[command(flatten)]
+        acting: Acting,
+    },
     /// Prints a word that signs a person of a demo environment in, once.
     Link {
         /// The environment.
@@ -59,6 +85,22 @@ pub(crate) enum Tokens {
 impl Accounts {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Invite { acting, person } => {
+                let word = open(&acting.env)?.invite(&acting.user, &person)?;
+                Ok(writeln!(stdout(), "{}", word.as_str())?)
+            }
+            Self::Disable { acting, person } => Ok(open(&acting.env)?.disable(&acting.user, &person)?),
+            Self::PinProvider { acting, file } => {
+                Ok(open(&acting.env)?.pin_provider(&acting.user, &std::fs::read(file)?)?)
+            }
+            Self::List { acting } => {
+                for account in open(&acting.env)?.accounts(&acting.user)? {
+                    let state = if account.is_active { "active" } else { "disabled" };
+                    let codes = account.recovery_codes;
+                    writeln!(stdout(), "{:20} {state:8} {codes} recovery codes", account.user)?;
+                }
+                Ok(())
+            }
             Self::Link { env, person } => {
                 let word = open(&env)?.link(&person)?;
                 Ok(writeln!(stdout(), "{}", word.as_str())?)

@@ -5,7 +5,11 @@
 //! use what passes through it and nothing more. Only the owner of the environment, who starts a guard of their own
 //! and speaks to it on its standard streams, names the user.
 
+mod accounts;
+mod factors;
 mod office;
+mod oidc;
+mod passwords;
 mod sessions;
 mod standing;
 mod tokens;
@@ -16,7 +20,8 @@ use engine_protocol::{
     Call, Caller, ClientReply, ClientRequest, IdentityAsk, IdentityReply, Me, ProjectName,
 };
 
-pub use office::AccountError;
+pub(crate) use accounts::Turns;
+pub use office::{AccountError, AccountLine};
 pub use standing::Standing;
 pub(crate) use standing::{Bar, bar};
 
@@ -118,8 +123,19 @@ fn about_oneself(
     asker: Option<&Asker>,
     ask: &IdentityAsk,
 ) -> Result<Option<IdentityReply>, GuardError> {
-    if let IdentityAsk::Link { word } = ask {
-        return sessions::by_link(guard, word).map(Some);
+    let begun = match ask {
+        IdentityAsk::Link { word } => Some(sessions::by_link(guard, word)?),
+        IdentityAsk::SignIn { user, password, code } => Some(accounts::sign_in(guard, user, password, code)?),
+        IdentityAsk::OidcBegin => Some(oidc::begin(guard)?),
+        IdentityAsk::OidcFinish { token } => Some(oidc::finish(guard, token)?),
+        IdentityAsk::Enrolment { invitation } => Some(accounts::enrolment(guard, invitation)?),
+        IdentityAsk::Enrol { invitation, password, code } => {
+            Some(accounts::enrol(guard, invitation, password, code)?)
+        }
+        _ => None,
+    };
+    if begun.is_some() {
+        return Ok(begun);
     }
     let Some(asker) = asker else { return Ok(None) };
     if *ask == IdentityAsk::Me {
@@ -129,7 +145,20 @@ fn about_oneself(
     let By::Session(session) = &asker.by else { return Ok(None) };
     let user = &asker.standing.user;
     Ok(Some(match ask {
-        IdentityAsk::Link { .. } | IdentityAsk::Me => IdentityReply::Refused,
+        // Answered above, for whoever asks.
+        IdentityAsk::Link { .. }
+        | IdentityAsk::SignIn { .. }
+        | IdentityAsk::OidcBegin
+        | IdentityAsk::OidcFinish { .. }
+        | IdentityAsk::Enrolment { .. }
+        | IdentityAsk::Enrol { .. }
+        | IdentityAsk::Me => IdentityReply::Refused,
+        IdentityAsk::ChangePassword { old, new, code } => {
+            accounts::change_password(guard, user, (old, new), code)?
+        }
+        IdentityAsk::RenewRecoveryCodes { password, code } => {
+            accounts::renew_recovery_codes(guard, user, password, code)?
+        }
         IdentityAsk::Choose { project } => {
             if !asker.projects.iter().any(|known| known.id == *project) {
                 return Ok(Some(IdentityReply::Refused));

@@ -1,0 +1,102 @@
+//! The certificate of a release: what the reader may know, and what the board keeps sealed.
+//!
+//! Both copies stand under one signature: the reader's copy is signed and holds the digest of the board's. The order
+//! of the members is the order in their JSON, so that the same certificate has the same bytes; `audit/FORMAT.md`
+//! says what each member means.
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::{CellValue, ReleasedTable, TableColumnKind};
+
+/// The present version of the form.
+pub const CERTIFICATE_VERSION: u32 = 1;
+
+/// The reader's copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The version of the form.
+    pub version: u32,
+    /// When it was signed, as RFC 3339 text.
+    pub at: String,
+    /// The program and its version.
+    pub program: String,
+    /// The project.
+    pub project: String,
+    /// The query that made the table.
+    pub query: String,
+    /// SHA-256 of the question's text.
+    pub question: String,
+    /// The digest of the vetted plan.
+    pub plan: String,
+    /// The snapshot.
+    pub snapshot: String,
+    /// The names of the rule packs.
+    pub rules: String,
+    /// The digest of the permit's rule pack.
+    pub rules_digest: String,
+    /// Persons who stand behind every value that is shown, at least.
+    pub threshold: u32,
+    /// What a reader can derive of a hidden count from the table and its margins is an interval whose ends are at least so
+    /// far apart; the rule's own is 1 to one less than the threshold.
+    pub hidden_interval: u32,
+    /// A value may be that of a group that differs from the one asked for by fewer persons than this: it is the one that
+    /// was released for that group before.
+    pub may_differ_by_fewer_than: u32,
+    /// Values of the table, group keys apart.
+    pub values: u64,
+    /// How many of them are hidden, whatever the rule.
+    pub hidden: u64,
+    /// Releases in the ledger before this one.
+    pub ledger_entries: u64,
+    /// The digest of the ledger's last entry then.
+    pub ledger_head: String,
+    /// The entry of the record that closes the query.
+    pub entry: u64,
+    /// The hash of that entry as a leaf of the record's tree.
+    pub entry_leaf: String,
+    /// SHA-256 of the table as JSON without a space and without the certificate.
+    pub table: String,
+    /// SHA-256 of the board's copy.
+    pub board: String,
+}
+
+/// The board's copy, sealed beside the release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoardCertificate {
+    /// The query that made the table.
+    pub query: String,
+    /// Keeps anybody from guessing the figures behind the digest.
+    pub salt: String,
+    /// How many values each rule hides by itself; `margins` for the sake of others.
+    pub trace: Vec<(String, u64)>,
+    /// What stands behind each value.
+    pub cells: Vec<crate::EvidenceLine>,
+    /// Whether there are more values than lines.
+    pub is_cut: bool,
+}
+
+impl ReleasedTable {
+    /// The bytes that a certificate is about: the table as JSON without a space and without the certificate.
+    ///
+    /// # Errors
+    ///
+    /// The text cannot be made.
+    pub fn certified(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Self { certificate: None, ..self.clone() })
+    }
+
+    /// How many values it has, group keys apart, and how many of them are hidden.
+    pub fn values(&self) -> (u64, u64) {
+        let is_key =
+            |at: usize| self.columns.get(at).is_some_and(|column| column.kind == TableColumnKind::Key);
+        let of_row = |row: &'_ Vec<CellValue>| {
+            let values = row.iter().enumerate().filter(|(at, _)| !is_key(*at));
+            values.fold((0, 0), |(all, hidden), (_, value)| {
+                (all + 1, hidden + u64::from(*value == CellValue::Suppressed))
+            })
+        };
+        self.rows.iter().map(of_row).fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1))
+    }
+}

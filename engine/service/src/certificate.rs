@@ -1,0 +1,94 @@
+//! Certificates: signed when a release is closed in the record, kept beside the release, given again with it.
+
+use std::path::PathBuf;
+
+use audit::{Closed, Digest, Event, Kind, SignedStatement, StatementKind};
+use catalog_store::KeyRole;
+use engine_protocol::{BoardCertificate, CERTIFICATE_VERSION, Certificate, ReleasedTable};
+use time::format_description::well_known::Rfc3339;
+
+use crate::cases::{Retained, RetainedFiles};
+use crate::guard::{Guard, GuardError};
+use crate::ledger_file::LedgerError;
+use crate::signing::signer;
+
+/// What keys the salt of the board's copy.
+const SALT: &str = "misu 2026-11 salt of a certificate's sealed copy";
+
+/// The table with its certificate. The one that was signed first is given again.
+pub(crate) fn certified(
+    guard: &Guard,
+    kept: &Retained,
+    table: ReleasedTable,
+    closed: &Closed,
+) -> Result<ReleasedTable, GuardError> {
+    let path = RetainedFiles::new(&guard.environment).note(&kept.project, &kept.query);
+    let note = match std::fs::read_to_string(&path) {
+        Ok(note) => note,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let note = sign(guard, kept, closed)?;
+            write(&path, &note)?;
+            let event = Event::new(Kind::CertificateSigned, "guard").project(kept.project.as_str());
+            let digest = Digest::of(&[note.as_bytes()]);
+            guard.log.record(event.subject(kept.query.as_str()).with("digest", digest))?;
+            note
+        }
+        Err(source) => return Err(LedgerError::Io { doing: "read", path, source }.into()),
+    };
+    Ok(ReleasedTable { certificate: Some(note), ..table })
+}
+
+fn write(path: &PathBuf, note: &str) -> Result<(), GuardError> {
+    let failed = |source| LedgerError::Io { doing: "write", path: path.clone(), source };
+    let temporary = path.with_extension("writing");
+    std::fs::write(&temporary, note).map_err(failed)?;
+    Ok(std::fs::rename(&temporary, path).map_err(failed)?)
+}
+
+fn sign(guard: &Guard, kept: &Retained, closed: &Closed) -> Result<String, GuardError> {
+    let unwritable = |_| GuardError::Bug("a certificate can be written");
+    let board = serde_json::to_vec(&board(guard, kept)?).map_err(unwritable)?;
+    let table = &kept.table;
+    let (values, hidden) = table.values();
+    let digest = |bytes: &[u8]| Digest::of(&[bytes]).to_string();
+    let certificate = Certificate {
+        version: CERTIFICATE_VERSION,
+        at: guard.now().format(&Rfc3339).unwrap_or_default(),
+        program: concat!("misu ", env!("CARGO_PKG_VERSION")).to_owned(),
+        project: kept.project.clone(),
+        query: kept.query.clone(),
+        question: digest(kept.sql.as_bytes()),
+        plan: kept.plan.clone(),
+        snapshot: table.snapshot.clone(),
+        rules: table.rules.clone(),
+        rules_digest: kept.rule_digest.clone(),
+        threshold: table.threshold,
+        hidden_interval: table.threshold.saturating_sub(2),
+        may_differ_by_fewer_than: table.threshold,
+        values,
+        hidden,
+        ledger_entries: kept.ledger.0,
+        ledger_head: kept.ledger.1.clone(),
+        entry: closed.entry().seq(),
+        entry_leaf: closed.leaf().to_string(),
+        table: digest(&table.certified().map_err(unwritable)?),
+        board: digest(&board),
+    };
+    let json = serde_json::to_string(&certificate).map_err(unwritable)?;
+    let signed = SignedStatement::sign(StatementKind::Certificate, &json, &signer(&guard.environment)?);
+    Ok(signed.ok_or(GuardError::Bug("a certificate is one line"))?.to_string())
+}
+
+/// The board's copy. Its salt follows from the ledger's key, so that it can be made again and not guessed.
+fn board(guard: &Guard, kept: &Retained) -> Result<BoardCertificate, GuardError> {
+    let key = guard.environment.key(KeyRole::Ledger)?;
+    let key = blake3::derive_key(SALT, key.as_bytes());
+    let place = format!("{}\n{}", kept.project, kept.query);
+    Ok(BoardCertificate {
+        query: kept.query.clone(),
+        salt: blake3::keyed_hash(&key, place.as_bytes()).to_hex().to_string(),
+        trace: kept.trace.clone(),
+        cells: kept.cells.clone(),
+        is_cut: kept.is_cut,
+    })
+}
