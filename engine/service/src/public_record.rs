@@ -15,7 +15,8 @@ use engine_protocol::PublicRecord;
 use crate::guard::GuardError;
 
 /// Kinds that say how one question was taken.
-const UNTOLD: [Kind; 2] = [Kind::NearCohort, Kind::LedgerKept];
+const UNTOLD: [Kind; 5] =
+    [Kind::NearCohort, Kind::LedgerKept, Kind::ProbingAlert, Kind::DenialsLocked, Kind::QuotaReached];
 
 /// The counts so far; each line is read once.
 #[derive(Debug, Default)]
