@@ -18,6 +18,7 @@ mod jupyter;
 mod kinds;
 mod manual;
 mod people;
+mod portal;
 mod queries;
 mod refusals;
 mod templates;
