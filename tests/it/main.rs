@@ -20,6 +20,7 @@ mod kinds;
 mod manual;
 mod people;
 mod provider;
+mod portal;
 mod queries;
 mod refusals;
 mod templates;
