@@ -28,8 +28,19 @@ const OTHER: &str = "second-researcher";
 
 pub(crate) static DOORS: LazyLock<Doors> = LazyLock::new(open);
 
+/// Asked before any test: later questions about nearly the same persons are held back, not these, whichever test is
+/// the first.
+const FIRST: [&str; 2] = [
+    "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex",
+    "SELECT service_month, count(DISTINCT person_id) AS persons, sum(total_points) AS points\n\
+     FROM ndb_receipt\nGROUP BY service_month",
+];
+
 fn open() -> Doors {
     let (demo, folder) = (demo(), tempfile::tempdir().unwrap());
+    for sql in FIRST {
+        csv(&demo, sql);
+    }
     second_project(&demo);
     let tokens = [token(&demo, RESEARCHER, "demo"), token(&demo, OTHER, "second")];
     let socket = folder.path().join("guard.sock");
@@ -62,6 +73,11 @@ fn second_project(demo: &Demo) {
     let who = ["people", "set", "--env", &demo.env(), "--as", "demo-operator", OTHER, "--role", "researcher"];
     let more = ["--trained-until", "2099-03-31", "--organisation", "架空の組織"];
     said(Command::new(program("misu")).args(who).args(more));
+}
+
+fn csv(demo: &Demo, sql: &str) -> String {
+    let who = ["query", "--format", "csv", "--user", RESEARCHER, "--env", &demo.env(), sql];
+    said(Command::new(program("misu")).args(who))
 }
 
 fn token(demo: &Demo, person: &str, project: &str) -> String {
@@ -118,8 +134,7 @@ impl Doors {
 
     /// The command's CSV for a question of the researcher.
     pub(crate) fn csv(&self, sql: &str) -> String {
-        let who = ["query", "--format", "csv", "--user", RESEARCHER, "--env", &self.demo.env(), sql];
-        said(Command::new(program("misu")).args(who))
+        csv(&self.demo, sql)
     }
 }
 

@@ -18,7 +18,7 @@ const QUESTIONS: [(&str, usize); 3] = [
     ),
     (
         "SELECT count(DISTINCT person_id) FROM ndb_drug \
-         WHERE drug_class IN ('statin', 'antiplatelet') AND service_month >= DATE '2024-06-01'",
+         WHERE drug_class IN ('statin', 'antiplatelet') AND service_month >= DATE '2023-06-01'",
         15,
     ),
     (
