@@ -87,6 +87,7 @@ impl Problem {
             Self::Malformed | Self::NotReleased => StatusCode::BAD_REQUEST,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::NotKept => StatusCode::GONE,
+            Self::Guard(AskError::NotKnown) => StatusCode::FORBIDDEN,
             Self::Guard(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ours => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -67,7 +67,7 @@ pub(super) async fn page(
 ) -> Response {
     let link = choice.ok().and_then(|Query(choice)| choice.link);
     if visitor.is_some() && link.is_none() {
-        return go("/workbench");
+        return go("/");
     }
     form(&gateway, StatusCode::OK, Why::Asked, link, None).await
 }
@@ -93,7 +93,7 @@ pub(super) async fn sign_in(
             if let Some(before) = before {
                 end(&gateway, &before).await;
             }
-            signed_in(&gateway, go("/workbench"), &word, &me).await
+            signed_in(&gateway, go("/"), &word, &me).await
         }
         Ok(ClientReply::Identity(IdentityReply::Later)) => {
             form(&gateway, StatusCode::TOO_MANY_REQUESTS, Why::Later, None, None).await

@@ -169,6 +169,8 @@ fn converse(
                 asked.fetch_add(1, Ordering::SeqCst);
                 ClientReply::Verdict(verdict(question))
             }
+            // What may be asked is no question about the data.
+            ClientRequest::Query(question) if metadata(&question.sql).is_some() => query(question),
             ClientRequest::Query(question) => {
                 asked.fetch_add(1, Ordering::SeqCst);
                 drop(gate.blocking_lock());

@@ -188,7 +188,7 @@ mod tests {
         let sql = "SELECT '𠮷野' AS x, y";
         let at = sql.find('y').unwrap();
         let shown = Shown::of(refused((at, at + 1), "z"), None, sql, None);
-        assert_eq!(shown.span, Some((20, 21)));
+        assert_eq!(shown.span, Some((19, 20)));
         assert_eq!(shown.message.as_deref(), Some("不可"));
     }
 }

@@ -211,6 +211,10 @@ fn fresh(notebook: &Notebook) -> String {
 }
 
 async fn list(gateway: &Gateway, visitor: &Visitor) -> Result<Vec<NotebookEntry>, Problem> {
+    // Whoever has no project, as a reviewer, has no workbench.
+    if visitor.project().is_empty() {
+        return Err(Problem::NoPermit);
+    }
     match notebook(gateway, visitor, NotebookAct::List).await? {
         NotebookReply::List { entries } => Ok(entries),
         NotebookReply::Denied => Err(Problem::NoPermit),
