@@ -122,6 +122,31 @@ impl Log {
         self.append(|_| event).map(|entry| entry.reference())
     }
 
+    /// Records events one after the other with one write to the disk; all of them are on it when this returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::record`]; any number of them may then still stand in the log.
+    pub fn record_all(
+        &self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<Option<EntryRef>, AuditError> {
+        let (mut file, tail) = self.locked()?;
+        let (mut bytes, from, mut head) = self.recover(&tail)?;
+        for event in events {
+            if event.kind.is_reserved() {
+                return Err(AuditError::Reserved { kind: event.kind });
+            }
+            let entry = self.seal(head, event)?;
+            push_line(&mut bytes, &entry);
+            head = Some(entry.reference());
+        }
+        if !bytes.is_empty() {
+            self.write(&mut file, from, &bytes)?;
+        }
+        Ok(head)
+    }
+
     /// Records that a query is about to run, and gives it its id.
     ///
     /// # Errors

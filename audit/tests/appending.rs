@@ -37,6 +37,22 @@ fn add(folder: &Path, bytes: &[u8]) {
 }
 
 #[test]
+fn a_group_is_a_chain_like_entries_one_by_one_and_none_of_it_is_reserved() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Log::create(folder.path(), FIXED).unwrap();
+    log.record(event("alone")).unwrap();
+    add(folder.path(), b"{\"torn");
+    let head = log.record_all((0..300).map(|n| event(&format!("group-{n}")))).unwrap();
+    assert_eq!(log.record_all([]).unwrap(), head);
+    // The torn end was put right first.
+    let verified = verify_file(log.path()).unwrap();
+    assert_eq!((verified.entries, verified.head), (302, head));
+    let reserved = log.record_all([event("x"), Event::new(Kind::QueryOpened, "x")]);
+    assert!(matches!(reserved, Err(AuditError::Reserved { kind: Kind::QueryOpened })));
+    assert_eq!(verify_file(log.path()).unwrap().entries, 302);
+}
+
+#[test]
 fn threads_lose_and_repeat_no_number() {
     let folder = tempfile::tempdir().unwrap();
     let log = Log::create(folder.path(), FIXED).unwrap();

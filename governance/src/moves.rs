@@ -62,8 +62,8 @@ pub enum Illegal {
     /// The person has reviewed, so that somebody else decides.
     #[error("who reviewed does not decide")]
     Reviewed,
-    /// The person has given an opinion on this version.
-    #[error("an opinion on this version was given before")]
+    /// It was done before: an opinion on this version, an appeal, a duty.
+    #[error("this was done before")]
     Twice,
     /// Too few opinions have been given.
     #[error("{given} of {needed} opinions are given")]
@@ -76,8 +76,8 @@ pub enum Illegal {
     /// The decision contradicts the opinions.
     #[error("the opinions do not allow this decision")]
     Against,
-    /// Answers of the form are missing or wrong.
-    #[error("the form is not complete: {}", .0.join("; "))]
+    /// Answers of the form are missing or wrong, or duties are not done.
+    #[error("not complete: {}", .0.join("; "))]
     Incomplete(Vec<String>),
     /// A file is not of a kind that may be attached.
     #[error("the file cannot be attached: {0}")]

@@ -9,12 +9,12 @@ use engine_protocol::{Caller, ClientReply, ClientRequest};
 
 use crate::attempts::Attempts;
 use crate::catalogue::Catalogue;
+use crate::desk::Desks;
 use crate::guard::{AskError, Guard};
 use crate::jupyter::Kernels;
 use crate::kept::Kept;
 use crate::provider::{ProviderSettings, UnderWay};
 use crate::rate::{Rate, Rates};
-use crate::sessions::Sessions;
 use crate::visitor::Visitor;
 
 /// A gateway to one guard. Clones are the same gateway.
@@ -63,7 +63,7 @@ pub struct NoRandomness;
 pub(crate) struct Parts {
     pub(crate) guard: Guard,
     pub(crate) catalogue: Catalogue,
-    pub(crate) sessions: Sessions,
+    pub(crate) desks: Desks,
     pub(crate) kept: Kept,
     pub(crate) kernels: Kernels,
     pub(crate) rates: Rates,
@@ -79,7 +79,7 @@ impl Gateway {
         Self(Arc::new(Parts {
             guard: Guard::new(settings.guard.clone()),
             catalogue: Catalogue::default(),
-            sessions: Sessions::default(),
+            desks: Desks::default(),
             kept: Kept::default(),
             kernels: Kernels::default(),
             rates: Rates::new(settings.calls),

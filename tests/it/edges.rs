@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
     "classified",
     "catalog-model",
     "catalog-staged",

@@ -48,6 +48,7 @@ fn masked(text: &str) -> String {
                 _ if is_instant => "INSTANT",
                 _ if query_of(word) == Some("") => "QUERY",
                 _ if query_of(word).is_some() => "OUTPUT",
+                _ if query_of(word.trim_end_matches(':')).is_some() => "OUTPUT:",
                 (true, _, _) => "DIGEST",
                 (_, true, _) => "DAY",
                 (_, _, true) => "TIME",

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod accounts;
+mod airlock;
 mod api;
 mod board;
 mod calls;
@@ -14,8 +15,10 @@ mod flight;
 mod halting;
 mod journeys;
 mod jupyter;
+mod kinds;
 mod manual;
 mod people;
+mod portal;
 mod queries;
 mod refusals;
 mod templates;

@@ -8,3 +8,4 @@ mod support;
 mod api;
 mod pages;
 mod serving;
+mod workbench;

@@ -92,6 +92,8 @@ fn record_ingest(log: &Log, folder: &Path, taken: &Result<Ingested, IngestError>
 }
 
 pub(super) fn record_taken(log: &Log, taken: &Ingested) -> Result<(), Failure> {
+    let accepted = Event::new(Kind::DeliveryAccepted, WHO).subject(taken.name.clone());
+    log.record(accepted.with("delivery", taken.id.clone()))?;
     let account = taken.account();
     let event = Event::new(Kind::IngestFinished, WHO)
         .subject(taken.name.clone())

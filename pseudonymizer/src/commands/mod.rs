@@ -288,6 +288,8 @@ fn init(env: &Path, config: Config, module: Option<Module>) -> Result<(), Failur
     let environment = Environment::create_protected(env, config, &protection)?;
     let log = Log::create(&environment.room("audit"), OffsetDateTime::now_utc)?;
     log.record(Event::new(Kind::EnvironmentCreated, WHO).with("buckets", u64::from(buckets)))?;
+    let roles = catalog_store::KeyRole::ALL.map(|role| audit::Value::Text(role.as_str().to_owned()));
+    log.record(Event::new(Kind::KeyCreated, WHO).with("roles", audit::Value::List(roles.into())))?;
     Ok(())
 }
 
