@@ -81,7 +81,7 @@ impl Door {
         let word = self.tickets.issue(&self.gateway, caller.owner(), &asked.id, table);
         let word = word.map_err(|_| status::ours())?;
         let ticket = TicketStatementQuery { statement_handle: Bytes::from(word) };
-        let info = flight_info(&batch.schema(), ticket.as_any(), of)?;
+        let info = flight_info(&batch.schema(), &ticket.as_any(), of)?;
         Ok(Response::new(info.with_total_records(records)))
     }
 
@@ -93,11 +93,11 @@ impl Door {
         schema: &Schema,
     ) -> Served<FlightInfo> {
         self.caller(&request).await?;
-        flight_info(schema, command, request.into_inner()).map(Response::new)
+        flight_info(schema, &command, request.into_inner()).map(Response::new)
     }
 }
 
-fn flight_info(schema: &Schema, command: Any, of: FlightDescriptor) -> Result<FlightInfo, Status> {
+fn flight_info(schema: &Schema, command: &Any, of: FlightDescriptor) -> Result<FlightInfo, Status> {
     let ticket = Ticket { ticket: command.encode_to_vec().into() };
     let info = FlightInfo::new().try_with_schema(schema).map_err(|_| status::ours())?;
     Ok(info.with_endpoint(FlightEndpoint::new().with_ticket(ticket)).with_descriptor(of))

@@ -267,13 +267,14 @@ impl Kernel {
             }
             Shown::Data(_) => {}
             Shown::Error { name, message, trace } => {
-                let error = json!({"ename": name, "evalue": message, "traceback": trace});
                 if !is_silent {
-                    self.publish(asked, "error", error.clone());
+                    let error = json!({"ename": name, "evalue": message, "traceback": trace});
+                    self.publish(asked, "error", error);
                 }
-                let mut reply = error;
-                reply["status"] = json!("error");
-                reply["execution_count"] = json!(count);
+                let reply = json!({
+                    "status": "error", "execution_count": count,
+                    "ename": name, "evalue": message, "traceback": trace,
+                });
                 self.reply(asked, "execute_reply", reply);
                 return if stops { Ended::Badly } else { Ended::Well };
             }

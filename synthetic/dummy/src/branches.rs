@@ -66,7 +66,7 @@ pub fn arrange(plan: &mut Plan, sql: &str, each: u32) -> Result<Vec<Arranged>, P
     let mut branches = vec![Vec::new()];
     for statement in &statements {
         if let Statement::Query(query) = statement {
-            branches = both(branches, reader.query(query));
+            branches = both(&branches, &reader.query(query));
         }
     }
     let mut from = plan.wishes.last().map_or(1, |wish| wish.to + 1);
@@ -107,7 +107,7 @@ struct Place {
 type Branches = Vec<Vec<Atom>>;
 
 /// Every alternative of one with every one of the other.
-fn both(one: Branches, two: Branches) -> Branches {
+fn both(one: &[Vec<Atom>], two: &[Vec<Atom>]) -> Branches {
     let joined = one.iter().flat_map(|left| two.iter().map(move |right| [left.as_slice(), right].concat()));
     joined.take(MOST).collect()
 }
@@ -126,7 +126,7 @@ impl Reader<'_> {
     fn query(&mut self, query: &Query) -> Branches {
         let mut branches = self.body(&query.body, &Scope::default());
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
-            branches = both(branches, self.query(&table.query));
+            branches = both(&branches, &self.query(&table.query));
         }
         branches
     }
@@ -148,12 +148,12 @@ impl Reader<'_> {
         let mut scope = Scope::default();
         let mut branches = vec![Vec::new()];
         for from in &select.from {
-            branches = both(branches, self.from(from, &mut scope));
+            branches = both(&branches, &self.from(from, &mut scope));
         }
         scope.0.extend(outer.0.iter().cloned());
         let on = select.from.iter().flat_map(|from| &from.joins).filter_map(|join| on(&join.join_operator));
         for condition in on.chain(&select.selection) {
-            branches = both(branches, self.condition(condition, &scope));
+            branches = both(&branches, &self.condition(condition, &scope));
         }
         branches
     }
@@ -171,11 +171,11 @@ impl Reader<'_> {
                     scope.0.push((alias, table, (*seen).min(RECEIPTS - 1)));
                     *seen += 1;
                 }
-                TableFactor::Derived { subquery, .. } => branches = both(branches, self.query(subquery)),
+                TableFactor::Derived { subquery, .. } => branches = both(&branches, &self.query(subquery)),
                 TableFactor::NestedJoin { table_with_joins, .. } => {
-                    branches = both(branches, self.from(table_with_joins, scope));
+                    branches = both(&branches, &self.from(table_with_joins, scope));
                 }
-                other => branches = both(branches, vec![vec![Atom::Left(other.to_string())]]),
+                other => branches = both(&branches, &[vec![Atom::Left(other.to_string())]]),
             }
         }
         branches
@@ -185,7 +185,7 @@ impl Reader<'_> {
         match expr {
             Expr::Nested(inner) => self.condition(inner, scope),
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-                both(self.condition(left, scope), self.condition(right, scope))
+                both(&self.condition(left, scope), &self.condition(right, scope))
             }
             Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
                 let mut branches = self.condition(left, scope);
@@ -396,7 +396,11 @@ mod tests {
         }
         assert_eq!(cannot("points > 5 AND points < 3"), "points > 5 · points < 3");
         assert_eq!(cannot("icd10 = 'A' AND icd10 = 'B'"), "icd10 = 'A' · icd10 = 'B'");
-        assert_eq!(cannot("points > 5 AND points < 9 AND points <> 6"), "", "another end of the range passes");
+        assert_eq!(
+            cannot("points > 5 AND points < 9 AND points <> 6"),
+            "",
+            "another end of the range passes"
+        );
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Draw {
 
     /// A number below `count`, or zero.
     fn below(self, count: u32) -> u32 {
-        let scaled = u128::from(self.0) * u128::from(count) >> 64;
+        let scaled = (u128::from(self.0) * u128::from(count)) >> 64;
         u32::try_from(scaled).unwrap_or_default()
     }
 }
