@@ -84,6 +84,8 @@ kinds! {
     ProjectDestroyed = "project-destroyed",
     /// A person was entered, changed or shut out.
     PersonChanged = "person-changed",
+    /// A released table was made open to anybody.
+    TableOpened = "table-opened",
     /// Somebody signed in.
     SessionBegun = "session-begun",
     /// Somebody signed out, here or everywhere.

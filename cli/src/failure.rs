@@ -72,9 +72,6 @@ pub(crate) enum Failure {
     /// A report cannot be made.
     #[error("the table cannot be written in this format")]
     Table(#[from] reports::table::TableError),
-    /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes")]
-    Random,
     /// The command cannot be carried out as it was called.
     #[error("{0}")]
     Call(String),

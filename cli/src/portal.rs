@@ -37,6 +37,9 @@ pub(crate) struct Doors {
     /// The address of the portal as browsers know it; by default http:// and where it listens.
     #[arg(long)]
     public_url: Option<String>,
+    /// Where to listen for Arrow Flight SQL, for example 127.0.0.1:32010; over TLS where the portal is.
+    #[arg(long, value_name = "ADDRESS")]
+    flight: Option<String>,
     /// The certificate of the portal and its chain, as PEM; then it speaks TLS.
     #[arg(long, requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -51,7 +54,8 @@ pub(crate) struct Doors {
 impl Doors {
     /// The portal's arguments for it.
     fn arguments(&self, env: &Path, listen: &str) -> Result<Vec<String>, Failure> {
-        let mut arguments = Vec::new();
+        let mut arguments: Vec<String> =
+            self.flight.iter().flat_map(|at| ["--flight".to_owned(), at.clone()]).collect();
         let mut file = |flag: &str, path: Option<&Path>| {
             if let Some(path) = path {
                 arguments.extend([flag.to_owned(), path.display().to_string()]);
@@ -103,6 +107,8 @@ pub(crate) struct Running {
     guard: Child,
     gateway: Child,
     address: String,
+    /// Where Flight SQL is spoken, if anywhere.
+    flight: Option<String>,
     links: Vec<Link>,
 }
 
@@ -146,12 +152,19 @@ impl Running {
         let (address, gateway) = started.inspect_err(|_| {
             let _ = guard.kill();
         })?;
-        Ok(Self { guard, gateway, address, links: links(env)? })
+        let (address, flight) = match address.split_once(' ') {
+            Some((address, flight)) => (address.to_owned(), Some(flight.to_owned())),
+            None => (address, None),
+        };
+        Ok(Self { guard, gateway, address, flight, links: links(env)? })
     }
 
     /// Tells where the portal is and how to get in.
     pub(crate) fn announce(&self) {
         screen::say(&format!("The portal listens on {}", self.address));
+        if let Some(flight) = &self.flight {
+            screen::say(&format!("Flight SQL listens on {flight}"));
+        }
         for Link { user, ja, word } in &self.links {
             screen::say(&format!("  sign in once as {user} ({ja}): {}/sign-in?link={word}", self.address));
         }

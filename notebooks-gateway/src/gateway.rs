@@ -9,9 +9,12 @@ use engine_protocol::{Caller, ClientReply, ClientRequest};
 
 use crate::attempts::Attempts;
 use crate::catalogue::Catalogue;
+use crate::desk::Desks;
 use crate::guard::{AskError, Guard};
+use crate::jupyter::Kernels;
+use crate::kept::Kept;
 use crate::provider::{ProviderSettings, UnderWay};
-use crate::sessions::Sessions;
+use crate::rate::{Rate, Rates};
 use crate::visitor::Visitor;
 
 /// A gateway to one guard. Clones are the same gateway.
@@ -35,20 +38,35 @@ pub struct Settings {
     pub long: Duration,
     /// How long a request waits for its answer before the page says that it is still running.
     pub patience: Duration,
+    /// How often one caller may call the HTTP API.
+    pub calls: Rate,
 }
 
-/// Where a gateway takes time from.
+/// Where a gateway takes time and randomness from.
 #[derive(Clone)]
 pub struct Sources {
     /// The time since a fixed moment; it never goes back.
     pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// Fills a word of the gateway's own (a ticket, a handle) with random bytes.
+    pub random: Arc<Random>,
 }
+
+/// Fills a word with random bytes.
+pub type Random = dyn Fn(&mut [u8; 32]) -> Result<(), NoRandomness> + Send + Sync;
+
+/// The system gave no random bytes; no question is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random bytes")]
+pub struct NoRandomness;
 
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) guard: Guard,
     pub(crate) catalogue: Catalogue,
-    pub(crate) sessions: Sessions,
+    pub(crate) desks: Desks,
+    pub(crate) kept: Kept,
+    pub(crate) kernels: Kernels,
+    pub(crate) rates: Rates,
     pub(crate) attempts: Attempts,
     pub(crate) under_way: UnderWay,
     pub(crate) settings: Settings,
@@ -61,7 +79,10 @@ impl Gateway {
         Self(Arc::new(Parts {
             guard: Guard::new(settings.guard.clone()),
             catalogue: Catalogue::default(),
-            sessions: Sessions::default(),
+            desks: Desks::default(),
+            kept: Kept::default(),
+            kernels: Kernels::default(),
+            rates: Rates::new(settings.calls),
             attempts: Attempts::default(),
             under_way: UnderWay::default(),
             settings,
@@ -117,6 +138,7 @@ impl Settings {
             quick: Duration::from_secs(10),
             long: Duration::from_secs(150),
             patience: Duration::from_secs(8),
+            calls: Rate { burst: 240, per_second: 40 },
         }
     }
 }

@@ -67,11 +67,7 @@ impl Guard {
     ) -> Result<ClientReply, AskError> {
         let (turns, within) = match request {
             ClientRequest::Query(_) | ClientRequest::Template(_) => (Arc::clone(&self.long), long),
-            ClientRequest::Vet(_)
-            | ClientRequest::Estimate(_)
-            | ClientRequest::Catalogue
-            | ClientRequest::Identity(_)
-            | ClientRequest::Govern(_) => (Arc::clone(&self.quick), quick),
+            _ => (Arc::clone(&self.quick), quick),
         };
         let call = Call { by, request };
         let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {

@@ -10,7 +10,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use notebooks_gateway::{Gateway, Limits, ProviderSettings, Settings, Sources, router, serve, serve_tls};
+use notebooks_gateway::{
+    FlightTls, Gateway, Limits, NoRandomness, ProviderSettings, Settings, Sources, router, serve,
+    serve_flight, serve_tls,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -27,6 +31,9 @@ struct Arguments {
     /// Where to listen; beyond this machine only with TLS.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Where to listen for Arrow Flight SQL; beyond this machine only with --tls-cert, which it speaks as well.
+    #[arg(long)]
+    flight: Option<SocketAddr>,
     /// The certificate of the portal and its chain, as PEM; then it speaks TLS.
     #[arg(long, requires = "tls_key", conflicts_with = "behind_tls")]
     tls_cert: Option<PathBuf>,
@@ -57,6 +64,10 @@ enum Failure {
         "{0} is reachable from other machines, and secrets would travel in clear; give --tls-cert and --tls-key, or put a TLS proxy in front and say --behind-tls"
     )]
     InClear(SocketAddr),
+    #[error(
+        "{0} is reachable from other machines, and Flight SQL would travel in clear; give --tls-cert and --tls-key"
+    )]
+    FlightInClear(SocketAddr),
     #[error("cannot read {path}")]
     File { path: PathBuf, source: std::io::Error },
     #[error("{0} can be read by others than its owner; the key of the portal must not")]
@@ -91,6 +102,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !listen.ip().is_loopback() && !is_tls {
         return Err(Failure::InClear(listen));
     }
+    if let Some(flight) = arguments.flight
+        && !flight.ip().is_loopback()
+        && arguments.tls_cert.is_none()
+    {
+        return Err(Failure::FlightInClear(flight));
+    }
     if arguments.end_with_parent {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
             .map_err(|error| Failure::Serve(error.into()))?;
@@ -109,9 +126,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         let listener =
             TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
         let bound = listener.local_addr().map_err(Failure::Serve)?;
-        // One line, the address, for whoever started the program; where nobody reads, nobody waits.
+        let flight = flight(arguments, gateway.clone()).await?;
+        // One line, the addresses, for whoever started the program; where nobody reads, nobody waits.
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let _ = writeln!(stdout(), "{scheme}://{bound}");
+        let _ = writeln!(stdout(), "{scheme}://{bound}{flight}");
         tracing::info!(%bound, "listening");
         match tls {
             Some(tls) => serve_tls(listener, router(gateway), Limits::default(), tls, stop).await,
@@ -150,6 +168,30 @@ fn tls(arguments: &Arguments) -> Result<Option<Arc<ServerConfig>>, Failure> {
     Ok(Some(Arc::new(config)))
 }
 
+/// Listens for Flight SQL beside the portal, with the portal's certificate, and gives the address with a space before
+/// it. It ends with the program.
+async fn flight(arguments: &Arguments, gateway: Gateway) -> Result<String, Failure> {
+    let Some(listen) = arguments.flight else { return Ok(String::new()) };
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|source| Failure::File { path: path.to_owned(), source });
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Some(FlightTls { certificates: read(certificate)?, key: read(key)? })
+        }
+        _ => None,
+    };
+    let listener = TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
+    let bound = listener.local_addr().map_err(Failure::Serve)?;
+    let scheme = if tls.is_some() { "grpc+tls" } else { "grpc" };
+    let stop = stopped().map_err(Failure::Serve)?;
+    tokio::spawn(async move {
+        if let Err(error) = serve_flight(listener, gateway, tls, stop).await {
+            tracing::error!(%error, "Flight SQL ended");
+        }
+    });
+    Ok(format!(" {scheme}://{bound}"))
+}
+
 fn provider(arguments: &Arguments) -> Result<Option<ProviderSettings>, Failure> {
     let Some(url) = &arguments.oidc else { return Ok(None) };
     let unreadable = |path: &Path| {
@@ -176,8 +218,11 @@ fn provider(arguments: &Arguments) -> Result<Option<ProviderSettings>, Failure> 
 }
 
 fn sources() -> Sources {
-    let began = Instant::now();
-    Sources { clock: Arc::new(move || began.elapsed()) }
+    let (began, random) = (Instant::now(), SystemRandom::new());
+    Sources {
+        clock: Arc::new(move || began.elapsed()),
+        random: Arc::new(move |bytes| random.fill(bytes).map_err(|_| NoRandomness)),
+    }
 }
 
 /// Ready when the program is asked to end.

@@ -3,6 +3,15 @@
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
 
+use crate::gateway::{NoRandomness, Sources};
+
+/// A new word of 64 hexadecimal digits.
+pub(crate) fn word(sources: &Sources) -> Result<String, NoRandomness> {
+    let mut bytes = [0; 32];
+    (sources.random)(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// The word that the forms of a session carry. It follows from the session's word, so that nothing is kept for it,
 /// and does not lead back to it.
 pub(crate) fn form_word(session: &str) -> String {

@@ -10,12 +10,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::attempts::Peer;
@@ -66,7 +65,7 @@ async fn listen(
     stop: impl Future<Output = ()>,
 ) {
     let turns = Arc::new(Semaphore::new(limits.connections));
-    let open = GracefulShutdown::new();
+    let (farewell, ending) = watch::channel(false);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = async {
@@ -80,13 +79,13 @@ async fn listen(
         match stream {
             Ok((stream, from)) => {
                 let pages = Pages { router: router.clone(), peer: Peer(from.ip()) };
-                let (watcher, tls) = (open.watcher(), tls.clone());
+                let (ending, tls) = (ending.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => attend(stream, pages, limits.head, watcher).await,
+                        None => attend(stream, pages, limits.head, ending).await,
                         // The handshake has as long as the head of a request.
                         Some(tls) => match tokio::time::timeout(limits.head, tls.accept(stream)).await {
-                            Ok(Ok(stream)) => attend(stream, pages, limits.head, watcher).await,
+                            Ok(Ok(stream)) => attend(stream, pages, limits.head, ending).await,
                             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                             Err(_) => tracing::debug!("a TLS handshake took too long"),
                         },
@@ -101,23 +100,41 @@ async fn listen(
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.farewell, open.shutdown()).await.is_err() {
+    farewell.send_replace(true);
+    // Every turn that comes back is a connection that ended.
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(limits.farewell, turns.acquire_many(all)).await.is_err() {
         tracing::warn!("open requests were cut off at the end");
     }
 }
 
+/// Serves a connection; once the server ends, its open request is the last one. A WebSocket leaves its connection
+/// here and goes on by itself; kernels count their own.
 async fn attend(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     pages: Pages,
     head: Duration,
-    watcher: Watcher,
+    mut ending: watch::Receiver<bool>,
 ) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
         .max_buf_size(HEAD)
-        .serve_connection(TokioIo::new(stream), pages);
-    if let Err(error) = watcher.watch(connection).await {
+        .serve_connection(TokioIo::new(stream), pages)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = async { drop(ending.wait_for(|is_ending| *is_ending).await) } => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
     }
 }

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::gateway::Gateway;
+use crate::language;
 use crate::pages::problem::{self, Problem};
 
-/// What a page may load: our own styles and pictures, nothing else. No page has a script; later ones are files.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// What a page may load: our own styles, pictures and scripts, nothing else, and nothing written into the page.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                      img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// How long a page may take. Questions that take longer go on without their page.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -34,11 +35,17 @@ pub(crate) async fn shield(State(gateway): State<Gateway>, request: Request, nex
     let began = gateway.now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let mut response = match tokio::time::timeout(DEADLINE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => problem::respond(&gateway, None, &Problem::Slow).await,
-    };
+    let asked = language::asked(request.headers());
+    let mut response = language::within(asked, async {
+        match tokio::time::timeout(DEADLINE, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => problem::respond(&gateway, None, &Problem::Slow).await,
+        }
+    })
+    .await;
     dress(response.headers_mut());
+    // The same address is another page in another language.
+    response.headers_mut().append(VARY, HeaderValue::from_static("accept-language, cookie"));
     let milliseconds = u64::try_from(gateway.now().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
     let (route, status) = (route.as_deref().unwrap_or("none"), response.status().as_u16());
     tracing::info!(%method, route, status, milliseconds, "answered");

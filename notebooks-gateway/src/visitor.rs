@@ -12,11 +12,11 @@ use engine_protocol::{
     Caller, ClientReply, ClientRequest, FrameError, IdentityAsk, IdentityReply, Me, SecretWord,
 };
 
+use crate::desk::Owner;
 use crate::gateway::Gateway;
 use crate::guard::AskError;
 use crate::pages::problem::{self, Problem};
 use crate::secret;
-use crate::sessions::SessionKey;
 
 /// The length of the word in the cookie.
 const WORD: usize = 64;
@@ -26,8 +26,6 @@ const WORD: usize = 64;
 pub struct Visitor {
     /// What says so to the guard.
     pub(crate) caller: Caller,
-    /// Under which the gateway keeps what stands on the workbench.
-    pub(crate) session: SessionKey,
     /// Who it is, in which roles, with which projects.
     pub(crate) me: Me,
     /// The word that this session's forms carry.
@@ -36,8 +34,7 @@ pub struct Visitor {
 
 impl Visitor {
     fn new(caller: Caller, word: &SecretWord, me: Me) -> Self {
-        let session = SessionKey::of(word.as_str());
-        Self { caller, session, me, form_word: secret::form_word(word.as_str()) }
+        Self { caller, me, form_word: secret::form_word(word.as_str()) }
     }
 
     /// The user id.
@@ -48,6 +45,11 @@ impl Visitor {
     /// The project for which questions are asked; empty where none is chosen.
     pub fn project(&self) -> &str {
         self.me.project.as_deref().unwrap_or_default()
+    }
+
+    /// Whose desk the visitor sits at.
+    pub(crate) fn owner(&self) -> Owner {
+        (self.user().to_owned(), self.project().to_owned())
     }
 
     /// Says whether the person has a role today, by its word.

@@ -12,7 +12,7 @@ pub enum Language {
 
 impl Language {
     /// The wording in this language.
-    pub(crate) const fn pick<'w>(self, ja: &'w str, en: &'w str) -> &'w str {
+    pub const fn pick<'w>(self, ja: &'w str, en: &'w str) -> &'w str {
         match self {
             Self::Japanese => ja,
             Self::English => en,

@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod board;
 pub mod certificate;
+pub mod chart;
 pub mod number;
 pub mod quality;
 pub mod table;

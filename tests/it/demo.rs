@@ -40,7 +40,8 @@ impl Demo {
     }
 }
 
-fn demo() -> Demo {
+/// A small demo of one's own.
+pub(crate) fn demo() -> Demo {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("demo").display().to_string();
     let output =

@@ -3,16 +3,22 @@
 
 mod accounts;
 mod airlock;
+mod api;
 mod board;
 mod calls;
 mod demo;
+mod doors;
+mod dummy;
 mod edges;
 mod files;
+mod flight;
 mod halting;
 mod journeys;
+mod jupyter;
 mod kinds;
 mod manual;
 mod people;
+mod portal;
 mod queries;
 mod refusals;
 mod templates;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod doctor;
+mod dummy;
 mod quality;
 mod query;
 mod signed;
@@ -159,6 +160,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         certificate: Option<PathBuf>,
     },
+    /// Makes tables that look like a project's and are about nobody, to write code against.
+    Dummy(dummy::Dummy),
     /// Approves a query template for its project (the review board's act).
     ApproveTemplate {
         /// The template.
@@ -360,6 +363,7 @@ impl Arguments {
             Command::Query { ask, format, template: Some(template), parameters, certificate } => {
                 ask.template(template, parameters, (format, certificate.as_deref()))
             }
+            Command::Dummy(dummy) => dummy.run(),
             Command::ApproveTemplate { file, env, by, user } => {
                 let [file, env] = [file, env].map(|path| path.display().to_string());
                 let words = ["approve-template", &file, "--env", &env, "--by", &by, "--user", &user];

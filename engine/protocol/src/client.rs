@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::governing::{GovernRequest, Governed};
 use crate::identity::{IdentityAsk, IdentityReply};
+use crate::notebook::{NotebookReply, NotebookRequest};
+use crate::operating::{OperatingAsk, OperatingReply};
+use crate::public::{Opening, OpeningReply, PublicAsk, PublicReply};
 
 /// A request to the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,15 +28,30 @@ pub enum ClientRequest {
     Identity(IdentityAsk),
     /// Applications, output reviews, incidents, halts.
     Govern(GovernRequest),
+    /// Something of a project's notebooks.
+    Notebook(NotebookRequest),
+    /// Something that anybody may ask.
+    Public(PublicAsk),
+    /// Make a released table open to anybody.
+    Open(Opening),
+    /// How does the environment stand?
+    Operating(OperatingAsk),
 }
 
 impl ClientRequest {
     /// Says whether anybody may ask it, without saying who they are.
     pub const fn is_public(&self) -> bool {
         match self {
-            Self::Catalogue => true,
+            Self::Catalogue | Self::Public(_) => true,
             Self::Identity(ask) => ask.is_public(),
-            Self::Vet(_) | Self::Query(_) | Self::Template(_) | Self::Estimate(_) | Self::Govern(_) => false,
+            Self::Vet(_)
+            | Self::Query(_)
+            | Self::Template(_)
+            | Self::Estimate(_)
+            | Self::Govern(_)
+            | Self::Notebook(_)
+            | Self::Open(_)
+            | Self::Operating(_) => false,
         }
     }
 
@@ -42,8 +60,14 @@ impl ClientRequest {
         match self {
             Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => Some(&question.project),
             Self::Template(asked) => Some(&asked.project),
+            Self::Notebook(asked) => Some(&asked.project),
             // A case is read and moved by whoever its rules let; they look at the person.
-            Self::Catalogue | Self::Identity(_) | Self::Govern(_) => None,
+            Self::Catalogue
+            | Self::Identity(_)
+            | Self::Govern(_)
+            | Self::Public(_)
+            | Self::Open(_)
+            | Self::Operating(_) => None,
         }
     }
 
@@ -56,8 +80,11 @@ impl ClientRequest {
             }
             Self::Template(asked) => user.clone_into(&mut asked.user),
             Self::Govern(asked) => user.clone_into(&mut asked.user),
+            Self::Notebook(asked) => user.clone_into(&mut asked.user),
+            Self::Open(wish) => user.clone_into(&mut wish.user),
+            Self::Operating(asked) => user.clone_into(&mut asked.user),
             // Answered for whoever asks, whom the guard knows by then.
-            Self::Catalogue | Self::Identity(_) => {}
+            Self::Catalogue | Self::Identity(_) | Self::Public(_) => {}
         }
         self
     }
@@ -114,6 +141,17 @@ pub enum ClientReply {
     NotKnown,
     /// What governance says.
     Governed(Governed),
+    /// What became of a notebook.
+    Notebook(NotebookReply),
+    /// What anybody may know.
+    Public(PublicReply),
+    /// How the environment stands.
+    Operating(OperatingReply),
+    /// What became of the wish to make a table open.
+    Opening {
+        /// That.
+        reply: OpeningReply,
+    },
     /// A fault of ours; the text names no value.
     Fault {
         /// What went wrong.

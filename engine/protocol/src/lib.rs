@@ -9,7 +9,10 @@ mod evidence;
 mod frame;
 mod governing;
 mod identity;
+mod notebook;
+mod operating;
 mod post;
+mod public;
 mod socket;
 mod worker;
 
@@ -30,7 +33,14 @@ pub use governing::{
 pub use identity::{
     Call, Caller, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView, TokenWish,
 };
+pub use notebook::{
+    Notebook, NotebookAct, NotebookCell, NotebookCellKind, NotebookEntry, NotebookReply, NotebookRequest,
+};
+pub use operating::{
+    DeliveryLine, HealthLine, KeyLine, Operating, OperatingAsk, OperatingReply, RunLine, SnapshotLine,
+};
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
+pub use public::{OpenTable, Opening, OpeningReply, PublicAsk, PublicRecord, PublicReply};
 pub use socket::Socket;
 pub use worker::{
     BucketSlice, FileKeys, FileSlice, Limits, WorkerFault, WorkerHello, WorkerReply, WorkerRequest,

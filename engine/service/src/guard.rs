@@ -9,16 +9,17 @@ use catalog_store::{
     Environment, EnvironmentError, FileKeyring, KeyError, Meta, MetaError, Passphrase, SignInRules,
     SnapshotError,
 };
-use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits};
+use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits, PublicAsk, PublicReply};
 use time::OffsetDateTime;
 
 use crate::cases::{self, GovernError, Halts, Office};
 use crate::identity::Turns;
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
+use crate::public_record::PublicRecordFile;
 use crate::recent::Recent;
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{describe, query, templates};
+use crate::{describe, notebooks, open_tables, operating, query, templates};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -32,6 +33,9 @@ pub struct Guard {
     pub(crate) file_keys: FileKeyring,
     pub(crate) limits: Limits,
     pub(crate) ledger: Mutex<LedgerFile>,
+    /// Held by whoever changes a notebook.
+    pub(crate) notebooks: Mutex<()>,
+    pub(crate) record: PublicRecordFile,
     pub(crate) halts: Halts,
     pub(crate) turns: Turns,
     recent: Mutex<Recent>,
@@ -68,6 +72,15 @@ pub enum GuardError {
     /// The release ledger cannot be used; then nothing is released.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The notebooks cannot be used.
+    #[error("cannot use the notebooks")]
+    Notebook(#[source] std::io::Error),
+    /// The open tables cannot be used.
+    #[error("cannot use the open tables")]
+    Open(#[source] std::io::Error),
+    /// The record cannot be read.
+    #[error("cannot read the record")]
+    Record(#[source] std::io::Error),
     /// The record's tree cannot be grown or signed.
     #[error(transparent)]
     Tree(audit::TreeError),
@@ -117,6 +130,8 @@ impl Guard {
             worker,
             limits: LIMITS,
             ledger,
+            notebooks: Mutex::default(),
+            record: PublicRecordFile::default(),
             halts,
             turns: Turns::default(),
             recent: Mutex::default(),
@@ -151,6 +166,12 @@ impl Guard {
             ClientRequest::Template(asked) => templates::answer(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
+            ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),
+            ClientRequest::Public(asked) => public(self, *asked).map(ClientReply::Public),
+            ClientRequest::Operating(asked) => operating::answer(self, asked).map(ClientReply::Operating),
+            ClientRequest::Open(wish) => {
+                open_tables::open(self, wish).map(|reply| ClientReply::Opening { reply })
+            }
             // Sessions are their holder's: the owner of an environment has commands instead.
             ClientRequest::Identity(_) => Ok(ClientReply::NotKnown),
             ClientRequest::Govern(asked) => self.govern(asked).map(ClientReply::Governed),
@@ -198,6 +219,14 @@ impl Guard {
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
     }
+}
+
+/// Answers what anybody may ask.
+fn public(guard: &Guard, asked: PublicAsk) -> Result<PublicReply, GuardError> {
+    Ok(match asked {
+        PublicAsk::OpenTables => PublicReply::OpenTables { tables: open_tables::list(guard)? },
+        PublicAsk::Record => PublicReply::Record(guard.record.read(&guard.environment)?),
+    })
 }
 
 impl std::fmt::Debug for Guard {

@@ -10,10 +10,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use catalog_store::{Environment, EnvironmentError, KeyError, KeyRole, SecretKey, decrypt, encrypt};
 use engine_disclosure::{Ledger, LedgerEntry};
+use time::OffsetDateTime;
+
+use crate::recent::Recent;
 
 /// The file's name in the ledger's room.
 const FILE: &str = "releases";
@@ -192,6 +195,13 @@ fn framed(sealed: &[u8]) -> Vec<u8> {
 fn unframed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+}
+
+/// The ledger's length that a record notes last.
+pub(crate) fn noted(log: &Path) -> Result<u64, LedgerError> {
+    let mut recent = Recent::default();
+    recent.catch_up(log, OffsetDateTime::UNIX_EPOCH).map_err(LedgerError::Record)?;
+    Ok(recent.noted())
 }
 
 #[cfg(test)]

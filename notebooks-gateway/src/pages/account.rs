@@ -127,7 +127,7 @@ fn ask(typed: Typed) -> IdentityAsk {
 
 async fn answer(gateway: &Gateway, visitor: &Visitor, what: What, reply: IdentityReply) -> Response {
     let (status, told) = match reply {
-        IdentityReply::Done if what == What::SignOutEverywhere => return leave(gateway, visitor),
+        IdentityReply::Done if what == What::SignOutEverywhere => return leave(gateway),
         IdentityReply::Done if what == What::Choose => return go("/"),
         IdentityReply::Done => return go("/account"),
         IdentityReply::SignedIn { word, me } => {
@@ -145,8 +145,7 @@ async fn answer(gateway: &Gateway, visitor: &Visitor, what: What, reply: Identit
 }
 
 /// Every session has ended, this one among them.
-fn leave(gateway: &Gateway, visitor: &Visitor) -> Response {
-    gateway.parts().sessions.end(visitor.session);
+fn leave(gateway: &Gateway) -> Response {
     let mut response = go("/");
     if let Some(cookie) = visitor::no_cookie(gateway) {
         response.headers_mut().insert(SET_COOKIE, cookie);

@@ -1,37 +1,83 @@
-//! What stands on a workbench, ready to be shown.
+//! What came back of a question, ready to be shown: one piece of HTML for the page and for the script.
 
 use std::time::Duration;
 
+use askama::Template;
 use engine_protocol::{CellValue, ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind};
+use reports::chart::{self, ChartKind, Plan};
 use reports::number;
 use reports::verdict::place;
 
+use super::Speech;
 use super::problem::{self, Words};
 use super::words;
-use crate::sessions::{Answer, Bench, State};
+use crate::desk::{Answer, Run, State};
+use crate::language::{self, Language};
 
 /// Rows of a table that a page shows; the files have all of them.
-const ROWS: usize = 500;
+const ROWS: usize = 200;
+
+/// The piece of HTML about one question.
+#[derive(Debug, Template)]
+#[template(path = "answer.html")]
+struct Piece {
+    speech: Speech,
+    number: u64,
+    shown: Shown,
+}
 
 /// What a page shows below the question.
 #[derive(Debug)]
 pub(super) enum Shown {
-    Blank,
     Running { seconds: u64 },
+    Cancelled,
     LetGo,
     Verdict(VerdictShown),
-    Table(TableShown),
+    Table(Box<TableShown>),
     Withheld,
+    Held(String),
     Fault(String),
     Nothing(Words),
+}
+
+/// The answer of a question as HTML; empty where it cannot be written.
+pub(super) fn fragment(run: &Run, now: Duration) -> String {
+    let speech = Speech::now();
+    let piece = Piece { shown: Shown::of(run, now, speech.language), number: run.number, speech };
+    piece.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer cannot be written");
+        String::new()
+    })
+}
+
+/// A word for the style sheet, and how a question stands, in Japanese and English.
+pub(super) fn outcome(run: &Run) -> (&'static str, (&'static str, &'static str)) {
+    let State::Done(answer) = &run.state else {
+        return match run.state {
+            State::Running => ("running", ("実行中", "running")),
+            State::Cancelled => ("cancelled", ("待つのをやめた", "no longer waited for")),
+            _ => ("let-go", ("保持していません", "not kept any more")),
+        };
+    };
+    match &**answer {
+        Answer::Released(_) => ("released", ("公表", "released")),
+        Answer::Withheld => ("withheld", ("見合わせ", "withheld")),
+        Answer::Held(_) => ("held", ("審査待ち", "under review")),
+        Answer::Verdict(verdict) => match verdict.verdict {
+            VerdictKind::Vetted => ("vetted", ("実行できる", "may run")),
+            VerdictKind::Refused => ("refused", ("不可", "refused")),
+            VerdictKind::Denied => ("denied", ("不許可", "denied")),
+        },
+        Answer::Fault(_) | Answer::Nothing(_) => ("failed", ("答えなし", "no answer")),
+    }
 }
 
 /// A verdict.
 #[derive(Debug)]
 pub(super) struct VerdictShown {
     pub(super) verdict: Verdict,
-    /// What the rule asks for, in Japanese.
-    pub(super) rule: Option<&'static str>,
+    /// What is wrong, in the reader's language.
+    pub(super) message: Option<String>,
     /// The question, cut at the place that the verdict points at.
     pub(super) cut: Option<Cut>,
 }
@@ -61,6 +107,19 @@ pub(super) struct TableShown {
     pub(super) is_cut: bool,
     /// Whether any row is hidden.
     pub(super) has_hidden: bool,
+    /// The picture that says most, already SVG.
+    pub(super) picture: Option<String>,
+    /// The other pictures that can be drawn.
+    pub(super) kinds: Vec<KindShown>,
+}
+
+/// A kind of picture that can be drawn of a table.
+#[derive(Debug)]
+pub(super) struct KindShown {
+    pub(super) word: &'static str,
+    pub(super) ja: &'static str,
+    pub(super) en: &'static str,
+    pub(super) is_chosen: bool,
 }
 
 /// One row.
@@ -73,37 +132,32 @@ pub(super) struct RowShown {
 /// One cell.
 #[derive(Debug)]
 pub(super) enum CellShown {
-    Key { code: String, ja: String, en: String },
+    Key { code: String, name: String },
     Number(String),
     Hidden,
     Empty,
 }
 
 impl Shown {
-    /// What to show of a workbench.
-    pub(super) fn of(bench: &Bench, now: Duration) -> Self {
-        match &bench.state {
-            State::Blank => Self::Blank,
+    fn of(run: &Run, now: Duration, language: Language) -> Self {
+        match &run.state {
+            State::Running => Self::Running { seconds: now.saturating_sub(run.asked).as_secs() },
+            State::Cancelled => Self::Cancelled,
             State::LetGo => Self::LetGo,
-            State::Running { since } => Self::Running { seconds: now.saturating_sub(*since).as_secs() },
-            State::Done { answer, .. } => match &**answer {
-                Answer::Verdict(verdict) => Self::Verdict(VerdictShown::of(verdict, &bench.sql)),
-                Answer::Released(table) => Self::Table(TableShown::of(table)),
+            State::Done(answer) => match &**answer {
+                Answer::Verdict(verdict) => Self::Verdict(VerdictShown::of(verdict, &run.sql, language)),
+                Answer::Released(table) => Self::Table(Box::new(TableShown::of(table, language))),
                 Answer::Withheld => Self::Withheld,
+                Answer::Held(output) => Self::Held(output.clone()),
                 Answer::Fault(message) => Self::Fault(message.clone()),
                 Answer::Nothing(error) => Self::Nothing(problem::no_answer(error)),
             },
         }
     }
-
-    /// Says whether the page should look again by itself.
-    pub(super) const fn is_running(&self) -> bool {
-        matches!(self, Self::Running { .. })
-    }
 }
 
 impl VerdictShown {
-    fn of(verdict: &Verdict, sql: &str) -> Self {
+    fn of(verdict: &Verdict, sql: &str, language: Language) -> Self {
         let place = verdict.span.and_then(|span| place(sql, span));
         let cut = place.map(|place| Cut {
             line: place.before.matches('\n').count() + 1,
@@ -111,8 +165,12 @@ impl VerdictShown {
             marked: place.marked.to_owned(),
             after: place.after.to_owned(),
         });
-        let rule = verdict.rule.as_deref().and_then(words::rule);
-        Self { verdict: verdict.clone(), rule, cut }
+        let ja = || verdict.rule.as_deref().and_then(words::rule).map(str::to_owned);
+        let message = match language {
+            Language::Japanese => verdict.message_ja.clone().or_else(ja).or_else(|| verdict.message.clone()),
+            Language::English => verdict.message.clone(),
+        };
+        Self { verdict: verdict.clone(), message, cut }
     }
 
     /// The word for the style sheet.
@@ -126,7 +184,8 @@ impl VerdictShown {
 }
 
 impl TableShown {
-    fn of(table: &ReleasedTable) -> Self {
+    pub(super) fn of(table: &ReleasedTable, language: Language) -> Self {
+        let plan = Plan::guess(table);
         Self {
             query: table.query.clone(),
             snapshot: table.snapshot.clone(),
@@ -138,13 +197,35 @@ impl TableShown {
             hidden: number::count(table.suppressed),
             is_cut: table.rows.len() > ROWS,
             has_hidden: table.suppressed > 0,
+            picture: plan.and_then(|plan| chart::svg(table, &plan, language)),
+            kinds: plan.map(|plan| kinds(table, plan)).unwrap_or_default(),
         }
+    }
+
+    /// Says whether the table is one about what may be asked, with no data behind it.
+    pub(super) fn is_metadata(&self) -> bool {
+        self.rules == "metadata"
     }
 
     /// Says whether a column holds numbers.
     pub(super) fn is_number(&self, column: &TableColumn) -> bool {
         column.kind != TableColumnKind::Key
     }
+}
+
+fn kinds(table: &ReleasedTable, plan: Plan) -> Vec<KindShown> {
+    let fitting = ChartKind::ALL.into_iter().filter(|kind| plan.shown_as(*kind, table).is_some());
+    fitting
+        .map(|kind| {
+            let (ja, en) = match kind {
+                ChartKind::Bar => ("棒", "bars"),
+                ChartKind::Line => ("折れ線", "lines"),
+                ChartKind::HeatMap => ("ヒートマップ", "heat map"),
+                ChartKind::Survival => ("生存曲線", "survival"),
+            };
+            KindShown { word: kind.as_str(), ja, en, is_chosen: kind == plan.kind }
+        })
+        .collect()
 }
 
 impl RowShown {
@@ -156,11 +237,11 @@ impl RowShown {
 impl CellShown {
     fn of(value: &CellValue) -> Self {
         let key = |code: &str, ja: &str, en: &str| {
-            let name = |name: &str| if name == code { String::new() } else { name.to_owned() };
+            let name = language::current().pick(ja, en);
+            let name = if name.is_empty() { ja } else { name };
             Self::Key {
                 code: code.to_owned(),
-                ja: name(ja),
-                en: if en == ja { String::new() } else { name(en) },
+                name: if name == code { String::new() } else { name.to_owned() },
             }
         };
         match value {

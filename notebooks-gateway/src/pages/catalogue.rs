@@ -28,6 +28,7 @@ struct Page<'c> {
     chrome: Chrome,
     /// What was searched for, as it was typed.
     search: String,
+    period: Option<&'c (String, String)>,
     databases: Vec<Database<'c>>,
     found: Option<Vec<Found<'c>>>,
 }
@@ -70,6 +71,7 @@ pub(super) async fn page(
     let words: Vec<String> = fold(&search).split_whitespace().map(str::to_owned).collect();
     let page = Page {
         chrome: Chrome::new(&gateway, visitor.as_ref(), Here::Catalogue).await,
+        period: view.period.as_ref(),
         databases: databases(&view),
         found: (!words.is_empty()).then(|| find(&view, &words)),
         search,

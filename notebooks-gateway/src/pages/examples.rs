@@ -48,3 +48,10 @@ pub(super) const EXAMPLES: [Example; 5] = [
 pub(super) fn find(name: &str) -> Option<&'static Example> {
     EXAMPLES.iter().find(|example| example.name == name)
 }
+
+/// The questions that read this table.
+pub(super) fn about(table: &str) -> Vec<&'static Example> {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let reads = |example: &&Example| example.sql.split(|letter| !is_word(letter)).any(|word| word == table);
+    EXAMPLES.iter().filter(reads).collect()
+}

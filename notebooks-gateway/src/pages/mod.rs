@@ -2,13 +2,18 @@
 
 mod account;
 mod assets;
+mod cases;
 mod catalogue;
+mod dcat;
 mod enrol;
 mod health;
 mod home;
+mod language;
 mod oidc;
+mod open;
+mod operations;
 pub(crate) mod problem;
-mod results;
+mod record;
 mod sign_in;
 mod sign_out;
 mod table;
@@ -16,6 +21,7 @@ mod workbench;
 
 mod answer;
 mod examples;
+mod speech;
 mod words;
 
 use askama::Template;
@@ -29,6 +35,8 @@ use axum::routing::{get, post};
 use crate::gateway::Gateway;
 use crate::shield::shield;
 use crate::visitor::Visitor;
+use crate::{api, jupyter};
+pub(crate) use speech::Speech;
 
 /// The longest form.
 const BODY: usize = 256 * 1024;
@@ -38,17 +46,35 @@ pub fn router(gateway: Gateway) -> Router {
     Router::new()
         .route("/", get(home::page))
         .route("/catalogue", get(catalogue::page))
+        .route("/catalogue.jsonld", get(dcat::export))
         .route("/catalogue/{table}", get(table::page))
+        .route("/open", get(open::page).post(open::make_open))
+        .route("/open/{query}/{format}", get(open::download))
+        .route("/record", get(record::page))
+        .route("/cases", get(cases::inbox))
+        .route("/cases/{kind}", get(cases::of_kind))
+        .route("/cases/{kind}/new", get(cases::form).post(cases::begin))
+        .route("/cases/{kind}/{id}", get(cases::case).post(cases::make))
+        .route("/cases/output/{id}/evidence", get(cases::evidence))
+        .route("/halts", get(cases::halts).post(cases::change_halts))
+        .route("/operations", get(operations::page))
+        .route("/language/{tag}", get(language::choose))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-in/oidc", get(oidc::depart))
         .route("/sign-in/oidc/return", get(oidc::arrive))
         .route("/enrol", get(enrol::page).post(enrol::enrol))
         .route("/account", get(account::page).post(account::act))
         .route("/sign-out", post(sign_out::sign_out))
-        .route("/workbench", get(workbench::page).post(workbench::ask))
-        .route("/workbench/results/{query}/{format}", get(results::download))
+        .route("/workbench", get(workbench::page).post(workbench::act))
+        .route("/workbench/check", post(workbench::check))
+        .route("/workbench/vocabulary", get(workbench::vocabulary))
+        .route("/workbench/runs/{run}", get(workbench::state))
+        .route("/workbench/runs/{run}/cancel", post(workbench::cancel))
+        .route("/workbench/runs/{run}/{format}", get(workbench::download))
         .route("/health", get(health::health))
         .route("/assets/{file}", get(assets::asset))
+        .nest("/api/v1", api::router())
+        .nest("/api", jupyter::router())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY))
@@ -64,6 +90,7 @@ pub(crate) struct Chrome {
     pub(crate) is_demo: bool,
     /// The part of the site that the page belongs to.
     pub(crate) here: Here,
+    pub(crate) speech: Speech,
 }
 
 /// A part of the site.
@@ -71,14 +98,18 @@ pub(crate) struct Chrome {
 pub(crate) enum Here {
     Home,
     Catalogue,
+    Open,
+    Record,
     Workbench,
+    Cases,
+    Operations,
     Elsewhere,
 }
 
 impl Chrome {
     pub(crate) async fn new(gateway: &Gateway, visitor: Option<&Visitor>, here: Here) -> Self {
         let is_demo = gateway.catalogue().await.is_ok_and(|view| view.is_demo);
-        Self { visitor: visitor.cloned(), is_demo, here }
+        Self { visitor: visitor.cloned(), is_demo, here, speech: Speech::now() }
     }
 
     /// Says whether the page belongs to the part of the site with this path.
@@ -86,9 +117,28 @@ impl Chrome {
         match self.here {
             Here::Home => path == "/",
             Here::Catalogue => path == "/catalogue",
+            Here::Open => path == "/open",
+            Here::Record => path == "/record",
             Here::Workbench => path == "/workbench",
+            Here::Cases => path == "/cases",
+            Here::Operations => path == "/operations",
             Here::Elsewhere => false,
         }
+    }
+
+    /// Says whether the visitor has one of these roles today.
+    fn has(&self, roles: &[&str]) -> bool {
+        self.visitor.as_ref().is_some_and(|visitor| roles.iter().any(|role| visitor.is(role)))
+    }
+
+    /// The wording in the reader's language.
+    pub(crate) fn t<'w>(&self, ja: &'w str, en: &'w str) -> &'w str {
+        self.speech.t(ja, en)
+    }
+
+    /// The address of a file of ours.
+    fn asset(&self, name: &str) -> &'static str {
+        assets::address(name)
     }
 }
 

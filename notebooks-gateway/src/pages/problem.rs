@@ -27,6 +27,12 @@ pub(crate) enum Problem {
     Slow,
     /// The answer that is asked for is not kept any more.
     NotKept,
+    /// The visitor has no permit in the project.
+    NoPermit,
+    /// The visitor has not the role that the page is for.
+    NoRole,
+    /// A table that is to be open is not one that was released.
+    NotReleased,
     /// The guard gave no answer.
     Guard(AskError),
     /// A fault of ours.
@@ -72,13 +78,13 @@ pub(super) async fn method_not_allowed(
 }
 
 impl Problem {
-    pub(super) const fn status(&self) -> StatusCode {
+    pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Foreign => StatusCode::FORBIDDEN,
+            Self::Foreign | Self::NoPermit | Self::NoRole => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Malformed | Self::NotReleased => StatusCode::BAD_REQUEST,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::NotKept => StatusCode::GONE,
             Self::Guard(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -130,8 +136,29 @@ impl Problem {
             Self::NotKept => (
                 ("この結果はもう保持していません", "This result is not kept any more"),
                 (
-                    "ワークベンチが保持するのは、サインイン中の最後の結果だけです。必要なら、もう一度実行してください。",
-                    "The workbench keeps the last result of a sign-in only. Please run the query again if you need it.",
+                    "結果はしばらくのあいだだけ保持されます。必要なら、もう一度実行してください。同じ問いには同じ答えが返ります。",
+                    "Results are kept for a while only. Please run the query again if you need it: the same question gets the same answer.",
+                ),
+            ),
+            Self::NoPermit => (
+                ("この研究課題の利用許可がありません", "There is no permit for this project"),
+                (
+                    "許可が終わったか、停止されているか、利用者として記載されていません。申請の画面で確かめるか、審査の事務局に尋ねてください。",
+                    "The permit has ended or is suspended, or does not name you. Please look at the applications, or ask the review office.",
+                ),
+            ),
+            Self::NotReleased => (
+                ("この表は公表された表と一致しません", "This is not a table that was released"),
+                (
+                    "監査記録にある公表の要約値と一致しません。ワークベンチから保存した JSON を、そのまま貼り付けてください。",
+                    "Its digest is not among those of the record. Please paste the JSON file from the workbench as it is.",
+                ),
+            ),
+            Self::NoRole => (
+                ("この画面は別の役割の人のためのものです", "This page is for people in another role"),
+                (
+                    "役割は運用担当者が登録します。必要なら運用担当者に相談してください。",
+                    "Roles are entered by the operator. Please ask the operator if you need one.",
                 ),
             ),
             Self::Guard(error) => return no_answer(error),

@@ -139,7 +139,6 @@ pub(super) async fn signed_in(
 
 /// Ends a session at the guard and here.
 pub(super) async fn end(gateway: &Gateway, visitor: &Visitor) {
-    gateway.parts().sessions.end(visitor.session);
     if let Err(error) = gateway.ask(visitor, ClientRequest::Identity(IdentityAsk::SignOut)).await {
         tracing::warn!(%error, "a session could not be ended at the guard");
     }

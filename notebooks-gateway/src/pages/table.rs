@@ -6,11 +6,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use engine_protocol::{CatalogueColumn, CatalogueTable};
 
+use super::examples::{self, Example};
 use super::problem::{self, Problem};
 use super::words::{self, Named};
 use super::{Chrome, Here, show};
 use crate::gateway::Gateway;
 use crate::visitor::Whoever;
+
+/// Codes of a column that the page lists.
+const CODES: usize = 300;
 
 #[derive(Template)]
 #[template(path = "table.html")]
@@ -18,6 +22,8 @@ struct Page<'c> {
     chrome: Chrome,
     table: &'c CatalogueTable,
     database: Named<'c>,
+    period: Option<&'c (String, String)>,
+    examples: Vec<&'static Example>,
     columns: Vec<ColumnRow<'c>>,
     classes: Vec<ClassRow>,
 }
@@ -27,6 +33,9 @@ struct ColumnRow<'c> {
     class: Named<'c>,
     kind: Named<'c>,
     usage: Named<'c>,
+    /// The first codes; a search finds the others.
+    codes: &'c [(String, String, String)],
+    has_distribution: bool,
 }
 
 /// One line of the legend.
@@ -53,6 +62,8 @@ pub(super) async fn page(
         chrome: Chrome::new(&gateway, visitor.as_ref(), Here::Catalogue).await,
         table,
         database: words::database(&table.database),
+        period: view.period.as_ref(),
+        examples: examples::about(&table.name),
         columns: table.columns.iter().map(row).collect(),
         classes: legend(table),
     };
@@ -65,6 +76,8 @@ fn row(column: &CatalogueColumn) -> ColumnRow<'_> {
         class: words::class(&column.class),
         kind: words::kind(&column.kind),
         usage: words::usage(&column.usage),
+        codes: column.codes.get(..CODES).unwrap_or(&column.codes),
+        has_distribution: column.usage == "filter, group",
     }
 }
 

@@ -4,9 +4,9 @@ use engine_protocol::CatalogueView;
 
 /// A thing's Japanese and English name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Named<'n> {
-    pub(super) ja: &'n str,
-    pub(super) en: &'n str,
+pub(crate) struct Named<'n> {
+    pub(crate) ja: &'n str,
+    pub(crate) en: &'n str,
 }
 
 /// Databases in the order in which they are shown; others follow by name.
@@ -145,4 +145,60 @@ pub(super) fn rule(name: &str) -> Option<&'static str> {
 
 fn named<'n>(name: &'n str, (ja, en): (&'n str, &'n str)) -> Named<'n> {
     if ja.is_empty() { Named { ja: name, en: "" } } else { Named { ja, en } }
+}
+
+/// What a kind of entry of the record is called in Japanese; its own word where this program does not know it.
+pub(super) fn entry(word: &str) -> &'static str {
+    match word {
+        "environment-created" => "環境の作成",
+        "delivery-accepted" => "提供データの受入れ",
+        "delivery-rejected" => "提供データの差戻し",
+        "ingest-finished" => "読込みと仮名化の完了",
+        "delivery-replayed" => "再読込",
+        "delivery-recalled" => "提供データの取下げ",
+        "delivery-deleted" => "原データの廃棄",
+        "master-imported" => "マスターの取込み",
+        "link-finished" => "名寄せの完了",
+        "snapshot-published" => "スナップショットの公開",
+        "snapshot-removed" => "スナップショットの削除",
+        "pipeline-finished" => "処理手順の完了",
+        "catalogue-changed" => "カタログの変更",
+        "environment-upgraded" => "環境の更新",
+        "permit-registered" => "利用許可の登録",
+        "permit-withdrawn" => "利用許可の停止",
+        "application-moved" => "申請の手続",
+        "output-moved" => "出力審査の手続",
+        "incident-moved" => "事故・ヒヤリハットの手続",
+        "person-changed" => "利用者登録の変更",
+        "table-opened" => "統計の公開",
+        "checkpoint-signed" => "署名つき要約",
+        "query-opened" => "照会の開始",
+        "query-closed" => "照会の終了",
+        "query-refused" => "不可となった問い",
+        "query-denied" => "不許可となった問い",
+        "key-created" => "鍵の作成",
+        "key-used" => "鍵の使用",
+        "key-rotated" => "鍵の更新",
+        "key-act-requested" => "鍵の操作の申出",
+        "key-exported" => "鍵の交付",
+        "officer-registered" => "鍵管理責任者の登録",
+        "opt-out-changed" => "利用停止の反映",
+        "key-destroyed" => "鍵の廃棄",
+        "session-begun" => "サインイン",
+        "session-ended" => "サインアウト",
+        "sign-in-failed" => "サインインの失敗",
+        "token-issued" => "API トークンの発行",
+        "token-revoked" => "API トークンの失効",
+        "account-changed" => "アカウントの変更",
+        "certificate-signed" => "提供証明書の署名",
+        "checkpoint-countersigned" => "署名つき要約への連署",
+        "evidence-viewed" => "根拠資料の閲覧",
+        "release-recalled" => "公表の回収",
+        "use-halted" => "停止",
+        "use-resumed" => "再開",
+        "project-destroyed" => "研究課題の消去",
+        "view" => "閲覧",
+        "log-recovered" => "記録の回復",
+        _ => "その他の記録",
+    }
 }

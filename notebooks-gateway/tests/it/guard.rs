@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
-    Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest,
-    IdentityAsk, IdentityReply, Me, ProjectName, Question, ReleasedTable, SecretWord, TableColumn,
-    TableColumnKind, Verdict, VerdictKind, read_json, write_json,
+    Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply,
+    ClientRequest, Govern, Governed, IdentityAsk, IdentityReply, Me, Notebook, NotebookAct, NotebookEntry,
+    NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName, PublicAsk,
+    PublicRecord, PublicReply, Question, ReleasedTable, SecretWord, TableColumn, TableColumnKind, Verdict,
+    VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
 
@@ -21,8 +23,11 @@ pub(crate) struct FakeGuard {
     sessions: Arc<Lock<Sessions>>,
     /// Held by a test that wants answers to queries to wait.
     pub(crate) gate: Arc<Mutex<()>>,
+    /// The notebooks that were kept.
+    pub(crate) notebooks: Notebooks,
 }
 
+type Notebooks = Arc<std::sync::Mutex<Vec<Notebook>>>;
 /// The words of sessions that are alive, and how many there were.
 #[derive(Default)]
 struct Sessions {
@@ -33,7 +38,7 @@ struct Sessions {
 /// The word that signs the one user in.
 const LINK: &str = "abc";
 /// The token of the one user.
-const TOKEN: &str = "misu_token";
+pub(crate) const TOKEN: &str = "misu_token";
 
 impl FakeGuard {
     /// Listens in this folder until the test's process ends.
@@ -43,14 +48,22 @@ impl FakeGuard {
             asked: Arc::new(AtomicUsize::new(0)),
             sessions: Arc::default(),
             gate: Arc::new(Mutex::new(())),
+            notebooks: Notebooks::default(),
         };
         let listener = UnixListener::bind(&guard.socket).unwrap();
-        let (asked, gate, sessions) =
-            (Arc::clone(&guard.asked), Arc::clone(&guard.gate), Arc::clone(&guard.sessions));
+        let (asked, gate, sessions, notebooks) = (
+            Arc::clone(&guard.asked),
+            Arc::clone(&guard.gate),
+            Arc::clone(&guard.sessions),
+            Arc::clone(&guard.notebooks),
+        );
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (asked, gate, sessions) = (Arc::clone(&asked), Arc::clone(&gate), Arc::clone(&sessions));
-                std::thread::spawn(move || converse(stream.unwrap(), &asked, &gate, &sessions));
+                let (asked, gate, sessions, notebooks) =
+                    (Arc::clone(&asked), Arc::clone(&gate), Arc::clone(&sessions), Arc::clone(&notebooks));
+                std::thread::spawn(move || {
+                    converse(stream.unwrap(), (&asked, &gate), (&sessions, &notebooks));
+                });
             }
         });
         guard
@@ -114,7 +127,11 @@ fn is_known(by: &Caller, sessions: &Lock<Sessions>) -> bool {
     }
 }
 
-fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, sessions: &Lock<Sessions>) {
+fn converse(
+    mut stream: UnixStream,
+    (asked, gate): (&AtomicUsize, &Mutex<()>),
+    (sessions, notebooks): (&Lock<Sessions>, &Notebooks),
+) {
     while let Ok(Call { by, request }) = read_json::<Call>(&mut stream, 1 << 20) {
         let is_theirs = request.project().is_none_or(|project| project == "p1");
         let may_ask = request.is_public() || is_theirs && is_known(&by, sessions);
@@ -126,9 +143,24 @@ fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, sessi
         let reply = match &request {
             ClientRequest::Identity(ask) => identity(&by, ask, sessions),
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
-            ClientRequest::Template(_) | ClientRequest::Estimate(_) | ClientRequest::Govern(_) => {
+            ClientRequest::Govern(asked) => ClientReply::Governed(governed(&asked.what)),
+            ClientRequest::Template(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
+            ClientRequest::Estimate(question) => {
+                let budget =
+                    Budget { rows: 12_000, bytes: 99, cells: 340, hidden_percent: Some(7), is_within: true };
+                ClientReply::Estimate { verdict: verdict(question), budget: Some(budget) }
+            }
+            ClientRequest::Notebook(asked) => ClientReply::Notebook(notebook(asked, notebooks)),
+            ClientRequest::Public(PublicAsk::OpenTables) => {
+                let (title_ja, title_en) = ("<b>公開</b>".to_owned(), "open <b>".to_owned());
+                let table = OpenTable { title_ja, title_en, day: "2026-11-21".to_owned(), table: released() };
+                ClientReply::Public(PublicReply::OpenTables { tables: vec![table] })
+            }
+            ClientRequest::Public(PublicAsk::Record) => ClientReply::Public(PublicReply::Record(record())),
+            ClientRequest::Operating(_) => ClientReply::Operating(OperatingReply::NotAllowed),
+            ClientRequest::Open(_) => ClientReply::Opening { reply: OpeningReply::NotAllowed },
             ClientRequest::Vet(question) => {
                 asked.fetch_add(1, Ordering::SeqCst);
                 ClientReply::Verdict(verdict(question))
@@ -151,7 +183,84 @@ fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, sessi
     }
 }
 
+/// Nobody may begin or read a case here, and nothing waits.
+fn governed(what: &Govern) -> Governed {
+    match what {
+        Govern::Inbox | Govern::List { .. } => Governed::Cases { cases: Vec::new() },
+        Govern::Form { .. } => Governed::Begin { may: false, fields: Vec::new() },
+        Govern::Halts => Governed::Halted { halts: Vec::new(), may: false },
+        _ => Governed::No {
+            rule: "role".to_owned(),
+            message: "not yours".to_owned(),
+            message_ja: "できません".to_owned(),
+        },
+    }
+}
+
+/// Notebooks as the guard keeps them, without its checks.
+fn notebook(asked: &NotebookRequest, notebooks: &Notebooks) -> NotebookReply {
+    let mut all = notebooks.lock().unwrap();
+    match &asked.act {
+        NotebookAct::List => {
+            let entry = |of: &Notebook| NotebookEntry {
+                id: of.id.clone(),
+                title: of.title.clone(),
+                owner: of.owner.clone(),
+                is_shared: of.is_shared,
+            };
+            NotebookReply::List { entries: all.iter().map(entry).collect() }
+        }
+        NotebookAct::Open { id } => all
+            .iter()
+            .find(|of| of.id == *id)
+            .map_or(NotebookReply::NotFound, |of| NotebookReply::One(of.clone())),
+        NotebookAct::Keep { notebook } => {
+            let version = notebook.version + 1;
+            all.retain(|of| of.id != notebook.id);
+            all.push(Notebook { owner: asked.user.clone(), version, ..notebook.clone() });
+            NotebookReply::Kept { version }
+        }
+        NotebookAct::Remove { id } => {
+            all.retain(|of| of.id != *id);
+            NotebookReply::Removed
+        }
+    }
+}
+
+fn record() -> PublicRecord {
+    PublicRecord {
+        checkpoint: Some("misu/record\n7\n<root>\n".to_owned()),
+        key: Some("misu/record+abc".to_owned()),
+        entries: 7,
+        kinds: vec![("query-opened".to_owned(), 4), ("key-used".to_owned(), 3)],
+        months: vec![("2026-11".to_owned(), 4)],
+    }
+}
+
+/// What may be asked: one table with one column.
+fn metadata(sql: &str) -> Option<ReleasedTable> {
+    let (columns, row) = match sql {
+        "SELECT * FROM misu.columns" => {
+            (&["table", "name", "domain", "codes"], ["person", "sex", "codes sex", "sex"])
+        }
+        "SELECT * FROM misu.functions" => {
+            (&["call", "ja", "en", "name"], ["age_band(a, b)", "年齢", "age", "age_band"])
+        }
+        _ => return None,
+    };
+    let column =
+        |name: &&str| TableColumn { name: (*name).to_owned(), kind: TableColumnKind::Key, unit: None };
+    let key = |text: &str| CellValue::Key { code: text.to_owned(), ja: text.to_owned(), en: text.to_owned() };
+    let mut table = released();
+    table.columns = columns.iter().map(column).collect();
+    table.rows = vec![row.map(key).to_vec()];
+    Some(table)
+}
+
 fn query(question: &Question) -> ClientReply {
+    if let Some(table) = metadata(&question.sql) {
+        return ClientReply::Released(table);
+    }
     let verdict = verdict(question);
     if verdict.verdict != VerdictKind::Vetted {
         return ClientReply::Verdict(verdict);

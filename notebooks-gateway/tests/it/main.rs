@@ -5,5 +5,7 @@
 mod guard;
 mod support;
 
+mod api;
 mod pages;
 mod serving;
+mod workbench;

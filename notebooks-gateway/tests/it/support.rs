@@ -89,12 +89,17 @@ impl House {
 
     /// Sends a question from the workbench and gives the page that the browser is sent to.
     pub(crate) async fn ask(&self, signed: &Signed, what: &str, sql: &str) -> String {
-        let fields = [("form_word", signed.form_word.as_str()), ("what", what), ("sql", sql)];
-        let answer = self.post("/workbench", Some(signed), &fields).await;
+        let answer = self.post("/workbench", Some(signed), &asked(signed, what, sql)).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
-        assert_eq!(answer.header("location"), "/workbench#answer");
+        assert_eq!(answer.header("location"), "/workbench?notebook=first#cell-c2");
         self.get("/workbench", Some(signed)).await.text()
     }
+}
+
+/// The fields of the second cell's form.
+pub(crate) fn asked<'f>(signed: &'f Signed, what: &'f str, sql: &'f str) -> [(&'f str, &'f str); 5] {
+    let word = signed.form_word.as_str();
+    [("form_word", word), ("what", what), ("notebook", "first"), ("cell", "c2"), ("text", sql)]
 }
 
 impl Answer {
@@ -129,6 +134,12 @@ pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
 }
 
 pub(crate) fn sources(seconds: &Arc<AtomicU64>) -> Sources {
-    let seconds = Arc::clone(seconds);
-    Sources { clock: Arc::new(move || Duration::from_secs(seconds.load(Ordering::SeqCst))) }
+    let (seconds, next) = (Arc::clone(seconds), AtomicU64::new(1));
+    Sources {
+        clock: Arc::new(move || Duration::from_secs(seconds.load(Ordering::SeqCst))),
+        random: Arc::new(move |bytes| {
+            bytes[..8].copy_from_slice(&next.fetch_add(1, Ordering::SeqCst).to_le_bytes());
+            Ok(())
+        }),
+    }
 }

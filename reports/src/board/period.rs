@@ -426,21 +426,26 @@ impl Period {
                 figure(w("識別の組", "Identities"), count(linkage.mentions)),
                 figure(w("個人", "Persons"), count(linkage.persons)),
             ]));
-            let rules = linkage
-                .rules
-                .iter()
-                .map(|(rule, number)| (w("結合した規則", "rule that joined"), rule, number));
-            let held = linkage
-                .conflicts
-                .iter()
-                .map(|(kind, number)| (w("分けたままの理由", "held apart"), kind, number));
-            let rows = rules
-                .chain(held)
-                .map(|(kind, name, number)| vec![kind.to_owned(), name.clone(), count(*number)]);
+            let joined = |(rule, number): (&String, &u64)| {
+                vec![
+                    w("結合した規則", "rule that joined").to_owned(),
+                    words::joining(rule, language),
+                    count(*number),
+                ]
+            };
+            let apart = |(kind, number): (&String, &u64)| {
+                vec![
+                    w("分けたままの理由", "held apart").to_owned(),
+                    words::apart(kind, language),
+                    count(*number),
+                ]
+            };
+            let rows: Vec<Vec<String>> =
+                linkage.rules.iter().map(joined).chain(linkage.conflicts.iter().map(apart)).collect();
             parts.push(Part::table(
                 w("連結", "linkage"),
                 &[w("種類", "kind"), w("規則・理由*", "rule or reason*"), w("件数#", "number#")],
-                rows.collect(),
+                rows,
             ));
         }
         parts

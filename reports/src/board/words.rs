@@ -21,12 +21,15 @@ pub(super) fn outcome(word: &str, language: Language) -> String {
 /// A rule that hides values.
 pub(super) fn hiding(rule: &str, language: Language) -> String {
     let known = match rule {
-        "persons" => ("最小人数", "smallest number of persons"),
-        "margins" => ("周辺計からの逆算防止", "derivable from margins"),
+        "few-persons" => ("最小人数に満たない", "too few persons"),
+        "few-facilities" => ("施設が少ない", "too few facilities"),
+        "dominance" => ("少数の者による支配", "dominance"),
+        "estimate" => ("隣の値から推定できる", "can be estimated"),
+        "class-disclosure" => ("ほぼ全員が同じ区分", "class disclosure"),
+        "degrees-of-freedom" => ("自由度が足りない", "too few degrees of freedom"),
+        "negative" => ("負の値を含む", "negative values"),
         "ledger" => ("過去の開示との差", "difference from earlier releases"),
-        "dominance" => ("少数者の支配", "dominance"),
-        "facilities" => ("施設数", "facilities"),
-        "class" => ("全員が同じ区分", "class disclosure"),
+        "margins" => ("周辺計からの逆算防止", "derivable from margins"),
         _ => return rule.to_owned(),
     };
     format!("{}（{rule}）", language.pick(known.0, known.1))
@@ -50,6 +53,18 @@ pub(super) fn state(word: &str, language: Language) -> String {
         _ => return word.to_owned(),
     };
     language.pick(known.0, known.1).to_owned()
+}
+
+/// A rule that joins records of a person.
+pub(super) fn joining(rule: &str, language: Language) -> String {
+    let (ja, en) = crate::quality::rule(rule);
+    format!("{}（{rule}）", language.pick(ja, en))
+}
+
+/// Why holders of a key stay apart.
+pub(super) fn apart(kind: &str, language: Language) -> String {
+    let (ja, en) = crate::quality::conflict(kind);
+    format!("{}（{kind}）", language.pick(ja, en))
 }
 
 /// A database's name.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use page::{PageError, page};
 pub use text::text;
-pub(crate) use words::database;
+pub(crate) use words::{conflict, database, rule};
 
 /// The quality of what lies in an environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

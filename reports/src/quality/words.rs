@@ -12,7 +12,7 @@ pub(crate) fn database(name: &str) -> (&str, &str) {
 }
 
 /// What a rule of linkage says, in Japanese and English.
-pub(super) fn rule(rule: &str) -> (&str, &str) {
+pub(crate) fn rule(rule: &str) -> (&str, &str) {
     match rule {
         "one-number" => ("一人の番号が同じ", "they carry one person's number"),
         "name-and-card" => ("氏名と証の番号が同じ", "name and card are the same"),
@@ -27,7 +27,7 @@ pub(super) fn rule(rule: &str) -> (&str, &str) {
 }
 
 /// Why holders of one key stay apart, in Japanese and English.
-pub(super) fn conflict(kind: &str) -> (&str, &str) {
+pub(crate) fn conflict(kind: &str) -> (&str, &str) {
     match kind {
         "twins" => ("同性の双子", "twins of one sex"),
         "namesakes" => ("同姓同名・同生年月日", "namesakes born on one day"),

@@ -22,6 +22,18 @@ use super::flat::{self, FlatColumn, Part};
 ///
 /// The file cannot be made.
 pub fn arrow(table: &ReleasedTable) -> Result<Vec<u8>, TableError> {
+    let batch = batch(table)?;
+    let mut writer = FileWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(&batch)?;
+    Ok(writer.into_inner()?)
+}
+
+/// The table as one batch, with the columns that [`arrow`] has.
+///
+/// # Errors
+///
+/// A figure is no number.
+pub fn batch(table: &ReleasedTable) -> Result<RecordBatch, TableError> {
     let columns = flat::columns(table);
     let mut taken: BTreeSet<String> = columns.iter().map(|column| column.name.clone()).collect();
     let mut arrays: Vec<(Field, ArrayRef)> = Vec::new();
@@ -36,10 +48,7 @@ pub fn arrow(table: &ReleasedTable) -> Result<Vec<u8>, TableError> {
     }
     let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = arrays.into_iter().unzip();
     let schema = Arc::new(Schema::new_with_metadata(fields, origin(table)));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
-    let mut writer = FileWriter::try_new(Vec::new(), &schema)?;
-    writer.write(&batch)?;
-    Ok(writer.into_inner()?)
+    Ok(RecordBatch::try_new(schema, arrays)?)
 }
 
 fn words(table: &ReleasedTable, column: &FlatColumn<'_>) -> (Field, ArrayRef) {

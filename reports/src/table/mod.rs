@@ -10,7 +10,7 @@ mod json;
 mod text;
 mod xlsx;
 
-pub use arrow::arrow;
+pub use arrow::{arrow, batch};
 pub use csv::csv;
 pub use json::json;
 pub use text::text;

@@ -13,8 +13,7 @@ use time::OffsetDateTime;
 use zip::ZipArchive;
 
 use super::{BackupError, FILES, FORMAT, LIST, List, Listed, META, PURPOSE, SIGNATURE, io};
-use crate::ledger_file::LedgerFile;
-use crate::recent::Recent;
+use crate::ledger_file::{self, LedgerFile};
 
 /// How a backup is restored.
 #[derive(Debug, Default)]
@@ -93,7 +92,7 @@ pub fn restore(
         entries: verified.entries,
         signer: hex(&signer),
         missing: missing(&environment)?.len(),
-        ledger_holds: ledger_holds(&environment, log.path(), clock())?,
+        ledger_holds: ledger_holds(&environment, log.path())?,
         taken: list.taken,
     })
 }
@@ -212,15 +211,10 @@ fn copy_data(environment: &Environment, store: &Path) -> Result<(), BackupError>
     Ok(())
 }
 
-fn ledger_holds(
-    environment: &Environment,
-    log: &Path,
-    now: OffsetDateTime,
-) -> Result<Option<bool>, BackupError> {
+fn ledger_holds(environment: &Environment, log: &Path) -> Result<Option<bool>, BackupError> {
     if environment.key(catalog_store::KeyRole::Ledger).is_err() {
         return Ok(None);
     }
-    let mut recent = Recent::default();
-    recent.catch_up(log, now).map_err(io("read", log))?;
-    Ok(Some(LedgerFile::new(environment).hold(environment, recent.noted()).is_ok()))
+    let noted = ledger_file::noted(log)?;
+    Ok(Some(LedgerFile::new(environment).hold(environment, noted).is_ok()))
 }

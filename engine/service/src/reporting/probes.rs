@@ -8,8 +8,7 @@ use audit::{Kind, SignedCheckpoint, Tree, VerifierKey};
 use time::Duration;
 
 use super::{Desk, said};
-use crate::ledger_file::LedgerFile;
-use crate::recent::Recent;
+use crate::ledger_file::{self, LedgerFile};
 use crate::signing::VERIFIER;
 
 /// Whether a line is seen to be kept.
@@ -308,11 +307,11 @@ fn thresholds(desk: &Desk) -> Found {
 }
 
 fn ledger(desk: &Desk) -> Found {
-    let mut recent = Recent::default();
-    if recent.catch_up(desk.log.path(), desk.now).is_err() || recent.noted() == 0 {
-        return Found::nothing();
-    }
-    match LedgerFile::new(&desk.environment).hold(&desk.environment, recent.noted()) {
+    let noted = match ledger_file::noted(desk.log.path()) {
+        Ok(noted) if noted > 0 => noted,
+        _ => return Found::nothing(),
+    };
+    match LedgerFile::new(&desk.environment).hold(&desk.environment, noted) {
         Ok(held) => Found::of(
             true,
             format!("開示台帳 {} 件が記録と一致する", held.ledger().releases()),
