@@ -70,6 +70,7 @@ impl Guard {
             ClientRequest::Vet(_)
             | ClientRequest::Estimate(_)
             | ClientRequest::Catalogue
+            | ClientRequest::Workspace(_)
             | ClientRequest::Identity(_)
             | ClientRequest::Govern(_) => (Arc::clone(&self.quick), quick),
         };

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod airlock;
+mod anonymized;
 mod api;
 mod board;
 mod calls;

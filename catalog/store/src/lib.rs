@@ -25,6 +25,7 @@ mod snapshots;
 #[cfg(test)]
 mod stores;
 mod upgrade;
+mod workspaces;
 
 pub use accounts::{InvitationRecord, SessionRecord, TokenRecord};
 pub use cases::{CaseRecord, PersonRecord};
@@ -46,3 +47,4 @@ pub use meta::{Meta, MetaError};
 pub use signing::{is_signed, sign};
 pub use snapshots::{SnapshotError, Snapshots};
 pub use upgrade::{Upgraded, upgrade};
+pub use workspaces::{KeptList, KeptTable, NewFile, Space, WorkspaceLimits, Workspaces};

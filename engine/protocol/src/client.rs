@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::governing::{GovernRequest, Governed};
 use crate::identity::{IdentityAsk, IdentityReply};
+use crate::workspace::{WorkspaceAsk, WorkspaceReply};
 
 /// A request to the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub enum ClientRequest {
     Identity(IdentityAsk),
     /// Applications, output reviews, incidents, halts.
     Govern(GovernRequest),
+    /// Lists of codes and cohorts of a project.
+    Workspace(WorkspaceAsk),
 }
 
 impl ClientRequest {
@@ -33,7 +36,12 @@ impl ClientRequest {
         match self {
             Self::Catalogue => true,
             Self::Identity(ask) => ask.is_public(),
-            Self::Vet(_) | Self::Query(_) | Self::Template(_) | Self::Estimate(_) | Self::Govern(_) => false,
+            Self::Vet(_)
+            | Self::Query(_)
+            | Self::Template(_)
+            | Self::Estimate(_)
+            | Self::Workspace(_)
+            | Self::Govern(_) => false,
         }
     }
 
@@ -42,6 +50,7 @@ impl ClientRequest {
         match self {
             Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => Some(&question.project),
             Self::Template(asked) => Some(&asked.project),
+            Self::Workspace(asked) => Some(&asked.project),
             // A case is read and moved by whoever its rules let; they look at the person.
             Self::Catalogue | Self::Identity(_) | Self::Govern(_) => None,
         }
@@ -55,6 +64,7 @@ impl ClientRequest {
                 user.clone_into(&mut question.user);
             }
             Self::Template(asked) => user.clone_into(&mut asked.user),
+            Self::Workspace(asked) => user.clone_into(&mut asked.user),
             Self::Govern(asked) => user.clone_into(&mut asked.user),
             // Answered for whoever asks, whom the guard knows by then.
             Self::Catalogue | Self::Identity(_) => {}
@@ -114,6 +124,8 @@ pub enum ClientReply {
     NotKnown,
     /// What governance says.
     Governed(Governed),
+    /// What a project keeps, or what was done with it.
+    Workspace(WorkspaceReply),
     /// A fault of ours; the text names no value.
     Fault {
         /// What went wrong.

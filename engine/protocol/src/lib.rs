@@ -12,6 +12,7 @@ mod identity;
 mod post;
 mod socket;
 mod worker;
+mod workspace;
 
 pub use certificate::{BoardCertificate, CERTIFICATE_VERSION, Certificate};
 pub use client::{
@@ -33,5 +34,7 @@ pub use identity::{
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use socket::Socket;
 pub use worker::{
-    BucketSlice, FileKeys, FileSlice, Limits, WorkerFault, WorkerHello, WorkerReply, WorkerRequest,
+    BucketSlice, FileKeys, FileSlice, Keep, KeptFile, Limits, WorkerFault, WorkerHello, WorkerReply,
+    WorkerRequest,
 };
+pub use workspace::{KeptItem, WorkspaceAct, WorkspaceAsk, WorkspaceReply};

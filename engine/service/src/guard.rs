@@ -7,29 +7,31 @@ use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
 use catalog_store::{
     Environment, EnvironmentError, FileKeyring, KeyError, Meta, MetaError, Passphrase, SignInRules,
-    SnapshotError,
+    SnapshotError, Workspaces,
 };
 use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits};
 use time::OffsetDateTime;
 
+use crate::anonymity::SmallClasses;
 use crate::cases::{self, GovernError, Halts, Office};
 use crate::identity::Turns;
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::recent::Recent;
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{describe, query, templates};
+use crate::{codes, describe, query, templates};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
     pub(crate) environment: Environment,
     pub(crate) catalogue: Arc<Catalogue>,
-    pub(crate) catalogue_files: Vec<(String, String)>,
     pub(crate) meta: Meta,
     pub(crate) permits: Permits,
     pub(crate) log: Log,
     pub(crate) worker: WorkerProgram,
     pub(crate) file_keys: FileKeyring,
+    pub(crate) workspaces: Workspaces,
+    pub(crate) small_classes: SmallClasses,
     pub(crate) limits: Limits,
     pub(crate) ledger: Mutex<LedgerFile>,
     pub(crate) halts: Halts,
@@ -68,6 +70,12 @@ pub enum GuardError {
     /// The release ledger cannot be used; then nothing is released.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Who must be left out of anonymized data cannot be worked out; then nothing of them is answered.
+    #[error("who shares birth month and sex with too few cannot be worked out")]
+    SmallClasses,
+    /// A name of the project's own was taken in the meantime.
+    #[error("ws.{0} is there already")]
+    Taken(String),
     /// The record's tree cannot be grown or signed.
     #[error(transparent)]
     Tree(audit::TreeError),
@@ -98,7 +106,6 @@ impl Guard {
     ) -> Result<Self, GuardError> {
         let environment = Environment::open(root)?;
         let (catalogue, _) = environment.catalogue()?;
-        let catalogue_files = environment.catalogue_files()?;
         let meta = environment.meta()?;
         let permits = Permits::new(environment.room("policies"));
         let halts = Halts::new(&environment.room("policies"));
@@ -106,11 +113,11 @@ impl Guard {
         let clock = Arc::new(clock);
         let ledger = Mutex::new(LedgerFile::new(&environment));
         let file_keys = FileKeyring::new(&environment);
+        let workspaces = Workspaces::new(&environment);
         let worker = worker.unconfined(environment.config().confinement.clone());
         Ok(Self {
             environment,
             catalogue,
-            catalogue_files,
             meta,
             permits,
             log,
@@ -121,6 +128,8 @@ impl Guard {
             turns: Turns::default(),
             recent: Mutex::default(),
             file_keys,
+            workspaces,
+            small_classes: SmallClasses::default(),
             clock,
         })
     }
@@ -130,6 +139,7 @@ impl Guard {
     pub fn unlocked_by(mut self, passphrase: Option<Passphrase>) -> Self {
         self.environment = self.environment.unlocked_by(passphrase);
         self.file_keys = FileKeyring::new(&self.environment);
+        self.workspaces = Workspaces::new(&self.environment);
         self
     }
 
@@ -150,6 +160,7 @@ impl Guard {
             ClientRequest::Query(question) => query::answer(self, question),
             ClientRequest::Template(asked) => templates::answer(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
+            ClientRequest::Workspace(ask) => codes::answer(self, ask),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
             // Sessions are their holder's: the owner of an environment has commands instead.
             ClientRequest::Identity(_) => Ok(ClientReply::NotKnown),

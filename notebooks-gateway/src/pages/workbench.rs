@@ -161,6 +161,7 @@ async fn answer(asking: Asking, visitor: Visitor, question: Question, what: What
         Ok(ClientReply::Governed(_)) => Answer::Withheld,
         Ok(
             ClientReply::Catalogue(_)
+            | ClientReply::Workspace(_)
             | ClientReply::Estimate { .. }
             | ClientReply::Identity(_)
             | ClientReply::NotKnown,

@@ -126,7 +126,10 @@ fn converse(mut stream: UnixStream, asked: &AtomicUsize, gate: &Mutex<()>, sessi
         let reply = match &request {
             ClientRequest::Identity(ask) => identity(&by, ask, sessions),
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
-            ClientRequest::Template(_) | ClientRequest::Estimate(_) | ClientRequest::Govern(_) => {
+            ClientRequest::Template(_)
+            | ClientRequest::Estimate(_)
+            | ClientRequest::Workspace(_)
+            | ClientRequest::Govern(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
             ClientRequest::Vet(question) => {
