@@ -114,6 +114,8 @@ kinds! {
     QueryRefused = "query-refused",
     /// A question was denied by the policies.
     QueryDenied = "query-denied",
+    /// Something that a project keeps inside was made, dropped or registered.
+    WorkspaceChanged = "workspace-changed",
     /// A key was made.
     KeyCreated = "key-created",
     /// A key was unwrapped for use.

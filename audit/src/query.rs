@@ -145,6 +145,15 @@ pub enum Outcome {
         /// The digest of the released bytes.
         digest: Digest,
     },
+    /// Rows were kept inside; nothing left.
+    Kept {
+        /// The table.
+        name: String,
+        /// Its rows.
+        rows: u64,
+        /// Its size.
+        bytes: u64,
+    },
     /// Disclosure control held the answer back, or the data did not give one.
     Withheld {
         /// The rule.
@@ -170,6 +179,9 @@ impl Outcome {
                 .with("cells", cells)
                 .with("suppressed", suppressed)
                 .with("digest", digest),
+            Self::Kept { name, rows, bytes } => {
+                event.with("outcome", "kept").with("name", name).with("rows", rows).with("bytes", bytes)
+            }
             Self::Withheld { reason } => event.with("outcome", "withheld").with("reason", reason),
             Self::Stopped { reason } => event.with("outcome", "stopped").with("reason", reason),
             Self::Failed { fault } => event.with("outcome", "failed").with("fault", fault),

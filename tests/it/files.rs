@@ -68,6 +68,7 @@ pub(crate) fn evidence(
     let sql = request.sql.clone();
     match worker.run(request, files).unwrap() {
         WorkerReply::Evidence(evidence) => evidence,
+        WorkerReply::Kept(_) => panic!("rows are kept where a query was asked\n{sql}"),
         WorkerReply::Failed(fault) => panic!("{fault:?}\n{sql}"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod airlock;
+mod anonymized;
 mod api;
 mod board;
 mod browser;
@@ -19,8 +20,8 @@ mod jupyter;
 mod kinds;
 mod manual;
 mod people;
-mod provider;
 mod portal;
+mod provider;
 mod queries;
 mod refusals;
 mod templates;

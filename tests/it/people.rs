@@ -18,11 +18,11 @@ use arrow::array::{
 };
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
-use catalog_model::{Catalogue, Date};
+use catalog_model::{Catalogue, Date, Workspace};
 use classified::Protected;
 use engine_protocol::{Evidence, EvidenceCell, Limits, WorkerRequest};
 use engine_service::WorkerProgram;
-use engine_vet::{Scope, VettedPlan, vet};
+use engine_vet::{FUNCTION_SYSTEMS, Scope, VettedPlan, vet};
 use parquet::arrow::ArrowWriter;
 use roaring::RoaringBitmap;
 
@@ -149,12 +149,15 @@ fn condition_without_subquery(dice: &mut Dice) -> String {
 }
 
 /// Rows of a table as named columns; a column that is not named is missing everywhere.
-type Rows = Vec<BTreeMap<&'static str, i64>>;
+pub(crate) type Rows = Vec<BTreeMap<&'static str, i64>>;
 
-const TEXTS: [(&str, [&str; 3]); 2] =
-    [("prefecture", ["13", "27", "40"]), ("setting", ["inpatient", "outpatient", "outpatient"])];
+const TEXTS: [(&str, [&str; 3]); 3] = [
+    ("prefecture", ["13", "27", "40"]),
+    ("setting", ["inpatient", "outpatient", "outpatient"]),
+    ("icd10", ["G10", "I10", "E119"]),
+];
 
-fn write(catalogue: &Catalogue, table: &str, rows: &Rows, folder: &Path) -> PathBuf {
+pub(crate) fn write(catalogue: &Catalogue, table: &str, rows: &Rows, folder: &Path) -> PathBuf {
     let schema = catalog_model::arrow_schema(&catalogue.tables[table]);
     let columns = schema.fields().iter().map(|field| -> ArrayRef {
         let value = |row: &BTreeMap<&'static str, i64>| row.get(field.name().as_str()).copied();
@@ -243,22 +246,18 @@ fn people(catalogue: &Catalogue, without: Option<u32>, folder: &Path) -> Tables 
     files.into_iter().collect()
 }
 
-fn evidence(
-    worker: &WorkerProgram,
-    plan: &VettedPlan,
-    catalogue: &[(String, String)],
-    of: &Catalogue,
-    tables: &Tables,
-) -> Evidence {
+fn evidence(worker: &WorkerProgram, plan: &VettedPlan, catalogue: &Catalogue, tables: &Tables) -> Evidence {
     let request = WorkerRequest {
         sql: plan.sql().to_owned(),
-        grant: grant(of),
-        catalogue: catalogue.to_vec(),
+        grant: grant(catalogue),
+        catalogue: catalogue.excerpt(plan.used().keys().map(String::as_str), &FUNCTION_SYSTEMS),
+        workspace: Workspace::default(),
         plan_hash: plan.hash().to_owned(),
         excluded: Vec::new(),
         buckets: Vec::new(),
         descriptors: 0,
         limits: Limits { cells: 100_000, bytes: 1 << 28, seconds: 60, memory: 1 << 29, threads: 1 },
+        keep: None,
     };
     crate::files::evidence(worker, request, std::slice::from_ref(tables))
 }
@@ -294,8 +293,6 @@ fn check(sql: &str, whole: &Evidence, less: &Evidence, gone: u32) {
 #[test]
 fn taking_a_person_away_changes_only_the_cells_that_they_are_in() {
     let catalogue = Catalogue::builtin().unwrap();
-    let files: Vec<(String, String)> =
-        catalog_model::BUILTIN.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     let folder = tempfile::tempdir().unwrap();
     let gone = 7;
     let whole = people(&catalogue, None, &folder.path().join("whole"));
@@ -313,7 +310,7 @@ fn taking_a_person_away_changes_only_the_cells_that_they_are_in() {
         if number >= run {
             continue;
         }
-        let of = |tables| evidence(&worker, &plan, &files, &catalogue, tables);
+        let of = |tables| evidence(&worker, &plan, &catalogue, tables);
         let (all, rest) = (of(&whole), of(&less));
         check(&sql, &all, &rest, gone);
         let shape = engine_service::shape(&plan);

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use arrow::datatypes::DataType;
-use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds, Tier};
+use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds, Tier, Workspace};
 use catalog_store::Environment;
 use classified::Protected;
 use engine_disclosure::{Setting, Shape};
 use engine_protocol::{CellValue, Evidence, Limits, Post, PostColumn, PostExpr, WorkerRequest};
 use engine_service::WorkerProgram;
-use engine_vet::{KeyKind, Scope, VettedPlan, vet};
+use engine_vet::{FUNCTION_SYSTEMS, KeyKind, Scope, VettedPlan, vet};
 use serde_json::json;
 
 pub(crate) const THRESHOLDS: Thresholds = Thresholds { persons: 10, zero_shown: true };
@@ -91,7 +91,6 @@ pub(crate) fn grant(catalogue: &Catalogue) -> Grant {
 
 /// An environment's data and catalogue, and what runs queries over them.
 pub(crate) struct Bench {
-    files: Vec<(String, String)>,
     catalogue: Catalogue,
     grant: Grant,
     buckets: Vec<BTreeMap<String, Vec<PathBuf>>>,
@@ -108,7 +107,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let buckets = crate::files::in_clear(&environment, folder.path());
         let grant = grant(&catalogue);
-        Self { files, catalogue, grant, buckets, worker: crate::files::worker(), _folder: folder }
+        Self { catalogue, grant, buckets, worker: crate::files::worker(), _folder: folder }
     }
 
     pub(crate) fn vet(&self, sql: &str) -> VettedPlan {
@@ -120,12 +119,14 @@ impl Bench {
         let request = WorkerRequest {
             sql: plan.sql().to_owned(),
             grant: self.grant.clone(),
-            catalogue: self.files.clone(),
+            catalogue: self.catalogue.excerpt(plan.used().keys().map(String::as_str), &FUNCTION_SYSTEMS),
+            workspace: Workspace::default(),
             plan_hash: plan.hash().to_owned(),
             excluded: Vec::new(),
             buckets: Vec::new(),
             descriptors: 0,
             limits: Limits { cells: 1 << 20, bytes: 1 << 30, seconds: 60, memory: 1 << 31, threads: 2 },
+            keep: None,
         };
         crate::files::evidence(&self.worker, request, &self.buckets)
     }

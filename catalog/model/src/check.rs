@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::catalogue::{Catalogue, CatalogueError, Problem};
 use crate::class::Class;
 use crate::derivation::Derivation;
+use crate::generalise::Generalise;
 use crate::layout::{Family, Field, FieldKind, FieldRef, Grouping, RecordLayout};
 use crate::package::ItemRule;
 use crate::table::{Column, ColumnKind, Domain, Feed, RowOf, Table, Treatment};
@@ -293,6 +294,14 @@ impl Findings<'_> {
         }
         if column.class == Class::Exact && table.table != "person" {
             self.push(file, &column.name, Problem::Rule("exact values stand in the person table alone"));
+        }
+        if let Some(problem) = column.generalise_problem() {
+            self.push(file, &column.name, Problem::Rule(problem));
+        }
+        if let Some(Generalise::Rare(system)) = &column.generalise
+            && !self.catalogue.codes.contains_key(system)
+        {
+            self.unknown(file, &column.name, system);
         }
         if column.treat == Treatment::Product && column.kind != ColumnKind::Int {
             self.push(file, &column.name, Problem::Rule("a product is an int"));

@@ -15,7 +15,9 @@ mod codes;
 mod delivery;
 mod derivation;
 mod derive;
+mod excerpt;
 mod fault;
+mod generalise;
 mod grant;
 mod layout;
 mod manifest;
@@ -26,6 +28,7 @@ mod rules;
 mod schema;
 mod scheme;
 mod table;
+mod workspace;
 
 pub use calendar::{Date, Month, Period};
 pub use catalogue::{Catalogue, CatalogueError, Problem};
@@ -33,7 +36,9 @@ pub use class::Class;
 pub use codes::{Code, CodeSystem, Edition, Former};
 pub use delivery::{DELIVERY_FILE, DeliveredFile, DeliveryHead, DeliveryManifest};
 pub use derivation::{Derivation, DerivationSource};
+pub use excerpt::Excerpt;
 pub use fault::FaultKind;
+pub use generalise::{Generalise, MOST_CUTS, OTHER};
 pub use grant::{Grant, Thresholds, Tier};
 pub use layout::{
     Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Kept, Part, Quotes, RecordLayout, Run,
@@ -47,5 +52,9 @@ pub use rules::{CellRules, OutputRules, PopulationTier};
 pub use schema::arrow_schema;
 pub use scheme::{IdentityRole, Normaliser, Profile, Scheme};
 pub use table::{Bounds, Column, ColumnKind, Domain, Feed, Pick, RowOf, Source, Table, Treatment, Unit};
+pub use workspace::{
+    CodeList, StoredKind, StoredMeasure, ValueKind, ValueSet, Workspace, WorkspaceColumn, WorkspaceTable,
+    WorkspaceView,
+};
 
 include!(concat!(env!("OUT_DIR"), "/builtin.rs"));

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::class::Class;
 use crate::derivation::Derivation;
+use crate::generalise::Generalise;
 use crate::layout::FieldRef;
 use crate::names::Names;
 
@@ -135,12 +136,27 @@ pub struct Column {
     pub domain: Option<Domain>,
     /// The code system that names its values.
     pub codes: Option<String>,
+    /// The code system of its values, where that is not the one that names them; a list of codes is put to it.
+    pub system: Option<String>,
     /// The unit of a measure: 点, 円, 日.
     pub unit: Option<String>,
     /// The range that a measure is clamped to before it is summed.
     pub bounds: Option<Bounds>,
+    /// How it is seen in the anonymized tier, where that differs from what follows from its type.
+    pub generalise: Option<Generalise>,
     /// What a reader must know (a day that is a convention, a code that changed).
     pub note: Option<String>,
+}
+
+impl Column {
+    /// The code system that its values are of: as the catalogue says, else what is looked up, else what names them.
+    pub fn value_system(&self) -> Option<&str> {
+        let looked_up = match &self.treat {
+            Treatment::Lookup(attribute) => Some(attribute),
+            _ => None,
+        };
+        self.system.as_ref().or(looked_up).or(self.codes.as_ref()).map(String::as_str)
+    }
 }
 
 /// The fields that a column is made of.
@@ -173,7 +189,7 @@ pub struct Pick {
 }
 
 /// The stored type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnKind {
     /// A dense surrogate number (person, record, facility).
@@ -248,7 +264,7 @@ pub enum Treatment {
 }
 
 /// The finite set of values by which a column may be grouped.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
     /// The codes of a code system; a value outside is shown as "other".
@@ -260,7 +276,7 @@ pub enum Domain {
 }
 
 /// The range that a measure is clamped to before it is summed, in the measure's unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// The lowest value that counts.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::workspaces::WorkspaceLimits;
+
 /// An environment's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct Config {
     /// The address of the metadata database on a PostgreSQL server; a file of the environment where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
+    /// How much a project may keep inside, and for how long.
+    #[serde(default, skip_serializing_if = "WorkspaceLimits::is_default")]
+    pub workspace: WorkspaceLimits,
     /// How people sign in and how long they stay.
     #[serde(default, skip_serializing_if = "SignInRules::is_usual")]
     pub sign_in: SignInRules,
@@ -123,6 +128,7 @@ impl Config {
             demo_seed,
             confinement: None,
             database_url: None,
+            workspace: WorkspaceLimits::USUAL,
             sign_in: SignInRules::default(),
             oidc: None,
         }
@@ -190,6 +196,13 @@ impl Config {
         }
         if let Some(rules) = self.oidc.as_ref().and_then(|rules| toml::to_string(rules).ok()) {
             text.push_str(&format!("# Where people may sign in instead.\n[oidc]\n{rules}"));
+        }
+        // Last: what follows a table's heading belongs to it.
+        if !self.workspace.is_default() {
+            text.push_str(&format!(
+                "# What a project may keep inside.\n[workspace]\nbytes = {}\ndays = {}\n",
+                self.workspace.bytes, self.workspace.days
+            ));
         }
         text
     }

@@ -54,28 +54,7 @@ impl FileKeyring {
         &self,
         columns: impl IntoIterator<Item = &'c str>,
     ) -> Result<(String, FileKeys, BTreeMap<String, WrappedKey>), EnvironmentError> {
-        let dataset = self.dataset(None)?;
-        let id = hex(SecretKey::random()?.as_bytes().get(..16).unwrap_or_default());
-        let mut keys = FileKeys {
-            bound_to: bound_to(dataset.id().as_str(), &id),
-            footer: SecretKey::random()?,
-            columns: BTreeMap::new(),
-        };
-        for column in columns {
-            keys.columns.insert(column.to_owned(), SecretKey::random()?);
-        }
-        let wrap = |place: &str, key: &SecretKey| {
-            let wrapped = hex(&encrypt(&dataset, &purpose(&id, place), key.as_bytes())?);
-            Ok::<_, KeyError>((
-                place.to_owned(),
-                WrappedKey { kek: dataset.id().as_str().to_owned(), wrapped },
-            ))
-        };
-        let mut wrapped = BTreeMap::from([wrap(FOOTER, &keys.footer)?]);
-        for (column, key) in &keys.columns {
-            wrapped.extend([wrap(column, key)?]);
-        }
-        Ok((id, keys, wrapped))
+        make_under(&*self.dataset(None)?, columns)
     }
 
     /// Unwraps the footer's key of a file and those of the columns that `may_read` names; none where the file was
@@ -89,27 +68,7 @@ impl FileKeyring {
         file: &FileEntry,
         may_read: &dyn Fn(&str) -> bool,
     ) -> Result<Option<FileKeys>, EnvironmentError> {
-        let Some(footer) = file.keys.get(FOOTER) else { return Ok(None) };
-        let id = file_id(&file.path);
-        let mut keys = FileKeys {
-            bound_to: bound_to(&footer.kek, id),
-            footer: self.unwrap(id, FOOTER, footer)?,
-            columns: BTreeMap::new(),
-        };
-        for (column, wrapped) in &file.keys {
-            if column != FOOTER && may_read(column) {
-                keys.columns.insert(column.clone(), self.unwrap(id, column, wrapped)?);
-            }
-        }
-        Ok(Some(keys))
-    }
-
-    fn unwrap(&self, id: &str, place: &str, wrapped: &WrappedKey) -> Result<SecretKey, EnvironmentError> {
-        let dataset = self.dataset(Some(&wrapped.kek))?;
-        let sealed = from_hex(&wrapped.wrapped).unwrap_or_default();
-        let key = decrypt(&dataset, &purpose(id, place), &sealed);
-        let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
-        Ok(SecretKey::new(key.ok_or(KeyError::Damaged("a file's wrapped key"))?))
+        open_under(file, may_read, &|id| self.dataset(Some(id)))
     }
 
     /// The dataset's key with this id; the current one where none is named.
@@ -128,6 +87,62 @@ impl FileKeyring {
         opened.insert(name.to_owned(), Arc::clone(&key));
         Ok(key)
     }
+}
+
+/// Makes keys for a new file, wrapped under `kek`: the file's random id, the keys, and the keys wrapped.
+pub(crate) fn make_under<'c>(
+    kek: &SecretKey,
+    columns: impl IntoIterator<Item = &'c str>,
+) -> Result<(String, FileKeys, BTreeMap<String, WrappedKey>), EnvironmentError> {
+    let id = hex(SecretKey::random()?.as_bytes().get(..16).unwrap_or_default());
+    let mut keys = FileKeys {
+        bound_to: bound_to(kek.id().as_str(), &id),
+        footer: SecretKey::random()?,
+        columns: BTreeMap::new(),
+    };
+    for column in columns {
+        keys.columns.insert(column.to_owned(), SecretKey::random()?);
+    }
+    let wrap = |place: &str, key: &SecretKey| {
+        let wrapped = hex(&encrypt(kek, &purpose(&id, place), key.as_bytes())?);
+        Ok::<_, KeyError>((place.to_owned(), WrappedKey { kek: kek.id().as_str().to_owned(), wrapped }))
+    };
+    let mut wrapped = BTreeMap::from([wrap(FOOTER, &keys.footer)?]);
+    for (column, key) in &keys.columns {
+        wrapped.extend([wrap(column, key)?]);
+    }
+    Ok((id, keys, wrapped))
+}
+
+/// The key under which keys of files are wrapped, by its id.
+pub(crate) type Kek<'k> = dyn Fn(&str) -> Result<Arc<SecretKey>, EnvironmentError> + 'k;
+
+/// Unwraps the footer's key of a file and those of the columns that `may_read` names; none where it lies in clear.
+pub(crate) fn open_under(
+    file: &FileEntry,
+    may_read: &dyn Fn(&str) -> bool,
+    kek: &Kek<'_>,
+) -> Result<Option<FileKeys>, EnvironmentError> {
+    let Some(footer) = file.keys.get(FOOTER) else { return Ok(None) };
+    let id = file_id(&file.path);
+    let mut keys = FileKeys {
+        bound_to: bound_to(&footer.kek, id),
+        footer: unwrap(id, FOOTER, footer, kek)?,
+        columns: BTreeMap::new(),
+    };
+    for (column, wrapped) in &file.keys {
+        if column != FOOTER && may_read(column) {
+            keys.columns.insert(column.clone(), unwrap(id, column, wrapped, kek)?);
+        }
+    }
+    Ok(Some(keys))
+}
+
+fn unwrap(id: &str, place: &str, wrapped: &WrappedKey, kek: &Kek<'_>) -> Result<SecretKey, EnvironmentError> {
+    let sealed = from_hex(&wrapped.wrapped).unwrap_or_default();
+    let key = decrypt(&*kek(&wrapped.kek)?, &purpose(id, place), &sealed);
+    let key = key.and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
+    Ok(SecretKey::new(key.ok_or(KeyError::Damaged("a file's wrapped key"))?))
 }
 
 /// The id of a file, which ends its name: `…/<content>-<id>.parquet`.

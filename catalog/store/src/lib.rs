@@ -26,6 +26,7 @@ mod snapshots;
 #[cfg(test)]
 mod stores;
 mod upgrade;
+mod workspaces;
 
 pub use accounts::{InvitationRecord, SessionRecord, TokenRecord};
 pub use cases::{CaseRecord, PersonRecord};
@@ -48,3 +49,4 @@ pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
 pub use snapshots::{SnapshotError, Snapshots};
 pub use upgrade::{Upgraded, upgrade};
+pub use workspaces::{KeptList, KeptTable, NewFile, Space, WorkspaceLimits, Workspaces};

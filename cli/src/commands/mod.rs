@@ -7,6 +7,7 @@ mod quality;
 mod query;
 mod signed;
 mod synth;
+mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -162,6 +163,16 @@ enum Command {
     },
     /// Makes tables that look like a project's and are about nobody, to write code against.
     Dummy(dummy::Dummy),
+    /// Lists of codes of a project (`add FILE --system icd10 --name NAME`, `list`).
+    Codes {
+        #[command(subcommand)]
+        command: workspace::Codes,
+    },
+    /// Registers tables of a project as cohorts for review (`register ws.NAME`).
+    Cohort {
+        #[command(subcommand)]
+        command: workspace::Cohort,
+    },
     /// Approves a query template for its project (the review board's act).
     ApproveTemplate {
         /// The template.
@@ -375,6 +386,8 @@ impl Arguments {
                 arguments.extend(json.then(|| "--json".to_owned()));
                 Program::Guard.code(&arguments)
             }
+            Command::Codes { command } => command.run(),
+            Command::Cohort { command } => command.run(),
             Command::Audit { command } => command.run(),
             Command::Backup(passed) => passed.run_guard("backup"),
             Command::Restore(passed) => passed.run_guard("restore"),

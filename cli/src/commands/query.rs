@@ -19,9 +19,9 @@ use crate::screen;
 const DEMO_USER: &str = "demo-researcher";
 const DEMO_PROJECT: &str = "demo";
 
-/// Who asks what, and where.
+/// Who asks for which project, and where.
 #[derive(Parser)]
-pub(crate) struct Ask {
+pub(crate) struct Whose {
     /// The environment.
     #[arg(long)]
     env: Option<PathBuf>,
@@ -31,6 +31,13 @@ pub(crate) struct Ask {
     /// The user; the operating system's where it is left out, `demo-researcher` in a demo.
     #[arg(long)]
     user: Option<String>,
+}
+
+/// Who asks what, and where.
+#[derive(Parser)]
+pub(crate) struct Ask {
+    #[command(flatten)]
+    whose: Whose,
     /// The query; standard input where neither it nor a file is given.
     sql: Option<String>,
     /// The file with the query.
@@ -109,25 +116,15 @@ impl Ask {
         parameters: Vec<(String, String)>,
         shown: (Format, Option<&Path>),
     ) -> Result<ExitCode, Failure> {
-        let (mut guard, user) = self.guard()?;
+        let (mut guard, user) = self.whose.guard()?;
         let parameters = parameters.into_iter().collect();
-        let asked = TemplateQuestion { user, project: self.project.clone(), template, parameters };
+        let asked = TemplateQuestion { user, project: self.whose.project.clone(), template, parameters };
         show_answer(guard.ask(&ClientRequest::Template(asked))?, "", shown)
     }
 
     fn question(&self) -> Result<(Guard, Question), Failure> {
-        let (guard, user) = self.guard()?;
-        Ok((guard, Question { user, project: self.project.clone(), sql: self.sql()? }))
-    }
-
-    /// The guard, and who asks.
-    fn guard(&self) -> Result<(Guard, String), Failure> {
-        let env = self.env.as_deref().ok_or_else(|| Failure::Call("--env is missing".to_owned()))?;
-        let environment = Environment::open(env)?;
-        let is_demo = environment.config().demo_seed.is_some();
-        let user = self.user.clone().or_else(|| is_demo.then(|| DEMO_USER.to_owned()));
-        let user = user.or_else(|| std::env::var("USER").ok()).unwrap_or_default();
-        Ok((Guard::of(env)?, user))
+        let (guard, user) = self.whose.guard()?;
+        Ok((guard, Question { user, project: self.whose.project.clone(), sql: self.sql()? }))
     }
 
     fn sql(&self) -> Result<String, Failure> {
@@ -136,6 +133,23 @@ impl Ask {
             (None, Some(file)) => std::fs::read_to_string(file).map_err(io("read", file)),
             (None, None) => std::io::read_to_string(std::io::stdin()).map_err(io("read", "standard input")),
         }
+    }
+}
+
+impl Whose {
+    /// The project.
+    pub(crate) fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// The guard, and who asks.
+    pub(crate) fn guard(&self) -> Result<(Guard, String), Failure> {
+        let env = self.env.as_deref().ok_or_else(|| Failure::Call("--env is missing".to_owned()))?;
+        let environment = Environment::open(env)?;
+        let is_demo = environment.config().demo_seed.is_some();
+        let user = self.user.clone().or_else(|| is_demo.then(|| DEMO_USER.to_owned()));
+        let user = user.or_else(|| std::env::var("USER").ok()).unwrap_or_default();
+        Ok((Guard::of(env)?, user))
     }
 }
 
@@ -198,7 +212,7 @@ pub(crate) fn shown(table: &ReleasedTable, format: Format) -> Result<Vec<u8>, Fa
     })
 }
 
-fn show_verdict(verdict: &Verdict, sql: &str, json: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn show_verdict(verdict: &Verdict, sql: &str, json: bool) -> Result<ExitCode, Failure> {
     if json {
         let form = |_| Failure::Form { program: Program::Guard.name(), what: "a verdict" };
         screen::say(&serde_json::to_string(verdict).map_err(form)?);
@@ -212,7 +226,7 @@ fn show_verdict(verdict: &Verdict, sql: &str, json: bool) -> Result<ExitCode, Fa
     })
 }
 
-fn unexpected(reply: ClientReply) -> Result<ExitCode, Failure> {
+pub(crate) fn unexpected(reply: ClientReply) -> Result<ExitCode, Failure> {
     match reply {
         ClientReply::Fault { message } => Err(Failure::Fault(message)),
         ClientReply::NotKnown => {

@@ -9,6 +9,7 @@ use crate::identity::{IdentityAsk, IdentityReply};
 use crate::notebook::{NotebookReply, NotebookRequest};
 use crate::operating::{OperatingAsk, OperatingReply};
 use crate::public::{Opening, OpeningReply, PublicAsk, PublicReply};
+use crate::workspace::{WorkspaceAsk, WorkspaceReply};
 
 /// A request to the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub enum ClientRequest {
     Open(Opening),
     /// How does the environment stand?
     Operating(OperatingAsk),
+    /// Lists of codes and cohorts of a project.
+    Workspace(WorkspaceAsk),
 }
 
 impl ClientRequest {
@@ -49,6 +52,7 @@ impl ClientRequest {
             | Self::Template(_)
             | Self::Estimate(_)
             | Self::Govern(_)
+            | Self::Workspace(_)
             | Self::Notebook(_)
             | Self::Open(_)
             | Self::Operating(_) => false,
@@ -61,6 +65,7 @@ impl ClientRequest {
             Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => Some(&question.project),
             Self::Template(asked) => Some(&asked.project),
             Self::Notebook(asked) => Some(&asked.project),
+            Self::Workspace(asked) => Some(&asked.project),
             // A case is read and moved by whoever its rules let; they look at the person.
             Self::Catalogue
             | Self::Identity(_)
@@ -79,6 +84,7 @@ impl ClientRequest {
                 user.clone_into(&mut question.user);
             }
             Self::Template(asked) => user.clone_into(&mut asked.user),
+            Self::Workspace(asked) => user.clone_into(&mut asked.user),
             Self::Govern(asked) => user.clone_into(&mut asked.user),
             Self::Notebook(asked) => user.clone_into(&mut asked.user),
             Self::Open(wish) => user.clone_into(&mut wish.user),
@@ -152,6 +158,8 @@ pub enum ClientReply {
         /// That.
         reply: OpeningReply,
     },
+    /// What a project keeps, or what was done with it.
+    Workspace(WorkspaceReply),
     /// A fault of ours; the text names no value.
     Fault {
         /// What went wrong.

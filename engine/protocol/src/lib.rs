@@ -15,6 +15,7 @@ mod post;
 mod public;
 mod socket;
 mod worker;
+mod workspace;
 
 pub use certificate::{BoardCertificate, CERTIFICATE_VERSION, Certificate};
 pub use client::{
@@ -44,5 +45,7 @@ pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrd
 pub use public::{OpenTable, Opening, OpeningReply, PublicAsk, PublicRecord, PublicReply};
 pub use socket::Socket;
 pub use worker::{
-    BucketSlice, FileKeys, FileSlice, Limits, WorkerFault, WorkerHello, WorkerReply, WorkerRequest,
+    BucketSlice, FileKeys, FileSlice, Keep, KeptFile, Limits, WorkerFault, WorkerHello, WorkerReply,
+    WorkerRequest,
 };
+pub use workspace::{KeptItem, WorkspaceAct, WorkspaceAsk, WorkspaceReply};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use catalog_model::Grant;
+use catalog_model::{Excerpt, Grant, Workspace};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -16,8 +16,10 @@ pub struct WorkerRequest {
     pub sql: String,
     /// What the permit comes down to.
     pub grant: Grant,
-    /// The catalogue's files, as path and text.
-    pub catalogue: Vec<(String, String)>,
+    /// The part of the catalogue that the plan needs.
+    pub catalogue: Excerpt,
+    /// The part of the project's workspace that the plan needs.
+    pub workspace: Workspace,
     /// The hash that the worker's own vetting must give.
     pub plan_hash: String,
     /// Persons who opted out; no scan shows them.
@@ -28,6 +30,26 @@ pub struct WorkerRequest {
     pub descriptors: u32,
     /// How much the query may use.
     pub limits: Limits,
+    /// For rows that are kept: how each bucket's file is written. Nothing for a query.
+    pub keep: Option<Keep>,
+}
+
+/// How rows are written that a project keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keep {
+    /// The keys of each bucket's file, in the order of the buckets.
+    pub files: Vec<FileKeys>,
+    /// Bytes of all files together.
+    pub most: u64,
+}
+
+/// One bucket's rows as an encrypted file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFile {
+    /// The rows.
+    pub rows: u64,
+    /// The file.
+    pub bytes: Vec<u8>,
 }
 
 /// One bucket's files.
@@ -94,6 +116,8 @@ pub struct Limits {
 pub enum WorkerReply {
     /// The cells with what stands behind them.
     Evidence(Evidence),
+    /// The rows that are kept, one encrypted file for each bucket.
+    Kept(Vec<KeptFile>),
     /// Nothing; the asker is told no more than that.
     Failed(WorkerFault),
 }

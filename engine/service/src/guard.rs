@@ -7,11 +7,12 @@ use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
 use catalog_store::{
     Environment, EnvironmentError, FileKeyring, KeyError, Meta, MetaError, Passphrase, SignInRules,
-    SnapshotError,
+    SnapshotError, Workspaces,
 };
 use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits, PublicAsk, PublicReply};
 use time::OffsetDateTime;
 
+use crate::anonymity::SmallClasses;
 use crate::cases::{self, GovernError, Halts, Office};
 use crate::identity::Turns;
 use crate::ledger_file::{LedgerError, LedgerFile};
@@ -19,18 +20,19 @@ use crate::permits::{Permits, PermitsError};
 use crate::public_record::PublicRecordFile;
 use crate::recent::Recent;
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{describe, notebooks, open_tables, operating, query, templates};
+use crate::{codes, describe, notebooks, open_tables, operating, query, templates};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
     pub(crate) environment: Environment,
     pub(crate) catalogue: Arc<Catalogue>,
-    pub(crate) catalogue_files: Vec<(String, String)>,
     pub(crate) meta: Meta,
     pub(crate) permits: Permits,
     pub(crate) log: Log,
     pub(crate) worker: WorkerProgram,
     pub(crate) file_keys: FileKeyring,
+    pub(crate) workspaces: Workspaces,
+    pub(crate) small_classes: SmallClasses,
     pub(crate) limits: Limits,
     pub(crate) ledger: Mutex<LedgerFile>,
     /// Held by whoever changes a notebook.
@@ -81,6 +83,12 @@ pub enum GuardError {
     /// The record cannot be read.
     #[error("cannot read the record")]
     Record(#[source] std::io::Error),
+    /// Who must be left out of anonymized data cannot be worked out; then nothing of them is answered.
+    #[error("who shares birth month and sex with too few cannot be worked out")]
+    SmallClasses,
+    /// A name of the project's own was taken in the meantime.
+    #[error("ws.{0} is there already")]
+    Taken(String),
     /// The record's tree cannot be grown or signed.
     #[error(transparent)]
     Tree(audit::TreeError),
@@ -111,7 +119,6 @@ impl Guard {
     ) -> Result<Self, GuardError> {
         let environment = Environment::open(root)?;
         let (catalogue, _) = environment.catalogue()?;
-        let catalogue_files = environment.catalogue_files()?;
         let meta = environment.meta()?;
         let permits = Permits::new(environment.room("policies"));
         let halts = Halts::new(&environment.room("policies"));
@@ -119,11 +126,11 @@ impl Guard {
         let clock = Arc::new(clock);
         let ledger = Mutex::new(LedgerFile::new(&environment));
         let file_keys = FileKeyring::new(&environment);
+        let workspaces = Workspaces::new(&environment);
         let worker = worker.unconfined(environment.config().confinement.clone());
         Ok(Self {
             environment,
             catalogue,
-            catalogue_files,
             meta,
             permits,
             log,
@@ -136,6 +143,8 @@ impl Guard {
             turns: Turns::default(),
             recent: Mutex::default(),
             file_keys,
+            workspaces,
+            small_classes: SmallClasses::default(),
             clock,
         })
     }
@@ -145,6 +154,7 @@ impl Guard {
     pub fn unlocked_by(mut self, passphrase: Option<Passphrase>) -> Self {
         self.environment = self.environment.unlocked_by(passphrase);
         self.file_keys = FileKeyring::new(&self.environment);
+        self.workspaces = Workspaces::new(&self.environment);
         self
     }
 
@@ -165,6 +175,7 @@ impl Guard {
             ClientRequest::Query(question) => query::answer(self, question),
             ClientRequest::Template(asked) => templates::answer(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
+            ClientRequest::Workspace(ask) => codes::answer(self, ask),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
             ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),
             ClientRequest::Public(asked) => public(self, *asked).map(ClientReply::Public),

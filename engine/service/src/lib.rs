@@ -5,12 +5,14 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod airlock;
+mod anonymity;
 mod backup;
 mod budget;
 mod cases;
 mod certificate;
 mod check;
 mod checkpoints;
+mod codes;
 mod describe;
 mod exclusions;
 mod guard;
@@ -25,6 +27,7 @@ mod past;
 mod permits;
 mod public_record;
 mod query;
+mod reach;
 mod recent;
 mod reporting;
 mod server;
@@ -32,6 +35,7 @@ mod shape;
 mod signing;
 mod templates;
 mod worker;
+mod working;
 
 pub use backup::{BackupError, RestoreOptions, Restored, Taken, backup, restore};
 pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};

@@ -1,18 +1,18 @@
 //! One question: vetted, run, protected, recorded.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{Catalogue, CellRules, FileEntry, Grant, SnapshotId, SnapshotManifest};
+use catalog_model::{Catalogue, CellRules, Grant, SnapshotId, SnapshotManifest, Workspace};
+use catalog_store::Space;
 use classified::Protected;
 use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
 use engine_protocol::{
-    BucketSlice, ClientReply, Evidence, FileKeys, FileSlice, Governed, Question, ReleasedTable, Verdict,
-    VerdictKind, WorkerReply, WorkerRequest,
+    ClientReply, Evidence, Governed, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply,
+    WorkerRequest,
 };
-use engine_vet::{MetadataTable, NotVetted, Scope, VettedPlan, vet};
+use engine_vet::{MetadataTable, NotVetted, Scope, Statement, VettedPlan, vet_statement};
 use policies::{Action, Denied, Permit, Policies, Request};
 use time::format_description::well_known::Rfc3339;
 
@@ -24,12 +24,14 @@ use crate::identity::{self, Bar};
 use crate::recent::Recent;
 use crate::shape::shape;
 use crate::worker::WorkerError;
-use crate::{budget, certificate, metadata, past};
+use crate::working::{self, Inside};
+use crate::{anonymity, budget, certificate, metadata, past, reach};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
     Ok(match judge(guard, question)? {
-        Judged::Vetted(vetted) => vetted_verdict(&vetted.plan),
+        Judged::Vetted(vetted) => vetted_verdict(vetted.plan.used()),
+        Judged::Inside(inside) => statement_verdict(&inside.statement),
         Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
@@ -43,7 +45,10 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         Judged::Vetted(vetted) => {
             let grant = vetted.permit.grant();
             let budget = budget::of(&vetted.plan, &vetted.manifest.body, grant, guard.limits);
-            ClientReply::Estimate { verdict: vetted_verdict(&vetted.plan), budget: Some(budget) }
+            ClientReply::Estimate { verdict: vetted_verdict(vetted.plan.used()), budget: Some(budget) }
+        }
+        Judged::Inside(inside) => {
+            ClientReply::Estimate { verdict: statement_verdict(&inside.statement), budget: None }
         }
         Judged::Metadata(table, _) => {
             ClientReply::Estimate { verdict: metadata::verdict(&table), budget: None }
@@ -80,7 +85,16 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
         return Ok(ClientReply::Verdict(halted_verdict()));
     }
     let vetted = match judge(guard, question)? {
-        Judged::Vetted(vetted) => vetted,
+        Judged::Vetted(mut vetted) => {
+            let (grant, exclusion) = (vetted.permit.grant(), vetted.exclusion);
+            vetted.exclusion = anonymity::without_small_classes(guard, grant, &vetted.manifest, exclusion)?;
+            vetted
+        }
+        Judged::Inside(mut inside) => {
+            let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
+            inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
+            return working::act(guard, question, &inside);
+        }
         Judged::Metadata(table, snapshot) => {
             return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
         }
@@ -174,6 +188,16 @@ fn hand_out(table: Option<ReleasedTable>, _receipt: &Closed) -> ClientReply {
     table.map_or(ClientReply::Withheld, ClientReply::Released)
 }
 
+/// Why whoever asks may ask nothing of the project now; nothing where they may.
+pub(crate) fn refused_all(guard: &Guard, user: &str, project: &str) -> Result<Option<Verdict>, GuardError> {
+    let sql = "SELECT * FROM misu.tables".to_owned();
+    let question = Question { user: user.to_owned(), project: project.to_owned(), sql };
+    match judge(guard, &question)? {
+        Judged::Metadata(_, _) => Ok(None),
+        _ => verdict(guard, &question).map(Some),
+    }
+}
+
 /// A question that may run, with everything that says so.
 struct Vetted {
     permit: Permit,
@@ -181,10 +205,13 @@ struct Vetted {
     manifest: SnapshotManifest,
     plan: VettedPlan,
     exclusion: Exclusion,
+    space: Space,
 }
 
 enum Judged {
     Vetted(Box<Vetted>),
+    /// A statement that keeps or drops something of the project's own.
+    Inside(Box<Inside>),
     /// A question about what may be asked, with its answer.
     Metadata(MetadataTable, SnapshotId),
     /// The person may ask nothing now, whatever the permit says.
@@ -211,13 +238,20 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
             Err(refusal) => Judged::NotVetted(refusal.into()),
         });
     }
-    Ok(match vet(&question.sql, scope) {
-        Ok(plan) => {
-            let room = guard.environment.room("exclusions");
-            let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
-            Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan, exclusion }))
+    let space = guard.workspaces.read(&question.project)?;
+    let workspace = space.workspace(guard.now().unix_timestamp());
+    let statement = match vet_statement(&question.sql, scope, &workspace) {
+        Ok(statement) => statement,
+        Err(not_vetted) => return Ok(Judged::NotVetted(not_vetted)),
+    };
+    let room = guard.environment.room("exclusions");
+    let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
+    Ok(match statement {
+        Statement::Query(plan) => {
+            let plan = *plan;
+            Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan, exclusion, space }))
         }
-        Err(not_vetted) => Judged::NotVetted(not_vetted),
+        statement => Judged::Inside(Box::new(Inside { permit, manifest, statement, exclusion, space })),
     })
 }
 
@@ -250,7 +284,7 @@ pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit
 
 fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, GuardError> {
     let plan = Digest::parse(vetted.plan.hash()).ok_or(GuardError::Bug("a plan's hash has 64 digits"))?;
-    let columns: Vec<String> = columns(&vetted.plan);
+    let columns: Vec<String> = columns(vetted.plan.used());
     let request = QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
         .with("columns", columns.join(" "))
         .with("rules", vetted.permit.rule_digest())
@@ -391,7 +425,7 @@ fn release(
 
 /// What the cells are held to: the permit's numbers and those of every database that the query reads.
 fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
-    let tables = vetted.plan.used().keys().filter_map(|table| guard.catalogue.tables.get(table));
+    let tables = vetted.plan.lineage().iter().filter_map(|table| guard.catalogue.tables.get(table));
     vetted.policies.rules(&vetted.permit, tables.map(|table| table.database.as_str()))
 }
 
@@ -420,19 +454,29 @@ fn finish(release: Release) -> (ReleasedTable, Outcome) {
 
 fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<Outcome>> {
     let failed = |fault: &str| Box::new(Outcome::Failed { fault: fault.to_owned() });
-    let (buckets, files) = slices(guard, vetted).map_err(|_| failed("dataset-key"))?;
+    let reach = reach::Reach {
+        grant: vetted.permit.grant(),
+        manifest: &vetted.manifest,
+        space: &vetted.space,
+        now: guard.now().unix_timestamp(),
+        used: vetted.plan.used(),
+    };
+    let (buckets, files) = reach.slices(guard).map_err(|_| failed("dataset-key"))?;
     let request = WorkerRequest {
         sql: vetted.plan.sql().to_owned(),
         grant: vetted.permit.grant().clone(),
-        catalogue: guard.catalogue_files.clone(),
+        catalogue: reach.catalogue(guard),
+        workspace: reach.workspace(),
         plan_hash: vetted.plan.hash().to_owned(),
         excluded: vetted.exclusion.persons.clone(),
         buckets,
         descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
         limits: guard.limits,
+        keep: None,
     };
     match guard.worker.run_unless(request, files, &|| stopped(guard, vetted).is_some()) {
         Ok(WorkerReply::Evidence(evidence)) => Ok(Protected::new(evidence)),
+        Ok(WorkerReply::Kept(_)) => Err(failed("worker-evidence")),
         Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
         Err(WorkerError::Stopped) => {
             let reason = stopped(guard, vetted).unwrap_or("stopped").to_owned();
@@ -442,64 +486,43 @@ fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<O
     }
 }
 
-/// The files of each bucket that the plan can reach (its tables, and the fiscal years of the permit's period), and
-/// where they lie. The worker is told numbers, not paths, and is given keys of granted columns, not of others: what
-/// a plan reaches beyond them stays unreadable.
-fn slices(
+pub(crate) fn record_no(
     guard: &Guard,
-    vetted: &Vetted,
-) -> Result<(Vec<BucketSlice>, Vec<PathBuf>), catalog_store::EnvironmentError> {
-    let grant = vetted.permit.grant();
-    let store = guard.environment.room("store");
-    let period = vetted.permit.grant().period;
-    let years = period.from.fiscal_year()..=period.to.fiscal_year();
-    let is_reachable = |file: &FileEntry| file.year.is_none_or(|year| years.contains(&year));
-    let mut slices: BTreeMap<u32, BucketSlice> =
-        (0..vetted.manifest.body.buckets).map(|bucket| (bucket, BucketSlice::default())).collect();
-    let mut paths = Vec::new();
-    for table in vetted.plan.used().keys() {
-        let files =
-            vetted.manifest.body.tables.get(table).map(|entry| entry.files.as_slice()).unwrap_or_default();
-        for file in files.iter().filter(|file| is_reachable(file)) {
-            let slice = file.bucket.and_then(|bucket| slices.get_mut(&bucket));
-            let Some(slice) = slice else { continue };
-            let descriptor = u32::try_from(paths.len()).unwrap_or(u32::MAX);
-            let keys = guard.file_keys.open(file, &|column| grant.allows(table, column))?;
-            let file_slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.map(|keys| wire(&keys)) };
-            slice.tables.entry(table.clone()).or_default().push(file_slice);
-            paths.push(store.join(&file.path));
-        }
-    }
-    Ok((slices.into_values().collect(), paths))
-}
-
-fn wire(keys: &catalog_store::FileKeys) -> FileKeys {
-    FileKeys {
-        bound_to: keys.bound_to.clone(),
-        footer: keys.footer.as_bytes().to_vec(),
-        columns: keys.columns.iter().map(|(name, key)| (name.clone(), key.as_bytes().to_vec())).collect(),
-    }
-}
-
-fn record_no(guard: &Guard, question: &Question, kind: Kind, rule: &str) -> Result<(), GuardError> {
+    question: &Question,
+    kind: Kind,
+    rule: &str,
+) -> Result<(), GuardError> {
     let event = Event::new(kind, question.user.clone()).project(question.project.clone());
     guard.log.record(event.with("rule", rule).with("sql", sql_digest(&question.sql)))?;
     Ok(())
 }
 
 /// The text itself stays out of the record: its literals can point at people.
-fn sql_digest(sql: &str) -> String {
+pub(crate) fn sql_digest(sql: &str) -> String {
     blake3::hash(sql.as_bytes()).to_hex().to_string()
 }
 
-fn columns(plan: &VettedPlan) -> Vec<String> {
-    let of_table = |(table, columns): (&String, &std::collections::BTreeSet<String>)| {
+/// Columns by table.
+type Used = BTreeMap<String, BTreeSet<String>>;
+
+pub(crate) fn columns(used: &Used) -> Vec<String> {
+    let of_table = |(table, columns): (&String, &BTreeSet<String>)| {
         columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>()
     };
-    plan.used().iter().flat_map(of_table).collect()
+    used.iter().flat_map(of_table).collect()
 }
 
-fn vetted_verdict(plan: &VettedPlan) -> Verdict {
+fn statement_verdict(statement: &Statement) -> Verdict {
+    let own = |name: &String| Used::from([(format!("ws.{name}"), BTreeSet::new())]);
+    match statement {
+        Statement::Query(plan) => vetted_verdict(plan.used()),
+        Statement::Table(rows) => vetted_verdict(rows.used()),
+        Statement::View(view) => vetted_verdict(&own(&view.name)),
+        Statement::DropTable(name) | Statement::DropView(name) => vetted_verdict(&own(name)),
+    }
+}
+
+fn vetted_verdict(used: &Used) -> Verdict {
     Verdict {
         verdict: VerdictKind::Vetted,
         rule: None,
@@ -507,8 +530,8 @@ fn vetted_verdict(plan: &VettedPlan) -> Verdict {
         message_ja: None,
         span: None,
         suggestion: None,
-        tables: plan.used().keys().cloned().collect(),
-        columns: columns(plan),
+        tables: used.keys().cloned().collect(),
+        columns: columns(used),
     }
 }
 
@@ -566,8 +589,8 @@ pub fn offline_verdict(sql: &str, catalogue: &Catalogue, grant: &Grant) -> Verdi
         Some(Err(refusal)) => return not_vetted_verdict(&refusal.into()),
         None => {}
     }
-    match vet(sql, scope) {
-        Ok(plan) => vetted_verdict(&plan),
+    match vet_statement(sql, scope, &Workspace::default()) {
+        Ok(statement) => statement_verdict(&statement),
         Err(not_vetted) => not_vetted_verdict(&not_vetted),
     }
 }

@@ -47,6 +47,16 @@ impl Classes {
         self.0 & Self::bit(class) != 0
     }
 
+    /// The set of these classes.
+    pub(crate) fn of(classes: impl IntoIterator<Item = Class>) -> Self {
+        Self(classes.into_iter().fold(0, |bits, class| bits | Self::bit(class)))
+    }
+
+    /// The classes of the set.
+    pub(crate) fn classes(self) -> impl Iterator<Item = Class> {
+        ORDER.into_iter().filter(move |class| self.has(*class))
+    }
+
     fn strictest(self) -> Option<Class> {
         ORDER.into_iter().find(|class| self.has(*class))
     }

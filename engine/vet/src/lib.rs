@@ -9,6 +9,7 @@
 
 mod domain;
 mod functions;
+mod keep;
 mod label;
 mod metadata;
 mod places;
@@ -19,10 +20,14 @@ mod relation;
 mod rewrite;
 mod rules;
 mod schema;
+mod stored;
+mod tier;
 mod vet;
+mod workspace;
 
 pub use domain::{DomainValue, KeyDomain, KeyKind};
-pub use functions::{FunctionDoc, documentation, registered};
+pub use functions::{FUNCTION_SYSTEMS, FunctionDoc, documentation, registered};
+pub use keep::{Statement, VettedRows, VettedView, vet_statement};
 pub use metadata::{MetadataTable, metadata};
 pub use plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
@@ -30,4 +35,6 @@ pub use rewrite::{
     FACILITY, KEY_PREFIX, NUM_PREFIX, PERSON, RANKED, ROWS, ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX,
 };
 pub use schema::{aggregates, granted_schema, windows};
-pub use vet::{Scope, vet};
+pub use tier::is_there;
+pub use vet::{Scope, vet, vet_in};
+pub use workspace::{fields as workspace_fields, grant_digest, schema as workspace_schema, stored_name};

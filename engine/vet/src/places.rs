@@ -20,6 +20,11 @@ impl<'a> Places<'a> {
         Self { text, words }
     }
 
+    /// The word or mark of this number, with its place.
+    pub(crate) fn at(&self, number: usize) -> Option<(&str, (usize, usize))> {
+        self.words.get(number).map(|(word, place)| (word.as_str(), *place))
+    }
+
     /// The number of words and marks.
     pub(crate) fn len(&self) -> usize {
         self.words.len()

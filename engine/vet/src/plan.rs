@@ -14,6 +14,7 @@ pub struct VettedPlan {
     pub(crate) shape: PlanShape,
     pub(crate) evidence: LogicalPlan,
     pub(crate) used: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) lineage: BTreeSet<String>,
     pub(crate) hash: String,
 }
 
@@ -126,6 +127,11 @@ impl VettedPlan {
     /// The columns that the query touches, by table.
     pub const fn used(&self) -> &BTreeMap<String, BTreeSet<String>> {
         &self.used
+    }
+
+    /// The catalogue's tables behind everything that is read, those behind the project's own tables among them.
+    pub const fn lineage(&self) -> &BTreeSet<String> {
+        &self.lineage
     }
 
     /// The digest of the evidence plan, the shape, the grant and the catalogue; guard and worker must agree on it.

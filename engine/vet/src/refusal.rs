@@ -39,11 +39,17 @@ pub enum Rule {
     Union,
     /// What is computed from aggregates.
     Post,
+    /// What a project keeps inside.
+    Workspace,
+    /// Lists of codes.
+    List,
+    /// How many describing columns rows are picked by.
+    Picked,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Size,
         Self::Syntax,
         Self::OneSelect,
@@ -61,6 +67,9 @@ impl Rule {
         Self::Window,
         Self::Union,
         Self::Post,
+        Self::Workspace,
+        Self::List,
+        Self::Picked,
     ];
 
     /// The rule's name in messages, audit and documentation.
@@ -83,6 +92,9 @@ impl Rule {
             Self::Window => "window",
             Self::Union => "union",
             Self::Post => "post",
+            Self::Workspace => "workspace",
+            Self::List => "list",
+            Self::Picked => "picked",
         }
     }
 
@@ -108,6 +120,11 @@ impl Rule {
             Self::Window => "a window is over the rows of one person",
             Self::Union => "every branch of a union hands on the person",
             Self::Post => "aggregates are compared, ordered and computed with after protection",
+            Self::Workspace => {
+                "a project keeps rows of one person each, and reads them under the same permit"
+            }
+            Self::List => "a list of codes is looked up by a column of its code system",
+            Self::Picked => "few describing columns pick the rows of a cohort",
         }
     }
 
@@ -131,6 +148,9 @@ impl Rule {
             Self::Window => "ウィンドウは一人の行の中だけで使います",
             Self::Union => "UNION の各枝は person_id を持ちます",
             Self::Post => "集計値の比較・並べ替え・計算は保護のあとで行います",
+            Self::Workspace => "保存する表は行ごとに一人で、同じ許可のもとで読みます",
+            Self::List => "コードの一覧は、同じコード体系の列の条件で使います",
+            Self::Picked => "行を選ぶのに使える属性の列の数には上限があります",
         }
     }
 }

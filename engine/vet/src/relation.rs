@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
-use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant};
+use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant, WorkspaceTable};
 use datafusion_common::{Column, DFSchema};
 use datafusion_expr::{Distinct, LogicalPlan, TableScan};
 
@@ -15,7 +15,8 @@ use crate::domain::KeyDomain;
 use crate::label::Label;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
-use crate::rules;
+use crate::stored::Meant;
+use crate::{rules, tier, workspace};
 
 /// What is known of one column.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct ColumnFact {
     pub(crate) measure: Option<MeasureFact>,
     /// The table and column that it comes from unchanged.
     pub(crate) origin: Option<(String, String)>,
+    /// The code system of its values.
+    pub(crate) system: Option<String>,
     /// Whether it is written in the query.
     pub(crate) is_literal: bool,
 }
@@ -61,6 +64,7 @@ impl ColumnFact {
             domain: None,
             measure: None,
             origin: None,
+            system: None,
             is_literal: false,
         }
     }
@@ -82,21 +86,48 @@ pub(crate) type Relation = Vec<ColumnFact>;
 pub(crate) struct Judge<'a> {
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) grant: &'a Grant,
+    pub(crate) meant: Meant<'a>,
     pub(crate) places: Places<'a>,
-    used: RefCell<BTreeMap<String, BTreeSet<String>>>,
+    seen: RefCell<Seen>,
     /// What a correlated condition may look at of the query around it, while one is judged.
     outer: RefCell<Option<(DFSchema, Relation)>>,
 }
 
+/// What a query was seen to look at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// The columns, by table.
+    pub(crate) used: BTreeMap<String, BTreeSet<String>>,
+    /// The catalogue's tables behind everything that is read.
+    pub(crate) lineage: BTreeSet<String>,
+    /// The quasi-identifying columns whose values rows are picked by.
+    pub(crate) bound: BTreeSet<String>,
+}
+
 impl<'a> Judge<'a> {
-    pub(crate) fn new(sql: &'a str, catalogue: &'a Catalogue, grant: &'a Grant) -> Self {
-        let (used, outer) = (RefCell::default(), RefCell::default());
-        Self { catalogue, grant, places: Places::new(sql), used, outer }
+    pub(crate) fn new(sql: &'a str, meant: Meant<'a>) -> Self {
+        let (seen, outer) = (RefCell::default(), RefCell::default());
+        let Meant { catalogue, grant, workspace: _ } = meant;
+        Self { catalogue, grant, meant, places: Places::new(sql), seen, outer }
     }
 
-    /// The columns that were looked at, by table.
-    pub(crate) fn into_used(self) -> BTreeMap<String, BTreeSet<String>> {
-        self.used.into_inner()
+    /// What was looked at.
+    pub(crate) fn into_seen(self) -> Seen {
+        self.seen.into_inner()
+    }
+
+    /// Notes that rows are picked by the values of a column.
+    pub(crate) fn bind(&self, fact: &ColumnFact) -> usize {
+        let mut seen = self.seen.borrow_mut();
+        if let Some((table, column)) = fact.origin.as_ref().filter(|_| fact.class() == Class::Quasi) {
+            seen.bound.insert(format!("{table}.{column}"));
+        }
+        seen.bound.len()
+    }
+
+    /// Notes that a list of codes is looked up.
+    pub(crate) fn use_list(&self, name: &str) {
+        self.seen.borrow_mut().used.entry(format!("{}.{name}", workspace::LISTS)).or_default();
     }
 
     /// Judges a plan below the release point. The match is exhaustive on purpose: a node that DataFusion adds one day
@@ -161,7 +192,7 @@ impl<'a> Judge<'a> {
                 .at(self.places.column(column))
         })?;
         if let Some((table, column)) = &fact.origin {
-            self.used.borrow_mut().entry(table.clone()).or_default().insert(column.clone());
+            self.seen.borrow_mut().used.entry(table.clone()).or_default().insert(column.clone());
         }
         Ok(fact)
     }
@@ -193,6 +224,11 @@ impl<'a> Judge<'a> {
 
     fn scan(&self, scan: &TableScan) -> Result<Relation, Refusal> {
         let name = scan.table_name.table();
+        match scan.table_name.schema() {
+            Some(workspace::SCHEMA) => return rules::workspace::scan(self, name),
+            Some(_) => return Err(rules::list::alone(self, name)),
+            None => {}
+        }
         let refuse =
             |message: &str, ja: &str| Refusal::new(Rule::Node, message).ja(ja).at(self.places.word(name));
         let table = self
@@ -211,7 +247,10 @@ impl<'a> Judge<'a> {
         if !is_whole {
             return Err(refuse("a table is read as a whole", "表は全体として読みます"));
         }
-        self.used.borrow_mut().entry(name.to_owned()).or_default();
+        let mut seen = self.seen.borrow_mut();
+        seen.used.entry(name.to_owned()).or_default();
+        seen.lineage.insert(name.to_owned());
+        drop(seen);
         let schema = scan.source.schema();
         let fact = |field: &arrow::datatypes::FieldRef| {
             let column = table
@@ -220,15 +259,25 @@ impl<'a> Judge<'a> {
             let scale = if column.kind == ColumnKind::Decimal5 { 5 } else { 0 };
             let measure = |bounds| MeasureFact { bounds, scale, unit: column.unit.clone() };
             let domain = column.domain.as_ref();
-            Ok(ColumnFact {
+            let fact = ColumnFact {
                 person: if column.class == Class::Person { Person::Always } else { Person::Not },
                 domain: domain
                     .and_then(|domain| KeyDomain::declared(domain, self.catalogue, self.grant.period)),
                 measure: column.bounds.filter(|_| column.class == Class::Measure).map(measure),
                 origin: Some((name.to_owned(), column.name.clone())),
+                system: column.value_system().map(str::to_owned),
                 ..ColumnFact::made(Label::of(column.class), field.data_type().clone())
-            })
+            };
+            Ok(tier::fact(fact, column, self.grant))
         };
         schema.fields().iter().map(fact).collect()
+    }
+
+    /// Notes that a project's table is read, with everything that stands behind it.
+    pub(crate) fn use_own(&self, name: &str, table: &WorkspaceTable) {
+        let mut seen = self.seen.borrow_mut();
+        seen.used.entry(format!("{}.{name}", workspace::SCHEMA)).or_default();
+        seen.lineage.extend(table.lineage.iter().cloned());
+        seen.bound.extend(table.bound.iter().cloned());
     }
 }

@@ -13,6 +13,7 @@ use datafusion_expr::{
 use datafusion_functions_aggregate::expr_fn::{count, sum};
 
 use crate::relation::{MeasureFact, Relation};
+use crate::stored::Meant;
 
 /// The column with the person behind the row.
 pub const PERSON: &str = "person";
@@ -46,20 +47,31 @@ pub(crate) struct Wanted {
     pub(crate) facility: Option<Expr>,
 }
 
+impl Wanted {
+    /// What is wanted over what is stored: conditions say the codes of their lists, by which they are recognised.
+    pub(crate) fn over(&mut self, meant: Meant<'_>) -> Result<()> {
+        let keys = self.keys.iter_mut().chain(&mut self.conditions);
+        let measures = self.measures.iter_mut().map(|(expr, _, _, _)| expr);
+        let ranked = self.ranked.iter_mut().map(|(expr, _, _)| expr);
+        for expr in keys.chain(measures).chain(ranked) {
+            *expr = meant.expr(expr.clone())?;
+        }
+        Ok(())
+    }
+}
+
 /// Builds the evidence plan over the relation below the release point.
 pub(crate) fn evidence(
     input: &LogicalPlan,
     relation: &Relation,
     wanted: &Wanted,
-    catalogue: &Catalogue,
-    grant: &Grant,
+    meant: Meant<'_>,
 ) -> Result<LogicalPlan> {
     let person = relation
         .iter()
         .position(|fact| fact.is_unit())
         .map(|at| Expr::Column(Column::from(input.schema().qualified_field(at))))
         .ok_or_else(|| DataFusionError::Plan("no person stands behind the rows".to_owned()))?;
-    let input = settled(within_period(input.clone(), catalogue, grant)?)?;
     let mut columns: Vec<Expr> = numbered(&wanted.keys, KEY_PREFIX).collect();
     let mut groups: Vec<Expr> = (0..wanted.keys.len()).map(|at| col(format!("{KEY_PREFIX}{at}"))).collect();
     columns.push(person.alias(PERSON));
@@ -87,7 +99,15 @@ pub(crate) fn evidence(
             aggregates.push(sum(square(measure(), fact.scale)).alias(format!("{SQUARE_PREFIX}{at}")));
         }
     }
-    LogicalPlanBuilder::from(input).project(columns)?.aggregate(groups, aggregates)?.build()
+    let plan =
+        LogicalPlanBuilder::from(input.clone()).project(columns)?.aggregate(groups, aggregates)?.build()?;
+    rows(plan, meant)
+}
+
+/// A plan as it is executed: over what is stored, within the permit's period, its windows fully ordered; in subqueries
+/// and in conditions inside aggregates as well.
+pub(crate) fn rows(plan: LogicalPlan, meant: Meant<'_>) -> Result<LogicalPlan> {
+    settled(within_period(meant.plan(plan)?, meant.catalogue, meant.grant)?)
 }
 
 fn numbered<'e>(exprs: &'e [Expr], prefix: &'e str) -> impl Iterator<Item = Expr> + 'e {

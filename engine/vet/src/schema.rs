@@ -1,42 +1,74 @@
 //! What the planner sees: the granted tables with their granted columns, our functions, the aggregates and windows of the rules.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
-use catalog_model::{Catalogue, Grant, Table};
+use catalog_model::{Grant, Table};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DataFusionError, Result, TableReference, plan_err};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner};
-use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
 use datafusion_functions_aggregate::{average, count, min_max, sum};
 use datafusion_functions_window::{lead_lag, nth_value, rank, row_number};
 
-use crate::{functions, planned};
+use crate::stored::Meant;
+use crate::{functions, planned, tier, workspace};
 
 /// A granted table, seen by the planner: a schema and nothing else. No constraint is declared, since the planner
 /// would let columns through that a key determines.
 #[derive(Debug)]
 pub(crate) struct GrantedTable {
     schema: SchemaRef,
+    /// What a view stands for; the planner puts it in the view's place.
+    plan: Option<LogicalPlan>,
+}
+
+impl GrantedTable {
+    /// A table of this schema.
+    pub(crate) fn source(schema: SchemaRef) -> Arc<dyn TableSource> {
+        Arc::new(Self { schema, plan: None })
+    }
 }
 
 impl TableSource for GrantedTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
+
+    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
+        self.plan.as_ref().map(Cow::Borrowed)
+    }
 }
 
-/// The schema of the granted columns of a table, in the catalogue's order.
+/// The schema of the granted columns of a table as they are stored, in the catalogue's order.
 pub fn granted_schema(table: &Table, grant: &Grant) -> SchemaRef {
     let whole = catalog_model::arrow_schema(table);
-    let fields = whole.fields().iter().filter(|field| grant.allows(&table.table, field.name()));
+    let fields = whole.fields().iter().filter(|field| tier::is_there(table, field.name(), grant));
     Arc::new(Schema::new(fields.cloned().collect::<Vec<FieldRef>>()))
 }
 
+/// The schema of the granted columns as the grant's tier sees them.
+fn seen_schema(table: &Table, grant: &Grant) -> SchemaRef {
+    let stored = granted_schema(table, grant);
+    let seen = |field: &FieldRef| match table.column(field.name()) {
+        Some(column) => tier::field(column, field, grant),
+        None => Arc::clone(field),
+    };
+    Arc::new(Schema::new(stored.fields().iter().map(seen).collect::<Vec<FieldRef>>()))
+}
+
+/// Scans in one query, those behind its views among them.
+const MOST_SCANS: usize = 64;
+
 /// The planner's view of a grant.
-pub(crate) struct GrantedSchema {
+pub(crate) struct GrantedSchema<'a> {
+    meant: Meant<'a>,
+    /// Views from this number on are not there: a view reads those before it.
+    views: Cell<usize>,
     tables: HashMap<String, Arc<dyn TableSource>>,
     scalars: HashMap<String, Arc<ScalarUDF>>,
     aggregates: HashMap<String, Arc<AggregateUDF>>,
@@ -45,13 +77,16 @@ pub(crate) struct GrantedSchema {
     options: ConfigOptions,
 }
 
-impl GrantedSchema {
-    pub(crate) fn new(catalogue: &Catalogue, grant: &Grant) -> Self {
+impl<'a> GrantedSchema<'a> {
+    pub(crate) fn new(meant: Meant<'a>) -> Self {
+        let Meant { catalogue, grant, workspace } = meant;
         let granted = catalogue.tables.values().filter(|table| grant.tables.contains_key(&table.table));
         let source = |table: &Table| -> (String, Arc<dyn TableSource>) {
-            (table.table.clone(), Arc::new(GrantedTable { schema: granted_schema(table, grant) }))
+            (table.table.clone(), GrantedTable::source(seen_schema(table, grant)))
         };
         Self {
+            meant,
+            views: Cell::new(workspace.views.len()),
             tables: granted.map(source).collect(),
             scalars: functions::registered()
                 .into_iter()
@@ -68,6 +103,36 @@ impl GrantedSchema {
             options: ConfigOptions::default(),
         }
     }
+}
+
+impl GrantedSchema<'_> {
+    /// A project's table or view.
+    fn own(&self, name: &str) -> Result<Option<Arc<dyn TableSource>>> {
+        if let Some(table) = self.meant.workspace.tables.get(name) {
+            return Ok(Some(GrantedTable::source(workspace::schema(table))));
+        }
+        let before = self.views.get();
+        let mut views = self.meant.workspace.views.iter().take(before).enumerate();
+        let Some((at, view)) = views.find(|(_, view)| view.name == name) else { return Ok(None) };
+        self.views.set(at);
+        let plan = crate::vet::planned(&view.sql, self);
+        self.views.set(before);
+        let plan = plan?;
+        let schema = Arc::new(plan.schema().as_arrow().clone());
+        Ok(Some(Arc::new(GrantedTable { schema, plan: Some(plan) })))
+    }
+
+    /// A list of codes: one column.
+    fn list(&self, name: &str) -> Option<Arc<dyn TableSource>> {
+        self.meant.workspace.lists.get(name)?;
+        let code = arrow::datatypes::Field::new(workspace::CODE, DataType::Utf8, false);
+        Some(GrantedTable::source(Arc::new(Schema::new(vec![code]))))
+    }
+}
+
+/// Whether a plan reads no more tables than a query may.
+pub(crate) fn is_small(plan: &LogicalPlan) -> bool {
+    plan.display_indent().to_string().matches("TableScan:").count() <= MOST_SCANS
 }
 
 /// The aggregates that are executed: over one person's rows, and for the evidence itself.
@@ -89,13 +154,18 @@ pub fn windows() -> Vec<Arc<WindowUDF>> {
     ]
 }
 
-impl ContextProvider for GrantedSchema {
+impl ContextProvider for GrantedSchema<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let source = match &name {
-            TableReference::Bare { table } => self.tables.get(table.as_ref()),
-            TableReference::Partial { .. } | TableReference::Full { .. } => None,
+            TableReference::Bare { table } => self.tables.get(table.as_ref()).cloned(),
+            TableReference::Partial { schema, table } => match schema.as_ref() {
+                workspace::SCHEMA => self.own(table)?,
+                workspace::LISTS => self.list(table),
+                _ => None,
+            },
+            TableReference::Full { .. } => None,
         };
-        source.cloned().ok_or_else(|| DataFusionError::Plan(format!("no table {name}")))
+        source.ok_or_else(|| DataFusionError::Plan(format!("no table {name}")))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use catalog_model::{Catalogue, Class, Grant};
+use catalog_model::{Catalogue, Class, Grant, Workspace};
 use datafusion_common::{Column, DataFusionError};
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
 
+use crate::places::Places;
 use crate::plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
 use crate::refusal::{Denial, NotVetted, Refusal, Rule};
-use crate::relation::{ColumnFact, Judge, MeasureFact};
+use crate::relation::{ColumnFact, Judge, MeasureFact, Seen};
 use crate::rewrite::{self, Wanted};
 use crate::rules::aggregate::{Asked, AskedKind, Measured};
 use crate::rules::{aggregate, function, group_key, root, statement};
-use crate::schema::GrantedSchema;
+use crate::schema::{GrantedSchema, is_small};
+use crate::stored::Meant;
 
 /// For whom and over which tables a query is vetted.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +35,26 @@ pub struct Scope<'a> {
 /// A refusal names the rule, the place and the nearest allowed form; a denial names what the permit does not cover.
 /// Neither depends on data.
 pub fn vet(sql: &str, scope: Scope<'_>) -> Result<VettedPlan, NotVetted> {
+    vet_in(sql, scope, &Workspace::default())
+}
+
+/// Vets a query that may name what the project keeps inside.
+///
+/// # Errors
+///
+/// As [`vet()`].
+pub fn vet_in(sql: &str, scope: Scope<'_>, workspace: &Workspace) -> Result<VettedPlan, NotVetted> {
+    let meant = Meant { catalogue: scope.catalogue, grant: scope.grant, workspace };
+    deep(|| vet_here(sql, meant))
+}
+
+/// Runs a judgement on a stack of its own.
+pub(crate) fn deep<T: Send>(judge: impl FnOnce() -> Result<T, NotVetted> + Send) -> Result<T, NotVetted> {
     let cannot =
         || Refusal::new(Rule::Size, "the query is too deep to be planned").suggest("ask two queries");
     std::thread::scope(|threads| {
         let builder = std::thread::Builder::new().name("vet".to_owned()).stack_size(STACK);
-        let running = builder.spawn_scoped(threads, || vet_here(sql, scope)).map_err(|_| cannot())?;
+        let running = builder.spawn_scoped(threads, judge).map_err(|_| cannot())?;
         running.join().unwrap_or_else(|_| Err(cannot().into()))
     })
 }
@@ -46,21 +63,42 @@ pub fn vet(sql: &str, scope: Scope<'_>) -> Result<VettedPlan, NotVetted> {
 /// a deep query is a refused or a planned one, never the end of the process.
 const STACK: usize = 64 << 20;
 
-fn vet_here(sql: &str, scope: Scope<'_>) -> Result<VettedPlan, NotVetted> {
-    let judge = Judge::new(sql, scope.catalogue, scope.grant);
+fn vet_here(sql: &str, meant: Meant<'_>) -> Result<VettedPlan, NotVetted> {
+    let judge = Judge::new(sql, meant);
+    let plan = plan(&judge, sql)?;
+    if !is_small(&plan) {
+        return Err(Refusal::new(Rule::Size, "the query reads too many tables")
+            .ja("問合せの読む表が多すぎます")
+            .at(judge.places.word("FROM"))
+            .suggest("ask two queries")
+            .into());
+    }
+    release(judge, sql, meant, &plan)
+}
+
+/// The text as the planner reads it, over what is granted and what the project keeps.
+pub(crate) fn plan(judge: &Judge<'_>, sql: &str) -> Result<LogicalPlan, NotVetted> {
     let statement = statement::parse(sql, &judge.places)?;
-    let schema = GrantedSchema::new(scope.catalogue, scope.grant);
-    let options = ParserOptions::default().with_collect_spans(true).with_parse_float_as_decimal(true);
-    let plan = SqlToRel::new_with_options(&schema, options)
-        .statement_to_plan(statement)
-        .map_err(|error| explain(&judge, &error))?;
-    release(judge, sql, scope, &plan)
+    let schema = GrantedSchema::new(judge.meant);
+    let plan = SqlToRel::new_with_options(&schema, options()).statement_to_plan(statement);
+    plan.map_err(|error| explain(judge, &error))
+}
+
+/// The plan of a view, which was judged when it was made and is judged again in its place.
+pub(crate) fn planned(sql: &str, schema: &GrantedSchema<'_>) -> Result<LogicalPlan, DataFusionError> {
+    let statement = statement::parse(sql, &Places::new(sql));
+    let statement = statement.map_err(|refusal| DataFusionError::Plan(refusal.to_string()))?;
+    SqlToRel::new_with_options(schema, options()).statement_to_plan(statement)
+}
+
+fn options() -> ParserOptions {
+    ParserOptions::default().with_collect_spans(true).with_parse_float_as_decimal(true)
 }
 
 fn release(
     judge: Judge<'_>,
     sql: &str,
-    scope: Scope<'_>,
+    meant: Meant<'_>,
     plan: &LogicalPlan,
 ) -> Result<VettedPlan, NotVetted> {
     let point = root::release_point(&judge, plan)?;
@@ -94,6 +132,7 @@ fn release(
     for asked in asked {
         draft.add(&judge, asked)?;
     }
+    draft.wanted.over(meant).map_err(|error| explain(&judge, &error))?;
     let named = |at: usize| point.post.columns.iter().find(|column| column.value == PostExpr::Key(at));
     let keys = draft.wanted.keys.iter().zip(domains).enumerate().map(|(at, (key, domain))| KeyColumn {
         name: named(at).map_or_else(|| key.schema_name().to_string(), |column| column.name.clone()),
@@ -109,10 +148,11 @@ fn release(
         aggregates: draft.aggregates,
         post: point.post,
     };
-    let evidence = rewrite::evidence(input, &relation, &draft.wanted, scope.catalogue, scope.grant)
-        .map_err(|error| explain(&judge, &error))?;
-    let hash = hash(&evidence, scope.grant, &shape);
-    Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used: judge.into_used(), hash })
+    let evidence =
+        rewrite::evidence(input, &relation, &draft.wanted, meant).map_err(|error| explain(&judge, &error))?;
+    let hash = hash(&evidence, meant.grant, &shape);
+    let Seen { used, lineage, bound: _ } = judge.into_seen();
+    Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used, lineage, hash })
 }
 
 /// What is wanted of the relation, and what the result makes of it, while the aggregates are gone through.
@@ -259,13 +299,16 @@ fn hash(evidence: &LogicalPlan, grant: &Grant, shape: &PlanShape) -> String {
 }
 
 /// Says in our words what the planner did not find; its own message may name tables that are not granted.
-fn explain(judge: &Judge<'_>, error: &DataFusionError) -> NotVetted {
+pub(crate) fn explain(judge: &Judge<'_>, error: &DataFusionError) -> NotVetted {
     let text = error.strip_backtrace();
     if let Some(denial) = denied(judge, &text) {
         return denial.into();
     }
     let quoted = quoted(&text);
-    let place = quoted.as_deref().and_then(|name| judge.places.word(name));
+    let place = quoted.as_deref().and_then(|name| match name.split_once('.') {
+        Some((schema, table)) => judge.places.phrase(&[schema, ".", table]),
+        None => judge.places.word(name),
+    });
     let refusal = if text.contains("no table") || text.contains("No table") {
         let tables: Vec<&str> = judge.grant.tables.keys().map(String::as_str).collect();
         Refusal::new(Rule::Names, "there is no such table")

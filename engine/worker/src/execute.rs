@@ -1,47 +1,89 @@
 //! From request to reply.
 
-use std::collections::HashSet;
+use std::future::Future;
 use std::sync::Arc;
 
-use catalog_model::{Catalogue, Grant};
 use datafusion::common::DataFusionError;
-use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
-use datafusion::datasource::provider_as_source;
-use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, TableSource, WindowFunctionDefinition};
-use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::SessionContext;
-use engine_protocol::{BucketSlice, Evidence, WorkerFault, WorkerReply, WorkerRequest};
-use engine_vet::{Scope, VettedPlan, granted_schema, vet};
+use engine_protocol::{BucketSlice, Evidence, Keep, KeptFile, WorkerFault, WorkerReply, WorkerRequest};
+use engine_vet::{Scope, Statement, VettedPlan, VettedRows, vet_statement};
 use futures::StreamExt as _;
 
 use crate::accumulate::Cells;
 use crate::confine::Confined;
-use crate::exclude;
 use crate::files::Descriptors;
+use crate::ground::Ground;
+use crate::keep;
 use crate::rows::{KeyNumbers, Rows};
-use crate::session;
-use crate::source::BucketTable;
 
 const STACK: usize = 64 << 20;
 
 /// Runs one query to its end, in a process that is locked in.
 pub fn run(_confined: &Confined, request: &WorkerRequest, files: Descriptors) -> WorkerReply {
-    match evidence(request, files) {
-        Ok(evidence) => WorkerReply::Evidence(evidence),
-        Err(fault) => WorkerReply::Failed(fault),
+    answer(request, files).unwrap_or_else(WorkerReply::Failed)
+}
+
+fn answer(request: &WorkerRequest, files: Descriptors) -> Result<WorkerReply, WorkerFault> {
+    let catalogue = request.catalogue.catalogue();
+    let scope = Scope { catalogue: &catalogue, grant: &request.grant };
+    let statement = vet_statement(&request.sql, scope, &request.workspace);
+    let statement = statement.map_err(|_| WorkerFault::Vetting)?;
+    let ground = Ground::new(catalogue, request, files)?;
+    match (statement, &request.keep) {
+        (Statement::Query(plan), None) if plan.hash() == request.plan_hash => {
+            evidence(*plan, ground, request).map(WorkerReply::Evidence)
+        }
+        (Statement::Table(rows), Some(keep)) if rows.hash() == request.plan_hash => {
+            kept(*rows, ground, request, keep).map(WorkerReply::Kept)
+        }
+        _ => Err(WorkerFault::Vetting),
     }
 }
 
-fn evidence(request: &WorkerRequest, files: Descriptors) -> Result<Evidence, WorkerFault> {
-    let texts = request.catalogue.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-    let catalogue = Catalogue::parse(texts).map_err(|_| WorkerFault::Vetting)?;
-    let scope = Scope { catalogue: &catalogue, grant: &request.grant };
-    let plan = vet(&request.sql, scope).map_err(|_| WorkerFault::Vetting)?;
-    if plan.hash() != request.plan_hash {
-        return Err(WorkerFault::Vetting);
+/// The cells of all buckets.
+fn evidence(plan: VettedPlan, ground: Ground, request: &WorkerRequest) -> Result<Evidence, WorkerFault> {
+    let shape = plan.shape().clone();
+    let numbers = shape.keys.iter().map(|key| KeyNumbers::new(&key.domain)).collect();
+    let query = Arc::new(Query { plan, ground, numbers, most: request.limits.cells });
+    let cells = by_bucket(request, |_, bucket| {
+        let query = Arc::clone(&query);
+        async move { query.bucket(&bucket).await }
+    });
+    let mut all = Cells::default();
+    for (_, bucket) in cells? {
+        all.merge(bucket, request.limits.cells)?;
     }
-    let job = Arc::new(Job::new(plan, catalogue, request, files)?);
+    all.evidence(&shape)
+}
+
+/// The files of all buckets, in their order.
+fn kept(
+    rows: VettedRows,
+    ground: Ground,
+    request: &WorkerRequest,
+    keep: &Keep,
+) -> Result<Vec<KeptFile>, WorkerFault> {
+    if keep.files.len() != request.buckets.len() {
+        return Err(WorkerFault::Data);
+    }
+    let schema = engine_vet::workspace_fields(rows.columns());
+    let table = Arc::new((rows, ground, keep::Room::new(schema, keep.most)));
+    let mut files = by_bucket(request, |number, bucket| {
+        let (table, keys) = (Arc::clone(&table), keep.files.get(number).cloned().unwrap_or_default());
+        async move {
+            let (rows, ground, room) = table.as_ref();
+            let stream = ground.stream(&bucket, &|source| rows.rows_over(source)).await?;
+            room.write(stream, &keys).await
+        }
+    })?;
+    files.sort_by_key(|(number, _)| *number);
+    Ok(files.into_iter().map(|(_, file)| file).collect())
+}
+
+/// Runs every bucket, at most as many at a time as there are threads; what each gives, with its number.
+fn by_bucket<T: Send + 'static, F: Future<Output = Result<T, WorkerFault>> + Send + 'static>(
+    request: &WorkerRequest,
+    run: impl Fn(usize, BucketSlice) -> F,
+) -> Result<Vec<(usize, T)>, WorkerFault> {
     let threads = request.limits.threads.max(1) as usize;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -49,82 +91,34 @@ fn evidence(request: &WorkerRequest, files: Descriptors) -> Result<Evidence, Wor
         .thread_stack_size(STACK)
         .build()
         .map_err(|_| WorkerFault::Execution)?;
-    let shape = job.plan.shape().clone();
-    runtime.block_on(job.all(&request.buckets, threads))?.evidence(&shape)
-}
-
-/// The kind of an engine's error; its text may hold values and goes nowhere.
-fn fault(error: &DataFusionError) -> WorkerFault {
-    match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => WorkerFault::Memory,
-        DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) => {
-            WorkerFault::Data
+    let runs = request.buckets.iter().cloned().enumerate().map(|(number, bucket)| {
+        let running = run(number, bucket);
+        async move {
+            let ran = tokio::spawn(running).await.unwrap_or(Err(WorkerFault::Panic));
+            ran.map(|given| (number, given))
         }
-        _ => WorkerFault::Execution,
-    }
+    });
+    runtime.block_on(async {
+        let mut runs = futures::stream::iter(runs).buffer_unordered(threads);
+        let mut all = Vec::new();
+        while let Some(bucket) = runs.next().await {
+            all.push(bucket?);
+        }
+        Ok(all)
+    })
 }
 
 /// What all buckets of a query share.
-struct Job {
+struct Query {
     plan: VettedPlan,
-    catalogue: Catalogue,
-    grant: Grant,
-    excluded: Vec<u32>,
+    ground: Ground,
     numbers: Vec<KeyNumbers>,
-    runtime: Arc<RuntimeEnv>,
     most: u32,
-    files: Descriptors,
 }
 
-impl Job {
-    fn new(
-        plan: VettedPlan,
-        catalogue: Catalogue,
-        request: &WorkerRequest,
-        files: Descriptors,
-    ) -> Result<Self, WorkerFault> {
-        Ok(Self {
-            numbers: plan.shape().keys.iter().map(|key| KeyNumbers::new(&key.domain)).collect(),
-            runtime: session::runtime(request.limits.memory).map_err(|_| WorkerFault::Execution)?,
-            grant: request.grant.clone(),
-            excluded: request.excluded.clone(),
-            most: request.limits.cells,
-            files,
-            plan,
-            catalogue,
-        })
-    }
-
-    /// Runs every bucket, at most `threads` at a time.
-    async fn all(self: Arc<Self>, buckets: &[BucketSlice], threads: usize) -> Result<Cells, WorkerFault> {
-        let runs = buckets.iter().cloned().map(|bucket| {
-            let job = Arc::clone(&self);
-            async move {
-                tokio::spawn(async move { job.bucket(&bucket).await })
-                    .await
-                    .unwrap_or(Err(WorkerFault::Panic))
-            }
-        });
-        let mut runs = futures::stream::iter(runs).buffer_unordered(threads);
-        let mut cells = Cells::default();
-        while let Some(bucket) = runs.next().await {
-            cells.merge(bucket?, self.most)?;
-        }
-        Ok(cells)
-    }
-
+impl Query {
     async fn bucket(&self, bucket: &BucketSlice) -> Result<Cells, WorkerFault> {
-        let context = SessionContext::new_with_state(session::bucket(&self.runtime));
-        let state = context.state();
-        let source = |table: &str| self.source(table, bucket);
-        let plan = self.plan.evidence_over(&source).map_err(|_| WorkerFault::Data)?;
-        let plan =
-            exclude::without(plan, &self.excluded, &self.catalogue).map_err(|_| WorkerFault::Vetting)?;
-        let plan = state.optimize(&plan).map_err(|_| WorkerFault::Execution)?;
-        self.check(&plan)?;
-        let planner = state.query_planner();
-        let plan = planner.create_physical_plan(&plan, &state).await.map_err(|error| fault(&error))?;
-        let mut batches = execute_stream(plan, context.task_ctx()).map_err(|error| fault(&error))?;
+        let mut batches = self.ground.stream(bucket, &|source| self.plan.evidence_over(source)).await?;
         let shape = self.plan.shape();
         let mut rows = Rows::new(shape);
         while let Some(batch) = batches.next().await {
@@ -134,73 +128,15 @@ impl Job {
         cells.add(&rows, shape, self.most)?;
         Ok(cells)
     }
+}
 
-    fn source(&self, table: &str, bucket: &BucketSlice) -> Option<Arc<dyn TableSource>> {
-        let schema = granted_schema(self.catalogue.tables.get(table)?, &self.grant);
-        let files = bucket.tables.get(table).map(Vec::as_slice).unwrap_or_default();
-        let files = files.iter().map(|file| self.files.open(file)).collect::<Option<Vec<_>>>()?;
-        let provider = BucketTable::new(schema, files);
-        Some(provider_as_source(Arc::new(provider)))
-    }
-
-    /// A second net: after optimisation the plan reads granted tables and calls our functions, and nothing else.
-    fn check(&self, plan: &LogicalPlan) -> Result<(), WorkerFault> {
-        let functions: HashSet<String> =
-            engine_vet::registered().iter().map(|function| function.name().to_owned()).collect();
-        let aggregates: HashSet<String> =
-            engine_vet::aggregates().iter().map(|function| function.name().to_owned()).collect();
-        let windows: HashSet<String> =
-            engine_vet::windows().iter().map(|function| function.name().to_owned()).collect();
-        let visited = plan.apply_with_subqueries(|node| {
-            let is_known = match node {
-                LogicalPlan::TableScan(scan) => self.grant.tables.contains_key(scan.table_name.table()),
-                LogicalPlan::Projection(_)
-                | LogicalPlan::Filter(_)
-                | LogicalPlan::Aggregate(_)
-                | LogicalPlan::Join(_)
-                | LogicalPlan::SubqueryAlias(_)
-                | LogicalPlan::EmptyRelation(_)
-                | LogicalPlan::Window(_)
-                | LogicalPlan::Union(_)
-                | LogicalPlan::Distinct(Distinct::All(_)) => true,
-                LogicalPlan::Sort(_)
-                | LogicalPlan::Repartition(_)
-                | LogicalPlan::Subquery(_)
-                | LogicalPlan::Limit(_)
-                | LogicalPlan::Statement(_)
-                | LogicalPlan::Values(_)
-                | LogicalPlan::Explain(_)
-                | LogicalPlan::Analyze(_)
-                | LogicalPlan::Extension(_)
-                | LogicalPlan::Distinct(Distinct::On(_))
-                | LogicalPlan::Dml(_)
-                | LogicalPlan::Ddl(_)
-                | LogicalPlan::Copy(_)
-                | LogicalPlan::DescribeTable(_)
-                | LogicalPlan::Unnest(_)
-                | LogicalPlan::RecursiveQuery(_) => false,
-            };
-            let mut calls_known = true;
-            node.apply_expressions(|expr| {
-                expr.apply(|expr| {
-                    calls_known &= match expr {
-                        Expr::ScalarFunction(call) => functions.contains(call.func.name()),
-                        Expr::AggregateFunction(call) => aggregates.contains(call.func.name()),
-                        Expr::WindowFunction(call) => match &call.fun {
-                            WindowFunctionDefinition::AggregateUDF(call) => aggregates.contains(call.name()),
-                            WindowFunctionDefinition::WindowUDF(call) => windows.contains(call.name()),
-                        },
-                        _ => true,
-                    };
-                    Ok(TreeNodeRecursion::Continue)
-                })
-            })?;
-            if is_known && calls_known {
-                Ok(TreeNodeRecursion::Continue)
-            } else {
-                Err(DataFusionError::Plan("a step outside the allow-list".to_owned()))
-            }
-        });
-        visited.map(|_| ()).map_err(|_| WorkerFault::Execution)
+/// The kind of an engine's error; its text may hold values and goes nowhere.
+pub(crate) fn fault(error: &DataFusionError) -> WorkerFault {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => WorkerFault::Memory,
+        DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) => {
+            WorkerFault::Data
+        }
+        _ => WorkerFault::Execution,
     }
 }

@@ -148,7 +148,7 @@ fn converse(
             ClientRequest::Identity(ask) => identity(&by, ask, sessions),
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
             ClientRequest::Govern(asked) => ClientReply::Governed(governed(&asked.what)),
-            ClientRequest::Template(_) => {
+            ClientRequest::Template(_) | ClientRequest::Workspace(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
             ClientRequest::Estimate(question) => {

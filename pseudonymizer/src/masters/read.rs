@@ -92,6 +92,8 @@ fn table(family: &Family, record: &str) -> Table {
         codes: None,
         unit: None,
         bounds: None,
+        generalise: None,
+        system: None,
         note: None,
     });
     Table {

@@ -11,6 +11,8 @@ use super::{Argument, Call, Function, FunctionDoc, Gives, Literal, scalar_functi
 use crate::domain::KeyDomain;
 
 const MOST: usize = 20;
+/// Bands of the catalogue's own may be finer than those that a query writes.
+const MOST_OF_ALL: usize = catalog_model::MOST_CUTS;
 
 pub(super) static FUNCTION: Function = Function {
     name: "bucket",
@@ -39,7 +41,7 @@ fn types() -> Vec<Vec<DataType>> {
     let with_cuts = |first: &DataType, cuts: usize| {
         std::iter::once(first.clone()).chain(std::iter::repeat_n(DataType::Int64, cuts)).collect()
     };
-    kinds.iter().flat_map(|first| (1..=MOST).map(move |cuts| with_cuts(first, cuts))).collect()
+    kinds.iter().flat_map(|first| (1..=MOST_OF_ALL).map(move |cuts| with_cuts(first, cuts))).collect()
 }
 
 fn invoke(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -202,6 +202,9 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.into_iter().find(|function| function.name == name)
 }
 
+/// The code systems that functions take domains from.
+pub const FUNCTION_SYSTEMS: [&str; 2] = ["dpc6", "prefecture"];
+
 /// Every function, for a session that executes vetted plans.
 pub fn registered() -> Vec<Arc<ScalarUDF>> {
     FUNCTIONS.iter().map(|function| Arc::new((function.udf)())).collect()

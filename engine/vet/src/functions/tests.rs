@@ -14,6 +14,7 @@ use datafusion_sql::planner::SqlToRel;
 
 use super::FUNCTIONS;
 use crate::schema::GrantedSchema;
+use crate::stored::Meant;
 
 fn invoke(udf: &ScalarUDF, args: Vec<ColumnarValue>) -> ColumnarValue {
     let types: Vec<DataType> = args.iter().map(ColumnarValue::data_type).collect();
@@ -88,7 +89,7 @@ pub(crate) fn grant() -> Grant {
     }
 }
 
-fn first_expression(sql: &str, schema: &GrantedSchema) -> Expr {
+fn first_expression(sql: &str, schema: &GrantedSchema<'_>) -> Expr {
     let statement = DFParser::parse_sql(sql).unwrap().pop_front().unwrap();
     let plan = SqlToRel::new(schema).statement_to_plan(statement).unwrap();
     let LogicalPlan::Projection(projection) = plan else { panic!("{plan}") };
@@ -98,7 +99,9 @@ fn first_expression(sql: &str, schema: &GrantedSchema) -> Expr {
 #[test]
 fn documented_cases_hold() {
     let catalogue = Catalogue::builtin().unwrap();
-    let schema = GrantedSchema::new(&catalogue, &grant());
+    let (grant, workspace) = (grant(), catalog_model::Workspace::default());
+    let meant = Meant { catalogue: &catalogue, grant: &grant, workspace: &workspace };
+    let schema = GrantedSchema::new(meant);
     for function in FUNCTIONS {
         assert!(function.doc.cases.len() >= 2, "{} has no cases", function.name);
         for (call, expected) in function.doc.cases {

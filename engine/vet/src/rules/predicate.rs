@@ -5,7 +5,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{Between, InList, Like};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
-use super::{semi, value};
+use super::{picked, semi, value};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, Relation};
@@ -94,6 +94,11 @@ fn comparison(
         Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
             let left = operand(judge, &binary.left, schema, relation)?;
             let right = operand(judge, &binary.right, schema, relation)?;
+            for (side, other) in [(&left, &right), (&right, &left)] {
+                if binary.op == Operator::Eq && other.is_literal {
+                    picked::bound(judge, side)?;
+                }
+            }
             comparable(&left, &right).map_err(|refusal| refusal.at(first_place(judge, &binary.left)))
         }
         _ => Err(Refusal::new(
@@ -137,6 +142,7 @@ fn in_list(
             .suggest("use a prefix: icd10 LIKE 'E11%'"));
     }
     let value = operand(judge, &list.expr, schema, relation)?;
+    picked::bound(judge, &value)?;
     let mut label = value.label.outcome();
     for item in &list.list {
         let item = operand(judge, item, schema, relation)?;
@@ -174,6 +180,7 @@ fn like(judge: &Judge<'_>, like: &Like, schema: &DFSchema, relation: &Relation) 
             "パターンは前方一致（接頭辞と % 一つ）だけです",
         );
     }
+    picked::bound(judge, &value)?;
     Ok(value.label.outcome())
 }
 

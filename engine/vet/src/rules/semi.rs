@@ -8,10 +8,11 @@ use datafusion_expr::expr::{Exists, InSubquery};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, Filter, LogicalPlan, Operator};
 
-use super::predicate;
+use super::{list, predicate};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{Judge, Person, Relation};
+use crate::workspace;
 
 const FORMS: &str =
     "p.person_id IN (SELECT person_id FROM …), or EXISTS (SELECT 1 FROM t x WHERE x.person_id = p.person_id)";
@@ -29,6 +30,9 @@ pub(crate) fn in_subquery(
             .at(judge.places.word("IN"))
             .suggest(FORMS)
     };
+    if let Some(name) = workspace::list_of(&condition.subquery.subquery) {
+        return list::check(judge, condition, name, schema, relation);
+    }
     let Expr::Column(column) = condition.expr.as_ref() else { return Err(refuse()) };
     let fact = judge.column(column, schema, relation)?;
     if fact.person == Person::Not {

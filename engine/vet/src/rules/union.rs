@@ -48,6 +48,7 @@ fn both(one: ColumnFact, two: ColumnFact) -> ColumnFact {
     ColumnFact {
         person: one.person.min(two.person),
         origin: one.origin.filter(|origin| two.origin.as_ref() == Some(origin)),
+        system: one.system.filter(|system| two.system.as_ref() == Some(system)),
         domain,
         measure,
         ..ColumnFact::made(label, one.kind)

@@ -1,0 +1,107 @@
+//! What a statement can reach, and no more: files, keys, the part of the catalogue and of the project's workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use catalog_model::{Excerpt, FileEntry, Grant, SnapshotManifest, Workspace};
+use catalog_store::{EnvironmentError, Space};
+use engine_protocol::{BucketSlice, FileKeys, FileSlice};
+use engine_vet::{FUNCTION_SYSTEMS, is_there, stored_name};
+
+use crate::guard::Guard;
+
+/// What a statement touches, under which grant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach<'a> {
+    pub(crate) grant: &'a Grant,
+    pub(crate) manifest: &'a SnapshotManifest,
+    pub(crate) space: &'a Space,
+    pub(crate) now: i64,
+    pub(crate) used: &'a BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The files of each bucket, and where they lie.
+pub(crate) type Slices = (Vec<BucketSlice>, Vec<PathBuf>);
+
+impl Reach<'_> {
+    /// The files of each bucket that the plan can reach (its tables, and the fiscal years of the permit's period), and
+    /// where they lie. The worker is told numbers, not paths, and is given keys of granted columns, not of others: what
+    /// a plan reaches beyond them stays unreadable.
+    pub(crate) fn slices(self, guard: &Guard) -> Result<Slices, EnvironmentError> {
+        let buckets = self.manifest.body.buckets;
+        let mut slices = Gathering {
+            buckets: (0..buckets).map(|bucket| (bucket, BucketSlice::default())).collect(),
+            paths: Vec::new(),
+        };
+        for name in self.used.keys() {
+            match name.strip_prefix("ws.") {
+                Some(own) => self.own(guard, own, &mut slices)?,
+                None => self.of_snapshot(guard, name, &mut slices)?,
+            }
+        }
+        Ok((slices.buckets.into_values().collect(), slices.paths))
+    }
+
+    fn of_snapshot(self, guard: &Guard, table: &str, slices: &mut Gathering) -> Result<(), EnvironmentError> {
+        let Some(definition) = guard.catalogue.tables.get(table) else { return Ok(()) };
+        let period = self.grant.period;
+        let years = period.from.fiscal_year()..=period.to.fiscal_year();
+        let is_reachable = |file: &&FileEntry| file.year.is_none_or(|year| years.contains(&year));
+        let store = guard.environment.room("store");
+        let files = self.manifest.body.tables.get(table).map(|entry| entry.files.as_slice());
+        for file in files.unwrap_or_default().iter().filter(is_reachable) {
+            let may_read = |column: &str| is_there(definition, column, self.grant);
+            let keys = guard.file_keys.open(file, &may_read)?;
+            slices.add(table, file, keys.as_ref(), store.join(&file.path));
+        }
+        Ok(())
+    }
+
+    /// The files of one of the project's own tables, under the name of the one that is meant.
+    fn own(self, guard: &Guard, name: &str, slices: &mut Gathering) -> Result<(), EnvironmentError> {
+        let Some(kept) = self.space.tables.get(name) else { return Ok(()) };
+        let stored = stored_name(name, &kept.table);
+        for file in &kept.files {
+            let keys = guard.workspaces.open(&self.grant.project, file)?;
+            slices.add(&stored, file, keys.as_ref(), guard.workspaces.path(&self.grant.project, file)?);
+        }
+        Ok(())
+    }
+
+    /// The part of the catalogue that vetting the statement again needs.
+    pub(crate) fn catalogue(self, guard: &Guard) -> Excerpt {
+        guard.catalogue.excerpt(self.used.keys().map(String::as_str), &FUNCTION_SYSTEMS)
+    }
+
+    /// The part of the workspace that vetting the statement again needs.
+    pub(crate) fn workspace(self) -> Workspace {
+        let mut workspace = self.space.workspace(self.now);
+        workspace.tables.retain(|name, _| self.used.contains_key(&format!("ws.{name}")));
+        workspace.lists.retain(|name, _| self.used.contains_key(&format!("lists.{name}")));
+        workspace
+    }
+}
+
+struct Gathering {
+    buckets: BTreeMap<u32, BucketSlice>,
+    paths: Vec<PathBuf>,
+}
+
+impl Gathering {
+    fn add(&mut self, table: &str, file: &FileEntry, keys: Option<&catalog_store::FileKeys>, path: PathBuf) {
+        let Some(slice) = file.bucket.and_then(|bucket| self.buckets.get_mut(&bucket)) else { return };
+        let descriptor = u32::try_from(self.paths.len()).unwrap_or(u32::MAX);
+        let file = FileSlice { descriptor, bytes: file.bytes, keys: keys.map(wire) };
+        slice.tables.entry(table.to_owned()).or_default().push(file);
+        self.paths.push(path);
+    }
+}
+
+/// Keys as a worker gets them.
+pub(crate) fn wire(keys: &catalog_store::FileKeys) -> FileKeys {
+    FileKeys {
+        bound_to: keys.bound_to.clone(),
+        footer: keys.footer.as_bytes().to_vec(),
+        columns: keys.columns.iter().map(|(name, key)| (name.clone(), key.as_bytes().to_vec())).collect(),
+    }
+}

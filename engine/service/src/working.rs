@@ -1,0 +1,245 @@
+//! Working inside: rows that a project keeps, views, and what is dropped again.
+//!
+//! A kept table goes the way of a query up to the worker, which hands its rows back as encrypted files instead of
+//! evidence. Nothing of them is told to whoever asked, not even how many there are: that is a count of rows, and counts
+//! are asked by a query.
+
+use audit::{Digest, Event, Kind, Outcome, QueryRequest};
+use catalog_model::{FileEntry, SnapshotManifest, WorkspaceView};
+use catalog_store::{EnvironmentError, KeptTable, NewFile, Space};
+use engine_protocol::{
+    CellValue, ClientReply, Keep, KeptFile, Question, ReleasedTable, TableColumn, TableColumnKind,
+    WorkerReply, WorkerRequest,
+};
+use engine_vet::{Statement, VettedRows, VettedView};
+use policies::{Action, Permit, Request};
+
+use crate::exclusions::Exclusion;
+use crate::guard::{Guard, GuardError};
+use crate::reach::{Reach, wire};
+use crate::{identity, query};
+
+/// A statement on what the project keeps, with everything that says that it may run.
+pub(crate) struct Inside {
+    pub(crate) permit: Permit,
+    pub(crate) manifest: SnapshotManifest,
+    pub(crate) statement: Statement,
+    pub(crate) exclusion: Exclusion,
+    pub(crate) space: Space,
+}
+
+/// Runs a statement on what the project keeps.
+pub(crate) fn act(guard: &Guard, question: &Question, inside: &Inside) -> Result<ClientReply, GuardError> {
+    match &inside.statement {
+        Statement::Query(_) => Err(GuardError::Bug("a query is no statement on what is kept")),
+        Statement::Table(rows) => keep(guard, question, rows, inside),
+        Statement::View(view) => keep_view(guard, question, view, inside),
+        Statement::DropTable(name) => drop_own(guard, question, (name, "table"), inside),
+        Statement::DropView(name) => drop_own(guard, question, (name, "view"), inside),
+    }
+}
+
+/// Says that something was done, in the form of a released table without a figure.
+fn done(inside: &Inside, query: &str, name: &str, what: (&str, &str)) -> ClientReply {
+    let text = |code: String, ja: String| CellValue::Key { en: code.clone(), code, ja };
+    let column = |name: &str| TableColumn { name: name.to_owned(), kind: TableColumnKind::Key, unit: None };
+    ClientReply::Released(ReleasedTable {
+        query: if query.is_empty() { "workspace".to_owned() } else { query.to_owned() },
+        snapshot: inside.manifest.id.to_string(),
+        columns: vec![column("name"), column("what")],
+        rows: vec![vec![
+            text(format!("ws.{name}"), format!("ws.{name}")),
+            text(what.0.to_owned(), what.1.to_owned()),
+        ]],
+        suppressed: 0,
+        threshold: 0,
+        rules: "workspace".to_owned(),
+        certificate: None,
+    })
+}
+
+fn event(question: &Question, act: &str, name: &str) -> Event {
+    let event = Event::new(Kind::WorkspaceChanged, question.user.clone()).project(question.project.clone());
+    event.with("act", act).with("name", format!("ws.{name}")).with("sql", query::sql_digest(&question.sql))
+}
+
+fn keep_view(
+    guard: &Guard,
+    question: &Question,
+    view: &VettedView,
+    inside: &Inside,
+) -> Result<ClientReply, GuardError> {
+    // What is done stands in the record before it is done.
+    guard.log.record(event(question, "view-made", &view.name))?;
+    guard.workspaces.change(&question.project, |space| {
+        free(space, &view.name)?;
+        space.views.push(WorkspaceView { name: view.name.clone(), sql: view.sql.clone() });
+        Ok::<_, GuardError>(())
+    })?;
+    Ok(done(inside, "", &view.name, ("a view is kept", "ビューを保存しました")))
+}
+
+fn drop_own(
+    guard: &Guard,
+    question: &Question,
+    (name, kind): (&str, &str),
+    inside: &Inside,
+) -> Result<ClientReply, GuardError> {
+    guard.log.record(event(question, &format!("{kind}-dropped"), name))?;
+    guard.workspaces.change(&question.project, |space| {
+        match kind {
+            "table" => drop(space.tables.remove(name)),
+            _ => space.views.retain(|view| view.name != name),
+        }
+        Ok::<_, GuardError>(())
+    })?;
+    Ok(done(inside, "", name, ("dropped", "削除しました")))
+}
+
+/// Somebody may have taken the name since the statement was vetted.
+fn free(space: &Space, name: &str) -> Result<(), GuardError> {
+    let is_taken = space.tables.contains_key(name) || space.views.iter().any(|view| view.name == name);
+    if is_taken { Err(GuardError::Taken(name.to_owned())) } else { Ok(()) }
+}
+
+fn keep(
+    guard: &Guard,
+    question: &Question,
+    rows: &VettedRows,
+    inside: &Inside,
+) -> Result<ClientReply, GuardError> {
+    let room = guard.environment.config().workspace.bytes.saturating_sub(inside.space.bytes());
+    if room == 0 {
+        let message = "the project's room for tables is used up; drop one that is no longer needed";
+        let ja = "この課題の保存領域が一杯です。不要な表を削除してください";
+        return query::refuse(guard, question, "workspace", (message.to_owned(), ja));
+    }
+    let plan = Digest::parse(rows.hash()).ok_or(GuardError::Bug("a plan's hash has 64 digits"))?;
+    let request = QueryRequest::new(&question.user, &question.project, inside.manifest.id.as_str(), plan)
+        .with("columns", query::columns(rows.used()).join(" "))
+        .with("keeps", format!("ws.{}", rows.name()))
+        .with("policies", inside.permit.policy_digest())
+        .with("exclusion", inside.exclusion.exclusion.as_str())
+        .with("sql", query::sql_digest(&question.sql));
+    let opened = guard.log.open_query(request)?;
+    let entry = opened.query().to_string();
+    let id = guard.workspaces.new_id()?;
+    let kept =
+        run(guard, rows, inside, (&id, room)).and_then(|(new, files)| store(guard, inside, new, files));
+    let kept = match (kept, is_ended(guard, inside)) {
+        (Ok(files), false) => files,
+        (kept, _) => {
+            guard.workspaces.discard(&question.project, &id);
+            let ended = || Outcome::Stopped { reason: "permit-ended".to_owned() };
+            let outcome = kept.err().map_or_else(ended, |fault| Outcome::Failed { fault });
+            let _closed = opened.close(outcome)?;
+            return Ok(ClientReply::Withheld);
+        }
+    };
+    let (count, bytes) =
+        kept.iter().fold((0, 0), |(rows, bytes), file| (rows + file.rows, bytes + file.bytes));
+    let table = KeptTable {
+        table: rows.table(id.clone()),
+        files: kept,
+        by: question.user.clone(),
+        query: entry.clone(),
+        made: guard.now().unix_timestamp(),
+        expires: expires(guard, &inside.permit),
+        registered: None,
+    };
+    let changed = guard.workspaces.change(&question.project, |space| {
+        let now = guard.now().unix_timestamp();
+        space.tables.retain(|_, kept| kept.expires > now);
+        free(space, rows.name())?;
+        space.tables.insert(rows.name().to_owned(), table);
+        Ok(())
+    });
+    if let Err(error) = changed {
+        guard.workspaces.discard(&question.project, &id);
+        let _closed = opened.close(Outcome::Failed { fault: "workspace".to_owned() })?;
+        return Err(error);
+    }
+    let _closed = opened.close(Outcome::Kept { name: format!("ws.{}", rows.name()), rows: count, bytes })?;
+    Ok(done(inside, &entry, rows.name(), ("a table is kept inside", "表を環境内に保存しました")))
+}
+
+/// Whether the use of the project was halted, or the permit has ended, since the statement was vetted.
+fn is_ended(guard: &Guard, inside: &Inside) -> bool {
+    let again = Request { now: guard.now(), ..inside.permit.request().clone() };
+    // Read again as they are now; what cannot be read permits nothing.
+    let policies = guard.permits.policies(&guard.catalogue);
+    let may = policies.is_ok_and(|policies| policies.may(&again, Action::RunQuery).is_ok());
+    let is_free = identity::bar(guard, &again.user).is_ok_and(|bar| bar.is_none());
+    guard.halts.is_halted(&again.project) || !may || !is_free
+}
+
+/// When a table made now is no longer there.
+fn expires(guard: &Guard, permit: &Permit) -> i64 {
+    let days = i64::from(guard.environment.config().workspace.days);
+    let after = guard.now().unix_timestamp().saturating_add(days * 86_400);
+    after.min(permit.valid_until().unix_timestamp())
+}
+
+/// The rows as encrypted files, with the places and keys that were made for them; otherwise the word for the record.
+fn run(
+    guard: &Guard,
+    rows: &VettedRows,
+    inside: &Inside,
+    (id, room): (&str, u64),
+) -> Result<(Vec<NewFile>, Vec<KeptFile>), String> {
+    let grant = inside.permit.grant();
+    let reach = Reach {
+        grant,
+        manifest: &inside.manifest,
+        space: &inside.space,
+        now: guard.now().unix_timestamp(),
+        used: rows.used(),
+    };
+    let key = |_| "dataset-key".to_owned();
+    let (buckets, files) = reach.slices(guard).map_err(key)?;
+    let columns: Vec<&str> = rows.columns().iter().map(|column| column.name.as_str()).collect();
+    let count = inside.manifest.body.buckets;
+    let new = guard.workspaces.new_files(&grant.project, id, &columns, count).map_err(key)?;
+    let request = WorkerRequest {
+        sql: rows.sql().to_owned(),
+        grant: grant.clone(),
+        catalogue: reach.catalogue(guard),
+        workspace: reach.workspace(),
+        plan_hash: rows.hash().to_owned(),
+        excluded: inside.exclusion.persons.clone(),
+        buckets,
+        descriptors: u32::try_from(files.len()).map_err(|_| "worker-data".to_owned())?,
+        limits: guard.limits,
+        keep: Some(Keep { files: new.iter().map(|file| wire(&file.keys)).collect(), most: room }),
+    };
+    match guard.worker.run_unless(request, files, &|| is_ended(guard, inside)) {
+        Ok(WorkerReply::Kept(files)) if files.len() == new.len() => Ok((new, files)),
+        Ok(WorkerReply::Kept(_) | WorkerReply::Evidence(_)) => Err("worker-evidence".to_owned()),
+        Ok(WorkerReply::Failed(fault)) => Err(fault.as_str().to_owned()),
+        Err(error) => Err(error.as_str().to_owned()),
+    }
+}
+
+/// Writes the files; nothing names them yet.
+fn store(
+    guard: &Guard,
+    inside: &Inside,
+    new: Vec<NewFile>,
+    files: Vec<KeptFile>,
+) -> Result<Vec<FileEntry>, String> {
+    let project = &inside.permit.grant().project;
+    let written = (0..).zip(new).zip(files).map(|((bucket, new), file)| {
+        guard.workspaces.write(project, &new.path, &file.bytes)?;
+        Ok(FileEntry {
+            path: new.path,
+            bucket: Some(bucket),
+            year: None,
+            rows: file.rows,
+            bytes: file.bytes.len() as u64,
+            content: String::new(),
+            blake3: blake3::hash(&file.bytes).to_hex().to_string(),
+            keys: new.wrapped,
+        })
+    });
+    written.collect::<Result<_, EnvironmentError>>().map_err(|_| "workspace-disk".to_owned())
+}
