@@ -396,7 +396,11 @@ mod tests {
         }
         assert_eq!(cannot("points > 5 AND points < 3"), "points > 5 · points < 3");
         assert_eq!(cannot("icd10 = 'A' AND icd10 = 'B'"), "icd10 = 'A' · icd10 = 'B'");
-        assert_eq!(cannot("points > 5 AND points < 9 AND points <> 6"), "", "another end of the range passes");
+        assert_eq!(
+            cannot("points > 5 AND points < 9 AND points <> 6"),
+            "",
+            "another end of the range passes"
+        );
     }
 
     #[test]
