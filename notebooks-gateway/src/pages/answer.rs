@@ -32,7 +32,7 @@ pub(super) enum Shown {
     Running { seconds: u64 },
     Cancelled,
     LetGo,
-    Verdict(VerdictShown),
+    Verdict(Box<VerdictShown>),
     Table(Box<TableShown>),
     Withheld,
     Held(String),
@@ -145,7 +145,9 @@ impl Shown {
             State::Cancelled => Self::Cancelled,
             State::LetGo => Self::LetGo,
             State::Done(answer) => match &**answer {
-                Answer::Verdict(verdict) => Self::Verdict(VerdictShown::of(verdict, &run.sql, language)),
+                Answer::Verdict(verdict) => {
+                    Self::Verdict(Box::new(VerdictShown::of(verdict, &run.sql, language)))
+                }
                 Answer::Released(table) => Self::Table(Box::new(TableShown::of(table, language))),
                 Answer::Withheld => Self::Withheld,
                 Answer::Held(output) => Self::Held(output.clone()),
