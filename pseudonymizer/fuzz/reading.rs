@@ -12,7 +12,7 @@ use pseudonymizer::keying::Identity;
 
 /// How the lines of a family are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Each line says in a field of its own what it is: UKE, DPC, care claims.
     Tagged,
     /// All lines are alike: tables with or without a heading.
@@ -23,7 +23,7 @@ pub enum Kind {
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| match Catalogue::builtin() {
     Ok(catalogue) => catalogue,
-    Err(error) => panic!("{error}"),
+    Err(error) => panic!("{error:?}"),
 });
 
 static PROGRAMS: LazyLock<Vec<(String, Kind, Program)>> = LazyLock::new(|| {
@@ -42,12 +42,12 @@ static PROGRAMS: LazyLock<Vec<(String, Kind, Program)>> = LazyLock::new(|| {
 const WHOLE: FilePart<'_> = FilePart { file: 0, lines_before: 0, preamble: &[], is_last: true };
 
 /// The families of a kind, in the order in which the first byte counts them.
-pub fn families(kind: Kind) -> Vec<&'static str> {
+pub(crate) fn families(kind: Kind) -> Vec<&'static str> {
     PROGRAMS.iter().filter(|(_, of, _)| *of == kind).map(|(name, _, _)| name.as_str()).collect()
 }
 
 /// Reads `data` as a file of this kind.
-pub fn read(kind: Kind, data: &[u8]) {
+pub(crate) fn read(kind: Kind, data: &[u8]) {
     let Some((first, bytes)) = data.split_first() else { return };
     let programs: Vec<&Program> =
         PROGRAMS.iter().filter(|(_, of, _)| *of == kind).map(|(_, _, program)| program).collect();

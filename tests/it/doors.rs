@@ -19,6 +19,7 @@ pub(crate) struct Doors {
     /// Tokens: of the demo's researcher, and of somebody of another project.
     tokens: [String; 2],
     _folder: TempDir,
+    _programs: [Child; 2],
 }
 
 /// The demo's researcher.
@@ -36,7 +37,19 @@ const FIRST: [&str; 2] = [
      FROM ndb_receipt\nGROUP BY service_month",
 ];
 
+/// Opens the doors on a thread that stays: a program that ends with its parent ends with the thread that started it.
 fn open() -> Doors {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        tell.send(opened()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    told.recv().unwrap()
+}
+
+fn opened() -> Doors {
     let (demo, folder) = (demo(), tempfile::tempdir().unwrap());
     for sql in FIRST {
         csv(&demo, sql);
@@ -49,19 +62,27 @@ fn open() -> Doors {
     let (guard, _) = started(guard);
     let mut gateway = Command::new(program("misu-gateway"));
     gateway.arg("--guard").arg(&socket).args(["--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0"]);
-    let (_, line) = started(gateway);
+    let (gateway, line) = started(gateway);
     let (http, flight) = line.split_once(' ').unwrap();
-    Doors { http: http.to_owned(), flight: flight.to_owned(), guard, demo, tokens, _folder: folder }
+    Doors {
+        http: http.to_owned(),
+        flight: flight.to_owned(),
+        guard: guard.id(),
+        demo,
+        tokens,
+        _folder: folder,
+        _programs: [guard, gateway],
+    }
 }
 
 /// Starts a program that ends with the tests, and waits for the line that says that it listens.
-fn started(mut command: Command) -> (u32, String) {
+fn started(mut command: Command) -> (Child, String) {
     command.arg("--end-with-parent").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child: Child = command.spawn().unwrap();
+    let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(!line.is_empty(), "{command:?} said nothing");
-    (child.id(), line.trim_end().to_owned())
+    (child, line.trim_end().to_owned())
 }
 
 /// A second project with a person of its own.

@@ -176,7 +176,7 @@ async fn the_catalogue_for_machines_has_what_the_profile_requires() {
         let thing = if class == "dcat:Catalog" { &catalogue } else { dataset };
         assert_eq!(thing["@type"], class);
         let value = &thing[property];
-        assert!(!value.is_null() && *value != Value::from(""), "{class} has no {property}");
+        assert!(!value.is_null() && value.as_str() != Some(""), "{class} has no {property}");
         let prefix = property.split(':').next().unwrap();
         assert!(catalogue["@context"][prefix].is_string(), "{prefix} has no address");
     }

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-#[expect(dead_code, reason = "fuzz targets use one kind each")]
 #[path = "../../fuzz/reading.rs"]
 mod reading;
 
