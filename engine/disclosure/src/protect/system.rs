@@ -80,6 +80,9 @@ impl<'l> System<'l> {
     ///
     /// A table may be missing for want of a solver, so that none was found is no bound.
     pub(crate) fn bound(&self, asked: Move) -> Option<i128> {
+        if !self.is_unknown(asked.at) {
+            return Some(0);
+        }
         let (members, scale) = (self.members(asked.at), self.scale(asked));
         let by = |proposed: Proposed| {
             let (_, by) = proposed.into_iter().find(|(at, _)| *at == asked.at)?;
