@@ -5,12 +5,13 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::gateway::Gateway;
+use crate::pages::BODY;
 
 /// How long a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(15);
@@ -27,6 +28,11 @@ impl<T: DeserializeOwned> FromRequest<Gateway> for Body<T> {
         let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
         if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
             return Err(Problem::NotJson);
+        }
+        // What says that it is too large is not waited for.
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        if length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > BODY as u64) {
+            return Err(Problem::TooLarge);
         }
         let read = Bytes::from_request(request, &());
         let bytes = match tokio::time::timeout(ARRIVAL, read).await {

@@ -39,7 +39,7 @@ use crate::{api, jupyter};
 pub(crate) use speech::Speech;
 
 /// The longest form.
-const BODY: usize = 256 * 1024;
+pub(crate) const BODY: usize = 256 * 1024;
 
 /// Every page of the gateway.
 pub fn router(gateway: Gateway) -> Router {

@@ -145,5 +145,8 @@ fn is_avoidable(layer: &Layer, system: &System<'_>, gap: &Gap) -> bool {
 pub(crate) fn limit(layer: &Layer, gap: &Gap) -> i128 {
     let system = System::new(layer, |at| layer.place(at).is_some_and(|place| !place.is_nothing()));
     let asked = Move { at: gap.at, is_up: gap.is_up, most: Some(gap.by), known: gap.known };
-    system.bound(asked).map_or(gap.by, |bound| bound.min(gap.by))
+    match system.farthest(asked) {
+        Moved::Endless => gap.by,
+        Moved::To(witness) => witness.shift(gap.at).abs().min(gap.by),
+    }
 }

@@ -76,24 +76,6 @@ impl<'l> System<'l> {
         Moved::To(first.or_else(again).unwrap_or_default())
     }
 
-    /// What the cell cannot go beyond; none where the solver gave up or nothing bounds it.
-    ///
-    /// A table may be missing for want of a solver, so that none was found is no bound.
-    pub(crate) fn bound(&self, asked: Move) -> Option<i128> {
-        if !self.is_unknown(asked.at) {
-            return Some(0);
-        }
-        let (members, scale) = (self.members(asked.at), self.scale(asked));
-        let by = |proposed: Proposed| {
-            let (_, by) = proposed.into_iter().find(|(at, _)| *at == asked.at)?;
-            Some(downward(by.abs()).saturating_mul(scale))
-        };
-        let bound = by(self.solve(&members, asked, scale, false).ok()?)?;
-        let is_counted = self.layer.is_count && members.len() <= WHOLE_NUMBERS;
-        let whole = is_counted.then(|| self.solve(&members, asked, scale, true).ok()).flatten().and_then(by);
-        Some(whole.map_or(bound, |whole| whole.min(bound)))
-    }
-
     fn members(&self, at: CellNo) -> Vec<CellNo> {
         let root = self.component.get(at);
         let is_member = |other: &CellNo| self.component.get(*other) == root && self.is_unknown(*other);
@@ -228,12 +210,6 @@ fn root(parent: &mut [usize], mut at: usize) -> usize {
 #[expect(clippy::cast_precision_loss, reason = "what a solver proposes is checked again in whole numbers")]
 pub(crate) const fn number(whole: i128) -> f64 {
     whole as f64
-}
-
-/// The next whole number that is not higher.
-#[expect(clippy::cast_possible_truncation, reason = "clamped first")]
-fn downward(number: f64) -> i128 {
-    (number + 1e-6).floor().clamp(0.0, 9.0e15) as i128
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "clamped first")]
