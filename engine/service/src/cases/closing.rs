@@ -1,7 +1,8 @@
 //! Close-down: what lies in the house for a project is destroyed, and a signed record of it stays.
 //!
-//! The workspace goes with the keys in it, then the permit and the tokens that serve the project. Releases that went out stay known to the ledger, since
-//! what was shown once is known for good; the record of the project stays in the log.
+//! The workspace goes with the keys in it, then the permit and the tokens that serve the project. Releases that went
+//! out stay known to the ledger, since what was shown once is known for good; the record of the project stays in the
+//! log.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
