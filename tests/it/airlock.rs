@@ -10,7 +10,7 @@ use engine_service::{Guard, WorkerProgram};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use crate::demo::{DEMO, program};
+use crate::demo::{program, untouched};
 use crate::journeys::copy;
 
 const SQL: &str = "SELECT prefecture, count(DISTINCT person_id) AS persons, avg(total_points) AS points \
@@ -35,7 +35,7 @@ impl House {
     fn new(outputs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let env = folder.path().join("env");
-        copy(Path::new(&DEMO.env()), &env);
+        copy(&untouched(), &env);
         let_out(&env, outputs);
         let worker = WorkerProgram::beside(&program("misu-guard")).unwrap();
         let guard = Guard::open(&env, worker, OffsetDateTime::now_utc).unwrap();

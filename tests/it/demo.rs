@@ -47,10 +47,18 @@ pub(crate) fn demo() -> Demo {
     let output =
         misu(&["demo", "--dir", &dir, "--persons", "1200", "--months", "6", "--seed", "3", "--no-serve"]);
     assert!(output.status.success(), "{}", text(&output));
+    // What tests ask enters the ledger and changes what is shown next; a copy stays as the demo left it.
+    let demo = folder.path().join("demo");
+    crate::journeys::copy(&demo.join("env"), &demo.join("untouched"));
     Demo { folder, output: text(&output) }
 }
 
 pub(crate) static DEMO: LazyLock<Demo> = LazyLock::new(demo);
+
+/// The environment as the small demo left it, for tests whose answers depend on what was asked before.
+pub(crate) fn untouched() -> PathBuf {
+    DEMO.folder.path().join("demo/untouched")
+}
 
 /// The environment that the small demo leaves.
 pub(crate) fn environment() -> PathBuf {

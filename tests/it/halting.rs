@@ -10,7 +10,7 @@ use engine_protocol::{ClientReply, ClientRequest, Question, VerdictKind};
 use engine_service::{Guard, WorkerProgram};
 use time::OffsetDateTime;
 
-use crate::demo::DEMO;
+use crate::demo::untouched;
 use crate::journeys::copy;
 
 /// A worker that says it is ready and then never answers.
@@ -61,7 +61,7 @@ fn asked(env: &Path, folder: &Path, meanwhile: impl FnOnce()) -> (ClientReply, D
 fn a_halt_and_an_ended_permit_stop_a_running_query_within_ten_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env");
-    copy(Path::new(&DEMO.env()), &env);
+    copy(&untouched(), &env);
     let halts = env.join("policies/halts");
     std::fs::create_dir_all(&halts).unwrap();
     let halt = halts.join("demo.json");

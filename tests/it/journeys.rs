@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::demo::{DEMO, program};
+use crate::demo::{program, untouched};
 
 pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -120,7 +120,7 @@ fn check(name: &str) {
     let journey = std::fs::read_to_string(&path).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env");
-    copy(Path::new(&DEMO.env()), &env);
+    copy(&untouched(), &env);
     let found = walked(&journey, &env.display().to_string());
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, found).unwrap();

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use crate::demo::{environment, program};
+use crate::demo::{program, untouched};
 
 /// Where `tests/install` puts the browser's driver.
 fn modules() -> PathBuf {
@@ -64,7 +64,7 @@ fn copy(from: &Path, to: &Path) {
 fn people_walk_through_the_portal() {
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env");
-    copy(&environment(), &env);
+    copy(&untouched(), &env);
     let at = env.display().to_string();
     let application = std::fs::read_to_string("journeys/heart-failure.toml").unwrap();
     let file = folder.path().join("heart-failure.toml");
