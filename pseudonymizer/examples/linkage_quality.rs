@@ -1,18 +1,22 @@
-//! Judges linkage on an invented population: `linkage_quality PERSONS MONTHS SEED SETTING` prints the table as JSON.
+//! Judges linkage on an invented population: `linkage_quality PERSONS MONTHS SEED SETTING [--json]` prints the table of
+//! methods, why persons were split or merged, and where the time went.
 //!
 //! The identities go through the same keying and the same rules as deliveries do, part by part, without files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog_model::{Catalogue, Encoding};
 use pseudonymizer::claim::{Claim, Head};
 use pseudonymizer::keying::{Identity, IdentityNo, KeyCache, Keyer, linkage_key};
-use pseudonymizer::linkage::{Carried, Mention, Mentions, SchemeKind, True, causes, compare, link, methods};
+use pseudonymizer::linkage::{
+    Agreement, Carried, Linkage, Mention, Mentions, SchemeKind, True, causes, compare, link, methods,
+};
 use ring::hmac;
-use synthetic::Options;
-use synthetic::sightings::{Life, Sighting, Slips, sightings};
+use synthetic::sightings::{Life, Sighting, sightings};
+use synthetic::{Options, Slips};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -20,6 +24,7 @@ type Error = Box<dyn std::error::Error>;
 struct Part {
     keyer: Keyer,
     persons: HashMap<(IdentityNo, usize), u64>,
+    facilities: HashMap<IdentityNo, BTreeSet<u64>>,
     prefecture: u32,
 }
 
@@ -52,6 +57,7 @@ impl Archive<'_> {
         let part = self.parts.entry(sighting.prefecture).or_insert_with(|| Part {
             keyer: Keyer::new(catalogue, Encoding::Utf8, &[3; 32], Arc::new(KeyCache::new([4; 32]))),
             persons: HashMap::new(),
+            facilities: HashMap::new(),
             prefecture: sighting.prefecture,
         });
         let head = Head { month: Some(sighting.month.index()), ..Head::default() };
@@ -61,6 +67,8 @@ impl Archive<'_> {
         self.records += 1;
         if let Some(claim) = claim {
             *part.persons.entry((claim.person, sighting.person)).or_default() += 1;
+            let facility = sighting.facility.map(|facility| facility as u64);
+            part.facilities.entry(claim.person).or_default().extend(facility);
         }
     }
 
@@ -68,7 +76,8 @@ impl Archive<'_> {
         for part in std::mem::take(&mut self.parts).into_values() {
             let first = self.mentions.len();
             let start = Instant::now();
-            for identity in part.keyer.into_identities() {
+            for (number, identity) in (0..).zip(part.keyer.into_identities()) {
+                let facilities = part.facilities.get(&IdentityNo(number)).into_iter().flatten();
                 let keys = self.catalogue.schemes.iter().zip(&identity.keys.keys);
                 let keys =
                     keys.map(|(scheme, key)| Some(linkage_key(&self.linkage, &scheme.scheme, key.as_ref()?)));
@@ -78,6 +87,7 @@ impl Archive<'_> {
                     birth: identity.keys.birth,
                     months: [identity.first_month, identity.last_month],
                     places: if part.prefecture == 0 { 0 } else { 1 << part.prefecture },
+                    facilities: facilities.copied().collect(),
                     claims: identity.claims,
                     ..Mention::default()
                 });
@@ -92,8 +102,8 @@ impl Archive<'_> {
 
 fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [persons, months, seed, setting] = arguments.as_slice() else {
-        return Err("call: linkage_quality PERSONS MONTHS SEED SETTING".into());
+    let [persons, months, seed, setting, rest @ ..] = arguments.as_slice() else {
+        return Err("call: linkage_quality PERSONS MONTHS SEED SETTING [--json]".into());
     };
     let options = Options {
         persons: persons.parse()?,
@@ -116,13 +126,52 @@ fn main() -> Result<(), Error> {
     let lives = sightings(&catalogue, &options, &slips, &mut |sighting| archive.see(&sighting))?;
     archive.close();
     let report = report(&archive, &catalogue, &lives, &options);
-    println_json(&report)
+    let is_json = rest.iter().any(|word| word == "--json");
+    print(&if is_json { serde_json::to_string_pretty(&report)? } else { table(&report)? });
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "a program's output")]
-fn println_json(report: &serde_json::Value) -> Result<(), Error> {
-    println!("{}", serde_json::to_string_pretty(report)?);
-    Ok(())
+fn print(text: &str) {
+    println!("{text}");
+}
+
+/// The table of methods as Markdown, and the rest of the report below it.
+fn table(report: &serde_json::Value) -> Result<String, Error> {
+    let mut text = String::from(
+        "| method | missed links | false links | persons | of the truth | split | merged |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    let insured =
+        ["misu", "id1", "id2", "id0"].map(|name| (name, report.pointer(&format!("/insured/{name}"))));
+    for (name, found) in insured.into_iter().chain([("misu, all claims", report.get("all"))]) {
+        let found: Agreement = serde_json::from_value(found.cloned().unwrap_or_default())?;
+        let off = found.linked_persons as f64 / found.true_persons as f64 * 100.0 - 100.0;
+        writeln!(
+            text,
+            "| {name} | {:.3} % | {:.5} % | {} | {off:+.2} % of {} | {} | {} |",
+            (1.0 - found.recall) * 100.0,
+            (1.0 - found.precision) * 100.0,
+            found.linked_persons,
+            found.true_persons,
+            found.split_persons,
+            found.merged_persons,
+        )?;
+    }
+    for part in [
+        "records",
+        "profiles",
+        "causes",
+        "joins",
+        "conflicts",
+        "misread",
+        "persons_that_break_a_rule",
+        "a_year_percent",
+        "seconds",
+    ] {
+        writeln!(text, "{part}: {}", report.get(part).unwrap_or(&serde_json::Value::Null))?;
+    }
+    Ok(text)
 }
 
 fn report(
@@ -131,8 +180,7 @@ fn report(
     lives: &[Life],
     options: &Options,
 ) -> serde_json::Value {
-    let kinds: Vec<SchemeKind> =
-        catalogue.schemes.iter().map(|scheme| SchemeKind::of(&scheme.scheme, &scheme.roles)).collect();
+    let kinds: Vec<SchemeKind> = catalogue.schemes.iter().map(SchemeKind::of).collect();
     let start = Instant::now();
     let linkage = link(archive.mentions.profiles(), &kinds);
     let linking = start.elapsed();
@@ -154,7 +202,7 @@ fn report(
     for conflict in &linkage.conflicts {
         *conflicts.entry(format!("{:?}", conflict.kind)).or_default() += 1;
     }
-    let broken = broken(archive, &linkage.person_of);
+    let broken = broken(archive, &linkage);
     serde_json::json!({
         "records": archive.records,
         "mentions": archive.mentions.len(),
@@ -165,9 +213,14 @@ fn report(
         "joins": linkage.joins,
         "persons": linkage.persons,
         "conflicts": conflicts,
+        "misread": linkage.misread.len(),
         "persons_that_break_a_rule": broken,
         "a_year_percent": yearly(lives, options),
-        "seconds": { "keying": archive.keying.as_secs_f64(), "linking": linking.as_secs_f64() },
+        "seconds": {
+            "keying": archive.keying.as_secs_f64(),
+            "linking": linking.as_secs_f64(),
+            "keying_share": archive.keying.as_secs_f64() / (archive.keying + linking).as_secs_f64(),
+        },
     })
 }
 
@@ -181,12 +234,13 @@ fn truth(life: &Life) -> True {
     }
 }
 
-/// Linked persons with profiles of two sexes or months of birth.
-fn broken(archive: &Archive<'_>, person_of: &[u32]) -> usize {
+/// Linked persons with profiles of two sexes or months of birth, birth dates aside that were found to be misread.
+fn broken(archive: &Archive<'_>, linkage: &Linkage) -> usize {
     let mut natures = HashMap::new();
-    let mut broken = std::collections::BTreeSet::new();
-    for (profile, person) in archive.mentions.profiles().iter().zip(person_of) {
-        if let Some(nature) = profile.nature()
+    let mut broken = BTreeSet::new();
+    let profiles = (0_u32..).zip(archive.mentions.profiles()).zip(&linkage.person_of);
+    for ((number, profile), person) in profiles {
+        if let Some(nature) = profile.nature().filter(|_| !linkage.misread.contains(&number))
             && *natures.entry(*person).or_insert(nature) != nature
         {
             broken.insert(*person);
@@ -203,8 +257,8 @@ fn yearly(lives: &[Life], options: &Options) -> serde_json::Value {
     let mut any = 0;
     let mut both = 0;
     for life in lives {
-        let names: std::collections::BTreeSet<i32> = life.name_changes.iter().map(year).collect();
-        let cards: std::collections::BTreeSet<i32> = life.card_changes.iter().map(year).collect();
+        let names: BTreeSet<i32> = life.name_changes.iter().map(year).collect();
+        let cards: BTreeSet<i32> = life.card_changes.iter().map(year).collect();
         any += names.union(&cards).count();
         both += names.intersection(&cards).count();
     }

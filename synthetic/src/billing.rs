@@ -19,6 +19,7 @@ use crate::calendar::is_sunday;
 use crate::health::{Stay, Ward};
 use crate::model::Model;
 use crate::people::{Doctors, Person, Population};
+use crate::slips::Errors;
 use crate::world::World;
 
 /// What billing is worked out from.
@@ -28,6 +29,8 @@ pub(crate) struct Books<'a> {
     pub(crate) world: &'a World,
     pub(crate) population: &'a Population,
     pub(crate) seed: u64,
+    /// What goes wrong when receipts name a person, where anything does.
+    pub(crate) errors: Option<&'a Errors<'a>>,
 }
 
 /// The facility of a stay.

@@ -24,6 +24,7 @@ mod files;
 mod health;
 mod model;
 mod people;
+mod slips;
 mod truth;
 mod work;
 mod world;
@@ -34,6 +35,7 @@ use catalog_model::{Catalogue, Month};
 
 pub use calendar::Calendar;
 pub use model::ModelError;
+pub use slips::Slips;
 
 /// What is to be written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -173,5 +175,23 @@ pub fn write(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, SynthError> {
     options.check()?;
-    work::write(catalogue, options, out, progress)
+    work::write(catalogue, options, None, out, progress)
+}
+
+/// Like [`write()`], and makes identities wrong as `slips` say: on receipts of doctors and hospitals names, birth dates
+/// and numbers are miswritten and former cards are shown, people change their names, numbers are given again. The truth
+/// stays the truth.
+///
+/// # Errors
+///
+/// As for [`write()`].
+pub fn write_with_slips(
+    catalogue: &Catalogue,
+    options: &Options,
+    slips: &Slips,
+    out: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary, SynthError> {
+    options.check()?;
+    work::write(catalogue, options, Some(slips), out, progress)
 }

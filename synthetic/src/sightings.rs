@@ -4,21 +4,16 @@
 //! claim says of the person; the [`Slips`] of a setting make some of them wrong, as clerks and changes do. The truth
 //! comes with each.
 
-mod slips;
-
 use catalog_model::{Catalogue, Month};
 
-pub use slips::Slips;
-
 use crate::billing::{Books, claims, outpatient_receipts, stay_months};
-use crate::dice::{Dice, Stream};
 use crate::files::{Written, register_kana};
 use crate::health::Ward;
 use crate::model::Model;
-use crate::people::{Card, Population, Setting};
+use crate::people::{Population, Setting};
+use crate::slips::{Errors, Slips};
 use crate::world::{Facility, World};
 use crate::{Options, SynthError};
-use slips::Reused;
 
 /// One record that names a person.
 #[derive(Clone, Debug)]
@@ -29,6 +24,8 @@ pub struct Sighting {
     pub month: Month,
     /// The prefecture of the facility, by its official number; 0 where it is not said.
     pub prefecture: u32,
+    /// The facility that wrote it, if one did.
+    pub facility: Option<usize>,
     /// What stands in the fields, by identity role.
     pub fields: Vec<(&'static str, String)>,
 }
@@ -60,15 +57,16 @@ pub fn sightings(
     sink: &mut dyn FnMut(Sighting),
 ) -> Result<Vec<Life>, SynthError> {
     options.check()?;
-    let model = Model::load(catalogue)?;
+    let mut model = Model::load(catalogue)?;
+    model.population.events.slow_down(slips.events_percent / 100.0);
     let world = World::new(&model, options.seed);
     let period = crate::work::period(options);
     let setting = Setting { model: &model, world: &world, period, seed: options.seed };
     let mut population = Population::live(setting, options.persons);
-    slips::rename(slips, setting, &mut population);
-    let reused = slips::reuse(slips, setting, &population);
-    let books = Books { model: &model, world: &world, population: &population, seed: options.seed };
-    let eye = Eye { books, slips, reused };
+    let errors = Errors::befall(slips, setting, &mut population);
+    let books =
+        Books { model: &model, world: &world, population: &population, seed: options.seed, errors: None };
+    let eye = Eye { books, errors: &errors };
     for month in period.months() {
         for index in 0..population.persons.len() {
             eye.month(index, month, sink)?;
@@ -89,8 +87,7 @@ fn life(person: &crate::people::Person) -> Life {
 
 struct Eye<'a> {
     books: Books<'a>,
-    slips: &'a Slips,
-    reused: Reused,
+    errors: &'a Errors<'a>,
 }
 
 impl Eye<'_> {
@@ -109,48 +106,23 @@ impl Eye<'_> {
     }
 
     fn receipt(&self, index: usize, month: Month, facility: usize, sink: &mut dyn FnMut(Sighting)) {
-        let (Some(place), Some(written)) =
-            (self.books.world.facilities.get(facility), Written::new(self.books, index, month))
+        let (Some(shown), Some(written)) =
+            (self.errors.shown(self.books, index, facility, month), Written::new(self.books, index, month))
         else {
             return;
         };
-        let salt = (facility as u64) << 32 | index as u64;
-        let mut dice = Dice::new(self.books.seed, Stream::Slips, salt, month.index().unsigned_abs().into());
-        let style = &place.style;
-        let card = self.card(index, month, &mut dice).unwrap_or_else(|| written.card().clone());
-        let insurer = self.books.world.insurers.get(card.insurer);
-        let birth = self.slips.birth(written.person.birth, &mut dice);
+        let insurer = self.books.world.insurers.get(shown.card.insurer);
         let mut fields = vec![
-            ("name", self.slips.name(written.name(style), &mut dice)),
-            ("birth_date", birth.to_string().replace('-', "")),
+            ("name", shown.name),
+            ("birth_date", shown.birth.to_string().replace('-', "")),
             ("sex", written.person.sex.code().to_owned()),
             ("insurer_no", insurer.map_or(String::new(), |insurer| insurer.padded_number())),
-            ("insured_symbol", card.symbol.clone()),
-            ("insured_number", self.slips.number(card.number.clone(), &mut dice)),
+            ("insured_symbol", shown.card.symbol),
+            ("insured_number", shown.card.number),
         ];
-        if !dice.percent(self.slips.kana_missing_percent) {
-            fields.push(("kana_name", self.slips.kana(written.kana(style.kana), &mut dice)));
-        }
-        if let Some(branch) = card.branch.filter(|_| !dice.percent(self.slips.branch_missing_percent)) {
-            fields.push(("branch_no", format!("{branch:02}")));
-        }
-        sink(Sighting { person: index, month, prefecture: self.prefecture(place), fields });
-    }
-
-    /// The card that is shown where it is not the person's present one: the former one, the mother's, or one with the
-    /// number of somebody who died.
-    fn card(&self, index: usize, month: Month, dice: &mut Dice) -> Option<Card> {
-        let person = self.books.population.persons.get(index)?;
-        if let Some(mother) = slips::mother_of(self.books.population, index, month)
-            && self.slips.is_on_mothers_card(self.books.seed, index)
-        {
-            return Some(mother.cards.at(month).clone());
-        }
-        let is_new = person.cards.changes().iter().any(|(from, _)| *from == month);
-        if is_new && dice.percent(self.slips.card_outdated_percent) {
-            return Some(person.cards.at(month.plus(-1)).clone());
-        }
-        self.reused.card(person, index, month)
+        fields.extend(shown.kana.map(|kana| ("kana_name", kana)));
+        fields.extend(shown.branch.map(|branch| ("branch_no", format!("{branch:02}"))));
+        sink(self.at(index, month, facility, fields));
     }
 
     fn surveyed(&self, index: usize, month: Month, facility: usize, sink: &mut dyn FnMut(Sighting)) {
@@ -166,17 +138,28 @@ impl Eye<'_> {
             ("sex", written.person.sex.code().to_owned()),
             ("kana_name", written.kana(place.style.kana)),
         ];
-        sink(Sighting { person: index, month, prefecture: self.prefecture(place), fields });
+        sink(self.at(index, month, facility, fields));
     }
 
-    /// A care claim, and the certification of the month with the kana name beside the care number.
+    /// A care claim, and the certification of the month with the kana name beside the care number. The first month
+    /// brings every certification in force, as the first delivery of a database does; who moves to another municipality
+    /// gets a new number, and is certified there without an examination (介護保険法 第36条).
     fn care(&self, index: usize, month: Month, sink: &mut dyn FnMut(Sighting)) -> Result<(), SynthError> {
         let Some(person) = self.books.population.persons.get(index).filter(|person| person.lives_in(month))
         else {
             return Ok(());
         };
-        let certified = person.health.certifications.iter().any(|c| c.applied.month() == month);
         let claimed = !claims(self.books, index, month).is_empty();
+        let population = self.books.population;
+        let municipality = |month| population.home(person, month).map(|home| home.municipality);
+        let is_new = month == population.period.from || municipality(month.plus(-1)) != municipality(month);
+        let in_force = person
+            .health
+            .certifications
+            .iter()
+            .any(|c| c.from <= month.last_day() && c.to >= month.first_day());
+        let certified = person.health.certifications.iter().any(|c| c.applied.month() == month)
+            || (is_new && (in_force || claimed));
         let Some(written) = Written::new(self.books, index, month).filter(|_| certified || claimed) else {
             return Ok(());
         };
@@ -188,13 +171,25 @@ impl Eye<'_> {
             ("sex", person.sex.code().to_owned()),
         ];
         if claimed {
-            sink(Sighting { person: index, month, prefecture: 0, fields: fields.clone() });
+            sink(Sighting { person: index, month, prefecture: 0, facility: None, fields: fields.clone() });
         }
         if certified {
             fields.push(("kana_name", register_kana(&written)));
-            sink(Sighting { person: index, month, prefecture: 0, fields });
+            sink(Sighting { person: index, month, prefecture: 0, facility: None, fields });
         }
         Ok(())
+    }
+
+    fn at(
+        &self,
+        index: usize,
+        month: Month,
+        facility: usize,
+        fields: Vec<(&'static str, String)>,
+    ) -> Sighting {
+        let place = self.books.world.facilities.get(facility);
+        let prefecture = place.map_or(0, |place| self.prefecture(place));
+        Sighting { person: index, month, prefecture, facility: Some(facility), fields }
     }
 
     fn prefecture(&self, place: &Facility) -> u32 {

@@ -11,6 +11,7 @@ use crate::billing::Books;
 use crate::files::{self, Counts, Database, DeliveryWriter, Forms};
 use crate::model::Model;
 use crate::people::{Population, Setting};
+use crate::slips::{Errors, Slips};
 use crate::truth::{Ledger, TruthFiles};
 use crate::world::World;
 use crate::{Options, Progress, Stage, Summary, SynthError};
@@ -21,6 +22,7 @@ const TRUTH_FILES: u64 = 5;
 pub(crate) fn write(
     catalogue: &Catalogue,
     options: &Options,
+    slips: Option<&Slips>,
     out: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, SynthError> {
@@ -28,17 +30,27 @@ pub(crate) fn write(
     if deliveries.exists() || truth.exists() {
         return Err(SynthError::Occupied(out.to_owned()));
     }
-    let model = Model::load(catalogue)?;
+    let mut model = Model::load(catalogue)?;
+    if let Some(slips) = slips {
+        model.population.events.slow_down(slips.events_percent / 100.0);
+    }
     let forms = Forms::new(catalogue)?;
     let world = World::new(&model, options.seed);
     let period = period(options);
     let total = u64::from(options.persons);
     progress(Progress { stage: Stage::Population, done: 0, total });
     let setting = Setting { model: &model, world: &world, period, seed: options.seed };
-    let population = Population::live(setting, options.persons);
+    let mut population = Population::live(setting, options.persons);
+    let errors = slips.map(|slips| Errors::befall(slips, setting, &mut population));
     progress(Progress { stage: Stage::Population, done: total, total });
     let mut truth = TruthFiles::create(&truth)?;
-    let books = Books { model: &model, world: &world, population: &population, seed: options.seed };
+    let books = Books {
+        model: &model,
+        world: &world,
+        population: &population,
+        seed: options.seed,
+        errors: errors.as_ref(),
+    };
     let press = Press { catalogue, forms: &forms, books, deliveries: &deliveries, options };
     let mut summary = press.run(&mut truth, progress)?;
     progress(Progress { stage: Stage::Truth, done: 0, total: TRUTH_FILES });

@@ -22,6 +22,9 @@ pub(crate) fn catalogue(catalogue: &Catalogue) -> Vec<CatalogueError> {
                 found.unknown(&format!("schemes/{}", scheme.scheme), "roles", role);
             }
         }
+        if let Some(only) = scheme.only.as_ref().filter(|only| !catalogue.roles.contains_key(&only.role)) {
+            found.unknown(&format!("schemes/{}", scheme.scheme), "only", &only.role);
+        }
     }
     for table in catalogue.tables.values() {
         found.table(table);

@@ -19,8 +19,24 @@ pub struct Scheme {
     /// Whether the roles are taken in the form that loses information: a second key beside another scheme's first.
     #[serde(default)]
     pub variant: bool,
+    /// Whether names are taken without the family name: what stands behind their space, in the form that loses
+    /// information. Such a key is weak, and links only together with other evidence.
+    #[serde(default)]
+    pub given: bool,
+    /// Whether the scheme holds for some identities only.
+    pub only: Option<Only>,
     /// The roles in hash order. `a|b` takes `b` where `a` is empty; a trailing `?` allows an empty value.
     pub roles: Vec<String>,
+}
+
+/// For which identities a scheme holds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Only {
+    /// The role that is looked at, in its first form.
+    pub role: String,
+    /// What its value begins with.
+    pub begins: String,
 }
 
 /// A profile of normalisation; what was keyed under one does not meet the other.

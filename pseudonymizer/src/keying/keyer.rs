@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::cache::{ByDigest, KeyCache};
 use super::identity::Identity;
-use super::norm::{normalise, variant};
+use super::norm::{given, normalise, variant};
 use crate::claim::Claim;
 use crate::formats;
 
@@ -64,10 +64,22 @@ pub struct Keyer {
 
 struct SchemeProgram {
     prefix: Vec<u8>,
-    // Whether the second forms are taken.
-    is_variant: bool,
+    form: Form,
+    // The role that must begin so, where the scheme holds for some identities only.
+    only: Option<(usize, Vec<u8>)>,
     // For each place: the roles to try in order, and whether an empty value is allowed.
     places: Vec<(Vec<usize>, bool)>,
+}
+
+/// Which of a field's forms a scheme takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// The first.
+    First,
+    /// The one that loses information.
+    Second,
+    /// The second, of names without the family name.
+    Given,
 }
 
 /// The normal forms of an identity's roles, one after the other.
@@ -96,7 +108,17 @@ impl Keyer {
                 let names = place.trim_end_matches('?').split('|');
                 (names.filter_map(role).collect(), place.ends_with('?'))
             });
-            SchemeProgram { prefix, is_variant: scheme.variant, places: places.collect() }
+            let form = match (scheme.given, scheme.variant) {
+                (true, _) => Form::Given,
+                (false, true) => Form::Second,
+                (false, false) => Form::First,
+            };
+            // A role that is not there has no value, so such a scheme holds for nobody.
+            let only = scheme
+                .only
+                .as_ref()
+                .map(|only| (role(&only.role).unwrap_or(usize::MAX), only.begins.clone().into_bytes()));
+            SchemeProgram { prefix, form, only, places: places.collect() }
         });
         Self {
             intake: hmac::Key::new(hmac::HMAC_SHA256, intake),
@@ -167,14 +189,22 @@ impl Keyer {
     }
 
     fn key_set(&self, identity: &Identity) -> KeySet {
-        let (mut normal, mut second) = (NormalForms::default(), NormalForms::default());
-        for (raw, rule) in identity.roles().iter().zip(&self.rules) {
-            self.normal_form(raw, *rule, &mut normal, &mut second);
-        }
+        let [normal, second, given] =
+            [Form::First, Form::Second, Form::Given].map(|form| self.forms(identity, form));
         let mut record = Zeroizing::new(Vec::with_capacity(256));
         let mut under = |key: &hmac::Key| -> Vec<Option<Keyed<Intake>>> {
-            let forms = |scheme: &SchemeProgram| if scheme.is_variant { &second } else { &normal };
-            self.schemes.iter().map(|scheme| intake_key(key, scheme, forms(scheme), &mut record)).collect()
+            let forms = |scheme: &SchemeProgram| match scheme.form {
+                Form::First => &normal,
+                Form::Second => &second,
+                Form::Given => &given,
+            };
+            let holds = |scheme: &SchemeProgram| {
+                scheme.only.as_ref().is_none_or(|(role, begins)| normal.get(*role).starts_with(begins))
+            };
+            let key_of = |scheme: &SchemeProgram| {
+                holds(scheme).then(|| intake_key(key, scheme, forms(scheme), &mut record)).flatten()
+            };
+            self.schemes.iter().map(key_of).collect()
         };
         KeySet {
             keys: under(&self.intake),
@@ -184,22 +214,25 @@ impl Keyer {
         }
     }
 
+    /// The roles in one form; nothing where no scheme takes it. Sex and birth date are read off the first.
     #[expect(clippy::disallowed_methods, reason = "the keyed hash is where raw fields end")]
-    fn normal_form(
-        &self,
-        raw: &Raw<Vec<u8>>,
-        rule: Normaliser,
-        normal: &mut NormalForms,
-        second: &mut NormalForms,
-    ) {
-        if !raw.is_empty() {
-            normalise(self.profile, rule, raw.expose(), self.encoding, &mut normal.bytes);
-            if self.schemes.iter().any(|scheme| scheme.is_variant) {
-                variant(self.profile, rule, raw.expose(), self.encoding, &mut second.bytes);
-            }
+    fn forms(&self, identity: &Identity, form: Form) -> NormalForms {
+        let mut forms = NormalForms::default();
+        if form != Form::First && self.schemes.iter().all(|scheme| scheme.form != form) {
+            return forms;
         }
-        normal.ends.push(normal.bytes.len());
-        second.ends.push(second.bytes.len());
+        let write = match form {
+            Form::First => normalise,
+            Form::Second => variant,
+            Form::Given => given,
+        };
+        for (raw, rule) in identity.roles().iter().zip(&self.rules) {
+            if !raw.is_empty() {
+                write(self.profile, *rule, raw.expose(), self.encoding, &mut forms.bytes);
+            }
+            forms.ends.push(forms.bytes.len());
+        }
+        forms
     }
 
     /// A digest by which the same raw fields are known again, so that their keys are made once.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use classified::{Keyed, Linkage as LinkageKey};
 
 use super::linker::{Linkage, link};
-use super::profile::{NO_KEY, Profile, SchemeKind};
+use super::profile::{Kind, NO_KEY, Profile, SchemeKind};
 
 /// One identity as it was mentioned in one part of one delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Mention {
     pub months: [Option<i32>; 2],
     /// Prefectures of the facilities, one bit each.
     pub places: u64,
+    /// The facilities, as surrogates.
+    pub facilities: Vec<u64>,
     /// Stays in hospital: facility, day of admission, birth date and sex, as one number each.
     pub stays: Vec<u64>,
     /// The number of claims.
@@ -129,6 +131,7 @@ impl Mentions {
         if let Some(profile) = self.profiles.get_mut(number as usize) {
             profile.months.extend(mention.months.into_iter().flatten());
             profile.places |= mention.places;
+            profile.facilities.extend(&mention.facilities);
             profile.stays.extend(&mention.stays);
             profile.claims = profile.claims.saturating_add(mention.claims);
         }
@@ -146,15 +149,20 @@ impl Mentions {
         for (scheme, (numbers, evidence)) in self.numbers.iter().zip(&mut evidence).enumerate() {
             let persons = persons_of_keys(&self.profiles, &linkage.person_of, scheme, numbers.len());
             let mut keys = vec![None; numbers.len()];
+            // A given name says too little to know somebody by again.
+            let is_weak = schemes.get(scheme).is_some_and(|kind| kind.kind == Kind::Given);
             for (key, number) in numbers {
                 if let Some(slot) = keys.get_mut(*number as usize) {
                     *slot = Some(*key);
                 }
                 match persons.get(*number as usize).map(Vec::as_slice) {
-                    Some([only]) => owned.push((*key, *only)),
+                    Some([only]) if !is_weak => owned.push((*key, *only)),
+                    Some([_]) => {}
                     _ => {
-                        shared.push(*key);
                         evidence.shared += 1;
+                        if !is_weak {
+                            shared.push(*key);
+                        }
                     }
                 }
             }

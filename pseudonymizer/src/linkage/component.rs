@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::misread::misread;
 use super::profile::{Kind, Nature, Profile, SchemeKind};
 use super::rules::{Conflict, ConflictKind, Rule, Verdict};
 use super::union_find::UnionFind;
@@ -11,6 +12,8 @@ use super::union_find::UnionFind;
 pub struct Component<'a> {
     profiles: Vec<&'a Profile>,
     schemes: &'a [SchemeKind],
+    /// Profiles with a misread birth date, each with a profile of whose it is.
+    misread: BTreeMap<usize, usize>,
     /// The group of each profile.
     group_of: Vec<u32>,
     /// The profiles of each group that has any.
@@ -43,8 +46,12 @@ pub struct Group {
     pub months_with: BTreeMap<usize, BTreeSet<i32>>,
     /// Its cards.
     pub cards: BTreeSet<(usize, u32)>,
+    /// Its names.
+    pub names: BTreeSet<(usize, u32)>,
     /// Prefectures.
     pub places: u64,
+    /// Facilities.
+    pub facilities: BTreeSet<u64>,
 }
 
 impl Group {
@@ -63,16 +70,21 @@ impl Group {
         self.months.first().copied().unwrap_or(i32::MIN)
     }
 
-    fn add(&mut self, profile: &Profile, schemes: &[SchemeKind]) {
-        self.nature = self.nature.or_else(|| profile.nature());
+    fn add(&mut self, profile: &Profile, nature: Option<Nature>, schemes: &[SchemeKind]) {
+        self.nature = self.nature.or(nature);
         self.months.extend(&profile.months);
         self.places |= profile.places;
+        self.facilities.extend(&profile.facilities);
         for (scheme, kind) in schemes.iter().enumerate() {
             let Some(key) = profile.key(scheme) else { continue };
             self.months_with.entry(scheme).or_default().extend(&profile.months);
-            if kind.kind == Kind::Card {
-                self.cards.insert((scheme, key));
-                self.carded_months.extend(&profile.months);
+            match kind.kind {
+                Kind::Card => {
+                    self.cards.insert((scheme, key));
+                    self.carded_months.extend(&profile.months);
+                }
+                Kind::Name => drop(self.names.insert((scheme, key))),
+                Kind::Number | Kind::Given => {}
             }
         }
     }
@@ -97,7 +109,18 @@ impl<'a> Component<'a> {
     pub fn new(profiles: Vec<&'a Profile>, schemes: &'a [SchemeKind]) -> Self {
         let group_of = (0_u32..).take(profiles.len()).collect();
         let groups = (0_u32..).zip(0..profiles.len()).map(|(group, member)| (group, vec![member])).collect();
-        Self { profiles, schemes, group_of, groups }
+        let misread = misread(&profiles, schemes);
+        Self { profiles, schemes, misread, group_of, groups }
+    }
+
+    /// Profiles with a misread birth date, each with a profile of whose it is.
+    pub const fn misread(&self) -> &BTreeMap<usize, usize> {
+        &self.misread
+    }
+
+    /// The sex and month of birth of a profile, those of whose it is where its birth date was misread.
+    pub fn nature(&self, member: usize) -> Option<Nature> {
+        self.profiles.get(*self.misread.get(&member).unwrap_or(&member))?.nature()
     }
 
     /// The profiles.
@@ -157,8 +180,10 @@ impl<'a> Component<'a> {
         let group = |(number, holder): (u32, usize)| {
             let mut group = Group { number, ..Group::default() };
             let members = self.groups.get(&number).into_iter().flatten();
-            for profile in members.filter_map(|member| self.profiles.get(*member)).filter(|p| counts(p)) {
-                group.add(profile, self.schemes);
+            for member in members {
+                if let Some(profile) = self.profiles.get(*member).filter(|profile| counts(profile)) {
+                    group.add(profile, self.nature(*member), self.schemes);
+                }
             }
             (holder, group)
         };
@@ -241,11 +266,13 @@ pub(super) fn settle(
 pub(super) type RuleFn = fn(&Component<'_>) -> Proposal;
 
 /// The rules in their order, the sure ones first.
-pub(super) const RULES: [(Rule, RuleFn); 6] = [
+pub(super) const RULES: [(Rule, RuleFn); 8] = [
     (Rule::OneNumber, super::rules::one_number),
+    (Rule::MisreadBirth, super::rules::misread_birth),
     (Rule::NameAndCard, super::rules::name_and_card),
     (Rule::CardInSequence, super::rules::card_in_sequence),
     (Rule::NameInSequence, super::rules::name_in_sequence),
+    (Rule::GivenName, super::rules::given_name),
     (Rule::Unnumbered, super::rules::unnumbered),
     (Rule::SameStay, super::rules::same_stay),
 ];

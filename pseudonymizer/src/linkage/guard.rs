@@ -54,7 +54,7 @@ fn overgrown(component: &Component<'_>, members: &[usize]) -> Option<usize> {
         let most = match kind.kind {
             Kind::Card => MOST_CARDS,
             Kind::Name => MOST_NAMES,
-            Kind::Number => return None,
+            Kind::Number | Kind::Given => return None,
         };
         let keys: BTreeSet<u32> =
             members.iter().filter_map(|member| component.profiles().get(*member)?.key(scheme)).collect();
@@ -65,8 +65,9 @@ fn overgrown(component: &Component<'_>, members: &[usize]) -> Option<usize> {
 /// The natures in a group, with their claims.
 fn natures(component: &Component<'_>, members: &[usize]) -> BTreeMap<Nature, u64> {
     let mut natures = BTreeMap::new();
-    for profile in members.iter().filter_map(|member| component.profiles().get(*member)) {
-        if let Some(nature) = profile.nature() {
+    for member in members {
+        if let (Some(profile), Some(nature)) = (component.profiles().get(*member), component.nature(*member))
+        {
             *natures.entry(nature).or_default() += u64::from(profile.claims);
         }
     }
@@ -75,7 +76,7 @@ fn natures(component: &Component<'_>, members: &[usize]) -> BTreeMap<Nature, u64
 
 /// The nature of a profile; of one that says nothing, the one that most claims have.
 fn nature_in(component: &Component<'_>, member: usize, natures: &BTreeMap<Nature, u64>) -> Option<Nature> {
-    let own = component.profiles().get(member).and_then(|profile| profile.nature());
+    let own = component.nature(member);
     let most =
         || natures.iter().max_by_key(|(nature, claims)| (**claims, **nature)).map(|(nature, _)| *nature);
     own.or_else(most)

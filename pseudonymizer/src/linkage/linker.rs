@@ -11,7 +11,7 @@ use super::rules::{Conflict, Rule};
 use super::union_find::UnionFind;
 
 /// After so many rules the groups are sure: shared numbers, and names with cards.
-const SURE_RULES: usize = 2;
+const SURE_RULES: usize = 3;
 
 /// Persons, and how they came about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Linkage {
     pub joins: BTreeMap<Rule, u64>,
     /// Persons in whose making each rule had a part.
     pub persons: BTreeMap<Rule, u64>,
+    /// Profiles whose birth date was misread.
+    pub misread: BTreeSet<u32>,
     /// What stays apart although it shares a key.
     pub conflicts: BTreeSet<Conflict>,
 }
@@ -45,6 +47,7 @@ pub fn link(profiles: &[Profile], schemes: &[SchemeKind]) -> Linkage {
         for (rule, persons) in part.persons {
             *linkage.persons.entry(rule).or_default() += persons;
         }
+        linkage.misread.extend(part.misread.iter().filter_map(|at| members.get(*at as usize)));
         linkage.conflicts.extend(part.conflicts);
     }
     linkage
@@ -110,6 +113,7 @@ fn resolve(profiles: &[Profile], members: &[u32], schemes: &[SchemeKind]) -> Lin
     for (rule, _) in parts {
         *linkage.persons.entry(rule).or_default() += 1;
     }
+    linkage.misread = component.misread().keys().filter_map(|member| u32::try_from(*member).ok()).collect();
     linkage.person_of = component.group_of().to_vec();
     linkage
 }

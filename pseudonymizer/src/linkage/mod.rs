@@ -11,6 +11,7 @@ pub mod exact;
 mod guard;
 mod judge;
 mod linker;
+mod misread;
 mod profile;
 #[cfg(test)]
 mod reference;

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use catalog_model::Scheme;
+
 /// Where a profile has no key of a scheme.
 pub const NO_KEY: u32 = u32::MAX;
 
@@ -17,6 +19,8 @@ pub enum Kind {
     Card,
     /// A name narrowed by birth date and sex: namesakes may share it.
     Name,
+    /// A given name narrowed by birth date and sex: many share it, and it says little alone.
+    Given,
 }
 
 /// A scheme as linking knows it.
@@ -32,16 +36,18 @@ pub struct SchemeKind {
 
 impl SchemeKind {
     /// What a scheme's keys say follows from the roles that they are made of.
-    pub fn of(scheme: &str, roles: &[String]) -> Self {
-        let has =
-            |role: &str| roles.iter().any(|place| place.trim_end_matches('?').split('|').any(|r| r == role));
+    pub fn of(scheme: &Scheme) -> Self {
+        let has = |role: &str| {
+            scheme.roles.iter().any(|place| place.trim_end_matches('?').split('|').any(|r| r == role))
+        };
         let kind = match () {
+            () if scheme.given => Kind::Given,
             () if has("name") || has("kana_name") || has("dpc_common_id") => Kind::Name,
             () if has("birth_date") => Kind::Card,
             () => Kind::Number,
         };
         let is_insured = has("insured_number") || has("care_insured_no");
-        Self { scheme: scheme.to_owned(), kind, is_exclusive: is_insured }
+        Self { scheme: scheme.scheme.clone(), kind, is_exclusive: is_insured }
     }
 }
 
@@ -58,6 +64,8 @@ pub struct Profile {
     pub months: BTreeSet<i32>,
     /// Prefectures of the facilities that wrote it, one bit each; none where unknown.
     pub places: u64,
+    /// The facilities that wrote it, as surrogates.
+    pub facilities: BTreeSet<u64>,
     /// Its stays in hospital: facility, day of admission, birth date and sex, as one number.
     pub stays: BTreeSet<u64>,
     /// The number of claims.

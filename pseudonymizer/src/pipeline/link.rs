@@ -136,8 +136,7 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     }
     let mentions = mentions(environment, &parts, &schemes)?;
     let count = mentions.len();
-    let kinds: Vec<SchemeKind> =
-        catalogue.schemes.iter().map(|scheme| SchemeKind::of(&scheme.scheme, &scheme.roles)).collect();
+    let kinds: Vec<SchemeKind> = catalogue.schemes.iter().map(SchemeKind::of).collect();
     let clusters = mentions.link(&kinds);
     let summary = summarise(&run, &schemes, count, &clusters);
     let temporary = folder.with_extension("writing");

@@ -3,7 +3,7 @@
 //! Sex and birth date lie in the link table; prefecture and day of admission lie in the staged rows, under names that
 //! several tables share. A table that has none of them says nothing here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
@@ -25,6 +25,7 @@ const PLACES: [&str; 2] = ["ndb_receipt", "dpc_stay"];
 #[derive(Debug, Default)]
 struct Seen {
     places: u64,
+    facilities: BTreeSet<u64>,
     stays: Vec<(u64, i32)>,
 }
 
@@ -58,6 +59,7 @@ impl<'a> MentionReader<'a> {
             for mut mention in self.batch(&batch, path)? {
                 if let Some(seen) = seen.get(&identity) {
                     mention.places = seen.places;
+                    mention.facilities = seen.facilities.iter().copied().collect();
                     mention.stays = stays(&mention, seen);
                 }
                 mentions.add(&mention);
@@ -155,10 +157,9 @@ fn seen(staged: &Path) -> Result<BTreeMap<u32, Seen>, FileError> {
                     prefectures.filter(|array| array.is_valid(row)).map(|array| array.value(row));
                 let bit = prefecture.and_then(|code| code.parse::<u32>().ok()).filter(|code| *code < 64);
                 seen.places |= bit.map_or(0, |bit| 1 << bit);
-                if let (Some(facilities), Some(admitted)) = (facilities, admitted)
-                    && facilities.is_valid(row)
-                    && admitted.is_valid(row)
-                {
+                let Some(facilities) = facilities.filter(|array| array.is_valid(row)) else { continue };
+                seen.facilities.insert(facilities.value(row));
+                if let Some(admitted) = admitted.filter(|array| array.is_valid(row)) {
                     seen.stays.push((facilities.value(row), admitted.value(row)));
                 }
             }

@@ -10,6 +10,10 @@ use arrow::datatypes::UInt64Type;
 use super::link::{self, CurrentLinks};
 use crate::tables::{FileError, open};
 
+/// Under this key, which nobody can have, stands the highest number that was ever given: the keys of whoever had it may
+/// all turn out to be several persons', and no number is given twice.
+pub(super) const HIGHEST: [u8; 32] = *b"misu: highest number of a person";
+
 /// The person number of each cluster.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PersonNumbers {
@@ -81,6 +85,15 @@ pub(super) fn write_persons(
     numbers: &PersonNumbers,
     before: &HashMap<[u8; 32], u32>,
 ) -> Result<(), FileError> {
+    write_numbers(path, &kept(links, numbers, before))
+}
+
+/// The number of every key from now on.
+fn kept(
+    links: &CurrentLinks,
+    numbers: &PersonNumbers,
+    before: &HashMap<[u8; 32], u32>,
+) -> HashMap<[u8; 32], u32> {
     let mut all = before.clone();
     // A key that turned out to be several persons' says no longer whose it is.
     for key in &links.shared {
@@ -91,7 +104,10 @@ pub(super) fn write_persons(
             all.insert(*key, *person);
         }
     }
-    write_numbers(path, &all)
+    if let Some(highest) = before.values().chain(&numbers.of_cluster).max() {
+        all.insert(HIGHEST, *highest);
+    }
+    all
 }
 
 /// Writes the person of every linkage key, in the order of the keys.
@@ -133,8 +149,10 @@ pub(super) fn write_facilities(path: &Path, facilities: &HashMap<u64, u32>) -> R
 mod tests {
     use std::collections::{BTreeSet, HashMap};
 
+    use proptest::prelude::*;
+
     use super::super::link::CurrentLinks;
-    use super::{number_facilities, number_persons, read_persons, write_persons};
+    use super::{kept, number_facilities, number_persons, read_persons, write_persons};
 
     fn links(keys: &[(u8, u32)]) -> CurrentLinks {
         let count = keys.iter().map(|(_, cluster)| cluster + 1).max().unwrap_or(0);
@@ -177,7 +195,84 @@ mod tests {
         let path = folder.path().join("persons.parquet");
         write_persons(&path, &links, &numbers, &before).unwrap();
         let kept = read_persons(&path).unwrap();
-        assert_eq!(kept, self::before(&[(1, 0), (2, 5), (9, 4)]));
+        let mut expected = self::before(&[(1, 0), (2, 5), (9, 4)]);
+        expected.insert(super::HIGHEST, 5);
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn a_number_whose_keys_all_became_several_persons_is_never_given_again() {
+        let mut links = links(&[(1, 0), (2, 1)]);
+        links.shared = vec![[7; 32]];
+        let before = before(&[(1, 0), (2, 1), (7, 2)]);
+        let numbers = number_persons(&links, &before);
+        let kept = kept(&links, &numbers, &before);
+        let next = number_persons(&self::links(&[(1, 0), (2, 1), (3, 2)]), &kept);
+        assert_eq!(next.of_cluster, [0, 1, 3]);
+    }
+
+    /// Which cluster each key is in, or that it is several persons'.
+    fn linking() -> impl Strategy<Value = Vec<Option<u8>>> {
+        prop::collection::vec(prop::option::weighted(0.9, 0..5_u8), 7)
+    }
+
+    /// Clusters by key in the order of their smallest keys, as linking numbers them.
+    fn linked(of_key: &[Option<u8>]) -> CurrentLinks {
+        let mut labels: Vec<u8> = Vec::new();
+        let mut links = links(&[]);
+        for (key, label) in (0_u8..).zip(of_key) {
+            let Some(label) = label else {
+                links.shared.push([key; 32]);
+                continue;
+            };
+            let known = labels.iter().position(|other| other == label);
+            let cluster = known.unwrap_or_else(|| {
+                labels.push(*label);
+                labels.len() - 1
+            });
+            links.keys.push(([key; 32], u32::try_from(cluster).unwrap()));
+        }
+        links.count = u32::try_from(labels.len()).unwrap();
+        links
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_last_and_are_never_given_twice(linkings in prop::collection::vec(linking(), 1..8)) {
+            let (mut before, mut ever) = (HashMap::new(), BTreeSet::new());
+            let mut former: Vec<(BTreeSet<[u8; 32]>, u32)> = Vec::new();
+            for of_key in &linkings {
+                let links = linked(of_key);
+                let numbers = number_persons(&links, &before);
+                let distinct: BTreeSet<u32> = numbers.of_cluster.iter().copied().collect();
+                prop_assert_eq!(distinct.len(), links.count as usize);
+                let mut clusters = Vec::new();
+                for (cluster, number) in (0..).zip(&numbers.of_cluster) {
+                    let keys: BTreeSet<[u8; 32]> =
+                        links.keys.iter().filter(|(_, of)| *of == cluster).map(|(key, _)| *key).collect();
+                    let had: BTreeSet<u32> = keys.iter().filter_map(|key| before.get(key)).copied().collect();
+                    // An old number comes from the keys; another one was never given.
+                    prop_assert!(had.contains(number) || !ever.contains(number));
+                    // A merge keeps the smallest that no part of a split took before it.
+                    let least = had.iter().find(|had| !distinct.contains(had) || *had == number);
+                    prop_assert!(least.is_none_or(|least| least >= number) || !had.contains(number));
+                    clusters.push((keys, *number));
+                }
+                // Whoever did not change keeps the number.
+                for (keys, number) in &clusters {
+                    if let Some((_, same)) = former.iter().find(|(former, _)| former == keys) {
+                        prop_assert_eq!(same, number);
+                    }
+                }
+                for (gone, taken_over_by) in &numbers.aliases {
+                    prop_assert!(ever.contains(gone) && !distinct.contains(gone));
+                    prop_assert!(distinct.contains(taken_over_by));
+                }
+                before = kept(&links, &numbers, &before);
+                ever.extend(distinct);
+                former = clusters;
+            }
+        }
     }
 
     #[test]

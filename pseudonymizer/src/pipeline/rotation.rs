@@ -128,6 +128,7 @@ pub fn rotate_linkage(environment: &Environment) -> Result<RotatedLinkage, LinkE
         let moved: HashMap<[u8; 32], u32> = persons
             .iter()
             .map(|(key, person)| match translation.get(key) {
+                None if *key == numbering::HIGHEST => (*key, *person),
                 Some(new) => {
                     recomputed += 1;
                     (*new, *person)

@@ -21,7 +21,8 @@ use crate::billing::{Books, Diagnosis, Item, Receipt, Run, bits, outpatient_rece
 use crate::calendar::Calendar;
 use crate::dice::{Dice, Stream};
 use crate::health::Reason;
-use crate::people::Relation;
+use crate::people::{Card, Relation};
+use crate::slips::{Errors, Shown};
 use crate::truth::Ledger;
 use crate::world::{Facility, FacilityKind, InsurerKind};
 use crate::writer::{FamilyTemplates, Line, WriteError};
@@ -174,11 +175,15 @@ impl<'t> File<'_, 't> {
         }
         for (number, receipt) in (1_u32..).zip(receipts) {
             let Some(person) = Written::new(self.books, receipt.person, receipt.month) else { continue };
+            let shown = |errors: &Errors<'_>| {
+                errors.shown(self.books, receipt.person, receipt.facility, receipt.month)
+            };
             let mut writing = Writing {
                 file: self,
                 receipt,
                 dice: self.dice(receipt),
                 person,
+                shown: self.books.errors.and_then(shown),
                 lines: Grouper::new(ledger, receipt.person, receipt.month),
             };
             writing.receipt(number)?;
@@ -235,6 +240,8 @@ struct Writing<'w, 'l, 't> {
     receipt: &'w Receipt<'w>,
     person: Written<'w>,
     dice: Dice,
+    /// How the receipt shows the person, where identities are made wrong.
+    shown: Option<Shown>,
     lines: Grouper<'l, 't>,
 }
 
@@ -339,9 +346,9 @@ impl<'t> Writing<'_, '_, 't> {
         line.number("receipt_no", number)?
             .set("receipt_type", &receipt_type(receipt, &person))?
             .month("service_month", receipt.month, calendar)?
-            .set("patient_name", &person.name(style))?
+            .set("patient_name", &self.shown.as_ref().map_or_else(|| person.name(style), |s| s.name.clone()))?
             .set("sex", person.person.sex.code())?
-            .date("birth_date", person.person.birth, calendar)?;
+            .date("birth_date", self.shown.as_ref().map_or(person.person.birth, |s| s.birth), calendar)?;
         if person.insurer().is_some_and(|insurer| insurer.kind == InsurerKind::National) {
             line.number("benefit_ratio", 100 - own_share(receipt, &person))?;
         }
@@ -358,19 +365,26 @@ impl<'t> Writing<'_, '_, 't> {
             line.set("billing_info", &format!("ID:{chart}"))?;
         }
         if self.dice.percent(KANA_NAME) {
-            line.set("patient_name_kana", &person.kana(style.kana))?;
+            let written = || Some(person.kana(style.kana));
+            let kana = self.shown.as_ref().map_or_else(written, |shown| shown.kana.clone());
+            line.set("patient_name_kana", &kana.unwrap_or_default())?;
         }
         self.lines.push(line)
     }
 
+    /// The card that was shown.
+    fn card(&self) -> &Card {
+        self.shown.as_ref().map_or_else(|| self.person.card(), |shown| &shown.card)
+    }
+
     fn insurer(&mut self) -> Result<(), WriteError> {
-        let (receipt, person) = (self.receipt, self.person);
-        let card = person.card();
+        let (receipt, person, card) = (self.receipt, self.person, self.card());
+        let insurer = self.file.books.world.insurers.get(card.insurer);
         let mut line = self.line("HO")?;
         let points = receipt.points();
         // The patient's share, in steps of ten yen.
         let copay = (points * own_share(receipt, &person) / 10 + 5) / 10 * 10;
-        line.set("insurer_no", &person.insurer().map_or(String::new(), |insurer| insurer.padded_number()))?
+        line.set("insurer_no", &insurer.map_or(String::new(), |insurer| insurer.padded_number()))?
             .set("insured_symbol", &self.as_written(&card.symbol))?
             .set("insured_number", &self.as_written(&card.number))?
             .number("service_days", receipt.days.count_ones())?
@@ -399,19 +413,18 @@ impl<'t> Writing<'_, '_, 't> {
         if !self.dice.percent(ELIGIBILITY_RECORD) {
             return Ok(());
         }
-        let card = self.person.card();
+        let card = self.card();
+        let insurer = self.file.books.world.insurers.get(card.insurer);
+        let branch = self.shown.as_ref().map_or(card.branch, |shown| shown.branch);
         let style = &self.file.facility.style;
         let mut line = self.line("SN")?;
         line.set("payer_kind", "1")?.set("check_class", "01")?;
         if style.card_repeated {
-            line.set(
-                "checked_insurer_no",
-                self.person.insurer().map_or("", |insurer| insurer.number.as_str()),
-            )?
-            .set("checked_symbol", &card.symbol)?
-            .set("checked_number", &card.number)?;
+            line.set("checked_insurer_no", insurer.map_or("", |insurer| insurer.number.as_str()))?
+                .set("checked_symbol", &card.symbol)?
+                .set("checked_number", &card.number)?;
         }
-        if let Some(branch) = card.branch {
+        if let Some(branch) = branch {
             let branch = if style.branch_without_zero { branch.to_string() } else { format!("{branch:02}") };
             line.set("branch_no", &branch)?;
         }

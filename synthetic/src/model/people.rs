@@ -141,3 +141,14 @@ pub(crate) struct FamilyEvents {
     pub(crate) job_losses: f64,
     pub(crate) jobs_found: f64,
 }
+
+impl FamilyEvents {
+    /// Lets this share of the moves and changes of jobs happen.
+    pub(crate) fn slow_down(&mut self, share: f64) {
+        for rate in
+            [&mut self.moves_of_households, &mut self.job_changes, &mut self.job_losses, &mut self.jobs_found]
+        {
+            *rate *= share;
+        }
+    }
+}

@@ -27,3 +27,12 @@ pub(super) fn variant(profile: Profile, rule: Normaliser, raw: &[u8], encoding: 
         Profile::V1 => v1::variant(rule, raw, encoding, out),
     }
 }
+
+/// Writes the second form of a name without its family name; nothing where no space tells the two apart. Other fields
+/// are written as for the first key.
+pub(super) fn given(profile: Profile, rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
+    match profile {
+        Profile::V0 => {}
+        Profile::V1 => v1::given(rule, raw, encoding, out),
+    }
+}

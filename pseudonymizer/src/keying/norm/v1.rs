@@ -19,7 +19,10 @@ pub(super) fn normalise(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &
         Normaliser::Kana => keep(katakana(&folded).chars(), out, is_name_character),
         Normaliser::Number => keep(Zeroizing::new(folded.to_uppercase()).chars(), out, char::is_alphanumeric),
         Normaliser::Unpadded => {
-            keep(folded.trim_start_matches(['0', ' ']).chars(), out, char::is_alphanumeric)
+            let bare = folded.trim_start_matches(['0', ' ']);
+            // Zero is a value: the branch of the insured person is 00.
+            let bare = if bare.is_empty() && folded.contains('0') { "0" } else { bare };
+            keep(bare.chars(), out, char::is_alphanumeric)
         }
         Normaliser::Insurer => insurer(&folded, out),
         Normaliser::Sex => sex(&folded, out),
@@ -61,6 +64,20 @@ pub(super) fn variant(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mu
             normalise(rule, raw, encoding, &mut whole);
             let first = whole.iter().position(|byte| *byte != b'0').unwrap_or(whole.len());
             out.extend_from_slice(whole.get(first..).unwrap_or_default());
+        }
+        _ => normalise(rule, raw, encoding, out),
+    }
+}
+
+/// Writes the second form of what stands behind a name's space. Fields that are no names are written as for the first
+/// key.
+pub(super) fn given(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
+    match rule {
+        Normaliser::Kanji | Normaliser::Kana => {
+            let Some(folded) = fold(raw, encoding) else { return };
+            if let Some((_, name)) = folded.split_once(' ') {
+                variant(rule, name.as_bytes(), Encoding::Utf8, out);
+            }
         }
         _ => normalise(rule, raw, encoding, out),
     }
@@ -195,7 +212,7 @@ mod tests {
 
     use catalog_model::{Encoding, Normaliser};
 
-    use super::{is_plain, normalise, variant};
+    use super::{given, is_plain, normalise, variant};
 
     fn forms(rule: Normaliser, text: &str) -> (String, String) {
         let form = |make: fn(Normaliser, &[u8], Encoding, &mut Vec<u8>)| {
@@ -226,6 +243,8 @@ mod tests {
             (Normaliser::Number, "００１２－３", "00123", "123"),
             (Normaliser::Number, "記ｱ1", "記ア1", "記ア1"),
             (Normaliser::Unpadded, "００１", "1", "1"),
+            (Normaliser::Unpadded, "００", "0", "0"),
+            (Normaliser::Unpadded, " ", "", ""),
             (Normaliser::Insurer, "138057", "00138057", "00138057"),
             (Normaliser::Insurer, "123456789", "", ""),
             (Normaliser::Sex, "１", "1", "1"),
@@ -239,6 +258,24 @@ mod tests {
         ] {
             let (base, lossy) = forms(rule, written);
             assert_eq!((base.as_str(), lossy.as_str()), (first, second), "{rule:?} {written}");
+        }
+    }
+
+    #[test]
+    fn a_given_name_stands_behind_the_space_however_it_is_written() {
+        for (rule, written, expected) in [
+            (Normaliser::Kana, "サトウ　ユイ", "ユイ"),
+            (Normaliser::Kana, "ｽｽﾞｷ ﾕｲ", "ユイ"),
+            (Normaliser::Kana, "すずき　ゆい", "ユイ"),
+            (Normaliser::Kana, "スズキ　マリ　アンヌ", "マリアンヌ"),
+            (Normaliser::Kana, "スズキユイ", ""),
+            (Normaliser::Kana, "　スズキ　", ""),
+            (Normaliser::Kanji, "髙橋　邦彥", "邦彦"),
+            (Normaliser::Date, "3230726", "1948-07-26"),
+        ] {
+            let mut out = Vec::new();
+            given(rule, written.as_bytes(), Encoding::Utf8, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{written}");
         }
     }
 

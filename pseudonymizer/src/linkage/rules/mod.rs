@@ -4,6 +4,8 @@
 //! rule holds to be two persons it reports as a conflict, and nothing is joined on the strength of that key.
 
 mod card_in_sequence;
+mod given_name;
+mod misread_birth;
 mod name_and_card;
 mod name_in_sequence;
 mod one_number;
@@ -13,6 +15,8 @@ mod unnumbered;
 use serde::{Deserialize, Serialize};
 
 pub(super) use card_in_sequence::card_in_sequence;
+pub(super) use given_name::given_name;
+pub(super) use misread_birth::misread_birth;
 pub(super) use name_and_card::name_and_card;
 pub(super) use name_in_sequence::name_in_sequence;
 pub(super) use one_number::one_number;
@@ -25,12 +29,16 @@ pub(super) use unnumbered::unnumbered;
 pub enum Rule {
     /// They carry one person's number.
     OneNumber,
+    /// They carry one person's number, and the birth date was misread once.
+    MisreadBirth,
     /// They carry the same card and the same name: a check-up and a receipt, or two facilities.
     NameAndCard,
     /// The card stays and the name changes: marriage, divorce, adoption.
     CardInSequence,
     /// The name stays and the card changes: another insurer, the 75th birthday.
     NameInSequence,
+    /// Name and card change at once; the given name and a facility stay.
+    GivenName,
     /// Records without an insured number (long-term care, a hospital's survey) carry the name of one person only.
     Unnumbered,
     /// A stay of the survey and an inpatient receipt agree on facility, day of admission, birth date and sex.
@@ -42,9 +50,11 @@ impl Rule {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OneNumber => "one-number",
+            Self::MisreadBirth => "misread-birth",
             Self::NameAndCard => "name-and-card",
             Self::CardInSequence => "card-in-sequence",
             Self::NameInSequence => "name-in-sequence",
+            Self::GivenName => "given-name",
             Self::Unnumbered => "unnumbered",
             Self::SameStay => "same-stay",
         }

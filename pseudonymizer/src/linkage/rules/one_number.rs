@@ -13,13 +13,17 @@ use super::{Conflict, ConflictKind};
 pub(in super::super) fn one_number(component: &Component<'_>) -> Proposal {
     let mut proposal = Proposal::default();
     for shared in component.shared_keys(Kind::Number) {
-        let natures = natures(component, &shared.holders);
+        // What was misread once speaks for nobody; the rule after this one joins it.
+        let is_misread = |holder: &usize| component.misread().contains_key(holder);
+        let holders: Vec<usize> =
+            shared.holders.iter().copied().filter(|holder| !is_misread(holder)).collect();
+        let natures = natures(component, &holders);
         if natures.len() > 1 {
             let kind = kind_of(&natures);
             proposal.conflicts.insert(Conflict { kind, scheme: shared.scheme, key: shared.key });
         }
         let mut first: BTreeMap<Option<Nature>, usize> = BTreeMap::new();
-        for holder in shared.holders {
+        for holder in holders {
             let Some(profile) = component.profiles().get(holder) else { continue };
             let nature = profile.nature().or_else(|| user_before(&natures, profile));
             match first.get(&nature) {

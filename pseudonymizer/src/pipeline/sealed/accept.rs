@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use catalog_model::Catalogue;
-use catalog_store::{Environment, KeyError, KeyRole, KeyState, SecretKey, decrypt, from_hex};
+use catalog_store::{Environment, KeyError, KeyRole, KeyState, SecretKey, decrypt, from_hex, hex};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
@@ -170,10 +170,12 @@ fn read_header(environment: &Environment, folder: &Path) -> Result<Header, Seale
         return Err(SealedError::Stranger);
     }
     let signer = from_hex(&known.card.signer).ok_or_else(|| form("the holder's registration"))?;
-    let signature = std::str::from_utf8(&signature).ok().and_then(|digits| from_hex(digits.trim()));
-    UnparsedPublicKey::new(&ED25519, signer)
-        .verify(&text, &signature.ok_or(SealedError::Signature)?)
-        .map_err(|_| SealedError::Signature)?;
+    let signed = std::str::from_utf8(&signature).ok().and_then(from_hex).ok_or(SealedError::Signature)?;
+    // One signature has one written form, so that no byte of a sealed delivery can change unnoticed.
+    if hex(&signed).as_bytes() != signature {
+        return Err(SealedError::Signature);
+    }
+    UnparsedPublicKey::new(&ED25519, signer).verify(&text, &signed).map_err(|_| SealedError::Signature)?;
     Ok(header)
 }
 
@@ -207,4 +209,95 @@ fn unpack_file(
         return Err(SealedError::Changed(name));
     }
     decrypt(key, &bound_to(id, number), &sealed).ok_or(SealedError::Changed(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use catalog_model::Catalogue;
+    use catalog_store::{Config, Environment};
+    use synthetic::Options;
+
+    use super::super::{HEADER, Holder, SIGNATURE, packed_name, register, seal};
+    use super::{Sealed, SealedError, unpack_file};
+
+    /// An environment, and a delivery that was sealed to it.
+    fn sealed(folder: &Path) -> (Environment, PathBuf) {
+        let options = Options {
+            persons: 20,
+            months: 1,
+            first_month: "2023-04".parse().unwrap(),
+            seed: 5,
+            fault_rate: 0.0,
+        };
+        synthetic::write(&Catalogue::builtin().unwrap(), &options, folder, &mut |_| {}).unwrap();
+        let mut deliveries =
+            std::fs::read_dir(folder.join("deliveries")).unwrap().map(|entry| entry.unwrap());
+        let delivery = deliveries.find(|entry| entry.file_name().to_string_lossy().starts_with("ndb"));
+        let delivery = delivery.unwrap().path();
+        let list = std::fs::read_to_string(delivery.join("delivery.toml")).unwrap();
+        let name = list.lines().find_map(|line| line.strip_prefix("holder = ")).unwrap().trim_matches('"');
+        let environment = Environment::create(&folder.join("env"), Config::new(2, Some(5))).unwrap();
+        let holder = Holder::create(&folder.join("holder"), name, None).unwrap();
+        let bundle = register(&environment, holder.card(), "g1").unwrap();
+        let path = folder.join("bundle.json");
+        std::fs::write(&path, serde_json::to_vec(&bundle).unwrap()).unwrap();
+        holder.accept(&path).unwrap();
+        let out = folder.join("sealed");
+        seal(&holder, &delivery, &out, false, &|_| {}).unwrap();
+        (environment, out)
+    }
+
+    /// Opens everything, as taking it in does before anything counts.
+    fn open(environment: &Environment, folder: &Path) -> Result<(), SealedError> {
+        let sealed = Sealed::open(environment, folder)?;
+        for number in 0..sealed.header.files.len() {
+            unpack_file(folder, &sealed.header, &sealed.id, &sealed.key, number)?;
+        }
+        Ok(())
+    }
+
+    /// Ways to change a file: each of these bytes in one bit, one byte less, one byte more.
+    fn changes(bytes: &[u8], step: usize) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let flipped = (0..bytes.len()).step_by(step).chain(bytes.len().checked_sub(1)).map(|at| {
+            let mut changed = bytes.to_vec();
+            changed[at] ^= 1 << (at % 8);
+            changed
+        });
+        let shorter = bytes[..bytes.len() - 1].to_vec();
+        let longer = [bytes, b"\n"].concat();
+        flipped.chain([shorter, longer])
+    }
+
+    #[test]
+    fn no_byte_of_a_sealed_delivery_changes_unnoticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (environment, sealed) = sealed(folder.path());
+        open(&environment, &sealed).unwrap();
+        let packed = std::fs::read_dir(&sealed).unwrap().count() - 2;
+        assert!(packed > 2, "{packed}");
+        let heads = [(HEADER.to_owned(), 5), (SIGNATURE.to_owned(), 1)];
+        for (name, step) in
+            heads.into_iter().chain((0..packed).map(|number| (packed_name(number), usize::MAX)))
+        {
+            let path = sealed.join(&name);
+            let whole = std::fs::read(&path).unwrap();
+            let step = step.min(whole.len() / 3).max(1);
+            for changed in changes(&whole, step) {
+                std::fs::write(&path, &changed).unwrap();
+                let error = open(&environment, &sealed).unwrap_err();
+                let is_told = match (&error, name.as_str()) {
+                    (SealedError::Form(_) | SealedError::Version(_), HEADER) => true,
+                    (SealedError::Stranger, HEADER) => true,
+                    (SealedError::Signature, HEADER | SIGNATURE) => true,
+                    (SealedError::Changed(file), _) => *file == name,
+                    _ => false,
+                };
+                assert!(is_told, "{name}: {error}");
+            }
+            std::fs::write(&path, &whole).unwrap();
+        }
+        open(&environment, &sealed).unwrap();
+    }
 }

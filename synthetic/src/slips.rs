@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use catalog_model::{Date, Month};
 use serde::Deserialize;
 
+use crate::billing::Books;
 use crate::dice::{Dice, Stream};
+use crate::files::Written;
 use crate::model::ModelError;
 use crate::people::{Card, Family, FullName, Person, Population, Setting};
 
@@ -37,15 +39,24 @@ pub struct Slips {
     pub on_mothers_card_percent: f64,
     /// Of a hundred who die, those whose number is given to somebody else.
     pub number_reused_percent: f64,
+    /// Of a hundred changes of jobs and addresses of the model, those that happen.
+    #[serde(default = "all")]
+    pub events_percent: f64,
+}
+
+const fn all() -> f64 {
+    100.0
 }
 
 impl Slips {
     /// The shipped settings.
-    pub const SETTINGS: [(&str, &str); 4] = [
-        ("none", include_str!("../../model/settings/none.toml")),
-        ("registry", include_str!("../../model/settings/registry.toml")),
-        ("harsh", include_str!("../../model/settings/harsh.toml")),
-        ("unseen", include_str!("../../model/settings/unseen.toml")),
+    pub const SETTINGS: [(&str, &str); 6] = [
+        ("none", include_str!("../model/settings/none.toml")),
+        ("registry", include_str!("../model/settings/registry.toml")),
+        ("published", include_str!("../model/settings/published.toml")),
+        ("judged", include_str!("../model/settings/judged.toml")),
+        ("harsh", include_str!("../model/settings/harsh.toml")),
+        ("unseen", include_str!("../model/settings/unseen.toml")),
     ];
 
     /// A shipped setting.
@@ -59,7 +70,7 @@ impl Slips {
         toml::from_str(text).map_err(|source| ModelError::Form { file: "settings", source })
     }
 
-    pub(super) fn name(&self, name: String, dice: &mut Dice) -> String {
+    fn name(&self, name: String, dice: &mut Dice) -> String {
         const OTHERS: [char; 8] = ['介', '子', '美', '也', '恵', '一', '郎', '博'];
         if !dice.chance(self.name_misspelt_permille / 1000.0) {
             return name;
@@ -67,7 +78,7 @@ impl Slips {
         replace_last(&name, *dice.pick(&OTHERS).unwrap_or(&'介'))
     }
 
-    pub(super) fn kana(&self, kana: String, dice: &mut Dice) -> String {
+    fn kana(&self, kana: String, dice: &mut Dice) -> String {
         const OTHERS: [char; 8] = ['ア', 'コ', 'ミ', 'ヤ', 'エ', 'チ', 'ロ', 'ヒ'];
         if !dice.chance(self.kana_misspelt_permille / 1000.0) {
             return kana;
@@ -75,7 +86,7 @@ impl Slips {
         replace_last(&kana, *dice.pick(&OTHERS).unwrap_or(&'ア'))
     }
 
-    pub(super) fn birth(&self, birth: Date, dice: &mut Dice) -> Date {
+    fn birth(&self, birth: Date, dice: &mut Dice) -> Date {
         if !dice.chance(self.birth_misread_permille / 1000.0) {
             return birth;
         }
@@ -89,7 +100,7 @@ impl Slips {
         misread.unwrap_or(birth)
     }
 
-    pub(super) fn number(&self, number: String, dice: &mut Dice) -> String {
+    fn number(&self, number: String, dice: &mut Dice) -> String {
         if !dice.chance(self.number_misread_permille / 1000.0) {
             return number;
         }
@@ -101,8 +112,73 @@ impl Slips {
         digits.into_iter().collect()
     }
 
-    pub(super) fn is_on_mothers_card(&self, seed: u64, child: usize) -> bool {
+    fn is_on_mothers_card(&self, seed: u64, child: usize) -> bool {
         Dice::new(seed, Stream::Slips, child as u64, u64::MAX).percent(self.on_mothers_card_percent)
+    }
+}
+
+/// The errors of a population under a setting: what happened to its names, and whose numbers were given again.
+#[derive(Debug)]
+pub(crate) struct Errors<'s> {
+    slips: &'s Slips,
+    reused: Reused,
+}
+
+/// A person as a receipt shows them, right or wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) name: String,
+    pub(crate) birth: Date,
+    pub(crate) card: Card,
+    /// None where the setting leaves it out.
+    pub(crate) kana: Option<String>,
+    /// None where the setting leaves it out, and where the card has none.
+    pub(crate) branch: Option<usize>,
+}
+
+impl<'s> Errors<'s> {
+    /// Renames whom the setting renames, and gives the numbers of the dead again.
+    pub(crate) fn befall(slips: &'s Slips, setting: Setting<'_>, population: &mut Population) -> Self {
+        rename(slips, setting, population);
+        Self { slips, reused: reuse(slips, setting, population) }
+    }
+
+    /// What a receipt of a facility shows of a person in a month.
+    pub(crate) fn shown(
+        &self,
+        books: Books<'_>,
+        index: usize,
+        facility: usize,
+        month: Month,
+    ) -> Option<Shown> {
+        let style = &books.world.facilities.get(facility)?.style;
+        let written = Written::new(books, index, month)?;
+        let salt = (facility as u64) << 32 | index as u64;
+        let mut dice = Dice::new(books.seed, Stream::Slips, salt, month.index().unsigned_abs().into());
+        let mut card = self.card(books, index, month, &mut dice).unwrap_or_else(|| written.card().clone());
+        let birth = self.slips.birth(written.person.birth, &mut dice);
+        let name = self.slips.name(written.name(style), &mut dice);
+        card.number = self.slips.number(card.number, &mut dice);
+        let has_kana = !dice.percent(self.slips.kana_missing_percent);
+        let kana = has_kana.then(|| self.slips.kana(written.kana(style.kana), &mut dice));
+        let branch = card.branch.filter(|_| !dice.percent(self.slips.branch_missing_percent));
+        Some(Shown { name, birth, card, kana, branch })
+    }
+
+    /// The card that is shown where it is not the person's present one: the former one, the mother's, or one with the
+    /// number of somebody who died.
+    fn card(&self, books: Books<'_>, index: usize, month: Month, dice: &mut Dice) -> Option<Card> {
+        let person = books.population.persons.get(index)?;
+        if let Some(mother) = mother_of(books.population, index, month)
+            && self.slips.is_on_mothers_card(books.seed, index)
+        {
+            return Some(mother.cards.at(month).clone());
+        }
+        let is_new = person.cards.changes().iter().any(|(from, _)| *from == month);
+        if is_new && dice.percent(self.slips.card_outdated_percent) {
+            return Some(person.cards.at(month.plus(-1)).clone());
+        }
+        self.reused.card(person, index, month)
     }
 }
 
@@ -115,7 +191,7 @@ fn replace_last(text: &str, by: char) -> String {
 }
 
 /// Renames adults who did not marry: divorces, adoptions.
-pub(super) fn rename(slips: &Slips, setting: Setting<'_>, population: &mut Population) {
+fn rename(slips: &Slips, setting: Setting<'_>, population: &mut Population) {
     const ADULT: i32 = 20;
     for (index, person) in population.persons.iter_mut().enumerate() {
         for month in setting.period.months().skip(1) {
@@ -138,7 +214,7 @@ pub(super) fn rename(slips: &Slips, setting: Setting<'_>, population: &mut Popul
 }
 
 /// The mother of a child that is born in the month.
-pub(super) fn mother_of(population: &Population, child: usize, month: Month) -> Option<&Person> {
+fn mother_of(population: &Population, child: usize, month: Month) -> Option<&Person> {
     let born = population.persons.get(child).filter(|person| person.birth.month() == month)?;
     let home = population.households.get(*born.households.at(month))?;
     home.members
@@ -149,11 +225,11 @@ pub(super) fn mother_of(population: &Population, child: usize, month: Month) -> 
 
 /// Cards with numbers of the dead.
 #[derive(Debug, Default)]
-pub(super) struct Reused(HashMap<usize, (Month, Card)>);
+struct Reused(HashMap<usize, (Month, Card)>);
 
 impl Reused {
     /// The card with a dead person's number that a person shows instead of the own one.
-    pub(super) fn card(&self, person: &Person, index: usize, month: Month) -> Option<Card> {
+    fn card(&self, person: &Person, index: usize, month: Month) -> Option<Card> {
         let (from, card) = self.0.get(&index)?;
         let own = person.cards.at(month);
         (month >= *from && own.insurer == card.insurer).then(|| card.clone())
@@ -161,7 +237,7 @@ impl Reused {
 }
 
 /// Gives numbers of the dead to those who come to the same insurer half a year later or more.
-pub(super) fn reuse(slips: &Slips, setting: Setting<'_>, population: &Population) -> Reused {
+fn reuse(slips: &Slips, setting: Setting<'_>, population: &Population) -> Reused {
     let mut free: HashMap<usize, Vec<(Month, &Card)>> = HashMap::new();
     for (index, person) in population.persons.iter().enumerate() {
         let Some(death) =
