@@ -9,6 +9,7 @@ use crate::identity::{IdentityAsk, IdentityReply};
 use crate::notebook::{NotebookReply, NotebookRequest};
 use crate::operating::{OperatingAsk, OperatingReply};
 use crate::public::{Opening, OpeningReply, PublicAsk, PublicReply};
+use crate::running::{RunningAsk, RunningReply};
 use crate::workspace::{WorkspaceAsk, WorkspaceReply};
 
 /// A request to the guard.
@@ -39,6 +40,8 @@ pub enum ClientRequest {
     Operating(OperatingAsk),
     /// Lists of codes and cohorts of a project.
     Workspace(WorkspaceAsk),
+    /// How far a question of the asker's is, or that it be stopped.
+    Running(RunningAsk),
 }
 
 impl ClientRequest {
@@ -53,6 +56,7 @@ impl ClientRequest {
             | Self::Estimate(_)
             | Self::Govern(_)
             | Self::Workspace(_)
+            | Self::Running(_)
             | Self::Notebook(_)
             | Self::Open(_)
             | Self::Operating(_) => false,
@@ -66,6 +70,7 @@ impl ClientRequest {
             Self::Template(asked) => Some(&asked.project),
             Self::Notebook(asked) => Some(&asked.project),
             Self::Workspace(asked) => Some(&asked.project),
+            Self::Running(asked) => Some(&asked.project),
             // A case is read and moved by whoever its rules let; they look at the person.
             Self::Catalogue
             | Self::Identity(_)
@@ -85,6 +90,7 @@ impl ClientRequest {
             }
             Self::Template(asked) => user.clone_into(&mut asked.user),
             Self::Workspace(asked) => user.clone_into(&mut asked.user),
+            Self::Running(asked) => user.clone_into(&mut asked.user),
             Self::Govern(asked) => user.clone_into(&mut asked.user),
             Self::Notebook(asked) => user.clone_into(&mut asked.user),
             Self::Open(wish) => user.clone_into(&mut wish.user),
@@ -138,6 +144,10 @@ pub enum ClientReply {
     Released(ReleasedTable),
     /// Nothing can be released. Every reason looks the same from outside.
     Withheld,
+    /// The asker had it stopped before it was decided; nothing is released.
+    Stopped,
+    /// About a question that runs.
+    Running(RunningReply),
     /// The tables and columns.
     Catalogue(CatalogueView),
     /// About whoever asks.

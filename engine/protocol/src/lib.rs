@@ -13,6 +13,7 @@ mod notebook;
 mod operating;
 mod post;
 mod public;
+mod running;
 mod socket;
 mod worker;
 mod workspace;
@@ -43,6 +44,7 @@ pub use operating::{
 };
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use public::{OpenTable, Opening, OpeningReply, PublicAsk, PublicRecord, PublicReply};
+pub use running::{NoRunName, RunName, RunStage, RunningAct, RunningAsk, RunningReply};
 pub use socket::Socket;
 pub use worker::{
     BucketSlice, FileKeys, FileSlice, Keep, KeptFile, Limits, WorkerFault, WorkerHello, WorkerReply,
