@@ -161,6 +161,31 @@ fn somebody_in_the_gateways_place_can_use_what_passes_through_it_and_nothing_els
 }
 
 #[test]
+fn a_question_names_its_keys_once() {
+    let mut house = House::new();
+    let log = house.env.join("audit/log.jsonl");
+    let of_kind = |kind: &str| -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let entries = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        entries.filter(|entry| entry["kind"] == kind && entry["body"].get("dataset").is_some()).collect()
+    };
+    let before = of_kind("key-used").len();
+    let researcher = house.sign_in("demo-researcher");
+    let sql = "SELECT first_month, count(DISTINCT person_id) AS persons FROM person GROUP BY first_month";
+    for _ in 0..2 {
+        let question = Question { sql: sql.to_owned(), ..question("demo-researcher", "demo") };
+        let reply = house.ask(researcher.clone(), ClientRequest::Query(question));
+        assert!(matches!(reply, ClientReply::Released(_)), "{reply:?}");
+    }
+    // The second answer is the first one's, for which no key is opened.
+    let used = of_kind("key-used").split_off(before);
+    assert_eq!(used.len(), 1, "{used:?}");
+    assert_eq!((&used[0]["who"], &used[0]["project"]), (&"guard".into(), &"demo".into()));
+    assert_eq!(used[0]["body"]["dataset"].as_array().map(Vec::len), Some(1));
+    assert!(used[0]["body"]["query"].is_string(), "{}", used[0]);
+}
+
+#[test]
 fn a_session_outlives_the_guard_and_ends_everywhere_at_once() {
     let mut house = House::new();
     let word = SecretWord::new(house.said(&["account", "link", "demo-researcher"]));

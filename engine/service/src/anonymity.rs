@@ -96,7 +96,7 @@ fn evidence(
 ) -> Result<Evidence, GuardError> {
     let space = Space::default();
     let reach = Reach { grant, manifest, space: &space, now: 0, used: plan.used() };
-    let (buckets, files) = reach.slices(guard)?;
+    let (buckets, files) = reach.slices(guard, None)?;
     let request = WorkerRequest {
         sql: plan.sql().to_owned(),
         grant: grant.clone(),

@@ -331,7 +331,7 @@ fn run(
     };
     let evidence = match &kept {
         Some(_) => None,
-        None => match evidence(guard, vetted, running) {
+        None => match evidence(guard, vetted, query, running) {
             Ok(evidence) => Some(evidence),
             Err(outcome) => return Ok(Err(outcome)),
         },
@@ -465,7 +465,12 @@ fn finish(release: Release) -> (ReleasedTable, Outcome) {
     (table, Outcome::Released { cells, suppressed, digest })
 }
 
-fn evidence(guard: &Guard, vetted: &Vetted, running: &Run<'_>) -> Result<Protected<Evidence>, Box<Outcome>> {
+fn evidence(
+    guard: &Guard,
+    vetted: &Vetted,
+    query: &str,
+    running: &Run<'_>,
+) -> Result<Protected<Evidence>, Box<Outcome>> {
     let failed = |fault: &str| Box::new(Outcome::Failed { fault: fault.to_owned() });
     let reach = reach::Reach {
         grant: vetted.permit.grant(),
@@ -479,7 +484,7 @@ fn evidence(guard: &Guard, vetted: &Vetted, running: &Run<'_>) -> Result<Protect
     let tables = vetted.plan.lineage().iter().map(String::as_str).collect();
     let place = turn::wait(guard, &watch, &tables, (&vetted.manifest.body, reach.grant));
     let Some((_place, limits)) = place else { return Err(Box::new(watch.outcome())) };
-    let (buckets, files) = reach.slices(guard).map_err(|_| failed("dataset-key"))?;
+    let (buckets, files) = reach.slices(guard, Some(query)).map_err(|_| failed("dataset-key"))?;
     let request = WorkerRequest {
         sql: vetted.plan.sql().to_owned(),
         grant: vetted.permit.grant().clone(),

@@ -1,10 +1,13 @@
 //! What a statement can reach, and no more: files, keys, the part of the catalogue and of the project's workspace.
+//!
+//! Keys are unwrapped against an entry in the record that names them; a record that cannot be written keeps them closed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use audit::{Event, Kind, Value};
 use catalog_model::{Excerpt, FileEntry, Grant, SnapshotManifest, Workspace};
-use catalog_store::{EnvironmentError, Space};
+use catalog_store::{EnvironmentError, KeyError, KeyRole, Space};
 use engine_protocol::{BucketSlice, FileKeys, FileSlice};
 use engine_vet::{FUNCTION_SYSTEMS, is_there, stored_name};
 
@@ -27,7 +30,10 @@ impl Reach<'_> {
     /// The files of each bucket that the plan can reach (its tables, and the fiscal years of the permit's period), and
     /// where they lie. The worker is told numbers, not paths, and is given keys of granted columns, not of others: what
     /// a plan reaches beyond them stays unreadable.
-    pub(crate) fn slices(self, guard: &Guard) -> Result<Slices, EnvironmentError> {
+    ///
+    /// `query` is the entry against which the statement runs; the guard's own questions have none.
+    pub(crate) fn slices(self, guard: &Guard, query: Option<&str>) -> Result<Slices, EnvironmentError> {
+        self.record_keys(guard, query)?;
         let buckets = self.manifest.body.buckets;
         let mut slices = Gathering {
             buckets: (0..buckets).map(|bucket| (bucket, BucketSlice::default())).collect(),
@@ -42,14 +48,36 @@ impl Reach<'_> {
         Ok((slices.buckets.into_values().collect(), slices.paths))
     }
 
+    /// One entry for a statement, which names the keys that its files' keys are wrapped under.
+    fn record_keys(self, guard: &Guard, query: Option<&str>) -> Result<(), EnvironmentError> {
+        let (mut dataset, mut project) = (BTreeSet::new(), BTreeSet::new());
+        for name in self.used.keys() {
+            match name.strip_prefix("ws.") {
+                Some(own) => {
+                    let files = self.space.tables.get(own).into_iter().flat_map(|kept| &kept.files);
+                    project.extend(files.filter_map(wrapped_under));
+                }
+                None => dataset.extend(self.files_of(name).filter_map(wrapped_under)),
+            }
+        }
+        let Some(first) = dataset.first().or_else(|| project.first()) else { return Ok(()) };
+        let list = |keys: &BTreeSet<&str>| {
+            Value::List(keys.iter().map(|key| Value::Text((*key).to_owned())).collect())
+        };
+        let event = Event::new(Kind::KeyUsed, "guard")
+            .project(self.grant.project.clone())
+            .subject(*first)
+            .with(KeyRole::Dataset.as_str(), list(&dataset))
+            .with(KeyRole::Project.as_str(), list(&project));
+        let event = query.into_iter().fold(event, |event, query| event.with("query", query));
+        guard.log.record(event).map_err(|error| KeyError::Unrecorded(error.into()))?;
+        Ok(())
+    }
+
     fn of_snapshot(self, guard: &Guard, table: &str, slices: &mut Gathering) -> Result<(), EnvironmentError> {
         let Some(definition) = guard.catalogue.tables.get(table) else { return Ok(()) };
-        let period = self.grant.period;
-        let years = period.from.fiscal_year()..=period.to.fiscal_year();
-        let is_reachable = |file: &&FileEntry| file.year.is_none_or(|year| years.contains(&year));
         let store = guard.environment.room("store");
-        let files = self.manifest.body.tables.get(table).map(|entry| entry.files.as_slice());
-        for file in files.unwrap_or_default().iter().filter(is_reachable) {
+        for file in self.files_of(table) {
             let may_read = |column: &str| is_there(definition, column, self.grant);
             let keys = guard.file_keys.open(file, &may_read)?;
             slices.add(table, file, keys.as_ref(), store.join(&file.path));
@@ -79,6 +107,22 @@ impl Reach<'_> {
         workspace.tables.retain(|name, _| self.used.contains_key(&format!("ws.{name}")));
         workspace.lists.retain(|name, _| self.used.contains_key(&format!("lists.{name}")));
         workspace
+    }
+}
+
+/// The id of the key that a file's keys are wrapped under; none where the file lies in clear.
+fn wrapped_under(file: &FileEntry) -> Option<&str> {
+    file.keys.values().next().map(|key| key.kek.as_str())
+}
+
+impl<'a> Reach<'a> {
+    /// The files of a table of the snapshot that the permit's period reaches.
+    fn files_of(self, table: &str) -> impl Iterator<Item = &'a FileEntry> + use<'a> {
+        let period = self.grant.period;
+        let years = period.from.fiscal_year()..=period.to.fiscal_year();
+        let is_reachable = move |file: &&FileEntry| file.year.is_none_or(|year| years.contains(&year));
+        let files = self.manifest.body.tables.get(table).map(|entry| entry.files.as_slice());
+        files.unwrap_or_default().iter().filter(is_reachable)
     }
 }
 

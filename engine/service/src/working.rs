@@ -133,7 +133,7 @@ fn keep(
     let entry = opened.query().to_string();
     let id = guard.workspaces.new_id()?;
     let look = || stopped(guard, inside);
-    let kept = run(guard, (rows, inside), (&id, room), &running.watch(&look))
+    let kept = run(guard, (rows, inside), (&id, &entry, room), &running.watch(&look))
         .and_then(|(new, files)| store(guard, inside, new, files).map_err(failed));
     running.is_at(RunStage::Recording);
     // Looked at once more, as it is now: what was written is not kept for a project that may not keep it.
@@ -203,7 +203,7 @@ fn expires(guard: &Guard, permit: &Permit) -> i64 {
 fn run(
     guard: &Guard,
     (rows, inside): (&VettedRows, &Inside),
-    (id, room): (&str, u64),
+    (id, entry, room): (&str, &str, u64),
     watch: &Watch<'_>,
 ) -> Result<(Vec<NewFile>, Vec<KeptFile>), Outcome> {
     let grant = inside.permit.grant();
@@ -218,7 +218,7 @@ fn run(
     let tables = rows.lineage().iter().map(String::as_str).collect();
     let place = turn::wait(guard, watch, &tables, (&inside.manifest.body, grant));
     let Some((_place, limits)) = place else { return Err(watch.outcome()) };
-    let (buckets, files) = reach.slices(guard).map_err(key)?;
+    let (buckets, files) = reach.slices(guard, Some(entry)).map_err(key)?;
     let columns: Vec<&str> = rows.columns().iter().map(|column| column.name.as_str()).collect();
     let count = inside.manifest.body.buckets;
     let new = guard.workspaces.new_files(&grant.project, id, &columns, count).map_err(key)?;
