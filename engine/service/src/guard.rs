@@ -12,6 +12,7 @@ use catalog_store::{
 use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits, PublicAsk, PublicReply};
 use time::OffsetDateTime;
 
+use crate::analyses::Analyses;
 use crate::anonymity::SmallClasses;
 use crate::cases::{self, GovernError, Halts, Office};
 use crate::identity::Turns;
@@ -20,7 +21,7 @@ use crate::permits::{Permits, PermitsError};
 use crate::public_record::PublicRecordFile;
 use crate::recent::Recent;
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{codes, describe, notebooks, open_tables, operating, query, templates};
+use crate::{analyses, codes, describe, notebooks, open_tables, operating, query, templates};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -37,6 +38,7 @@ pub struct Guard {
     pub(crate) ledger: Mutex<LedgerFile>,
     /// Held by whoever changes a notebook.
     pub(crate) notebooks: Mutex<()>,
+    pub(crate) analyses: Analyses,
     pub(crate) record: PublicRecordFile,
     pub(crate) halts: Halts,
     pub(crate) turns: Turns,
@@ -77,6 +79,9 @@ pub enum GuardError {
     /// The notebooks cannot be used.
     #[error("cannot use the notebooks")]
     Notebook(#[source] std::io::Error),
+    /// The analyses cannot be used.
+    #[error("cannot use the analyses")]
+    Analysis(#[source] std::io::Error),
     /// The open tables cannot be used.
     #[error("cannot use the open tables")]
     Open(#[source] std::io::Error),
@@ -138,6 +143,7 @@ impl Guard {
             limits: LIMITS,
             ledger,
             notebooks: Mutex::default(),
+            analyses: Analyses::default(),
             record: PublicRecordFile::default(),
             halts,
             turns: Turns::default(),
@@ -174,8 +180,10 @@ impl Guard {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
             ClientRequest::Query(question) => query::answer(self, question),
             ClientRequest::Template(asked) => templates::answer(self, asked),
+            ClientRequest::Templates(asked) => templates::list(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Workspace(ask) => codes::answer(self, ask),
+            ClientRequest::Analysis(asked) => analyses::answer(self, asked).map(ClientReply::Analysis),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
             ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),
             ClientRequest::Public(asked) => public(self, *asked).map(ClientReply::Public),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use engine_protocol::{Call, ClientReply, FrameError, read_json, write_json};
 
+use crate::analyses;
 use crate::guard::Guard;
 use crate::identity::{self, Door};
 
@@ -61,6 +62,11 @@ pub fn serve(
             std::thread::sleep(LOOK);
         }
     });
+    let runner = Arc::clone(guard);
+    std::thread::spawn(move || {
+        analyses::go_on(&runner);
+        analyses::work(&runner);
+    });
     for connection in listener.incoming() {
         let Ok(connection) = connection else { continue };
         if !is_same_user(&connection) {
@@ -82,7 +88,12 @@ pub fn serve(
 ///
 /// A frame is malformed or the connection breaks.
 pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write) -> Result<(), ServeError> {
-    Ok(converse(guard, Door::Streams, from, to)?)
+    std::thread::scope(|scope| {
+        scope.spawn(|| analyses::work(guard));
+        let ended = converse(guard, Door::Streams, from, to);
+        guard.analyses.close();
+        Ok(ended?)
+    })
 }
 
 fn converse(guard: &Guard, door: Door, mut from: impl Read, mut to: impl Write) -> Result<(), FrameError> {
