@@ -3,6 +3,7 @@
 
 mod accounts;
 mod airlock;
+mod analyses;
 mod anonymized;
 mod api;
 mod board;
@@ -24,6 +25,7 @@ mod people;
 mod portal;
 mod provider;
 mod queries;
+mod questions;
 mod refusals;
 mod stopping;
 mod templates;
