@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use catalog_model::{Catalogue, DELIVERY_FILE, DeliveryManifest, Encoding, Family, FaultKind, Quotes};
-use synthetic::{Options, Progress, Stage, Summary, SynthError};
+use synthetic::{Options, Progress, Slips, Stage, Summary, SynthError};
 use tempfile::TempDir;
 
 fn write(options: Options) -> (TempDir, Summary) {
@@ -396,5 +396,42 @@ fn progress_goes_from_nothing_to_all() {
     for stage in [Stage::Population, Stage::Deliveries, Stage::Truth] {
         let last = seen.iter().rfind(|step| step.stage == stage).unwrap();
         assert_eq!(last.done, last.total, "{stage:?}");
+    }
+}
+
+#[test]
+fn identity_errors_change_who_a_receipt_names_and_nothing_of_who_it_is() {
+    let options = small(300, 2, 0.0);
+    let catalogue = Catalogue::builtin().unwrap();
+    // As many errors as show in a small population, and people as they are.
+    let slips = Slips {
+        name_misspelt_permille: 60.0,
+        birth_misread_permille: 60.0,
+        renamed_permille: 0.0,
+        renamed_with_card_percent: 0.0,
+        events_percent: 100.0,
+        ..Slips::shipped("harsh").unwrap()
+    };
+    let wrong = tempfile::tempdir().unwrap();
+    synthetic::write_with_slips(&catalogue, &options, &slips, wrong.path(), &mut |_| ()).unwrap();
+    let (right, _) = write(options);
+    let truth = |folder: &Path| std::fs::read_to_string(folder.join("truth/records.csv")).unwrap();
+    assert_eq!(truth(wrong.path()), truth(right.path()));
+    let (mut receipts, mut names, mut births) = (0, 0, 0);
+    for (one, two) in delivered(right.path()).iter().zip(&delivered(wrong.path())) {
+        assert_eq!(one.path, two.path);
+        for (right, wrong) in one.lines().into_iter().zip(two.lines()) {
+            let field = |line: &[u8], at: usize| line.split(|byte| *byte == b',').nth(at).map(<[u8]>::to_vec);
+            if one.family == "ndb-medical" && right.starts_with(b"RE,") {
+                receipts += 1;
+                names += usize::from(field(right, 4) != field(wrong, 4));
+                births += usize::from(field(right, 6) != field(wrong, 6));
+                assert_eq!(field(right, 5), field(wrong, 5));
+            }
+        }
+    }
+    // About one in seventeen.
+    for found in [names, births] {
+        assert!(receipts > 100 && found * 40 > receipts && found * 8 < receipts, "{found} of {receipts}");
     }
 }
