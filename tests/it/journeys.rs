@@ -140,6 +140,11 @@ fn through_the_airlock_out_and_back() {
 }
 
 #[test]
+fn an_analysis_from_file_to_package() {
+    check("analysis.txt");
+}
+
+#[test]
 fn from_a_near_miss_to_what_was_learnt() {
     check("incident.txt");
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod airlock;
+mod analyses;
 mod anonymized;
 mod api;
 mod board;
@@ -17,13 +18,16 @@ mod flight;
 mod halting;
 mod journeys;
 mod jupyter;
+mod kept;
 mod kinds;
 mod manual;
 mod people;
 mod portal;
 mod provider;
 mod queries;
+mod questions;
 mod refusals;
+mod stopping;
 mod templates;
 mod tidy;
 mod tls;

@@ -5,6 +5,7 @@ mod doctor;
 mod dummy;
 mod quality;
 mod query;
+mod run;
 mod signed;
 mod synth;
 mod workspace;
@@ -161,6 +162,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         certificate: Option<PathBuf>,
     },
+    /// Runs an analysis file, step after step, and packs its outputs with their certificates.
+    Run(run::Run),
     /// Makes tables that look like a project's and are about nobody, to write code against.
     Dummy(dummy::Dummy),
     /// Lists of codes of a project (`add FILE --system icd10 --name NAME`, `list`).
@@ -205,6 +208,9 @@ enum Command {
     /// Incidents and near misses: `enter`, `note`, `grade`, `discharge`, `declare`, `close`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Incident(Passed),
+    /// What was asked: list it (auditors), compare its verdicts under other rules, forget it.
+    #[command(disable_help_flag = true)]
+    Questions(Passed),
     /// Stops a project or all at once (`--project P | --all`, `--reason`).
     #[command(disable_help_flag = true)]
     Halt(Passed),
@@ -245,6 +251,9 @@ enum Command {
     Doctor {
         #[command(flatten)]
         env: Env,
+        /// Measures how long it takes from a request to the first plan, instead of looking.
+        #[arg(long)]
+        pool: bool,
     },
 }
 
@@ -360,12 +369,14 @@ impl Arguments {
                 (Some(catalog), Some(permit)) => ask.vet_offline(&catalog, &permit, json),
                 _ => ask.vet(json),
             },
+            Command::Run(run) => run.run(),
             Command::People(passed) => passed.run_guard("people"),
             Command::Account(passed) => passed.run_guard("account"),
             Command::Token(passed) => passed.run_guard("token"),
             Command::Application(passed) => passed.run_guard("application"),
             Command::Output(passed) => passed.run_guard("output"),
             Command::Incident(passed) => passed.run_guard("incident"),
+            Command::Questions(passed) => passed.run_guard("questions"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
             Command::Query { ask, format, template: None, certificate, .. } => {
@@ -394,7 +405,8 @@ impl Arguments {
             Command::Report(passed) => passed.run_guard("report"),
             Command::Checklist(passed) => passed.run_guard("checklist"),
             Command::Serve(serve) => serve.run(),
-            Command::Doctor { env } => doctor::run(&env),
+            Command::Doctor { env, pool: true } => doctor::pool(&env),
+            Command::Doctor { env, pool: false } => doctor::run(&env),
         }
     }
 }

@@ -12,15 +12,20 @@ use catalog_store::{
 use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits, PublicAsk, PublicReply};
 use time::OffsetDateTime;
 
+use crate::analyses::Analyses;
 use crate::anonymity::SmallClasses;
 use crate::cases::{self, GovernError, Halts, Office};
 use crate::identity::Turns;
+use crate::latency::{Latency, latency};
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::public_record::PublicRecordFile;
+use crate::queue::Queue;
 use crate::recent::Recent;
+use crate::running::{Asking, Running};
+use crate::texts::TextFiles;
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{codes, describe, notebooks, open_tables, operating, query, templates};
+use crate::{analyses, codes, describe, notebooks, open_tables, operating, query, templates, turn};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -37,9 +42,13 @@ pub struct Guard {
     pub(crate) ledger: Mutex<LedgerFile>,
     /// Held by whoever changes a notebook.
     pub(crate) notebooks: Mutex<()>,
+    pub(crate) analyses: Analyses,
     pub(crate) record: PublicRecordFile,
+    pub(crate) texts: TextFiles,
     pub(crate) halts: Halts,
     pub(crate) turns: Turns,
+    pub(crate) running: Running,
+    pub(crate) queue: Queue,
     recent: Mutex<Recent>,
     clock: Arc<dyn Clock>,
 }
@@ -77,6 +86,9 @@ pub enum GuardError {
     /// The notebooks cannot be used.
     #[error("cannot use the notebooks")]
     Notebook(#[source] std::io::Error),
+    /// The analyses cannot be used.
+    #[error("cannot use the analyses")]
+    Analysis(#[source] std::io::Error),
     /// The open tables cannot be used.
     #[error("cannot use the open tables")]
     Open(#[source] std::io::Error),
@@ -99,9 +111,6 @@ pub enum GuardError {
     #[error("broken invariant: {0}")]
     Bug(&'static str),
 }
-
-/// How much one query may use, until deadline classes come.
-const LIMITS: Limits = Limits { cells: 100_000, bytes: 1 << 30, seconds: 120, memory: 4 << 30, threads: 2 };
 
 /// Workers that stand ready at most; each holds the program and nothing else.
 const MOST_READY: usize = 8;
@@ -128,6 +137,9 @@ impl Guard {
         let file_keys = FileKeyring::new(&environment);
         let workspaces = Workspaces::new(&environment);
         let worker = worker.unconfined(environment.config().confinement.clone());
+        let worker = worker.grouped(environment.config().control_groups.clone());
+        let turns = environment.config().turns;
+        let texts = TextFiles::new(&environment);
         Ok(Self {
             environment,
             catalogue,
@@ -135,9 +147,13 @@ impl Guard {
             permits,
             log,
             worker,
-            limits: LIMITS,
+            limits: turn::most(&turns),
+            queue: Queue::new(turn::places(&turns)),
+            running: Running::default(),
             ledger,
             notebooks: Mutex::default(),
+            analyses: Analyses::default(),
+            texts,
             record: PublicRecordFile::default(),
             halts,
             turns: Turns::default(),
@@ -155,27 +171,49 @@ impl Guard {
         self.environment = self.environment.unlocked_by(passphrase);
         self.file_keys = FileKeyring::new(&self.environment);
         self.workspaces = Workspaces::new(&self.environment);
+        self.texts = TextFiles::new(&self.environment);
         self
     }
 
-    /// Has workers stand ready, one for each processor.
+    /// Has workers stand ready, one for each statement that may run at once.
     ///
     /// # Errors
     ///
     /// None can be started, or the kernel cannot lock one in; then the guard does not serve.
     pub fn prepare(&self) -> Result<(), GuardError> {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(self.worker.prepare(processors.min(MOST_READY), self.limits)?)
+        Ok(self.worker.prepare(self.queue.places().min(MOST_READY), self.limits)?)
+    }
+
+    /// How long it takes from a request to the first plan, for `count` requests with a worker that stands ready, with one and the whole catalogue, and with one that is started.
+    ///
+    /// # Errors
+    ///
+    /// No worker can be started, or one does not plan.
+    pub fn latency(&self, count: usize) -> Result<Vec<Latency>, GuardError> {
+        latency(self, &self.worker, count)
     }
 
     /// Answers one request of whoever it names; who that is was found before. A fault of ours is told as such, without a value from the data.
     pub fn answer(&self, request: &ClientRequest) -> ClientReply {
+        self.answer_to(request, &Asking::STAYS)
+    }
+
+    /// As [`Guard::answer`], for an asker who may go away and who may have a word for the question.
+    pub(crate) fn answer_to<'a>(&'a self, request: &ClientRequest, asking: &Asking<'a>) -> ClientReply {
+        let run = |user, project| self.running.begin((user, project), asking);
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
-            ClientRequest::Query(question) => query::answer(self, question),
-            ClientRequest::Template(asked) => templates::answer(self, asked),
+            ClientRequest::Query(question) => {
+                query::answer(self, question, &run(&question.user, &question.project))
+            }
+            ClientRequest::Template(asked) => {
+                templates::answer(self, asked, &run(&asked.user, &asked.project))
+            }
+            ClientRequest::Running(ask) => Ok(ClientReply::Running(self.running.answer(ask))),
+            ClientRequest::Templates(asked) => templates::list(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Workspace(ask) => codes::answer(self, ask),
+            ClientRequest::Analysis(asked) => analyses::answer(self, asked).map(ClientReply::Analysis),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
             ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),
             ClientRequest::Public(asked) => public(self, *asked).map(ClientReply::Public),

@@ -5,11 +5,13 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod airlock;
+mod analyses;
 mod anonymity;
 mod backup;
 mod budget;
 mod cases;
 mod certificate;
+mod cgroups;
 mod check;
 mod checkpoints;
 mod codes;
@@ -17,6 +19,7 @@ mod describe;
 mod exclusions;
 mod guard;
 mod identity;
+mod latency;
 mod ledger_file;
 mod metadata;
 mod notebooks;
@@ -27,13 +30,19 @@ mod past;
 mod permits;
 mod public_record;
 mod query;
+mod queue;
 mod reach;
 mod recent;
+mod replay;
 mod reporting;
+mod running;
 mod server;
 mod shape;
 mod signing;
 mod templates;
+mod texts;
+mod turn;
+mod verdicts;
 mod worker;
 mod working;
 
@@ -42,15 +51,18 @@ pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, r
 pub use check::{Checked, check_file};
 pub use guard::{Guard, GuardError};
 pub use identity::{AccountError, AccountLine, Standing};
+pub use latency::Latency;
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
-pub use query::offline_verdict;
+pub use replay::{Change, Rules, asked_texts, compare, forget_texts};
 pub use reporting::{
-    Desk, ReportError, Span, dossier, evidence, passed, period, proven, scored, seal, usage,
+    Desk, ReportError, Span, dossier, evidence, passed, period, proven, said, scored, seal, usage,
 };
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
 pub use signing::{VERIFIER, signer};
 pub use templates::{TemplateError, approve as approve_template};
+pub use texts::{Text, Texts};
+pub use verdicts::{offline_verdict, offline_verdict_in};
 pub use worker::{WorkerError, WorkerProgram};

@@ -3,15 +3,16 @@
 //! A table that is handed in must be one that left through the front door: its digest stands in the record as the
 //! outcome of a query. So nothing can be published here that disclosure control has not seen.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use audit::{Entry, Event, Kind, Value};
+use audit::{Entry, Event, Kind};
 use engine_protocol::{OpenTable, Opening, OpeningReply, ReleasedTable};
 use governance::Role;
 use time::macros::format_description;
 
 use crate::guard::{Guard, GuardError};
+use crate::identity::Standing;
+use crate::reporting::said;
 
 /// The folder in the environment.
 const FOLDER: &str = "open";
@@ -81,20 +82,16 @@ fn keep(folder: &Path, digest: &str, table: &OpenTable) -> std::io::Result<()> {
 }
 
 fn is_officer(guard: &Guard, user: &str) -> Result<bool, GuardError> {
-    let persons = guard.environment.meta()?.persons()?;
-    let person = persons.into_iter().find(|person| person.user == user && person.is_active);
-    let is_officer =
-        |roles: &str| roles.split_whitespace().filter_map(Role::parse).any(|role| role == Role::DataOfficer);
-    Ok(person.is_some_and(|person| is_officer(&person.roles)))
+    let standing = Standing::of(&guard.environment.meta()?, user, guard.now())?;
+    Ok(standing.is_some_and(|standing| standing.roles.contains(&Role::DataOfficer)))
 }
 
 /// Says whether the record has a query that ended with exactly this table.
 fn was_released(guard: &Guard, digest: &str) -> Result<bool, GuardError> {
-    let file = std::fs::File::open(guard.log.path()).map_err(GuardError::Open)?;
-    for line in BufReader::new(file).split(b'\n') {
-        let Ok(entry) = Entry::parse(&line.map_err(GuardError::Open)?) else { continue };
-        let says = |name: &str, word: &str| matches!(entry.body().value(name), Some(Value::Text(text)) if text == word);
-        if entry.kind() == Kind::QueryClosed && says("outcome", "released") && says("digest", digest) {
+    for entry in Entry::all(guard.log.path()).map_err(GuardError::Open)? {
+        let entry = entry.map_err(GuardError::Open)?;
+        let is_release = entry.kind() == Kind::QueryClosed && said(&entry, "outcome") == "released";
+        if is_release && said(&entry, "digest") == digest {
             return Ok(true);
         }
     }

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
-    Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply,
-    ClientRequest, Govern, Governed, IdentityAsk, IdentityReply, Me, Notebook, NotebookAct, NotebookEntry,
-    NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName, PublicAsk,
-    PublicRecord, PublicReply, Question, ReleasedTable, SecretWord, TableColumn, TableColumnKind, Verdict,
-    VerdictKind, read_json, write_json,
+    AnalysisReply, Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue,
+    ClientReply, ClientRequest, Govern, Governed, IdentityAsk, IdentityReply, Me, Notebook, NotebookAct,
+    NotebookEntry, NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName,
+    PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, SecretWord, TableColumn, TableColumnKind,
+    Verdict, VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
 
@@ -136,7 +136,7 @@ fn converse(
     (asked, gate): (&AtomicUsize, &Mutex<()>),
     (sessions, notebooks): (&Lock<Sessions>, &Notebooks),
 ) {
-    while let Ok(Call { by, request }) = read_json::<Call>(&mut stream, 1 << 20) {
+    while let Ok(Call { by, request, .. }) = read_json::<Call>(&mut stream, 1 << 20) {
         let is_theirs = request.project().is_none_or(|project| project == "p1");
         let may_ask = request.is_public() || is_theirs && is_known(&by, sessions);
         if !may_ask {
@@ -148,7 +148,9 @@ fn converse(
             ClientRequest::Identity(ask) => identity(&by, ask, sessions),
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
             ClientRequest::Govern(asked) => ClientReply::Governed(governed(&asked.what)),
-            ClientRequest::Template(_) | ClientRequest::Workspace(_) => {
+            ClientRequest::Templates(_) => ClientReply::Templates { templates: Vec::new() },
+            ClientRequest::Analysis(_) => ClientReply::Analysis(AnalysisReply::NotFound),
+            ClientRequest::Template(_) | ClientRequest::Workspace(_) | ClientRequest::Running(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
             ClientRequest::Estimate(question) => {

@@ -249,79 +249,39 @@ fn scan(
     let mut digest = Context::new(&SHA256);
     let mut found =
         ScannedFile { path: path.to_owned(), bytes: 0, block_lines: Vec::new(), headers: Vec::new(), stamp };
-    // Blocks overlap by the longest needle, so that none is missed at a border.
+    // Blocks overlap by the longest needle, so that none is missed at a border; a file begins like a line does.
     let overlap = headers.iter().map(Vec::len).max().unwrap_or(0);
     let block = BLOCK.min(usize::try_from(file.metadata()?.len()).map_or(BLOCK, |bytes| bytes.max(1)));
-    let mut present = Window::new(overlap, block);
-    // A file begins like a line does.
-    present.carried = usize::from(overlap > 0);
-    present.read = read_full(file, present.room())?;
-    let mut next = Window::new(overlap, block);
-    // One thread hashes a block while another looks it over and reads the next.
-    while present.read > 0 {
-        let (_, read) = rayon::join(
-            || digest.update(present.content()),
-            || {
-                found.look(&present, headers);
-                next.follow(&present, overlap);
-                read_full(file, next.room())
-            },
-        );
-        next.read = read?;
-        std::mem::swap(&mut present, &mut next);
+    let mut buffer = vec![b'\n'; overlap + block];
+    let mut carried = usize::from(overlap > 0);
+    loop {
+        let room = buffer.get_mut(carried..carried + block).unwrap_or_default();
+        let read = read_full(file, room)?;
+        if read == 0 {
+            break;
+        }
+        let content = room.get(..read).unwrap_or_default();
+        digest.update(content);
+        found.block_lines.push(memchr::memchr_iter(b'\n', content).count() as u64);
+        let window = buffer.get(..carried + read).unwrap_or_default();
+        for needle in headers {
+            for at in memchr::memmem::find_iter(window, needle) {
+                // The needle begins with the line end before, so the line itself begins one byte later.
+                let offset = found.bytes + at as u64 + 1 - carried as u64;
+                if found.headers.last() != Some(&offset) {
+                    found.headers.push(offset);
+                }
+            }
+        }
+        found.bytes += read as u64;
+        let end = carried + read;
+        let keep = overlap.min(end);
+        buffer.copy_within(end - keep..end, 0);
+        carried = keep;
     }
     found.headers.sort_unstable();
     found.headers.dedup();
     Ok((found, digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()))
-}
-
-/// A block of a file behind the last bytes of the block before it.
-struct Window {
-    bytes: Vec<u8>,
-    /// How many bytes are of the block before.
-    carried: usize,
-    read: usize,
-    block: usize,
-}
-
-impl Window {
-    fn new(overlap: usize, block: usize) -> Self {
-        Self { bytes: vec![b'\n'; overlap + block], carried: 0, read: 0, block }
-    }
-
-    fn room(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.carried..self.carried + self.block).unwrap_or_default()
-    }
-
-    fn content(&self) -> &[u8] {
-        self.bytes.get(self.carried..self.carried + self.read).unwrap_or_default()
-    }
-
-    /// Takes over the last bytes of the window before it.
-    fn follow(&mut self, before: &Self, overlap: usize) {
-        let end = before.carried + before.read;
-        self.carried = overlap.min(end);
-        let kept = before.bytes.get(end - self.carried..end).unwrap_or_default();
-        self.bytes.iter_mut().zip(kept).for_each(|(to, from)| *to = *from);
-    }
-}
-
-impl ScannedFile {
-    /// Counts the line ends of a block and notes the headers in it.
-    fn look(&mut self, window: &Window, headers: &[Vec<u8>]) {
-        self.block_lines.push(memchr::memchr_iter(b'\n', window.content()).count() as u64);
-        let bytes = window.bytes.get(..window.carried + window.read).unwrap_or_default();
-        for needle in headers {
-            for at in memchr::memmem::find_iter(bytes, needle) {
-                // The needle begins with the line end before, so the line itself begins one byte later.
-                let offset = self.bytes + at as u64 + 1 - window.carried as u64;
-                if self.headers.last() != Some(&offset) {
-                    self.headers.push(offset);
-                }
-            }
-        }
-        self.bytes += window.read as u64;
-    }
 }
 
 fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
