@@ -1,7 +1,7 @@
 //! What a field's bytes may be: checked once, so that everything behind can rely on it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use catalog_model::{Encoding, FaultKind, Field, FieldKind, Width};
 
@@ -77,6 +77,11 @@ impl FieldCheck {
     /// Says whether an empty value is a fault.
     pub(crate) const fn is_required(&self) -> bool {
         self.is_required
+    }
+
+    /// Says whether the field does not repeat.
+    pub(crate) const fn is_single(&self) -> bool {
+        self.repeat == 1
     }
 
     /// The positions of the field.
@@ -177,10 +182,49 @@ pub(crate) fn is_encoded(line: &[u8], encoding: Encoding) -> bool {
         Encoding::Utf8 => std::str::from_utf8(line).is_ok(),
         Encoding::Cp932 => {
             let is_utf8 = std::str::from_utf8(line).is_ok_and(|text| text.chars().any(|c| c >= '\u{2000}'));
-            !is_utf8
-                && encoding_rs::SHIFT_JIS.decode_without_bom_handling_and_without_replacement(line).is_some()
+            !is_utf8 && is_cp932(line)
         }
     }
+}
+
+/// For each first byte which second bytes it may have: a bit for each. A byte that stands alone is in the first row.
+static PAIRS: LazyLock<Vec<[u64; 4]>> = LazyLock::new(|| {
+    let is_one = |bytes: &[u8]| {
+        encoding_rs::SHIFT_JIS.decode_without_bom_handling_and_without_replacement(bytes).is_some()
+    };
+    let row = |first: u8| {
+        let mut row = [0; 4];
+        for second in 0..=u8::MAX {
+            let is_good = if first == 0 { is_one(&[second]) } else { is_one(&[first, second]) };
+            if let Some(word) = row.get_mut(usize::from(second / 64)) {
+                *word |= u64::from(is_good) << (second % 64);
+            }
+        }
+        row
+    };
+    (0..=u8::MAX).map(row).collect()
+});
+
+/// Says whether the bytes are CP932, as the decoder would, without decoding them.
+fn is_cp932(bytes: &[u8]) -> bool {
+    let pairs = PAIRS.as_slice();
+    let has = |first: u8, second: u8| {
+        let word = pairs.get(usize::from(first)).and_then(|row| row.get(usize::from(second / 64)));
+        word.is_some_and(|word| word >> (second % 64) & 1 == 1)
+    };
+    let mut rest = bytes;
+    while let Some((first, more)) = rest.split_first() {
+        rest = more;
+        if first.is_ascii() || has(0, *first) {
+            continue;
+        }
+        let Some((second, more)) = rest.split_first() else { return false };
+        if !has(*first, *second) {
+            return false;
+        }
+        rest = more;
+    }
+    true
 }
 
 #[cfg(test)]
@@ -189,9 +233,17 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{is_digits, is_encoded, is_number};
+    use super::{is_cp932, is_digits, is_encoded, is_number};
 
     proptest! {
+        #[test]
+        fn what_is_cp932_can_be_decoded(
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x80_u8..=0xFF, Just(b'A')], 0..12),
+        ) {
+            let decoded = encoding_rs::SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&bytes);
+            prop_assert_eq!(is_cp932(&bytes), decoded.is_some());
+        }
+
         #[test]
         fn digits_are_digits(bytes in prop::collection::vec(0x2E_u8..0x3C, 0..20), odd in any::<u8>()) {
             let plain = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);

@@ -15,6 +15,7 @@ mod item;
 mod lines;
 mod package;
 mod program;
+mod quick;
 mod reader;
 mod run;
 mod shared;

@@ -13,6 +13,7 @@ use super::check::FieldCheck;
 use super::elements::Elements;
 use super::heading::HeadingProgram;
 use super::item::ItemCheck;
+use super::quick::{Quick, Sieve};
 use super::run::RunRule;
 use super::shared;
 use super::tags::ByTag;
@@ -65,6 +66,8 @@ pub(crate) struct Record {
     pub(crate) part: Part,
     pub(crate) columns: Vec<usize>,
     pub(crate) checks: Vec<FieldCheck>,
+    /// The checks that go the short way.
+    pub(crate) sieve: Sieve,
     pub(crate) item: Option<ItemCheck>,
     pub(crate) captures: Vec<Capture>,
     pub(crate) roles: Vec<(usize, usize)>,
@@ -75,6 +78,8 @@ pub(crate) struct Record {
     pub(crate) run: Option<RunRule>,
     /// The first field of a tail of equal fields, which is not split.
     pub(crate) tail: Option<usize>,
+    /// The totals in which its lines count.
+    pub(crate) counted: Vec<usize>,
     /// A position, its values in lines that are content, and the reason number of the others.
     pub(crate) kept: Option<(usize, Vec<Vec<u8>>, usize)>,
     /// The reason number under which its lines are dropped; none where they are stored.
@@ -136,7 +141,6 @@ pub(crate) enum Each {
 pub(crate) struct Total {
     pub(crate) stated: Slot,
     pub(crate) stated_by: usize,
-    pub(crate) count: Vec<usize>,
     pub(crate) sum: Option<(usize, usize)>,
 }
 
@@ -169,6 +173,17 @@ impl Program {
         let family =
             catalogue.families.get(family).ok_or_else(|| ProgramError::UnknownFamily(family.to_owned()))?;
         Compiler::new(catalogue, family)?.compile()
+    }
+
+    /// The same program without its short ways, with which they must agree.
+    #[cfg(test)]
+    pub(crate) fn without_short_ways(mut self) -> Self {
+        for record in &mut self.records {
+            record.sieve = Sieve::none();
+        }
+        let feeds = self.records.iter_mut().flat_map(|record| &mut record.feeds).chain(&mut self.group_feeds);
+        feeds.flat_map(|row| &mut row.columns).for_each(|output| output.quick = Quick::General);
+        self
     }
 
     /// The names of the tables that files of the family feed, by table number.
@@ -352,17 +367,14 @@ impl<'a> Compiler<'a> {
         };
         let undescribed = (0..columns).filter(|at| self.family.closed && !is_described(*at));
         let undescribed = undescribed.map(FieldCheck::undescribed);
+        let described = layout.fields.iter().map(check).filter(|check| !check.is_idle());
+        let checks: Vec<FieldCheck> = described.chain(undescribed).collect();
         Record {
             key: layout.key().into(),
             part: layout.part,
             columns: layout.columns.clone(),
-            checks: layout
-                .fields
-                .iter()
-                .map(check)
-                .filter(|check| !check.is_idle())
-                .chain(undescribed)
-                .collect(),
+            sieve: Sieve::new(&checks),
+            checks,
             item: layout.item.as_ref().and_then(|rule| ItemCheck::new(rule, layout, self.catalogue)),
             captures: Vec::new(),
             roles: layout
@@ -385,6 +397,7 @@ impl<'a> Compiler<'a> {
             feeds: Vec::new(),
             run,
             tail: tail(self.family, layout),
+            counted: Vec::new(),
             kept,
             dropped,
         }
@@ -541,6 +554,7 @@ impl<'a> Compiler<'a> {
                     return Ok(Output {
                         from: Vec::new(),
                         make: Make::Constant(value.as_str().into()),
+                        quick: Quick::General,
                         is_shared: false,
                     });
                 }
@@ -549,7 +563,8 @@ impl<'a> Compiler<'a> {
                     (Some(pick), Some(reference)) => vec![self.picked(reference, pick)?],
                     _ => self.sources(source, &column.treat, layout, feed)?,
                 };
-                Ok(Output { from, make: Make::new(self.catalogue, column), is_shared: false })
+                let make = Make::new(self.catalogue, column);
+                Ok(Output { quick: Quick::of(&from, &make), from, make, is_shared: false })
             })
             .collect()
     }
@@ -595,8 +610,8 @@ impl<'a> Compiler<'a> {
     fn totals(&mut self) -> Result<(), ProgramError> {
         for total in &self.family.totals {
             let stated = self.slot(&total.stated)?;
-            let count =
-                total.count.iter().map(|record| self.record_number(record)).collect::<Result<_, _>>()?;
+            let count = total.count.iter().map(|record| self.record_number(record));
+            let count = count.collect::<Result<Vec<_>, _>>()?;
             let sum = match &total.sum {
                 None => None,
                 Some(reference) => {
@@ -606,7 +621,15 @@ impl<'a> Compiler<'a> {
                 }
             };
             let stated_by = self.record_number(&total.stated.record)?;
-            self.program.totals.push(Total { stated, stated_by, count, sum });
+            let number = self.program.totals.len();
+            for record in &count {
+                if let Some(record) = self.program.records.get_mut(*record)
+                    && !record.counted.contains(&number)
+                {
+                    record.counted.push(number);
+                }
+            }
+            self.program.totals.push(Total { stated, stated_by, sum });
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::heading::Heading;
 use super::lines::{Line, Lines};
 use super::program::{BLANK, END_MARK, Each, GroupBy, HEADING, Program, RowProgram, Slot};
 use super::split::{Fields, filled};
-use super::value::{From, Make, Value};
+use super::value::{From, Make, Output, Value};
 
 /// Takes what a file says: table rows first, then the claim that they belong to.
 pub trait Claims {
@@ -95,6 +95,8 @@ pub struct Reader<'p> {
     pub(super) line_no: u64,
     file: u32,
     pub(super) summary: FileSummary,
+    /// Whether the present line's bytes are text as they stand.
+    is_text: bool,
     tag: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -114,6 +116,7 @@ impl<'p> Reader<'p> {
             line_no: 0,
             file: 0,
             summary: FileSummary::default(),
+            is_text: false,
             tag: Vec::new(),
             scratch: Vec::new(),
         }
@@ -251,7 +254,9 @@ impl<'p> Reader<'p> {
         if matches!(self.heading, Heading::Broken) {
             return self.quarantine(self.line_no, usize::MAX, "".into(), FaultKind::Orphan);
         }
-        let is_encoded = check::is_encoded(bytes, self.program.encoding);
+        let is_ascii = bytes.is_ascii();
+        let is_encoded = is_ascii || check::is_encoded(bytes, self.program.encoding);
+        self.is_text = is_ascii || self.program.encoding == catalog_model::Encoding::Utf8;
         // The tag is ASCII, so the record type of a wrongly encoded line is still known.
         let Some(record) = self.recognise(bytes) else {
             let kind = if is_encoded { FaultKind::UnknownRecord } else { FaultKind::Encoding };
@@ -314,7 +319,15 @@ impl<'p> Reader<'p> {
         if !record.columns.is_empty() && !record.columns.contains(&self.fields.len()) {
             return Err(("".into(), FaultKind::Columns));
         }
-        for check in &record.checks {
+        for (at, number) in record.sieve.due(self.fields.filled()) {
+            let Some(check) = record.checks.get(number) else { continue };
+            match check.judge(self.fields.get(line, at)) {
+                Finding::Good => {}
+                Finding::None => self.fields.clear(at),
+                Finding::Bad(kind) => return Err((Arc::clone(&check.key), kind)),
+            }
+        }
+        for check in record.checks.iter().skip(record.sieve.count()) {
             if let Some(tail) = self.fields.tail(line, check.at) {
                 for (_, value) in filled(tail, self.program.delimiter) {
                     if let Finding::Bad(kind) = check.judge(value) {
@@ -505,8 +518,9 @@ impl<'p> Reader<'p> {
     /// Makes the rows that a line makes in one table: one, or one for each piece or repetition.
     fn rows(&mut self, line: &[u8], row: &RowProgram, claims: &mut impl Claims) {
         let (record, line_no) = (self.group.head.record, self.line_no);
+        let text = if self.is_text { std::str::from_utf8(line).ok() } else { None };
         let mut one = |reader: &mut Self, turn: Turn<'_>| {
-            reader.row(line, row, turn, claims);
+            reader.row((line, text), row, turn, claims);
             claims.end_row(row.table, record, line_no);
         };
         match row.each {
@@ -526,41 +540,61 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn row(&mut self, line: &[u8], row: &RowProgram, turn: Turn<'_>, claims: &mut impl Claims) {
-        let (program, group, header, fields) = (self.program, &self.group, &self.header, &self.fields);
-        let is_whole = claims.begin_row(row.table, group.head.record);
-        let wanted = if is_whole { row.columns.len() } else { row.own.len() };
-        for at in 0..wanted {
-            let column = if is_whole { at } else { row.own.get(at).copied().unwrap_or(at) };
-            let Some(output) = row.columns.get(column) else { continue };
-            if let (Make::Count, Some(From::Count(record))) = (&output.make, output.from.first()) {
-                let count = group.counts.get(*record).copied().unwrap_or(0);
-                claims.value(row.table, column, Value::Int(i64::from(count)));
-                continue;
-            }
-            if matches!(output.make, Make::ClaimRun) {
-                let run = group.runs.current().map_or(Value::Null, |run| Value::Int(i64::from(run)));
-                claims.value(row.table, column, run);
-                continue;
-            }
-            let bytes = |from: &From| match from {
-                From::Own { at, repeat } => fields.span(line, *at, *repeat),
-                From::Slot(slot) => slot_value(&group.slots, header, *slot),
-                From::FirstOf(slots) => {
-                    let mut values = slots.iter().map(|slot| slot_value(&group.slots, header, *slot));
-                    values.find(|value| !value.is_empty()).unwrap_or_default()
+    fn row(
+        &mut self,
+        (line, text): (&[u8], Option<&str>),
+        row: &RowProgram,
+        turn: Turn<'_>,
+        claims: &mut impl Claims,
+    ) {
+        let is_whole = claims.begin_row(row.table, self.group.head.record);
+        if is_whole {
+            for (column, output) in row.columns.iter().enumerate() {
+                match output.quick.value(&self.fields, line, text) {
+                    Some(value) => claims.value(row.table, column, value),
+                    None => claims.value(row.table, column, self.general_value(line, output, turn)),
                 }
-                From::Each { at, stride } => fields.get(line, at + turn.number * stride),
-                From::Piece => turn.piece,
-                From::Count(_) | From::Nothing => [].as_slice(),
-            };
-            // No treatment takes more than two fields.
-            let sources = [output.from.first().map(bytes), output.from.get(1).map(bytes)]
-                .map(Option::unwrap_or_default);
-            let used = sources.get(..output.from.len().min(2)).unwrap_or_default();
-            let value = output.make.value(used, program.encoding, program.delimiter, &mut self.scratch);
-            claims.value(row.table, column, value);
+            }
+            return;
         }
+        for column in &row.own {
+            let Some(output) = row.columns.get(*column) else { continue };
+            match output.quick.value(&self.fields, line, text) {
+                Some(value) => claims.value(row.table, *column, value),
+                None => claims.value(row.table, *column, self.general_value(line, output, turn)),
+            }
+        }
+    }
+
+    /// The value of a column that has no short way.
+    fn general_value<'v>(&'v mut self, line: &'v [u8], output: &'v Output, turn: Turn<'v>) -> Value<'v> {
+        let (program, group, header, fields) = (self.program, &self.group, &self.header, &self.fields);
+        match (&output.make, output.from.first()) {
+            (Make::Count, Some(From::Count(record))) => {
+                let count = group.counts.get(*record).copied().unwrap_or(0);
+                return Value::Int(i64::from(count));
+            }
+            (Make::ClaimRun, _) => {
+                return group.runs.current().map_or(Value::Null, |run| Value::Int(i64::from(run)));
+            }
+            _ => {}
+        }
+        let bytes = |from: &'v From| match from {
+            From::Own { at, repeat } => fields.span(line, *at, *repeat),
+            From::Slot(slot) => slot_value(&group.slots, header, *slot),
+            From::FirstOf(slots) => {
+                let mut values = slots.iter().map(|slot| slot_value(&group.slots, header, *slot));
+                values.find(|value| !value.is_empty()).unwrap_or_default()
+            }
+            From::Each { at, stride } => fields.get(line, at + turn.number * stride),
+            From::Piece => turn.piece,
+            From::Count(_) | From::Nothing => [].as_slice(),
+        };
+        // No treatment takes more than two fields.
+        let sources =
+            [output.from.first().map(bytes), output.from.get(1).map(bytes)].map(Option::unwrap_or_default);
+        let used = sources.get(..output.from.len().min(2)).unwrap_or_default();
+        output.make.value(used, program.encoding, program.delimiter, &mut self.scratch)
     }
 
     /// Ends the open group: builds its claim and its group rows, or sends it to quarantine as a whole.
@@ -575,7 +609,7 @@ impl<'p> Reader<'p> {
             {
                 continue;
             }
-            self.row(&[], row, Turn::default(), claims);
+            self.row((&[], None), row, Turn::default(), claims);
             claims.end_row(row.table, self.group.head.record, self.group.head.line);
         }
         let (slots, header) = (&self.group.slots, &self.header);
@@ -652,8 +686,11 @@ impl<'p> Reader<'p> {
     }
 
     pub(super) fn count(&mut self, record: usize) {
-        for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
-            state.counted += i64::from(total.count.contains(&record));
+        let counted = self.program.records.get(record).map(|record| record.counted.as_slice());
+        for total in counted.unwrap_or_default() {
+            if let Some(state) = self.summary.totals.get_mut(*total) {
+                state.counted += 1;
+            }
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Fields {
     rest: Option<usize>,
     /// The first field and the number of fields of the tail, which is the unsplit rest.
     tail: Option<(usize, usize)>,
+    /// A bit for each of the first 64 fields that is not empty, the tail not counted.
+    filled: u64,
 }
 
 impl Fields {
@@ -25,6 +27,7 @@ impl Fields {
     /// Quoted lines are split at once; others by [`Fields::split_to`] and [`Fields::finish`].
     pub(crate) fn begin(&mut self, line: &[u8], delimiter: u8, quotes: Quotes) -> bool {
         self.ranges.clear();
+        self.filled = 0;
         self.tail = None;
         self.rest = None;
         if u32::try_from(line.len()).is_err() {
@@ -117,7 +120,21 @@ impl Fields {
     // Lines longer than u32 were refused, so the casts are exact.
     #[expect(clippy::cast_possible_truncation, reason = "split() refuses lines longer than u32")]
     fn push(&mut self, start: usize, end: usize) {
+        if self.ranges.len() < 64 {
+            self.filled |= u64::from(end > start) << self.ranges.len();
+        }
         self.ranges.push((start as u32, end as u32));
+    }
+
+    /// A bit for each of the first 64 fields that is not empty; fields of a tail have none.
+    pub(crate) const fn filled(&self) -> u64 {
+        self.filled
+    }
+
+    /// The field at `at` of a line that is text; nothing where there is none or it is in the tail.
+    pub(crate) fn text<'l>(&self, line: &'l str, at: usize) -> Option<&'l str> {
+        let (start, end) = self.ranges.get(at)?;
+        line.get(*start as usize..*end as usize)
     }
 
     /// The number of fields.
@@ -157,12 +174,15 @@ impl Fields {
         let ranges = order.iter().map(|from| self.ranges.get((*from)?).copied());
         self.arranged.extend(ranges.map(Option::unwrap_or_default));
         std::mem::swap(&mut self.ranges, &mut self.arranged);
+        let bits = self.ranges.iter().take(64).zip(0_u32..);
+        self.filled = bits.fold(0, |filled, ((start, end), at)| filled | u64::from(end > start) << at);
     }
 
     /// Makes the field at `at` empty (a value that means "none").
     pub(crate) fn clear(&mut self, at: usize) {
         if let Some((start, end)) = self.ranges.get_mut(at) {
             *end = *start;
+            self.filled &= !1_u64.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
         }
     }
 }

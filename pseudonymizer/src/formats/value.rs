@@ -7,6 +7,7 @@ use catalog_model::{Catalogue, Column, ColumnKind, Encoding, Treatment};
 
 use super::dates;
 use super::program::Slot;
+use super::quick::Quick;
 use super::split::filled;
 
 /// A column's sources and how they become its value.
@@ -14,6 +15,8 @@ use super::split::filled;
 pub(crate) struct Output {
     pub(crate) from: Vec<From>,
     pub(crate) make: Make,
+    /// The short way to the value, where there is one.
+    pub(crate) quick: Quick,
     /// Whether all rows of a claim in the table have the same value, see [`super::shared`].
     pub(crate) is_shared: bool,
 }

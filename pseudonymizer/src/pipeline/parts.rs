@@ -12,7 +12,7 @@ use crate::formats::{Lines, Program};
 /// A family is cut into this many parts, so that all threads have work; its parts are neither tiny nor huge.
 const PARTS: u64 = 8;
 const SMALLEST: u64 = 1 << 20;
-const LARGEST: u64 = 64 << 20;
+const LARGEST: u64 = 128 << 20;
 
 /// What one thread reads in one go: pieces of files of one family.
 #[derive(Debug)]

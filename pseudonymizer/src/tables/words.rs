@@ -17,9 +17,14 @@ const MOST: usize = 1 << 21;
 /// So many bytes of them.
 const MOST_BYTES: usize = 64 << 20;
 
+/// So many places for short texts that were asked for lately: they stay in a processor's cache.
+const RECENT: usize = 1 << 11;
+
 /// Numbers of texts, from 1.
 pub(super) struct Words {
     seed: [u64; 2],
+    /// Short texts that were asked for lately, each at the place that its bytes say, with its number.
+    recent: Vec<(Short, u32)>,
     /// The upper half of a text's hash and its place among the kept texts, from 1; 0 where there is none.
     slots: Vec<(u32, u32)>,
     bytes: Vec<u8>,
@@ -39,6 +44,7 @@ impl Words {
     pub(super) fn new(folder: &Path, seed: [u64; 2]) -> Self {
         Self {
             seed,
+            recent: vec![(Short::default(), 0); RECENT],
             slots: vec![(0, 0); 1 << 12],
             bytes: Vec::new(),
             ends: Vec::new(),
@@ -52,6 +58,23 @@ impl Words {
 
     /// The number of a text; nothing where there are more texts than numbers.
     pub(super) fn number(&mut self, text: &str) -> Option<u32> {
+        let Some(short) = Short::of(text.as_bytes()) else { return self.found(text) };
+        let place = short.place(self.seed);
+        if let Some((known, number)) = self.recent.get(place)
+            && *known == short
+            && *number != 0
+        {
+            return Some(*number);
+        }
+        let number = self.found(text)?;
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = (short, number);
+        }
+        Some(number)
+    }
+
+    /// The number of a text, wherever it stands.
+    fn found(&mut self, text: &str) -> Option<u32> {
         let hash = hash(text.as_bytes(), self.seed);
         let mark = (hash >> 32) as u32;
         let mask = self.slots.len() - 1;
@@ -134,6 +157,7 @@ impl Words {
     fn forget(&mut self) {
         self.before = self.before.saturating_add(u32::try_from(self.ends.len()).unwrap_or(u32::MAX));
         self.slots.fill((0, 0));
+        self.recent.fill((Short::default(), 0));
         self.bytes.clear();
         self.ends.clear();
         self.written = 0;
@@ -152,6 +176,51 @@ impl std::fmt::Debug for Words {
     }
 }
 
+/// A text of up to sixteen bytes: its first and its last ones, which overlap, and its length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Short {
+    head: u64,
+    tail: u64,
+    length: u32,
+}
+
+impl Short {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= 16)?;
+        let (head, tail) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => (few(bytes), 0),
+        };
+        Some(Self { head, tail, length })
+    }
+
+    fn place(self, [first, second]: [u64; 2]) -> usize {
+        let mixed = (self.head ^ second ^ u64::from(self.length)).wrapping_mul(first | 1);
+        let mixed = (mixed ^ (mixed >> 32) ^ self.tail).wrapping_mul(second | 1);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the upper bits of a hash, as many as there are places"
+        )]
+        let place = (mixed >> (64 - RECENT.ilog2())) as usize;
+        place
+    }
+}
+
+/// Up to seven bytes as a number; with their length it says which they are.
+fn few(bytes: &[u8]) -> u64 {
+    match (bytes.split_first_chunk::<4>(), bytes.last_chunk::<4>(), bytes) {
+        (Some((head, _)), Some(tail), _) => {
+            u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << 32
+        }
+        (_, _, [one, .., last]) => {
+            let middle = bytes.get(bytes.len() / 2).copied().unwrap_or(0);
+            u64::from(*one) | u64::from(middle) << 8 | u64::from(*last) << 16
+        }
+        (_, _, [one]) => u64::from(*one),
+        _ => 0,
+    }
+}
+
 /// A hash of bytes: eight at a time are multiplied into 128 bits and folded.
 fn hash(bytes: &[u8], [first, second]: [u64; 2]) -> u64 {
     let fold = |one: u64, other: u64| {
@@ -167,17 +236,7 @@ fn hash(bytes: &[u8], [first, second]: [u64; 2]) -> u64 {
         rest = more;
     }
     // The last one to seven bytes, those read twice told apart by the length.
-    let left = match (rest.split_first_chunk::<4>(), rest.last_chunk::<4>(), rest) {
-        (Some((head, _)), Some(tail), _) => {
-            u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << 32
-        }
-        (_, _, [one, .., last]) => {
-            let middle = rest.get(rest.len() / 2).copied().unwrap_or(0);
-            u64::from(*one) | u64::from(middle) << 8 | u64::from(*last) << 16
-        }
-        (_, _, [one]) => u64::from(*one),
-        _ => 0,
-    };
+    let left = few(rest);
     fold(fold(state ^ left, first | 1), second | 1)
 }
 

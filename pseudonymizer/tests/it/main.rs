@@ -22,6 +22,7 @@ mod dpc;
 mod examples;
 mod fuzzing;
 mod keys;
+mod layouts;
 mod life;
 mod linkage;
 mod masters;
