@@ -46,6 +46,11 @@ impl Guard {
             let stream = UnixStream::connect(&path).map_err(io("reach the guard at", path))?;
             return Ok(Self::Serving(stream, SecretWord::new(word)));
         }
+        Self::of_own(env)
+    }
+
+    /// Starts one, as the environment's owner.
+    pub(crate) fn of_own(env: &Path) -> Result<Self, Failure> {
         let program = Program::Guard;
         let child = program
             .command()?

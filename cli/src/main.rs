@@ -6,6 +6,7 @@
 mod ask;
 mod commands;
 mod demo;
+mod dummy_room;
 mod failure;
 mod portal;
 mod programs;

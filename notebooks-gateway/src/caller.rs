@@ -9,7 +9,8 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use engine_protocol::{
-    Budget, ClientReply, ClientRequest, FrameError, Question, ReleasedTable, TemplateQuestion, Verdict,
+    AnalysisAct, AnalysisAsk, AnalysisReply, Budget, ClientReply, ClientRequest, FrameError, Question,
+    ReleasedTable, TemplateQuestion, TemplateView, TemplatesAsk, Verdict,
 };
 
 use crate::gateway::Gateway;
@@ -113,7 +114,39 @@ fn token<'h>(headers: &'h HeaderMap, schemes: &[&str]) -> Option<&'h str> {
     is_known.then(|| token.trim())
 }
 
+/// An answer that should be about something else.
+fn odd(reply: ClientReply) -> AskError {
+    if let ClientReply::Fault { message } = reply {
+        tracing::error!(message, "the guard reports a fault");
+        return AskError::Fault(message);
+    }
+    AskError::Broken(Arc::new(FrameError::Form))
+}
+
 impl Gateway {
+    /// Asks the guard for something of a caller's analyses.
+    pub(crate) async fn analysis(
+        &self,
+        caller: &Caller,
+        act: AnalysisAct,
+    ) -> Result<AnalysisReply, AskError> {
+        let (user, project) = (caller.user().to_owned(), caller.project().to_owned());
+        let request = ClientRequest::Analysis(AnalysisAsk { user, project, act });
+        match self.ask(&caller.0, request).await? {
+            ClientReply::Analysis(reply) => Ok(reply),
+            other => Err(odd(other)),
+        }
+    }
+
+    /// The templates that the board approved for the caller's project.
+    pub(crate) async fn templates(&self, caller: &Caller) -> Result<Vec<TemplateView>, AskError> {
+        let (user, project) = (caller.user().to_owned(), caller.project().to_owned());
+        match self.ask(&caller.0, ClientRequest::Templates(TemplatesAsk { user, project })).await? {
+            ClientReply::Templates { templates } => Ok(templates),
+            other => Err(odd(other)),
+        }
+    }
+
     /// The caller of a request, who is not calling too often.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod board;
 pub mod certificate;
 pub mod chart;
 pub mod number;
+pub mod package;
 pub mod quality;
 pub mod table;
 pub mod verdict;

@@ -145,6 +145,11 @@ fn a_cohort_is_kept_inside_and_dropped_again() {
 }
 
 #[test]
+fn an_analysis_from_file_to_package() {
+    check("analysis.txt");
+}
+
+#[test]
 fn from_a_near_miss_to_what_was_learnt() {
     check("incident.txt");
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod airlock;
+mod analyses;
 mod anonymized;
 mod api;
 mod board;

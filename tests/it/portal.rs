@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::json;
 
 use crate::demo::{program, untouched};
+use crate::journeys::copy;
 
 /// Where `tests/install` puts the browser's driver.
 fn modules() -> PathBuf {
@@ -54,16 +55,11 @@ fn words(env: &str, user: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// A copy of an environment, so that what people keep in the portal is not in other tests' way.
-fn copy(from: &Path, to: &Path) {
-    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(status.success());
-}
-
 #[test]
 fn people_walk_through_the_portal() {
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env");
+    // What people keep in the portal is not in other tests' way.
     copy(&untouched(), &env);
     let at = env.display().to_string();
     let application = std::fs::read_to_string("journeys/heart-failure.toml").unwrap();
@@ -97,9 +93,10 @@ fn people_walk_through_the_portal() {
 fn the_script_that_is_compiled_in_is_the_one_that_its_sources_give() {
     let folder = tempfile::tempdir().unwrap();
     let web = crate::root().join("notebooks-gateway/web");
-    for name in ["package.json", "package-lock.json", "tsconfig.json", "vite.config.js", "src"] {
-        copy(&web.join(name), &folder.path().join(name));
+    for name in ["package.json", "package-lock.json", "tsconfig.json", "vite.config.js"] {
+        std::fs::copy(web.join(name), folder.path().join(name)).unwrap();
     }
+    copy(&web.join("src"), &folder.path().join("src"));
     std::os::unix::fs::symlink(modules().join("web/node_modules"), folder.path().join("node_modules"))
         .unwrap();
     let built = Command::new("npm").args(["run", "build"]).current_dir(folder.path()).output().unwrap();

@@ -28,9 +28,7 @@ export class Walk {
       const { url, lineNumber, columnNumber } = message.location();
       // A refused form is an answer that a page expects; the browser logs it all the same.
       const isAnswer = /status of 4\d\d/.test(message.text());
-      // What the driver itself writes into a page has no line; ours has.
-      const isDrivers = /^Applying inline style/.test(message.text()) && lineNumber === 0 && columnNumber === 0;
-      if (message.type() === "error" && !isAnswer && !isDrivers) {
+      if (message.type() === "error" && !isAnswer) {
         this.problems.push(`${page.url()}: ${message.text()} (${url}:${lineNumber}:${columnNumber})`);
       }
     });

@@ -5,6 +5,7 @@ mod doctor;
 mod dummy;
 mod quality;
 mod query;
+mod run;
 mod signed;
 mod synth;
 mod workspace;
@@ -161,6 +162,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         certificate: Option<PathBuf>,
     },
+    /// Runs an analysis file, step after step, and packs its outputs with their certificates.
+    Run(run::Run),
     /// Makes tables that look like a project's and are about nobody, to write code against.
     Dummy(dummy::Dummy),
     /// Lists of codes of a project (`add FILE --system icd10 --name NAME`, `list`).
@@ -363,6 +366,7 @@ impl Arguments {
                 (Some(catalog), Some(permit)) => ask.vet_offline(&catalog, &permit, json),
                 _ => ask.vet(json),
             },
+            Command::Run(run) => run.run(),
             Command::People(passed) => passed.run_guard("people"),
             Command::Account(passed) => passed.run_guard("account"),
             Command::Token(passed) => passed.run_guard("token"),

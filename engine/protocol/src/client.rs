@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::{AnalysisAsk, AnalysisReply};
 use crate::governing::{GovernRequest, Governed};
 use crate::identity::{IdentityAsk, IdentityReply};
 use crate::notebook::{NotebookReply, NotebookRequest};
 use crate::operating::{OperatingAsk, OperatingReply};
 use crate::public::{Opening, OpeningReply, PublicAsk, PublicReply};
 use crate::running::{RunningAsk, RunningReply};
+use crate::template::{TemplateView, TemplatesAsk};
 use crate::workspace::{WorkspaceAsk, WorkspaceReply};
 
 /// A request to the guard.
@@ -22,6 +24,8 @@ pub enum ClientRequest {
     Query(Question),
     /// Run an approved template with these values.
     Template(TemplateQuestion),
+    /// Which templates are approved for the project?
+    Templates(TemplatesAsk),
     /// Would this query run, and how much would it read and show?
     Estimate(Question),
     /// Which tables and columns are there, as anybody may know?
@@ -42,6 +46,8 @@ pub enum ClientRequest {
     Workspace(WorkspaceAsk),
     /// How far a question of the asker's is, or that it be stopped.
     Running(RunningAsk),
+    /// Runs of a project's analyses.
+    Analysis(AnalysisAsk),
 }
 
 impl ClientRequest {
@@ -53,10 +59,12 @@ impl ClientRequest {
             Self::Vet(_)
             | Self::Query(_)
             | Self::Template(_)
+            | Self::Templates(_)
             | Self::Estimate(_)
             | Self::Govern(_)
             | Self::Workspace(_)
             | Self::Running(_)
+            | Self::Analysis(_)
             | Self::Notebook(_)
             | Self::Open(_)
             | Self::Operating(_) => false,
@@ -68,9 +76,11 @@ impl ClientRequest {
         match self {
             Self::Vet(question) | Self::Query(question) | Self::Estimate(question) => Some(&question.project),
             Self::Template(asked) => Some(&asked.project),
+            Self::Templates(asked) => Some(&asked.project),
             Self::Notebook(asked) => Some(&asked.project),
             Self::Workspace(asked) => Some(&asked.project),
             Self::Running(asked) => Some(&asked.project),
+            Self::Analysis(asked) => Some(&asked.project),
             // A case is read and moved by whoever its rules let; they look at the person.
             Self::Catalogue
             | Self::Identity(_)
@@ -89,8 +99,10 @@ impl ClientRequest {
                 user.clone_into(&mut question.user);
             }
             Self::Template(asked) => user.clone_into(&mut asked.user),
+            Self::Templates(asked) => user.clone_into(&mut asked.user),
             Self::Workspace(asked) => user.clone_into(&mut asked.user),
             Self::Running(asked) => user.clone_into(&mut asked.user),
+            Self::Analysis(asked) => user.clone_into(&mut asked.user),
             Self::Govern(asked) => user.clone_into(&mut asked.user),
             Self::Notebook(asked) => user.clone_into(&mut asked.user),
             Self::Open(wish) => user.clone_into(&mut wish.user),
@@ -170,6 +182,13 @@ pub enum ClientReply {
     },
     /// What a project keeps, or what was done with it.
     Workspace(WorkspaceReply),
+    /// The templates that may be used.
+    Templates {
+        /// The templates, by name.
+        templates: Vec<TemplateView>,
+    },
+    /// What became of an analysis.
+    Analysis(AnalysisReply),
     /// A fault of ours; the text names no value.
     Fault {
         /// What went wrong.

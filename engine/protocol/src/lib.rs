@@ -3,6 +3,7 @@
 //! Each message is one frame: a length and that many bytes. The guard and its clients (gateway, command) speak JSON,
 //! which people can read; guard and worker speak a compact binary form. Whoever reads a frame says how long it may be.
 
+mod analysis;
 mod certificate;
 mod client;
 mod evidence;
@@ -15,9 +16,14 @@ mod post;
 mod public;
 mod running;
 mod socket;
+mod template;
 mod worker;
 mod workspace;
 
+pub use analysis::{
+    AnalysisAct, AnalysisAsk, AnalysisOutput, AnalysisOutputs, AnalysisReply, AnalysisRun, AnalysisState,
+    AnalysisStep, StepCame,
+};
 pub use certificate::{BoardCertificate, CERTIFICATE_VERSION, Certificate};
 pub use client::{
     Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
@@ -46,6 +52,7 @@ pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrd
 pub use public::{OpenTable, Opening, OpeningReply, PublicAsk, PublicRecord, PublicReply};
 pub use running::{NoRunName, RunName, RunStage, RunningAct, RunningAsk, RunningReply};
 pub use socket::Socket;
+pub use template::{ParameterView, TemplateView, TemplatesAsk};
 pub use worker::{
     BucketSlice, FileKeys, FileSlice, Keep, KeptFile, Limits, WorkerFault, WorkerHello, WorkerReply,
     WorkerRequest,

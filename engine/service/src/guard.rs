@@ -12,6 +12,7 @@ use catalog_store::{
 use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits, PublicAsk, PublicReply};
 use time::OffsetDateTime;
 
+use crate::analyses::Analyses;
 use crate::anonymity::SmallClasses;
 use crate::cases::{self, GovernError, Halts, Office};
 use crate::identity::Turns;
@@ -23,7 +24,7 @@ use crate::queue::Queue;
 use crate::recent::Recent;
 use crate::running::{Asking, Running};
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{codes, describe, notebooks, open_tables, operating, query, templates, turn};
+use crate::{analyses, codes, describe, notebooks, open_tables, operating, query, templates, turn};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -40,6 +41,7 @@ pub struct Guard {
     pub(crate) ledger: Mutex<LedgerFile>,
     /// Held by whoever changes a notebook.
     pub(crate) notebooks: Mutex<()>,
+    pub(crate) analyses: Analyses,
     pub(crate) record: PublicRecordFile,
     pub(crate) halts: Halts,
     pub(crate) turns: Turns,
@@ -82,6 +84,9 @@ pub enum GuardError {
     /// The notebooks cannot be used.
     #[error("cannot use the notebooks")]
     Notebook(#[source] std::io::Error),
+    /// The analyses cannot be used.
+    #[error("cannot use the analyses")]
+    Analysis(#[source] std::io::Error),
     /// The open tables cannot be used.
     #[error("cannot use the open tables")]
     Open(#[source] std::io::Error),
@@ -144,6 +149,7 @@ impl Guard {
             running: Running::default(),
             ledger,
             notebooks: Mutex::default(),
+            analyses: Analyses::default(),
             record: PublicRecordFile::default(),
             halts,
             turns: Turns::default(),
@@ -199,8 +205,10 @@ impl Guard {
                 templates::answer(self, asked, &run(&asked.user, &asked.project))
             }
             ClientRequest::Running(ask) => Ok(ClientReply::Running(self.running.answer(ask))),
+            ClientRequest::Templates(asked) => templates::list(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Workspace(ask) => codes::answer(self, ask),
+            ClientRequest::Analysis(asked) => analyses::answer(self, asked).map(ClientReply::Analysis),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
             ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),
             ClientRequest::Public(asked) => public(self, *asked).map(ClientReply::Public),

@@ -5,6 +5,7 @@
 //! worker over its standard streams; it speaks no HTTP and never shows a protected table.
 
 mod airlock;
+mod analyses;
 mod anonymity;
 mod backup;
 mod budget;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use engine_protocol::{Call, ClientReply, FrameError, read_json, write_json};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::analyses;
 use crate::guard::Guard;
 use crate::identity::{self, Door, Line};
 
@@ -63,6 +64,11 @@ pub fn serve(
             std::thread::sleep(LOOK);
         }
     });
+    let runner = Arc::clone(guard);
+    std::thread::spawn(move || {
+        analyses::go_on(&runner);
+        analyses::work(&runner);
+    });
     for connection in listener.incoming() {
         let Ok(connection) = connection else { continue };
         if !is_same_user(&connection) {
@@ -84,7 +90,12 @@ pub fn serve(
 ///
 /// A frame is malformed or the connection breaks.
 pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write + AsFd) -> Result<(), ServeError> {
-    Ok(converse(guard, Door::Streams, from, to)?)
+    std::thread::scope(|scope| {
+        scope.spawn(|| analyses::work(guard));
+        let ended = converse(guard, Door::Streams, from, to);
+        guard.analyses.close();
+        Ok(ended?)
+    })
 }
 
 fn converse(

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use audit::{Event, Kind};
-use engine_protocol::{ClientReply, Question, TemplateQuestion};
+use engine_protocol::{ClientReply, ParameterView, Question, TemplateQuestion, TemplateView, TemplatesAsk};
 use engine_vet::{Scope, vet};
-use policies::{FileFault, QueryTemplate, TemplateApproval};
+use policies::{FileFault, ParameterDomain, QueryTemplate, TemplateApproval};
 
 use crate::guard::{Guard, GuardError};
 use crate::query;
@@ -67,6 +67,42 @@ pub(crate) fn answer(
     match template.bind(&asked.parameters, &guard.catalogue) {
         Ok(sql) => query::answer(guard, &question(sql), run),
         Err(fault) => refuse(fault.to_string(), OUTSIDE),
+    }
+}
+
+/// The templates that are approved for a project; where the permit gives nothing, none.
+pub(crate) fn list(guard: &Guard, asked: &TemplatesAsk) -> Result<ClientReply, GuardError> {
+    let TemplatesAsk { user, project } = asked;
+    let mut templates = Vec::new();
+    if query::refused_all(guard, user, project)?.is_none() {
+        let folder = guard.environment.room("policies").join(FOLDER);
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = files.filter_map(|file| file.file_name().into_string().ok());
+        let named = names.filter_map(|name| load(guard, name.strip_suffix(".toml")?));
+        templates.extend(named.filter(|template| template.project == *project).map(view));
+    }
+    templates.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(ClientReply::Templates { templates })
+}
+
+fn view(template: QueryTemplate) -> TemplateView {
+    let parameters = template.parameters.into_iter().map(|(name, of)| {
+        let pair = |from: &dyn ToString, to: &dyn ToString| Some((from.to_string(), to.to_string()));
+        let (kind, range, choices) = match of.domain {
+            ParameterDomain::Days(from, to) => ("days", Some((from, to)), Vec::new()),
+            ParameterDomain::Months(from, to) => ("months", Some((from, to)), Vec::new()),
+            ParameterDomain::Numbers(low, high) => ("numbers", pair(&low, &high), Vec::new()),
+            ParameterDomain::Choice(values) => ("choice", None, values),
+            ParameterDomain::Codes(system, most) => ("codes", pair(&system, &most), Vec::new()),
+        };
+        ParameterView { name, kind: kind.to_owned(), range, choices, example: of.example }
+    });
+    TemplateView {
+        name: template.template,
+        title: (template.title.ja, template.title.en),
+        sql: template.sql,
+        parameters: parameters.collect(),
+        by: template.approval.map(|approval| approval.by).unwrap_or_default(),
     }
 }
 

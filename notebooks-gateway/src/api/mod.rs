@@ -7,6 +7,7 @@
 //! What is not here: cookies, so that no page of another site can make a browser call; and anything that the guard
 //! does not decide.
 
+mod analyses;
 mod catalogue;
 mod dummy;
 mod functions;
@@ -45,7 +46,13 @@ pub(crate) fn router() -> Router<Gateway> {
         .route("/vet", post(vet::vet))
         .route("/estimate", post(vet::estimate))
         .route("/query", post(query::query))
+        .route("/templates", get(templates::list))
         .route("/templates/{template}", post(templates::run))
+        .route("/analyses", get(analyses::list).post(analyses::submit))
+        .route("/analyses/{id}", get(analyses::look))
+        .route("/analyses/{id}/stop", post(analyses::stop))
+        .route("/analyses/{id}/resume", post(analyses::resume))
+        .route("/analyses/{id}/package", get(analyses::package))
         .route("/queries/{id}", get(queries::find).delete(queries::forget))
         .route("/results/{id}", get(results::result))
         .fallback(problem::not_found)

@@ -5,7 +5,9 @@ use axum::response::{IntoResponse as _, Response};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{catalogue, dummy, functions, health, projects, queries, query, results, templates, vet};
+use super::{
+    analyses, catalogue, dummy, functions, health, projects, queries, query, results, templates, vet,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,7 +17,9 @@ use super::{catalogue, dummy, functions, health, projects, queries, query, resul
     ),
     paths(
         health::health, projects::list, catalogue::tables, catalogue::table, functions::list, dummy::package, vet::vet,
-        vet::estimate, query::query, templates::run, queries::find, queries::forget, results::result,
+        vet::estimate, query::query, templates::list, templates::run,
+        queries::find, queries::forget, results::result, analyses::submit, analyses::list, analyses::look,
+        analyses::stop, analyses::resume, analyses::package,
     ),
     modifiers(&Tokens),
 )]

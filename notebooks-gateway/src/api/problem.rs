@@ -41,6 +41,10 @@ pub(crate) enum Problem {
     OtherQuestion,
     /// The question is refused or the permit does not cover it.
     Verdict(Box<Verdict>, String),
+    /// A file is no analysis: why, in English and Japanese.
+    Unfit(String, String),
+    /// The permit gives nothing now.
+    NoPermit,
     Withheld,
     Guard(AskError),
     Ours,
@@ -127,7 +131,8 @@ impl Problem {
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::OtherQuestion | Self::Withheld => StatusCode::CONFLICT,
             Self::Verdict(verdict, _) if verdict.verdict == VerdictKind::Denied => StatusCode::FORBIDDEN,
-            Self::Verdict(..) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NoPermit => StatusCode::FORBIDDEN,
+            Self::Verdict(..) | Self::Unfit(..) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Guard(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ours => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -170,6 +175,8 @@ impl Problem {
                 ("denied", "the permit does not cover this", verdict.message.clone())
             }
             Self::Verdict(verdict, _) => ("refused", "the question is refused", verdict.message.clone()),
+            Self::Unfit(why, _) => ("analysis", "the file is no analysis", Some(why.clone())),
+            Self::NoPermit => ("denied", "the permit does not cover this", None),
             Self::Withheld => {
                 let detail = "every reason looks the same from outside";
                 ("withheld", "nothing can be released", some(detail))
@@ -194,6 +201,9 @@ impl Problem {
             place: None,
             suggestion: None,
         };
+        if let Self::Unfit(_, ja) = self {
+            document.detail_ja = Some(ja.clone());
+        }
         if let Self::Verdict(verdict, sql) = self {
             document.detail_ja.clone_from(&verdict.message_ja);
             document.rule.clone_from(&verdict.rule);

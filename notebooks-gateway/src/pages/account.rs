@@ -11,11 +11,11 @@ use engine_protocol::{
 use serde::Deserialize;
 
 use super::problem::{self, Problem};
+use super::why::Why;
 use super::{Chrome, Here, go, show, sign_in};
 use crate::gateway::Gateway;
 use crate::guard::AskError;
-use crate::posted::Posted;
-use crate::secret;
+use crate::posted::Signed;
 use crate::visitor::{self, Visitor, Whoever};
 
 #[derive(Template)]
@@ -30,24 +30,17 @@ struct Page {
 
 /// What a form before led to.
 enum Told {
-    Nothing,
+    /// Nothing to show, or why it was not taken.
+    Why(Why),
     /// A token was made; its word is shown this once.
     Token(String),
     /// Recovery codes were made, shown this once.
     Codes(Vec<String>),
-    /// It was not accepted.
-    Refused,
-    /// The password cannot be taken.
-    Weak,
-    /// Too many at once.
-    Later,
 }
 
 /// A form of this page: which one, and its fields.
 #[derive(Deserialize)]
 pub(super) struct Typed {
-    #[serde(default)]
-    form_word: String,
     what: What,
     #[serde(default)]
     project: String,
@@ -81,23 +74,19 @@ enum What {
 
 pub(super) async fn page(State(gateway): State<Gateway>, Whoever(visitor): Whoever) -> Response {
     match visitor {
-        Some(visitor) => account(&gateway, &visitor, StatusCode::OK, Told::Nothing).await,
+        Some(visitor) => account(&gateway, &visitor, Told::Why(Why::Nothing)).await,
         None => go("/sign-in"),
     }
 }
 
 pub(super) async fn act(
     State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
-    Posted(typed): Posted<Typed>,
+    Signed { visitor, form: typed }: Signed<Typed>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    if !secret::same(&typed.form_word, &visitor.form_word) {
-        return problem::respond(&gateway, Some(&visitor), &Problem::Foreign).await;
-    }
     let what = typed.what;
     if what == What::ChangePassword && typed.new != typed.again {
-        return account(&gateway, &visitor, StatusCode::UNPROCESSABLE_ENTITY, Told::Weak).await;
+        return account(&gateway, &visitor, Told::Why(Why::Weak)).await;
     }
     let reply = match gateway.ask(&visitor, ClientRequest::Identity(ask(typed))).await {
         Ok(ClientReply::Identity(reply)) => reply,
@@ -126,22 +115,20 @@ fn ask(typed: Typed) -> IdentityAsk {
 }
 
 async fn answer(gateway: &Gateway, visitor: &Visitor, what: What, reply: IdentityReply) -> Response {
-    let (status, told) = match reply {
+    let told = match reply {
         IdentityReply::Done if what == What::SignOutEverywhere => return leave(gateway),
         IdentityReply::Done if what == What::Choose => return go("/"),
         IdentityReply::Done => return go("/account"),
         IdentityReply::SignedIn { word, me } => {
             return sign_in::signed_in(gateway, go("/account"), &word, &me).await;
         }
-        IdentityReply::Token { word, .. } => (StatusCode::OK, Told::Token(word.as_str().to_owned())),
+        IdentityReply::Token { word, .. } => Told::Token(word.as_str().to_owned()),
         IdentityReply::RecoveryCodes { codes } => {
-            (StatusCode::OK, Told::Codes(codes.iter().map(|code| code.as_str().to_owned()).collect()))
+            Told::Codes(codes.iter().map(|code| code.as_str().to_owned()).collect())
         }
-        IdentityReply::Weak => (StatusCode::UNPROCESSABLE_ENTITY, Told::Weak),
-        IdentityReply::Later => (StatusCode::TOO_MANY_REQUESTS, Told::Later),
-        _ => (StatusCode::UNPROCESSABLE_ENTITY, Told::Refused),
+        reply => Told::Why(Why::of(&reply)),
     };
-    account(gateway, visitor, status, told).await
+    account(gateway, visitor, told).await
 }
 
 /// Every session has ended, this one among them.
@@ -153,7 +140,7 @@ fn leave(gateway: &Gateway) -> Response {
     response
 }
 
-async fn account(gateway: &Gateway, visitor: &Visitor, status: StatusCode, told: Told) -> Response {
+async fn account(gateway: &Gateway, visitor: &Visitor, told: Told) -> Response {
     let tokens = match gateway.ask(visitor, ClientRequest::Identity(IdentityAsk::Tokens)).await {
         Ok(ClientReply::Identity(IdentityReply::Tokens { tokens })) => tokens,
         Ok(_) => return broken(gateway, visitor).await,
@@ -161,6 +148,7 @@ async fn account(gateway: &Gateway, visitor: &Visitor, status: StatusCode, told:
     };
     let chrome = Chrome::new(gateway, Some(visitor), Here::Elsewhere).await;
     let (form_word, me) = (visitor.form_word.clone(), visitor.me.clone());
+    let status = if let Told::Why(why) = &told { why.status() } else { StatusCode::OK };
     show(status, &Page { chrome, form_word, me, tokens, told })
 }
 

@@ -12,6 +12,7 @@ use engine_protocol::{ClientReply, ClientRequest, IdentityAsk, IdentityReply, Se
 use serde::Deserialize;
 
 use super::problem::{self, Problem};
+use super::why::Why;
 use super::{Chrome, Here, show, sign_in};
 use crate::attempts::Peer;
 use crate::gateway::Gateway;
@@ -33,15 +34,6 @@ enum Step {
     Factor { invitation: String, user: String, secret: String, address: String },
     /// It is done.
     Codes(Vec<String>),
-}
-
-/// What went wrong in the step before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Why {
-    Nothing,
-    Refused,
-    Weak,
-    Later,
 }
 
 /// The form of either step.
@@ -85,8 +77,7 @@ pub(super) async fn enrol(
             let shown = form(&gateway, StatusCode::OK, Step::Codes(codes), Why::Nothing).await;
             sign_in::signed_in(&gateway, shown, &word, &me).await
         }
-        Ok(ClientReply::Identity(IdentityReply::Weak)) => factor(&gateway, invitation, Why::Weak).await,
-        Ok(ClientReply::Identity(IdentityReply::Later)) => factor(&gateway, invitation, Why::Later).await,
+        Ok(ClientReply::Identity(reply)) => factor(&gateway, invitation, Why::of(&reply)).await,
         Ok(_) => factor(&gateway, invitation, Why::Refused).await,
         Err(error) => problem::respond(&gateway, None, &Problem::Guard(error)).await,
     }
@@ -99,8 +90,7 @@ async fn factor(gateway: &Gateway, invitation: SecretWord, why: Why) -> Response
         Ok(ClientReply::Identity(IdentityReply::Enrolment { user, secret, address })) => {
             let [invitation, secret, address] =
                 [invitation, secret, address].map(|word| word.as_str().to_owned());
-            let status = if why == Why::Nothing { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-            form(gateway, status, Step::Factor { invitation, user, secret, address }, why).await
+            form(gateway, why.status(), Step::Factor { invitation, user, secret, address }, why).await
         }
         Ok(_) => form(gateway, StatusCode::UNAUTHORIZED, Step::Invitation, Why::Refused).await,
         Err(error) => problem::respond(gateway, None, &Problem::Guard(error)).await,

@@ -17,8 +17,7 @@ use crate::format::Format;
 use crate::gateway::Gateway;
 use crate::guard::AskError;
 use crate::language;
-use crate::posted::Posted;
-use crate::secret;
+use crate::posted::Signed;
 use crate::visitor::Whoever;
 
 #[derive(Template)]
@@ -91,8 +90,6 @@ async fn tables(gateway: &Gateway) -> Result<Vec<OpenTable>, AskError> {
 #[derive(Deserialize)]
 pub(super) struct Wish {
     #[serde(default)]
-    form_word: String,
-    #[serde(default)]
     title_ja: String,
     #[serde(default)]
     title_en: String,
@@ -105,13 +102,9 @@ pub(super) struct Wish {
 /// says.
 pub(super) async fn make_open(
     State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
-    Posted(Wish { form_word, title_ja, title_en, table }): Posted<Wish>,
+    Signed { visitor, form: Wish { title_ja, title_en, table } }: Signed<Wish>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    if !secret::same(&form_word, &visitor.form_word) {
-        return problem::respond(&gateway, Some(&visitor), &Problem::Foreign).await;
-    }
     let Ok(table) = serde_json::from_str(&table) else {
         return problem::respond(&gateway, Some(&visitor), &Problem::NotReleased).await;
     };

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
-    Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply,
-    ClientRequest, Govern, Governed, IdentityAsk, IdentityReply, Me, Notebook, NotebookAct, NotebookEntry,
-    NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName, PublicAsk,
-    PublicRecord, PublicReply, Question, ReleasedTable, SecretWord, TableColumn, TableColumnKind, Verdict,
-    VerdictKind, read_json, write_json,
+    AnalysisReply, Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue,
+    ClientReply, ClientRequest, Govern, Governed, IdentityAsk, IdentityReply, Me, Notebook, NotebookAct,
+    NotebookEntry, NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName,
+    PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, SecretWord, TableColumn, TableColumnKind,
+    Verdict, VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
 
@@ -148,6 +148,8 @@ fn converse(
             ClientRequest::Identity(ask) => identity(&by, ask, sessions),
             ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
             ClientRequest::Govern(asked) => ClientReply::Governed(governed(&asked.what)),
+            ClientRequest::Templates(_) => ClientReply::Templates { templates: Vec::new() },
+            ClientRequest::Analysis(_) => ClientReply::Analysis(AnalysisReply::NotFound),
             ClientRequest::Template(_) | ClientRequest::Workspace(_) | ClientRequest::Running(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }

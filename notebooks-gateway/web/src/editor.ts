@@ -46,6 +46,29 @@ const colours = HighlightStyle.define([
   { tag: tags.comment, color: "var(--code-comment)", fontStyle: "italic" },
 ]);
 
+/**
+ * Text typed over a selection is put in by us. A browser that does it itself carries the look of what was selected over
+ * (a keyword's colour, say) as a style attribute, which the content security policy stops. What an input method
+ * composes is left to the browser.
+ */
+const typedOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const text = event.data;
+    const { from, to, empty } = view.state.selection.main;
+    if (event.inputType !== "insertText" || event.isComposing || text === null || empty) {
+      return false;
+    }
+    event.preventDefault();
+    const insert = () =>
+      view.state.update(view.state.replaceSelection(text), { userEvent: "input.type", scrollIntoView: true });
+    const isHandled = view.state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, text, insert));
+    if (!isHandled) {
+      view.dispatch(insert());
+    }
+    return true;
+  },
+});
+
 export interface Marked {
   from: number;
   to: number;
@@ -77,6 +100,7 @@ export class Editor {
       syntaxHighlighting(colours),
       autocompletion({ override: [complete(words)], icons: false }),
       keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap]),
+      typedOver,
       EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) {

@@ -16,4 +16,4 @@ mod write;
 
 pub use branches::{Arranged, arrange};
 pub use plan::{Plan, PlanError};
-pub use write::{DummyTable, WriteError, parquet};
+pub use write::{DummyTable, WriteError, parquet, rows};

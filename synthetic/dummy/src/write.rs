@@ -8,8 +8,10 @@ use arrow::array::{
 };
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaDataReader;
 
 use crate::plan::{Column, Kind, Plan};
 use crate::value::{RECEIPTS, Value};
@@ -32,6 +34,16 @@ pub enum WriteError {
     /// The file cannot be made.
     #[error("the file cannot be made")]
     Parquet(#[from] ParquetError),
+}
+
+/// How many rows a Parquet file has.
+///
+/// # Errors
+///
+/// The bytes are no Parquet file.
+pub fn rows(file: &[u8]) -> Result<u64, WriteError> {
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&Bytes::copy_from_slice(file))?;
+    Ok(u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0))
 }
 
 impl Plan {

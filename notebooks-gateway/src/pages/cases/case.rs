@@ -11,8 +11,7 @@ use super::{ask, fields, parse, unwilling};
 use crate::gateway::Gateway;
 use crate::pages::problem::{self, Problem};
 use crate::pages::{Chrome, Here, go, show};
-use crate::posted::Posted;
-use crate::secret;
+use crate::posted::Signed;
 use crate::visitor::{Visitor, Whoever};
 
 #[derive(Template)]
@@ -60,14 +59,10 @@ pub(in crate::pages) async fn page(
 /// Makes a move.
 pub(in crate::pages) async fn make(
     State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
     Path((kind, id)): Path<(String, String)>,
-    Posted(pairs): Posted<Vec<(String, String)>>,
+    Signed { visitor, form: pairs }: Signed<Vec<(String, String)>>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    if !secret::same(fields::plain(&pairs, "form_word"), &visitor.form_word) {
-        return problem::respond(&gateway, Some(&visitor), &Problem::Foreign).await;
-    }
     let Some(kind) = parse(&kind) else {
         return problem::respond(&gateway, Some(&visitor), &Problem::NotFound).await;
     };
@@ -133,14 +128,10 @@ pub(in crate::pages) async fn form(
 /// Begins a case.
 pub(in crate::pages) async fn begin(
     State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
     Path(kind): Path<String>,
-    Posted(pairs): Posted<Vec<(String, String)>>,
+    Signed { visitor, form: pairs }: Signed<Vec<(String, String)>>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    if !secret::same(fields::plain(&pairs, "form_word"), &visitor.form_word) {
-        return problem::respond(&gateway, Some(&visitor), &Problem::Foreign).await;
-    }
     let Some(kind) = parse(&kind) else {
         return problem::respond(&gateway, Some(&visitor), &Problem::NotFound).await;
     };

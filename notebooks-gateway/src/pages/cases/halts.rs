@@ -9,10 +9,9 @@ use serde::Deserialize;
 
 use super::{ask, unwilling};
 use crate::gateway::Gateway;
-use crate::pages::problem::{self, Problem};
+use crate::pages::problem;
 use crate::pages::{Chrome, Here, go, show};
-use crate::posted::Posted;
-use crate::secret;
+use crate::posted::Signed;
 use crate::visitor::Whoever;
 
 #[derive(Template)]
@@ -39,8 +38,6 @@ pub(in crate::pages) async fn page(State(gateway): State<Gateway>, Whoever(visit
 /// The form.
 #[derive(Deserialize)]
 pub(in crate::pages) struct Change {
-    #[serde(default)]
-    form_word: String,
     what: What,
     #[serde(default)]
     project: String,
@@ -58,13 +55,9 @@ enum What {
 
 pub(in crate::pages) async fn change(
     State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
-    Posted(form): Posted<Change>,
+    Signed { visitor, form }: Signed<Change>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    if !secret::same(&form.form_word, &visitor.form_word) {
-        return problem::respond(&gateway, Some(&visitor), &Problem::Foreign).await;
-    }
     let project = Some(form.project.trim().to_owned()).filter(|project| !project.is_empty());
     let reason = form.reason.trim().to_owned();
     let what = match form.what {

@@ -20,9 +20,9 @@ use crate::gateway::Gateway;
 use crate::guard::AskError;
 use crate::pages::problem::{self, Problem};
 use crate::pages::sign_in;
-use crate::posted::Posted;
+use crate::posted::Signed;
 use crate::secret;
-use crate::visitor::{Visitor, Whoever};
+use crate::visitor::Visitor;
 
 /// How long the script's request waits for an answer; the script asks again by itself.
 const GLANCE: Duration = Duration::from_millis(60);
@@ -30,8 +30,6 @@ const GLANCE: Duration = Duration::from_millis(60);
 /// The form.
 #[derive(Deserialize)]
 pub(in crate::pages) struct Acted {
-    #[serde(default)]
-    form_word: String,
     what: What,
     #[serde(default = "first_id")]
     notebook: String,
@@ -74,9 +72,8 @@ enum Done {
 
 pub(in crate::pages) async fn act(
     State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
     headers: HeaderMap,
-    Posted(mut form): Posted<Acted>,
+    Signed { visitor, mut form }: Signed<Acted>,
 ) -> Response {
     // A browser sends a text area with CRLF; places in the text are counted as its writer sees it.
     form.text = form.text.replace("\r\n", "\n");
@@ -88,9 +85,6 @@ pub(in crate::pages) async fn act(
             sign_in::ended(&gateway, form.text).await
         };
     };
-    if !secret::same(&form.form_word, &visitor.form_word) {
-        return problem::respond(&gateway, Some(&visitor), &Problem::Foreign).await;
-    }
     let patience = if is_script { GLANCE } else { gateway.parts().settings.patience };
     match perform(&gateway, &visitor, form, patience).await {
         Ok(Done::At { notebook, cell, notice, run }) if is_script => {

@@ -12,15 +12,12 @@ use crate::gateway::Gateway;
 use crate::guard::AskError;
 use crate::language::{self, Language};
 use crate::pages::words;
-use crate::posted::Posted;
-use crate::secret;
-use crate::visitor::{Visitor, Whoever};
+use crate::posted::Signed;
+use crate::visitor::Visitor;
 
 /// The form.
 #[derive(Deserialize)]
 pub(in crate::pages) struct Written {
-    #[serde(default)]
-    form_word: String,
     #[serde(default)]
     sql: String,
 }
@@ -52,13 +49,9 @@ struct Cost {
 
 pub(in crate::pages) async fn check(
     State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
-    Posted(Written { form_word, sql }): Posted<Written>,
+    Signed { visitor, form: Written { sql } }: Signed<Written>,
 ) -> Response {
     let Some(visitor) = visitor else { return StatusCode::UNAUTHORIZED.into_response() };
-    if !secret::same(&form_word, &visitor.form_word) {
-        return StatusCode::FORBIDDEN.into_response();
-    }
     match judge(&gateway, &visitor, &sql).await {
         Ok(shown) => Json(shown).into_response(),
         Err(error) => {

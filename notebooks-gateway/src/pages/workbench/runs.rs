@@ -17,8 +17,7 @@ use crate::gateway::Gateway;
 use crate::language::{self, Language};
 use crate::pages::problem::{self, Problem};
 use crate::pages::{answer, go};
-use crate::posted::Posted;
-use crate::secret;
+use crate::posted::{Nothing, Signed};
 use crate::visitor::Whoever;
 
 /// Which picture.
@@ -57,24 +56,13 @@ pub(in crate::pages) async fn state(
     Json(json!({ "running": run.is_running(), "class": class, "state": state, "html": html })).into_response()
 }
 
-/// The form.
-#[derive(Deserialize)]
-pub(in crate::pages) struct Stop {
-    #[serde(default)]
-    form_word: String,
-}
-
 /// Ends the waiting. The guard finishes what it began and records it; its answer goes nowhere.
 pub(in crate::pages) async fn cancel(
     State(gateway): State<Gateway>,
-    Whoever(visitor): Whoever,
     Path(number): Path<u64>,
-    Posted(Stop { form_word }): Posted<Stop>,
+    Signed { visitor, form: Nothing {} }: Signed<Nothing>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    if !secret::same(&form_word, &visitor.form_word) {
-        return problem::respond(&gateway, Some(&visitor), &Problem::Foreign).await;
-    }
     gateway.parts().desks.cancel(&visitor.owner(), number);
     go("/workbench")
 }

@@ -1,0 +1,142 @@
+//! One run, step after step. Each step is a question of whoever submitted the file, judged, recorded and protected as
+//! if they asked it now: a permit that ended or a halt ends the run.
+//!
+//! What came of a step is on disk before the next begins, so that a run that was cut off goes on where it stood. A step
+//! that was under way is asked again: an answer that was released before is the same answer, and a table that was kept
+//! since the step began is that step's.
+
+use std::time::Duration;
+
+use engine_protocol::{AnalysisState, ClientReply, Governed, Question, StepCame, Verdict, VerdictKind};
+
+use super::file::{Analysis, Gives, Step};
+use super::shelf::{Hold, Shelf, Stored};
+use crate::guard::{Guard, GuardError};
+use crate::query;
+use crate::running::Asking;
+
+/// How often and how long apart a run is tried to be taken.
+const LOOKS: u32 = 10;
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Works on a run until it has ended or is to stop. Nothing where another process does, or the run is gone.
+pub(super) fn work(
+    guard: &Guard,
+    (project, id): (&str, &str),
+    is_to_stop: &dyn Fn() -> bool,
+) -> Result<(), GuardError> {
+    let shelf = Shelf::of(&guard.environment);
+    let Some(_hold) = held(&shelf, (project, id)).map_err(GuardError::Analysis)? else { return Ok(()) };
+    let Some(mut stored) = shelf.read(project, id) else { return Ok(()) };
+    let keep = |stored: &Stored| shelf.write(stored).map_err(GuardError::Analysis);
+    let Ok(analysis) = Analysis::parse(&stored.text) else {
+        // A later version may read files in another way.
+        stored.run.state = AnalysisState::Failed;
+        return keep(&stored);
+    };
+    stored.run.state = AnalysisState::Running;
+    for (at, step) in analysis.steps.iter().enumerate() {
+        let Some(before) = stored.run.steps.get(at).map(|step| step.came.clone()) else { break };
+        if is_good(&before, &step.gives) {
+            continue;
+        }
+        if is_to_stop() {
+            stored.run.state = AnalysisState::Stopped;
+            return keep(&stored);
+        }
+        let began = if let StepCame::Begun { at } = before { at } else { guard.seconds() };
+        came(&mut stored, at, StepCame::Begun { at: began });
+        keep(&stored)?;
+        let after = ask(guard, &stored, step, began);
+        let goes_on = is_good(&after, &step.gives);
+        came(&mut stored, at, after);
+        if !goes_on {
+            stored.run.state = AnalysisState::Failed;
+            return keep(&stored);
+        }
+        keep(&stored)?;
+    }
+    stored.run.state = AnalysisState::Done;
+    keep(&stored)
+}
+
+/// Takes the run. Somebody who only looks whether it is worked on has it for a moment.
+fn held(shelf: &Shelf, (project, id): (&str, &str)) -> std::io::Result<Option<Hold>> {
+    for _ in 0..LOOKS {
+        if let Some(hold) = shelf.hold(project, id)? {
+            return Ok(Some(hold));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(None)
+}
+
+fn came(stored: &mut Stored, at: usize, came: StepCame) {
+    if let Some(step) = stored.run.steps.get_mut(at) {
+        step.came = came;
+    }
+}
+
+/// Whether the steps behind can be done. An output that stays inside hinders no other.
+const fn is_good(came: &StepCame, gives: &Gives) -> bool {
+    match (came, gives) {
+        (StepCame::Kept { .. }, Gives::Keeps(_))
+        | (StepCame::Released { .. } | StepCame::Held { .. } | StepCame::Withheld, Gives::Output(..)) => true,
+        (
+            StepCame::Nothing
+            | StepCame::Begun { .. }
+            | StepCame::Kept { .. }
+            | StepCame::Released { .. }
+            | StepCame::Held { .. }
+            | StepCame::Withheld
+            | StepCame::No { .. }
+            | StepCame::Fault,
+            _,
+        ) => false,
+    }
+}
+
+fn ask(guard: &Guard, stored: &Stored, step: &Step, began: i64) -> StepCame {
+    if let Gives::Keeps(name) = &step.gives
+        && let Some(query) = kept_since(guard, stored, name, began)
+    {
+        return StepCame::Kept { query };
+    }
+    let question =
+        Question { user: stored.run.by.clone(), project: stored.project.clone(), sql: step.sql.clone() };
+    let running = guard.running.begin((&question.user, &question.project), &Asking::STAYS);
+    match query::answer(guard, &question, &running) {
+        Ok(ClientReply::Released(table)) => match step.gives {
+            Gives::Keeps(_) => StepCame::Kept { query: table.query },
+            Gives::Output(..) if table.certificate.is_some() => StepCame::Released { query: table.query },
+            Gives::Output(..) => StepCame::No { verdict: Box::new(no_release()) },
+        },
+        Ok(ClientReply::Verdict(verdict)) => StepCame::No { verdict: Box::new(verdict) },
+        Ok(ClientReply::Withheld) => StepCame::Withheld,
+        Ok(ClientReply::Governed(Governed::Held { output })) => StepCame::Held { output },
+        Ok(_) | Err(_) => StepCame::Fault,
+    }
+}
+
+/// The query that kept a table of this name for the run's asker since the step began: the step was cut off behind it.
+fn kept_since(guard: &Guard, stored: &Stored, name: &str, began: i64) -> Option<String> {
+    let space = guard.workspaces.read(&stored.project).ok()?;
+    let kept = space.tables.get(name)?;
+    (kept.by == stored.run.by && kept.made >= began && kept.expires > guard.seconds())
+        .then(|| kept.query.clone())
+}
+
+/// What may be asked, and what is done with the project's own tables, is no release.
+fn no_release() -> Verdict {
+    let message = "an output is a table that is released; this statement releases nothing";
+    Verdict {
+        verdict: VerdictKind::Refused,
+        rule: Some("analysis".to_owned()),
+        message: Some(message.to_owned()),
+        message_ja: Some("出力は公表される表です。この文は何も公表しません".to_owned()),
+        span: None,
+        suggestion: None,
+        tables: Vec::new(),
+        columns: Vec::new(),
+    }
+}
