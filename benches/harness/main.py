@@ -1,4 +1,4 @@
-"""Runs the ingest bench and the query bench, prints a table for each and keeps the figures as JSON."""
+"""Runs the ingest bench and the two query benches, prints a table for each and keeps the figures as JSON."""
 
 import argparse
 import datetime
@@ -8,7 +8,10 @@ import platform
 
 import ingest
 import queries
+import ten
 from places import RESULTS
+
+BENCHES = {"ingest": ingest.run, "queries": queries.run, "ten": ten.run}
 
 
 def machine():
@@ -20,10 +23,14 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(prog="benches/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small file and population, one repetition")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", choices=BENCHES, help="one bench alone")
+    arguments = parser.parse_args()
+    quick = arguments.quick
     begun = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    result = {"begun": begun, "quick": quick, "machine": machine(), "ingest": ingest.run(quick),
-              "queries": queries.run(quick)}
+    result = {"begun": begun, "quick": quick, "machine": machine()}
+    for name, bench in BENCHES.items():
+        if arguments.only in (None, name):
+            result[name] = bench(quick)
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{begun.replace(':', '')}{'-quick' if quick else ''}.json"
     path.write_text(json.dumps(result, indent=1) + "\n")

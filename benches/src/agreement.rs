@@ -5,11 +5,15 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use engine_protocol::{CellValue, ReleasedTable, TableColumnKind};
 
 use crate::Failure;
+
+/// The signs of `2024-04`.
+const MONTH: usize = 7;
 
 /// The number of released rows that were found in the plain answer.
 pub(crate) fn check(released: &ReleasedTable, plain: &[RecordBatch]) -> Result<u64, Failure> {
@@ -52,8 +56,15 @@ fn plain_rows(batches: &[RecordBatch], compared: &[usize]) -> Result<BTreeSet<Ve
             .iter()
             .map(|at| ArrayFormatter::try_new(batch.column(*at).as_ref(), &options))
             .collect::<Result<Vec<_>, _>>()?;
+        let days: Vec<bool> =
+            compared.iter().map(|at| batch.column(*at).data_type() == &DataType::Date32).collect();
         for row in 0..batch.num_rows() {
-            rows.insert(columns.iter().map(|column| column.value(row).to_string()).collect());
+            let text = |(column, is_day): (&ArrayFormatter<'_>, &bool)| {
+                let text = column.value(row).to_string();
+                // A key that is a month is released as one.
+                if *is_day { text.chars().take(MONTH).collect() } else { text }
+            };
+            rows.insert(columns.iter().zip(&days).map(text).collect());
         }
     }
     Ok(rows)

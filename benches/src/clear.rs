@@ -1,9 +1,10 @@
 //! A snapshot's files in clear, laid out as the snapshot lies: what plain DataFusion would have.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use catalog_model::{FileEntry, ManifestBody};
+use catalog_model::{FileEntry, ManifestBody, TableEntry};
 use catalog_staged::encrypted;
 use catalog_store::{Environment, FileKeyring, FileKeys};
 use parquet::arrow::ArrowWriter;
@@ -13,6 +14,9 @@ use parquet::file::properties::WriterProperties;
 
 use crate::Failure;
 
+/// Which files each table has, for the peers.
+const LIST: &str = "tables.json";
+
 /// Copies every file of the snapshot into `folder` under its own path, compressed as in the store.
 pub(crate) fn lay(environment: &Environment, snapshot: &ManifestBody, folder: &Path) -> Result<(), Failure> {
     let ring = FileKeyring::new(environment);
@@ -20,7 +24,12 @@ pub(crate) fn lay(environment: &Environment, snapshot: &ManifestBody, folder: &P
         let keys = ring.open(file, &|_| true)?;
         copy(&environment.room("store"), file, keys.as_ref(), folder)?;
     }
-    Ok(())
+    let tables = snapshot.tables.iter().filter(|(_, table)| !table.files.is_empty());
+    let paths = |(name, table): (&String, &TableEntry)| {
+        (name.clone(), table.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>())
+    };
+    let listed: BTreeMap<String, Vec<String>> = tables.map(paths).collect();
+    Ok(std::fs::write(folder.join(LIST), serde_json::to_vec(&listed)?)?)
 }
 
 fn copy(store: &Path, file: &FileEntry, keys: Option<&FileKeys>, folder: &Path) -> Result<(), Failure> {

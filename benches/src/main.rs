@@ -1,4 +1,4 @@
-//! The query bench: the demo's questions through the guard, and the same text in plain DataFusion.
+//! The query bench: questions through the guard, and the same text in plain DataFusion.
 //!
 //! Both sides read the same rows of one snapshot, in turn, after one unmeasured run each: the service the encrypted
 //! files of the store, plain DataFusion copies of them in clear. The service is
@@ -6,26 +6,26 @@
 //! or there is no result.
 
 mod agreement;
+mod asked;
 mod clear;
 mod plain;
 mod service;
 mod tables;
-
-#[expect(dead_code, reason = "the demo's texts for people are not needed here, its SQL is")]
-#[path = "../../cli/src/demo/questions.rs"]
-mod questions;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use arrow::array::AsArray as _;
+use arrow::datatypes::Int64Type;
+use arrow::record_batch::RecordBatch;
 use catalog_store::Environment;
 use clap::Parser;
 use serde::Serialize;
 
+use asked::Asked;
 use plain::Plain;
-use questions::{Asked, QUESTIONS};
 use service::Service;
 
 type Failure = Box<dyn std::error::Error>;
@@ -39,6 +39,12 @@ struct Arguments {
     /// How often each question is asked.
     #[arg(long, default_value_t = 7)]
     repetitions: u32,
+    /// A folder of questions, one SQL file each, instead of the demo's.
+    #[arg(long)]
+    questions: Option<PathBuf>,
+    /// Where the files in clear are laid and left, for peers.
+    #[arg(long)]
+    lay: Option<PathBuf>,
 }
 
 /// What was measured.
@@ -47,18 +53,21 @@ struct Measured {
     persons: u64,
     buckets: u32,
     bytes: u64,
+    rows: u64,
     questions: Vec<MeasuredQuestion>,
 }
 
 /// One question's seconds, by repetition.
 #[derive(Serialize)]
 struct MeasuredQuestion {
-    question: &'static str,
+    question: String,
     protected: Vec<f64>,
     vetting: Vec<f64>,
     plain: Vec<f64>,
     /// Released rows that were found in plain DataFusion's answer.
     agreeing: u64,
+    /// The column `persons` of plain DataFusion's answer, added up.
+    persons: i64,
 }
 
 fn main() -> ExitCode {
@@ -74,13 +83,16 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = Environment::open(&arguments.env)?;
     let (_, manifest) = environment.snapshots()?.head()?.ok_or("the environment has no snapshot")?;
-    let mut sides =
-        Sides { service: Service::start(&arguments.env)?, plain: Plain::open(&environment, &manifest.body)? };
-    let questions = QUESTIONS.iter().map(|asked| sides.measure(asked, arguments.repetitions));
+    let plain = Plain::open(&environment, &manifest.body, arguments.lay.as_deref())?;
+    let mut sides = Sides { service: Service::start(&arguments.env)?, plain };
+    let files = || manifest.body.tables.values().flat_map(|table| &table.files);
+    let asked = asked::questions(arguments.questions.as_deref())?;
+    let questions = asked.iter().map(|asked| sides.measure(asked, arguments.repetitions));
     let measured = Measured {
         persons: manifest.body.persons,
         buckets: manifest.body.buckets,
-        bytes: manifest.body.tables.values().flat_map(|table| &table.files).map(|file| file.bytes).sum(),
+        bytes: files().map(|file| file.bytes).sum(),
+        rows: files().map(|file| file.rows).sum(),
         questions: questions.collect::<Result<_, _>>()?,
     };
     Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string(&measured)?)?)
@@ -95,23 +107,32 @@ struct Sides {
 impl Sides {
     /// Asks one question of both, once unmeasured and then in turn.
     fn measure(&mut self, asked: &Asked, repetitions: u32) -> Result<MeasuredQuestion, Failure> {
-        let released = self.service.ask(asked.sql)?;
-        let agreeing = agreement::check(&released, &self.plain.ask(asked.sql)?)
-            .map_err(|error| format!("{}: {error}", asked.en))?;
+        let named = |error: Failure| format!("{}: {error}", asked.name);
+        let released = self.service.ask(&asked.sql).map_err(named)?;
+        let whole = self.plain.ask(asked.unordered()).map_err(named)?;
+        let agreeing = agreement::check(&released, &whole).map_err(named)?;
+        let answer = self.plain.ask(&asked.sql).map_err(named)?;
         let mut measured = MeasuredQuestion {
-            question: asked.en,
+            question: asked.name.clone(),
             protected: Vec::new(),
             vetting: Vec::new(),
             plain: Vec::new(),
             agreeing,
+            persons: answer.iter().map(persons).sum(),
         };
         for _ in 0..repetitions {
-            measured.protected.push(seconds(|| self.service.ask(asked.sql).map(drop))?);
-            measured.vetting.push(seconds(|| self.service.vet(asked.sql))?);
-            measured.plain.push(seconds(|| self.plain.ask(asked.sql).map(drop))?);
+            measured.protected.push(seconds(|| self.service.ask(&asked.sql).map(drop))?);
+            measured.vetting.push(seconds(|| self.service.vet(&asked.sql))?);
+            measured.plain.push(seconds(|| self.plain.ask(&asked.sql).map(drop))?);
         }
         Ok(measured)
     }
+}
+
+/// The column `persons`, added up.
+fn persons(batch: &RecordBatch) -> i64 {
+    let column = batch.column_by_name("persons").and_then(|column| column.as_primitive_opt::<Int64Type>());
+    column.map_or(0, |column| column.iter().flatten().sum())
 }
 
 fn seconds(action: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {

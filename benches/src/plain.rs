@@ -1,5 +1,6 @@
 //! DataFusion as anybody would use it: tables over files, two partitions, default settings, no protection.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -24,18 +25,27 @@ pub(crate) struct Plain {
     context: SessionContext,
     tables: Tables,
     /// The files in clear, gone with this.
-    _files: TempDir,
+    _files: Option<TempDir>,
 }
 
 impl Plain {
-    /// Registers every table of the snapshot, from copies in clear beside the environment.
-    pub(crate) fn open(environment: &Environment, snapshot: &ManifestBody) -> Result<Self, Failure> {
+    /// Registers every table of the snapshot, from copies in clear: in `folder`, where they stay, or beside the
+    /// environment, where they do not.
+    pub(crate) fn open(
+        environment: &Environment,
+        snapshot: &ManifestBody,
+        folder: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let runtime = Builder::new_multi_thread().worker_threads(PARTITIONS).build()?;
         let context =
             SessionContext::new_with_config(SessionConfig::new().with_target_partitions(PARTITIONS));
-        let files = tempfile::tempdir_in(environment.room("scratch"))?;
-        clear::lay(environment, snapshot, files.path())?;
-        let tables = runtime.block_on(Tables::open(&context.state(), files.path(), snapshot))?;
+        let files = match folder {
+            Some(_) => None,
+            None => Some(tempfile::tempdir_in(environment.room("scratch"))?),
+        };
+        let place = files.as_ref().map(TempDir::path).or(folder).ok_or("there is no folder for the files")?;
+        clear::lay(environment, snapshot, place)?;
+        let tables = runtime.block_on(Tables::open(&context.state(), place, snapshot))?;
         Ok(Self { runtime, context, tables, _files: files })
     }
 

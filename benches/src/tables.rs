@@ -1,4 +1,4 @@
-//! What plain DataFusion plans against: the snapshot's tables, our scalar functions, three aggregates.
+//! What plain DataFusion plans against: the snapshot's tables, our scalar functions, DataFusion's aggregates and windows.
 //!
 //! The workspace builds DataFusion without its own SQL front, so the planner is given this view.
 
@@ -17,13 +17,14 @@ use datafusion_common::{DataFusionError, Result, TableReference};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
-use datafusion_functions_aggregate::{average, count, sum};
+use datafusion_functions_aggregate::{average, count, median, min_max, stddev, sum};
 
 /// The tables and functions by name.
 pub(crate) struct Tables {
     tables: HashMap<String, Arc<dyn TableSource>>,
     scalars: HashMap<String, Arc<ScalarUDF>>,
     aggregates: HashMap<&'static str, Arc<AggregateUDF>>,
+    windows: HashMap<String, Arc<WindowUDF>>,
     planners: Vec<Arc<dyn ExprPlanner>>,
     options: ConfigOptions,
 }
@@ -42,7 +43,12 @@ impl Tables {
                 ("count", count::count_udaf()),
                 ("sum", sum::sum_udaf()),
                 ("avg", average::avg_udaf()),
+                ("min", min_max::min_udaf()),
+                ("max", min_max::max_udaf()),
+                ("median", median::median_udaf()),
+                ("stddev", stddev::stddev_udaf()),
             ]),
+            windows: engine_vet::windows().into_iter().map(|udf| (udf.name().to_owned(), udf)).collect(),
             planners: vec![Arc::new(AggregateFunctionPlanner)],
             options: ConfigOptions::default(),
         })
@@ -86,8 +92,8 @@ impl ContextProvider for Tables {
         self.aggregates.get(name).cloned()
     }
 
-    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.windows.get(name).cloned()
     }
 
     fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
@@ -111,6 +117,6 @@ impl ContextProvider for Tables {
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.windows.keys().cloned().collect()
     }
 }

@@ -140,6 +140,11 @@ fn through_the_airlock_out_and_back() {
 }
 
 #[test]
+fn a_cohort_is_kept_inside_and_dropped_again() {
+    check("working-inside.txt");
+}
+
+#[test]
 fn an_analysis_from_file_to_package() {
     check("analysis.txt");
 }

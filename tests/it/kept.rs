@@ -45,7 +45,20 @@ fn whoever_opts_out_is_left_out_of_what_was_kept_before() {
     let kept = ask(&house, "CREATE TABLE ws.everybody AS SELECT person_id, sex FROM person");
     assert!(matches!(kept, ClientReply::Released(_)), "{kept:?}");
     let before = persons(&house, "ws.everybody");
-    let environment = Environment::open(&env).unwrap();
+    leave_out(&env);
+    let after = persons(&house, "ws.everybody");
+    assert!(after.iter().sum::<i64>() + 590 < before.iter().sum::<i64>(), "{before:?} {after:?}");
+    // As where they had never been kept: in an environment of its own, since the ledger here would hold the same
+    // persons back who come under another name.
+    let other = folder.path().join("other");
+    copy(&untouched(), &other);
+    leave_out(&other);
+    assert_eq!(after, persons(&guard(&other), "person"));
+}
+
+/// Has the persons with the first numbers opt out.
+fn leave_out(env: &Path) {
+    let environment = Environment::open(env).unwrap();
     let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
     let room = environment.room("exclusions");
     let numbers: Vec<String> = (0..600).map(|number| number.to_string()).collect();
@@ -53,15 +66,6 @@ fn whoever_opts_out_is_left_out_of_what_was_kept_before() {
     let list = format!("{{\"exclusion\":\"ab\",\"persons\":[{}]}}", numbers.join(","));
     std::fs::write(room.join(format!("{}.json", manifest.id)), list).unwrap();
     std::fs::write(room.join("list.json"), "{}").unwrap();
-    let after = persons(&house, "ws.everybody");
-    assert!(after.iter().sum::<i64>() + 590 < before.iter().sum::<i64>(), "{before:?} {after:?}");
-    assert_eq!(after, persons(&house, "person"), "as if they had never been kept");
-    // By way of a subquery as well.
-    let inside = "SELECT sex, count(DISTINCT person_id) AS persons FROM person \
-        WHERE person_id IN (SELECT person_id FROM ws.everybody) GROUP BY sex";
-    let ClientReply::Released(table) = ask(&house, inside) else { panic!("not released") };
-    let shown: i64 = table.rows.iter().filter_map(|row| row.last()?.text().parse::<i64>().ok()).sum();
-    assert_eq!(shown, after.iter().sum::<i64>());
 }
 
 #[test]

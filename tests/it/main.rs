@@ -16,6 +16,7 @@ mod edges;
 mod files;
 mod flight;
 mod halting;
+mod interop;
 mod journeys;
 mod jupyter;
 mod kept;

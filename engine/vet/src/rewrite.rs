@@ -10,8 +10,9 @@ use datafusion_expr::expr::{Alias, Sort, WindowFunction};
 use datafusion_expr::{
     Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window, cast, col, lit, when,
 };
-use datafusion_functions_aggregate::expr_fn::{count, sum};
+use datafusion_functions_aggregate::expr_fn::count;
 
+use crate::checked_sum::checked_sum;
 use crate::relation::{MeasureFact, Relation};
 use crate::stored::Meant;
 
@@ -120,6 +121,10 @@ fn of_part(value: Expr, part: usize, wanted: &Wanted) -> Result<Expr> {
         Some(condition) => when(condition.clone(), value).end(),
         None => Ok(value),
     }
+}
+
+fn sum(value: Expr) -> Expr {
+    checked_sum().call(vec![value])
 }
 
 /// The square, in a type that holds it.

@@ -250,8 +250,8 @@ fn arithmetic(
         (Operator::Minus, Some(one), None) => {
             factor(&binary.right).and_then(|n| combined(one, &fixed(n), true))
         }
-        (Operator::Multiply, Some(one), None) => factor(&binary.right).map(|by| times(one, by)),
-        (Operator::Multiply, None, Some(two)) => factor(&binary.left).map(|by| times(two, by)),
+        (Operator::Multiply, Some(one), None) => factor(&binary.right).and_then(|by| times(one, by)),
+        (Operator::Multiply, None, Some(two)) => factor(&binary.left).and_then(|by| times(two, by)),
         _ => None,
     };
     let measure = measure.ok_or_else(refuse)?;
@@ -272,9 +272,13 @@ fn combined(one: &MeasureFact, two: &MeasureFact, is_difference: bool) -> Option
     Some(MeasureFact { bounds: held(low, high), ..one.clone() })
 }
 
-fn times(measure: &MeasureFact, by: i64) -> MeasureFact {
+/// The product; none where it could leave what sums can carry: what the engine multiplies wraps around, and digits that
+/// wrapped could be chosen so as to tell one person from another.
+fn times(measure: &MeasureFact, by: i64) -> Option<MeasureFact> {
     let (one, two) = (measure.bounds.low.saturating_mul(by), measure.bounds.high.saturating_mul(by));
-    MeasureFact { bounds: held(one.min(two), one.max(two)), scale: measure.scale, unit: None }
+    let bounds = Bounds { low: one.min(two), high: one.max(two) };
+    let is_carried = bounds == held(bounds.low, bounds.high);
+    is_carried.then_some(MeasureFact { bounds, scale: measure.scale, unit: None })
 }
 
 /// Bounds, held within what sums can carry.

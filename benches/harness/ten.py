@@ -1,0 +1,51 @@
+"""The ten-query bench: ten questions of research through the guard, in plain DataFusion, DuckDB and Polars."""
+
+import json
+import statistics
+import sys
+
+import measure
+import table
+from places import PEERS, PYTHON, SCRATCH, cached, empty, program
+from queries import demo
+
+SIDES = ("misu", "DataFusion", "DuckDB", "Polars")
+
+
+def run(quick):
+    persons, months, repetitions = (2_000, 12, 1) if quick else (100_000, 24, 5)
+    data = cached(f"demo-{persons}-persons-{months}-months", "misu-ingest", lambda to: demo(to, persons, months))
+    folder = empty(SCRATCH / "ten")
+    asked = [program("misu-bench-queries"), "--env", data / "demo" / "env", "--repetitions", repetitions,
+             "--questions", PEERS.parent / "ten", "--lay", folder]
+    result = json.loads(measure.quiet(asked))
+    peers = {name: json.loads(measure.quiet([PYTHON, PEERS / f"ten_{script}.py", folder, repetitions]))
+             for name, script in (("DuckDB", "duck"), ("Polars", "polars"))}
+    empty(folder)
+    agree(result["questions"], peers)
+    result["peers"] = peers
+    show(result, peers, repetitions)
+    return result
+
+
+def agree(questions, peers):
+    """There is no result unless the distinct persons of all groups add up to the same number everywhere."""
+    for at, question in enumerate(questions):
+        for name, found in peers.items():
+            if found[at]["persons"] != question["persons"]:
+                sys.exit(f"{question['question']}: {name} counts {found[at]['persons']}, "
+                         f"DataFusion {question['persons']}")
+
+
+def show(result, peers, repetitions):
+    rows, totals = [], [0.0] * len(SIDES)
+    for at, question in enumerate(result["questions"]):
+        sides = [question["protected"], question["plain"], *(found[at]["seconds"] for found in peers.values())]
+        medians = [1000 * statistics.median(side) for side in sides]
+        totals = [total + median for total, median in zip(totals, medians)]
+        rows.append([question["question"], *(f"{median:.1f}" for median in medians),
+                     f"{medians[0] / medians[1]:.2f}"])
+    rows.append(["all", *(f"{total:.1f}" for total in totals), f"{totals[0] / totals[1]:.2f}"])
+    table.show(f"Ten questions: {result['rows']:,} rows, {result['persons']:,} persons, "
+               f"{table.megabytes(result['bytes'])} MB of Parquet, median of {repetitions}, ms",
+               ["", *SIDES, "misu ÷ DataFusion"], rows)

@@ -1,0 +1,220 @@
+//! Two questions one after the other, over generated people: whether somebody is there changes which values are shown
+//! only where a plain threshold does.
+//!
+//! A pattern of hidden values that changed for any other reason would tell of the one person by whom two databases
+//! differ. A plain threshold is: how many persons a cell has, how many two cells of the two questions share or do not
+//! share, or how many of a cell are in no cell (or no large enough cell) of the other question, is none, fewer than k,
+//! or at least k.
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+
+use catalog_model::CellRules;
+use classified::Protected;
+use engine_disclosure::{
+    AggregateKind, AggregateShape, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting, Shape,
+    Withheld, release,
+};
+use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr};
+use roaring::RoaringBitmap;
+
+/// The threshold. Small, so that generated people stand at it often.
+const K: u64 = 3;
+const PEOPLE: u32 = 24;
+/// Pairs of questions; each is asked once with everybody and once without each person.
+const PAIRS: usize = 120;
+
+/// A small generator of numbers: a fixed seed, no crate.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: u64) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % most
+    }
+}
+
+/// What is known of a person: four properties of a few values each.
+type Person = [u64; 4];
+
+/// A question: the persons who meet every condition, by a property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Question {
+    by: usize,
+    /// A property, and the values that are taken.
+    conditions: Vec<(usize, Vec<u64>)>,
+}
+
+impl Question {
+    fn any(dice: &mut Dice) -> Self {
+        let condition = |dice: &mut Dice| {
+            let values: Vec<u64> = (0..4).filter(|_| dice.below(3) > 0).collect();
+            (usize::try_from(dice.below(4)).unwrap(), values)
+        };
+        let by = usize::try_from(dice.below(4)).unwrap();
+        let conditions = (0..dice.below(3)).map(|_| condition(dice)).collect();
+        Self { by, conditions }
+    }
+
+    /// A question like this one, with one condition more or less: what somebody would ask who looks for one person.
+    fn near(&self, dice: &mut Dice) -> Self {
+        let mut near = self.clone();
+        match near.conditions.pop() {
+            Some(_) if dice.below(2) == 0 => {}
+            last => {
+                near.conditions.extend(last);
+                near.conditions.extend(Self::any(dice).conditions.into_iter().take(1));
+            }
+        }
+        near
+    }
+
+    /// The persons of each cell.
+    fn cells(&self, people: &BTreeMap<u32, Person>) -> BTreeMap<u64, RoaringBitmap> {
+        let mut cells: BTreeMap<u64, RoaringBitmap> = BTreeMap::new();
+        let meets = |person: &Person| {
+            self.conditions.iter().all(|(property, values)| values.contains(&person[*property]))
+        };
+        for (number, person) in people.iter().filter(|(_, person)| meets(person)) {
+            cells.entry(person[self.by]).or_default().insert(*number);
+        }
+        cells
+    }
+}
+
+fn shape() -> Shape {
+    let label = |code: u64| {
+        let code = code.to_string();
+        KeyLabel { code: code.clone(), ja: code.clone(), en: code }
+    };
+    let column = |name: &str, value| PostColumn { name: name.to_owned(), value };
+    Shape {
+        keys: vec![KeyShape { values: (0..4).map(label).collect() }],
+        sets: vec![1],
+        parts: vec![PartShape::default()],
+        aggregates: vec![AggregateShape { part: 0, kind: AggregateKind::Persons, unit: None }],
+        post: Post {
+            columns: vec![column("by", PostExpr::Key(0)), column("persons", PostExpr::Aggregate(0))],
+            ..Post::default()
+        },
+    }
+}
+
+/// Which values a question shows beside what was released before; nothing where the table is withheld.
+fn pattern(
+    ledger: &mut Ledger,
+    question: &Question,
+    people: &BTreeMap<u32, Person>,
+) -> Option<Vec<(String, bool)>> {
+    let cell = |(key, persons): (&u64, &RoaringBitmap)| {
+        let mut bytes = Vec::new();
+        persons.serialize_into(&mut bytes).unwrap();
+        let part = EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() };
+        EvidenceCell { key: vec![u32::try_from(*key).unwrap()], parts: vec![part] }
+    };
+    let cells = question.cells(people).iter().map(cell).collect();
+    let rules = CellRules::general(u32::try_from(K).unwrap(), true);
+    let (base, keys) = (format!("{:?}", question.conditions), [question.by.to_string()]);
+    let released = {
+        let past = Past { ledger, base: &base, keys: &keys, conditions: &[] };
+        let setting = Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", past: Some(&past) };
+        release(&Protected::new(Evidence { cells }), &shape(), setting)
+    };
+    let released = match released {
+        Ok(released) => released,
+        Err(Withheld::Ledger) => return None,
+        Err(other) => panic!("{other}"),
+    };
+    ledger.keep(LedgerEntry {
+        question: format!("{question:?}"),
+        project: "p".to_owned(),
+        snapshot: "s".to_owned(),
+        answer: Vec::new(),
+        cohorts: released.cohorts,
+    });
+    let rows = &released.table.get().rows;
+    Some(rows.iter().map(|row| (row[0].text(), row[1] != CellValue::Suppressed)).collect())
+}
+
+/// What both questions show, one after the other.
+type Patterns = [Option<Vec<(String, bool)>>; 2];
+
+fn patterns(asked: &[Question; 2], people: &BTreeMap<u32, Person>) -> Patterns {
+    let mut ledger = Ledger::default();
+    asked.each_ref().map(|question| pattern(&mut ledger, question, people))
+}
+
+/// Where a number of persons stands: none, fewer than k, at least k.
+fn standing(persons: &RoaringBitmap) -> u8 {
+    match persons.len() {
+        0 => 0,
+        few if few < K => 1,
+        _ => 2,
+    }
+}
+
+/// Where the cells of both questions stand, and what every two of them share and do not.
+fn thresholds(asked: &[Question; 2], people: &BTreeMap<u32, Person>) -> BTreeMap<String, u8> {
+    let none = RoaringBitmap::new();
+    let [first, second] = asked.each_ref().map(|question| question.cells(people));
+    let mut all = BTreeMap::new();
+    let union = |cells: &BTreeMap<u64, RoaringBitmap>, least: u64| {
+        cells.values().filter(|cell| cell.len() >= least).fold(RoaringBitmap::new(), |all, cell| all | cell)
+    };
+    for (name, cells, other) in [("first", &first, &second), ("second", &second, &first)] {
+        for (one, cell) in cells {
+            for least in [1, K] {
+                let alone = cell - union(other, least);
+                all.insert(format!("{name} {one} outside of {least}"), standing(&alone));
+            }
+        }
+    }
+    for one in 0..4 {
+        let of_first = first.get(&one).unwrap_or(&none);
+        all.insert(format!("first {one}"), standing(of_first));
+        all.insert(format!("second {one}"), standing(second.get(&one).unwrap_or(&none)));
+        for two in 0..4 {
+            let of_second = second.get(&two).unwrap_or(&none);
+            for (name, persons) in [
+                ("shared", of_first & of_second),
+                ("more", of_first - of_second),
+                ("fewer", of_second - of_first),
+                ("apart", of_first ^ of_second),
+            ] {
+                all.insert(format!("{name} {one} {two}"), standing(&persons));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn a_pattern_of_two_answers_changes_only_where_a_plain_threshold_does() {
+    let mut dice = Dice(23);
+    let (mut changed, mut beside) = (0, 0);
+    for _ in 0..PAIRS {
+        let people: BTreeMap<u32, Person> =
+            (1..=PEOPLE).map(|number| (number, [(); 4].map(|()| dice.below(4)))).collect();
+        let first = Question::any(&mut dice);
+        let second = if dice.below(3) == 0 { Question::any(&mut dice) } else { first.near(&mut dice) };
+        let asked = [first, second];
+        let (whole, stands) = (patterns(&asked, &people), thresholds(&asked, &people));
+        let alone = pattern(&mut Ledger::default(), &asked[1], &people);
+        beside += usize::from(alone != whole[1]);
+        for gone in people.keys() {
+            let mut less = people.clone();
+            less.remove(gone);
+            if patterns(&asked, &less) == whole {
+                continue;
+            }
+            changed += 1;
+            assert_ne!(thresholds(&asked, &less), stands, "without {gone} of {people:?}\n{asked:?}");
+        }
+    }
+    // The test is not empty: patterns change, and the first answer takes values from the second.
+    assert!(changed > 50 && beside > 10, "{changed} {beside}");
+}
