@@ -25,6 +25,7 @@ mod portal;
 mod provider;
 mod queries;
 mod refusals;
+mod roles;
 mod templates;
 mod tidy;
 mod tls;
