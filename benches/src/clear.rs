@@ -4,11 +4,11 @@ use std::fs::File;
 use std::path::Path;
 
 use catalog_model::{FileEntry, ManifestBody};
+use catalog_staged::encrypted;
 use catalog_store::{Environment, FileKeyring, FileKeys};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::file::properties::WriterProperties;
 
 use crate::Failure;
@@ -25,15 +25,8 @@ pub(crate) fn lay(environment: &Environment, snapshot: &ManifestBody, folder: &P
 
 fn copy(store: &Path, file: &FileEntry, keys: Option<&FileKeys>, folder: &Path) -> Result<(), Failure> {
     let source = File::open(store.join(&file.path))?;
-    let mut options = ArrowReaderOptions::new();
-    if let Some(keys) = keys {
-        let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
-            .with_aad_prefix(keys.bound_to.clone());
-        for (column, key) in &keys.columns {
-            decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
-        }
-        options = options.with_file_decryption_properties(decryption.build()?);
-    }
+    let keys = keys.map(FileKeys::by_column);
+    let options = encrypted::reading(keys.as_ref())?;
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(source, options)?;
     let path = folder.join(&file.path);
     std::fs::create_dir_all(path.parent().unwrap_or(folder))?;

@@ -65,7 +65,7 @@ impl Service {
     }
 
     fn converse(&mut self, request: &ClientRequest) -> Result<ClientReply, Failure> {
-        let call = Call { by: Caller::Token { word: self.token.clone() }, request: request.clone() };
+        let call = Call::new(Caller::Token { word: self.token.clone() }, request.clone());
         write_json(&mut self.connection, &call)?;
         Ok(read_json(&mut self.connection, MOST)?)
     }

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -57,6 +58,9 @@ impl Guard {
             .arg(env)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // An interrupt from the terminal ends us alone; the guard sees that nobody listens any more, stops the
+            // question and records that it did.
+            .process_group(0)
             .spawn()
             .map_err(|source| Failure::Start { program: program.name(), source })?;
         Ok(Self::Own(Box::new(child)))
@@ -67,12 +71,12 @@ impl Guard {
         let request = request.clone();
         match self {
             Self::Serving(stream, word) => {
-                write_json(stream, &Call { by: Caller::Token { word: word.clone() }, request })?;
+                write_json(stream, &Call::new(Caller::Token { word: word.clone() }, request))?;
                 Ok(read_json(stream, MOST)?)
             }
             Self::Own(child) => {
                 let closed = || Failure::Guard(engine_protocol::FrameError::Closed);
-                let call = Call { by: Caller::Owner, request };
+                let call = Call::new(Caller::Owner, request);
                 write_json(child.stdin.as_mut().ok_or_else(closed)?, &call)?;
                 Ok(read_json(child.stdout.as_mut().ok_or_else(closed)?, MOST)?)
             }

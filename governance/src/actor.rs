@@ -56,6 +56,11 @@ impl Role {
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == word)
     }
+
+    /// The roles whose words stand in a text, as a person's entry has them; other words are passed over.
+    pub fn listed(words: &str) -> impl Iterator<Item = Self> {
+        words.split_whitespace().filter_map(Self::parse)
+    }
 }
 
 impl fmt::Display for Role {

@@ -69,7 +69,7 @@ impl Guard {
             ClientRequest::Query(_) | ClientRequest::Template(_) => (Arc::clone(&self.long), long),
             _ => (Arc::clone(&self.quick), quick),
         };
-        let call = Call { by, request };
+        let call = Call::new(by, request);
         let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
             return Err(AskError::Busy);
         };

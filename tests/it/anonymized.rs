@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use catalog_model::{Catalogue, Date, Grant, Period, Tier, Workspace};
+use catalog_model::{Catalogue, Date, Grant, Period, Tier};
 use classified::Protected;
-use engine_protocol::{CellValue, Limits, ReleasedTable, WorkerRequest};
+use engine_protocol::{CellValue, ReleasedTable};
 use engine_vet::{FUNCTION_SYSTEMS, NotVetted, Scope, vet};
 
 use crate::people::{Rows, write};
@@ -57,18 +57,7 @@ impl Bench {
     fn ask(&self, tier: Tier, sql: &str) -> Result<ReleasedTable, NotVetted> {
         let grant = self.grant(tier);
         let plan = vet(sql, Scope { catalogue: &self.catalogue, grant: &grant })?;
-        let request = WorkerRequest {
-            sql: sql.to_owned(),
-            grant,
-            catalogue: self.catalogue.excerpt(plan.used().keys().map(String::as_str), &FUNCTION_SYSTEMS),
-            workspace: Workspace::default(),
-            plan_hash: plan.hash().to_owned(),
-            excluded: Vec::new(),
-            buckets: Vec::new(),
-            descriptors: 0,
-            limits: Limits { cells: 100_000, bytes: 1 << 28, seconds: 60, memory: 1 << 29, threads: 1 },
-            keep: None,
-        };
+        let request = crate::files::request(&plan, &self.catalogue, &grant);
         let worker = crate::files::worker();
         let evidence = crate::files::evidence(&worker, request, std::slice::from_ref(&self.tables));
         let shape = engine_service::shape(&plan);

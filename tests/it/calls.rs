@@ -47,7 +47,7 @@ impl House {
     }
 
     pub(crate) fn ask(&mut self, by: Caller, request: ClientRequest) -> ClientReply {
-        write_json(&mut self.connection, &Call { by, request }).unwrap();
+        write_json(&mut self.connection, &Call::new(by, request)).unwrap();
         read_json(&mut self.connection, MOST).unwrap()
     }
 

@@ -3,23 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use catalog_model::{Catalogue, Grant, Workspace};
+use catalog_staged::encrypted;
 use catalog_store::{Environment, FileKeyring, FileKeys};
-use engine_protocol::{BucketSlice, Evidence, FileSlice, WorkerReply, WorkerRequest};
+use engine_protocol::{BucketSlice, Evidence, FileSlice, Limits, WorkerReply, WorkerRequest};
 use engine_service::WorkerProgram;
+use engine_vet::{FUNCTION_SYSTEMS, VettedPlan};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::encryption::decrypt::FileDecryptionProperties;
 
 use crate::demo::program;
 
 /// How an encrypted file is read.
 pub(crate) fn options(keys: &FileKeys) -> ArrowReaderOptions {
-    let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
-        .with_aad_prefix(keys.bound_to.clone());
-    for (column, key) in &keys.columns {
-        decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
-    }
-    ArrowReaderOptions::new().with_file_decryption_properties(decryption.build().unwrap())
+    encrypted::reading(Some(&keys.by_column())).unwrap()
 }
 
 /// Copies the latest snapshot's bucketed files in clear into a folder; their paths by bucket and table.
@@ -45,6 +42,22 @@ pub(crate) fn in_clear(environment: &Environment, folder: &Path) -> Vec<BTreeMap
         }
     }
     buckets.into_values().collect()
+}
+
+/// The request by which a worker is asked what a vetted plan needs, with room enough for a test.
+pub(crate) fn request(plan: &VettedPlan, catalogue: &Catalogue, grant: &Grant) -> WorkerRequest {
+    WorkerRequest {
+        sql: plan.sql().to_owned(),
+        grant: grant.clone(),
+        catalogue: catalogue.excerpt(plan.used().keys().map(String::as_str), &FUNCTION_SYSTEMS),
+        workspace: Workspace::default(),
+        plan_hash: plan.hash().to_owned(),
+        excluded: Vec::new(),
+        buckets: Vec::new(),
+        descriptors: 0,
+        limits: Limits { cells: 1 << 20, bytes: 1 << 30, seconds: 60, memory: 1 << 31, threads: 2 },
+        keep: None,
+    }
 }
 
 /// Runs a request over files in clear, by bucket and table, in a worker of its own, locked in as always.

@@ -14,7 +14,7 @@ use crate::demo::untouched;
 use crate::journeys::copy;
 
 /// A worker that says it is ready and then never answers.
-const NEVER: &str = "#!/bin/sh\nprintf '\\001\\000\\000\\000\\000' >&0\nexec /bin/sleep 300\n";
+pub(crate) const NEVER: &str = "#!/bin/sh\nprintf '\\001\\000\\000\\000\\000' >&0\nexec /bin/sleep 300\n";
 
 fn question() -> ClientRequest {
     ClientRequest::Query(Question {
@@ -25,7 +25,7 @@ fn question() -> ClientRequest {
 }
 
 /// The outcome and its reason in the last `query-closed` entry.
-fn closed(env: &Path) -> (String, String) {
+pub(crate) fn closed(env: &Path) -> (String, String) {
     let text = std::fs::read_to_string(env.join("audit/log.jsonl")).unwrap();
     let line = text.lines().rfind(|line| line.contains("\"kind\":\"query-closed\"")).unwrap();
     let entry: serde_json::Value = serde_json::from_str(line).unwrap();

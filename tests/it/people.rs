@@ -18,11 +18,11 @@ use arrow::array::{
 };
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
-use catalog_model::{Catalogue, Date, Workspace};
+use catalog_model::{Catalogue, Date};
 use classified::Protected;
-use engine_protocol::{Evidence, EvidenceCell, Limits, WorkerRequest};
+use engine_protocol::{Evidence, EvidenceCell};
 use engine_service::WorkerProgram;
-use engine_vet::{FUNCTION_SYSTEMS, Scope, VettedPlan, vet};
+use engine_vet::{Scope, VettedPlan, vet};
 use parquet::arrow::ArrowWriter;
 use roaring::RoaringBitmap;
 
@@ -247,18 +247,7 @@ fn people(catalogue: &Catalogue, without: Option<u32>, folder: &Path) -> Tables 
 }
 
 fn evidence(worker: &WorkerProgram, plan: &VettedPlan, catalogue: &Catalogue, tables: &Tables) -> Evidence {
-    let request = WorkerRequest {
-        sql: plan.sql().to_owned(),
-        grant: grant(catalogue),
-        catalogue: catalogue.excerpt(plan.used().keys().map(String::as_str), &FUNCTION_SYSTEMS),
-        workspace: Workspace::default(),
-        plan_hash: plan.hash().to_owned(),
-        excluded: Vec::new(),
-        buckets: Vec::new(),
-        descriptors: 0,
-        limits: Limits { cells: 100_000, bytes: 1 << 28, seconds: 60, memory: 1 << 29, threads: 1 },
-        keep: None,
-    };
+    let request = crate::files::request(plan, catalogue, &grant(catalogue));
     crate::files::evidence(worker, request, std::slice::from_ref(tables))
 }
 

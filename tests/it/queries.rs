@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use arrow::datatypes::DataType;
-use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds, Tier, Workspace};
+use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds, Tier};
 use catalog_store::Environment;
 use classified::Protected;
 use engine_disclosure::{Setting, Shape};
-use engine_protocol::{CellValue, Evidence, Limits, Post, PostColumn, PostExpr, WorkerRequest};
+use engine_protocol::{CellValue, Evidence, Post, PostColumn, PostExpr};
 use engine_service::WorkerProgram;
-use engine_vet::{FUNCTION_SYSTEMS, KeyKind, Scope, VettedPlan, vet};
+use engine_vet::{KeyKind, Scope, VettedPlan, vet};
 use serde_json::json;
 
 pub(crate) const THRESHOLDS: Thresholds = Thresholds { persons: 10, zero_shown: true };
@@ -116,18 +116,7 @@ impl Bench {
     }
 
     pub(crate) fn evidence(&self, plan: &VettedPlan) -> Evidence {
-        let request = WorkerRequest {
-            sql: plan.sql().to_owned(),
-            grant: self.grant.clone(),
-            catalogue: self.catalogue.excerpt(plan.used().keys().map(String::as_str), &FUNCTION_SYSTEMS),
-            workspace: Workspace::default(),
-            plan_hash: plan.hash().to_owned(),
-            excluded: Vec::new(),
-            buckets: Vec::new(),
-            descriptors: 0,
-            limits: Limits { cells: 1 << 20, bytes: 1 << 30, seconds: 60, memory: 1 << 31, threads: 2 },
-            keep: None,
-        };
+        let request = crate::files::request(plan, &self.catalogue, &self.grant);
         crate::files::evidence(&self.worker, request, &self.buckets)
     }
 

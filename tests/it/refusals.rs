@@ -1,11 +1,15 @@
 //! Statements that are refused or denied: the rule, the place and the proposal, without any data.
 //!
 //! A case in `refusals/*.txt` is a statement ending in `;`, followed by what vetting says on lines that begin with `--`.
-//! `UPDATE_EXPECT=1` writes the expectations anew.
+//! `UPDATE_EXPECT=1` writes the expectations anew. In `workspace.txt` a statement that keeps something keeps it for those
+//! below; a line `# list NAME SYSTEM CODE…` keeps a list of codes.
 
-use catalog_model::{Catalogue, Grant, Period, SnapshotId, Thresholds, Tier};
+use catalog_model::{
+    Catalogue, CodeList, Grant, Period, SnapshotId, Thresholds, Tier, Workspace, WorkspaceView,
+};
 use engine_protocol::{Verdict, VerdictKind};
-use engine_service::offline_verdict;
+use engine_service::{offline_verdict, offline_verdict_in};
+use engine_vet::{Scope, Statement, vet_statement};
 use expect_test::expect_file;
 
 /// The granted tables, by name: a refusal lists them, and a new table of the catalogue must not change the cases.
@@ -52,6 +56,28 @@ fn grant(catalogue: &Catalogue) -> Grant {
     }
 }
 
+/// Keeps what a vetted statement keeps, and drops what it drops.
+fn keep(statement: &str, catalogue: &Catalogue, grant: &Grant, workspace: &mut Workspace) {
+    match vet_statement(statement, Scope { catalogue, grant }, workspace).unwrap() {
+        Statement::Query(_) => {}
+        Statement::Table(rows) => {
+            let id = format!("{:02}", workspace.tables.len());
+            workspace.tables.insert(rows.name().to_owned(), rows.table(id));
+        }
+        Statement::View(view) => workspace.views.push(WorkspaceView { name: view.name, sql: view.sql }),
+        Statement::DropTable(name) => drop(workspace.tables.remove(&name).unwrap()),
+        Statement::DropView(name) => workspace.views.retain(|view| view.name != name),
+    }
+}
+
+/// Keeps the list of a line `# list NAME SYSTEM CODE…`.
+fn keep_list(line: &str, workspace: &mut Workspace) {
+    let Some(list) = line.strip_prefix("# list ") else { return };
+    let mut words = list.split(' ').map(str::to_owned);
+    let (name, system) = (words.next().unwrap(), words.next().unwrap());
+    workspace.lists.insert(name, CodeList { system, codes: words.collect() });
+}
+
 fn shown(verdict: &Verdict, sql: &str) -> String {
     let mut text = match verdict.verdict {
         VerdictKind::Vetted => format!("-- vetted: {}\n", verdict.columns.join(" ")),
@@ -86,19 +112,25 @@ fn forbidden_statements_are_refused_with_rule_place_and_proposal() {
         let text = std::fs::read_to_string(&file).unwrap();
         let mut found = String::new();
         let mut sql = String::new();
+        let mut workspace = Workspace::default();
         for line in text.lines().filter(|line| !line.starts_with("--")) {
             if line.starts_with('#') || (line.is_empty() && sql.is_empty()) {
+                keep_list(line, &mut workspace);
                 found.push_str(&format!("{line}\n"));
                 continue;
             }
             sql.push_str(line);
             if let Some(statement) = sql.strip_suffix(';') {
-                let verdict = offline_verdict(statement, &catalogue, &grant);
-                let is_allowed = file.file_stem().is_some_and(|stem| stem == "allowed");
-                if (verdict.verdict == VerdictKind::Vetted) != is_allowed {
+                let verdict = offline_verdict_in(statement, &catalogue, &grant, &workspace);
+                let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap();
+                let is_vetted = verdict.verdict == VerdictKind::Vetted;
+                if stem != "workspace" && is_vetted != (stem == "allowed") {
                     wrong.push(statement.to_owned());
                 }
                 check_refusal(&verdict, statement, &catalogue, &grant);
+                if is_vetted && stem == "workspace" {
+                    keep(statement, &catalogue, &grant, &mut workspace);
+                }
                 found.push_str(&format!("{sql}\n{}", shown(&verdict, statement)));
                 sql.clear();
                 statements += 1;

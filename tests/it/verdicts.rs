@@ -28,7 +28,7 @@ impl Service {
     }
 
     fn ask(&mut self, request: &ClientRequest) -> ClientReply {
-        let call = Call { by: Caller::Owner, request: request.clone() };
+        let call = Call::new(Caller::Owner, request.clone());
         write_json(self.0.stdin.as_mut().unwrap(), &call).unwrap();
         read_json(self.0.stdout.as_mut().unwrap(), MOST).unwrap()
     }

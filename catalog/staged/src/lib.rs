@@ -1,4 +1,4 @@
-//! How the rows of one part of a delivery lie between ingest and publish, and how they are read back.
+//! How rows lie on disk: those of a part of a delivery between ingest and publish, and [`encrypted`] ones.
 //!
 //! Ingest writes each value as rarely as it can: what all rows of a claim share stands once in `TABLE.heads.parquet`,
 //! the rest row by row in `TABLE.parquet`, and every text once in `words.parquet`, elsewhere by its number. Whoever
@@ -6,6 +6,7 @@
 //!
 //! Only the layout is here: what becomes a row is the ingest's, whose claim it is publish's.
 
+pub mod encrypted;
 mod part;
 mod rows;
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::turns::TurnRules;
 use crate::workspaces::WorkspaceLimits;
 
 /// An environment's configuration.
@@ -20,12 +21,19 @@ pub struct Config {
     /// Why workers run without confinement; only `this is a laptop with dummy data` is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<String>,
+    /// Folders of the control group file system that the guard may divide among workers: one of version 2, or one for
+    /// each hierarchy of version 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control_groups: Vec<PathBuf>,
     /// The address of the metadata database on a PostgreSQL server; a file of the environment where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
     /// How much a project may keep inside, and for how long.
     #[serde(default, skip_serializing_if = "WorkspaceLimits::is_default")]
     pub workspace: WorkspaceLimits,
+    /// How many statements run at once, and how long one may take.
+    #[serde(default, skip_serializing_if = "TurnRules::is_usual")]
+    pub turns: TurnRules,
     /// How people sign in and how long they stay.
     #[serde(default, skip_serializing_if = "SignInRules::is_usual")]
     pub sign_in: SignInRules,
@@ -127,8 +135,10 @@ impl Config {
             buckets,
             demo_seed,
             confinement: None,
+            control_groups: Vec::new(),
             database_url: None,
             workspace: WorkspaceLimits::USUAL,
+            turns: TurnRules::USUAL,
             sign_in: SignInRules::default(),
             oidc: None,
         }
@@ -159,6 +169,9 @@ impl Config {
         if config.buckets == 0 {
             return Err(ConfigError::Form { path: path.to_owned(), problem: "buckets is zero".to_owned() });
         }
+        if let Some(problem) = config.turns.problem() {
+            return Err(ConfigError::Form { path: path.to_owned(), problem: problem.to_owned() });
+        }
         let is_known = |url: &String| url.starts_with("postgres://") || url.starts_with("postgresql://");
         if config.database_url.as_ref().is_some_and(|url| !is_known(url)) {
             let problem = "database_url is no postgres:// address".to_owned();
@@ -182,11 +195,26 @@ impl Config {
         if let Some(words) = &self.confinement {
             text.push_str(&format!("# Workers run without confinement.\nconfinement = {words:?}\n"));
         }
+        if !self.control_groups.is_empty() {
+            let folders =
+                self.control_groups.iter().map(|folder| format!("{:?}", folder.display().to_string()));
+            text.push_str(&format!(
+                "# Workers run in control groups below these folders.\ncontrol_groups = [{}]\n",
+                folders.collect::<Vec<_>>().join(", ")
+            ));
+        }
         if let Some(url) = &self.database_url {
             text.push_str(&format!(
                 "# The metadata database; its password belongs into PGPASSWORD or ~/.pgpass, not here.\n\
                  database_url = {}\n",
                 toml::Value::String(url.clone())
+            ));
+        }
+        if !self.turns.is_usual()
+            && let Ok(rules) = toml::to_string(&self.turns)
+        {
+            text.push_str(&format!(
+                "# How many statements run at once, and how long one may take.\n[turns]\n{rules}"
             ));
         }
         if !self.sign_in.is_usual()

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use catalog_model::{FileEntry, WrappedKey};
+use catalog_model::{ColumnKeys, FileEntry, WrappedKey};
 
 use crate::environment::{Environment, EnvironmentError};
 use crate::keys::{KeyError, KeyRole, SecretKey, decrypt, encrypt, from_hex, hex};
@@ -25,6 +25,15 @@ pub struct FileKeys {
     pub footer: SecretKey,
     /// The columns' keys.
     pub columns: BTreeMap<String, SecretKey>,
+}
+
+impl FileKeys {
+    /// As readers and writers take them.
+    pub fn by_column(&self) -> ColumnKeys<'_> {
+        let columns = self.columns.iter();
+        let columns = columns.map(|(column, key)| (column.as_str(), key.as_bytes().as_slice())).collect();
+        ColumnKeys { bound_to: &self.bound_to, footer: self.footer.as_bytes(), columns }
+    }
 }
 
 /// Wraps and unwraps keys of files. It keeps the dataset's keys, which are slow to open.

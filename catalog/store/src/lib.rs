@@ -25,6 +25,7 @@ mod signing;
 mod snapshots;
 #[cfg(test)]
 mod stores;
+mod turns;
 mod upgrade;
 mod workspaces;
 
@@ -48,5 +49,6 @@ pub use meta::{Meta, MetaError};
 pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
 pub use snapshots::{SnapshotError, Snapshots};
+pub use turns::TurnRules;
 pub use upgrade::{Upgraded, upgrade};
 pub use workspaces::{KeptList, KeptTable, NewFile, Space, WorkspaceLimits, Workspaces};

@@ -45,6 +45,12 @@ pub(crate) fn run(env: &Env) -> Result<ExitCode, Failure> {
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Has the guard measure its pool of workers.
+pub(crate) fn pool(env: &Env) -> Result<ExitCode, Failure> {
+    let arguments = ["latency".to_owned(), "--env".to_owned(), env.env.display().to_string()];
+    Program::Guard.run(&arguments).map(|()| ExitCode::SUCCESS)
+}
+
 fn configuration(environment: &Environment) -> Finding {
     let config = environment.config();
     let demo = match config.demo_seed {

@@ -248,6 +248,9 @@ enum Command {
     Doctor {
         #[command(flatten)]
         env: Env,
+        /// Measures how long it takes from a request to the first plan, instead of looking.
+        #[arg(long)]
+        pool: bool,
     },
 }
 
@@ -398,7 +401,8 @@ impl Arguments {
             Command::Report(passed) => passed.run_guard("report"),
             Command::Checklist(passed) => passed.run_guard("checklist"),
             Command::Serve(serve) => serve.run(),
-            Command::Doctor { env } => doctor::run(&env),
+            Command::Doctor { env, pool: true } => doctor::pool(&env),
+            Command::Doctor { env, pool: false } => doctor::run(&env),
         }
     }
 }

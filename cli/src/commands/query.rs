@@ -179,6 +179,10 @@ fn show_answer(
             screen::note("withheld: nothing can be released for this question");
             Ok(ExitCode::from(WITHHELD))
         }
+        ClientReply::Stopped => {
+            screen::note("stopped: whoever asked had the question stopped");
+            Ok(ExitCode::from(WITHHELD))
+        }
         ClientReply::Governed(Governed::Held { output }) => {
             screen::note(&format!(
                 "held: people look at this output before it goes out; describe and submit it as {output}"

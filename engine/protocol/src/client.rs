@@ -10,6 +10,7 @@ use crate::identity::{IdentityAsk, IdentityReply};
 use crate::notebook::{NotebookReply, NotebookRequest};
 use crate::operating::{OperatingAsk, OperatingReply};
 use crate::public::{Opening, OpeningReply, PublicAsk, PublicReply};
+use crate::running::{RunningAsk, RunningReply};
 use crate::template::{TemplateView, TemplatesAsk};
 use crate::workspace::{WorkspaceAsk, WorkspaceReply};
 
@@ -43,6 +44,8 @@ pub enum ClientRequest {
     Operating(OperatingAsk),
     /// Lists of codes and cohorts of a project.
     Workspace(WorkspaceAsk),
+    /// How far a question of the asker's is, or that it be stopped.
+    Running(RunningAsk),
     /// Runs of a project's analyses.
     Analysis(AnalysisAsk),
 }
@@ -60,6 +63,7 @@ impl ClientRequest {
             | Self::Estimate(_)
             | Self::Govern(_)
             | Self::Workspace(_)
+            | Self::Running(_)
             | Self::Analysis(_)
             | Self::Notebook(_)
             | Self::Open(_)
@@ -75,6 +79,7 @@ impl ClientRequest {
             Self::Templates(asked) => Some(&asked.project),
             Self::Notebook(asked) => Some(&asked.project),
             Self::Workspace(asked) => Some(&asked.project),
+            Self::Running(asked) => Some(&asked.project),
             Self::Analysis(asked) => Some(&asked.project),
             // A case is read and moved by whoever its rules let; they look at the person.
             Self::Catalogue
@@ -96,6 +101,7 @@ impl ClientRequest {
             Self::Template(asked) => user.clone_into(&mut asked.user),
             Self::Templates(asked) => user.clone_into(&mut asked.user),
             Self::Workspace(asked) => user.clone_into(&mut asked.user),
+            Self::Running(asked) => user.clone_into(&mut asked.user),
             Self::Analysis(asked) => user.clone_into(&mut asked.user),
             Self::Govern(asked) => user.clone_into(&mut asked.user),
             Self::Notebook(asked) => user.clone_into(&mut asked.user),
@@ -150,6 +156,10 @@ pub enum ClientReply {
     Released(ReleasedTable),
     /// Nothing can be released. Every reason looks the same from outside.
     Withheld,
+    /// The asker had it stopped before it was decided; nothing is released.
+    Stopped,
+    /// About a question that runs.
+    Running(RunningReply),
     /// The tables and columns.
     Catalogue(CatalogueView),
     /// About whoever asks.

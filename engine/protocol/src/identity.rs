@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::client::ClientRequest;
+use crate::running::RunName;
 
 /// One frame to the guard: a request with what says who makes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,16 @@ pub struct Call {
     pub by: Caller,
     /// What is asked.
     pub request: ClientRequest,
+    /// The asker's word for it, by which they find it while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<RunName>,
+}
+
+impl Call {
+    /// A request without a word of the asker's for it.
+    pub const fn new(by: Caller, request: ClientRequest) -> Self {
+        Self { by, request, name: None }
+    }
 }
 
 /// What says who asks.
@@ -308,8 +319,7 @@ mod tests {
 
     #[test]
     fn a_call_says_who_asks_beside_the_request() {
-        let call =
-            Call { by: Caller::Session { word: SecretWord::new("w") }, request: ClientRequest::Catalogue };
+        let call = Call::new(Caller::Session { word: SecretWord::new("w") }, ClientRequest::Catalogue);
         let text = serde_json::to_string(&call).unwrap();
         assert_eq!(text, r#"{"by":{"kind":"session","word":"w"},"request":{"ask":"catalogue"}}"#);
         assert_eq!(serde_json::from_str::<Call>(&text).unwrap(), call);

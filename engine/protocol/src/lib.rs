@@ -14,6 +14,7 @@ mod notebook;
 mod operating;
 mod post;
 mod public;
+mod running;
 mod socket;
 mod template;
 mod worker;
@@ -49,6 +50,7 @@ pub use operating::{
 };
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use public::{OpenTable, Opening, OpeningReply, PublicAsk, PublicRecord, PublicReply};
+pub use running::{NoRunName, RunName, RunStage, RunningAct, RunningAsk, RunningReply};
 pub use socket::Socket;
 pub use template::{ParameterView, TemplateView, TemplatesAsk};
 pub use worker::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use catalog_model::{Excerpt, Grant, Workspace};
+use catalog_model::{ColumnKeys, Excerpt, Grant, Workspace};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -79,6 +79,14 @@ pub struct FileKeys {
     pub footer: Vec<u8>,
     /// The columns with their keys.
     pub columns: Vec<(String, Vec<u8>)>,
+}
+
+impl FileKeys {
+    /// As readers and writers take them.
+    pub fn by_column(&self) -> ColumnKeys<'_> {
+        let columns = self.columns.iter().map(|(column, key)| (column.as_str(), key.as_slice())).collect();
+        ColumnKeys { bound_to: &self.bound_to, footer: &self.footer, columns }
+    }
 }
 
 impl fmt::Debug for FileKeys {

@@ -13,16 +13,9 @@ use engine_vet::{PlanShape, VettedPlan};
 
 /// The budget of a vetted plan on a snapshot.
 pub(crate) fn of(plan: &VettedPlan, snapshot: &ManifestBody, grant: &Grant, limits: Limits) -> Budget {
-    let tables: BTreeSet<&String> = plan.used().keys().collect();
-    let years = grant.period.from.fiscal_year()..=grant.period.to.fiscal_year();
-    let is_reachable = |file: &&FileEntry| file.year.is_none_or(|year| years.contains(&year));
-    let files: Vec<&FileEntry> = tables
-        .iter()
-        .filter_map(|table| snapshot.tables.get(*table))
-        .flat_map(|table| table.files.iter().filter(is_reachable))
-        .collect();
-    let rows = files.iter().map(|file| file.rows).fold(0, u64::saturating_add);
-    let bytes = files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+    let tables: BTreeSet<&str> = plan.used().keys().map(String::as_str).collect();
+    let rows = rows(&tables, snapshot, grant);
+    let bytes = files(&tables, snapshot, grant).map(|file| file.bytes).fold(0, u64::saturating_add);
     let shape = plan.shape();
     let cells = shape.sets.iter().map(|set| of_set(shape, *set)).fold(0, u64::saturating_add);
     let rows = rounded(rows);
@@ -36,6 +29,26 @@ pub(crate) fn of(plan: &VettedPlan, snapshot: &ManifestBody, grant: &Grant, limi
             .then(|| hidden(rows, cells, grant.thresholds.persons)),
         is_within: cells <= u64::from(limits.cells),
     }
+}
+
+/// The rows of these tables in the fiscal years of the permit.
+pub(crate) fn rows(tables: &BTreeSet<&str>, snapshot: &ManifestBody, grant: &Grant) -> u64 {
+    files(tables, snapshot, grant).map(|file| file.rows).fold(0, u64::saturating_add)
+}
+
+/// The files of these tables in the fiscal years of the permit.
+fn files<'a>(
+    tables: &BTreeSet<&str>,
+    snapshot: &'a ManifestBody,
+    grant: &Grant,
+) -> impl Iterator<Item = &'a FileEntry> {
+    let years = grant.period.from.fiscal_year()..=grant.period.to.fiscal_year();
+    let tables = tables.iter().filter_map(|table| snapshot.tables.get(*table));
+    let files = tables.flat_map(|table| &table.files);
+    files
+        .filter(move |file| file.year.is_none_or(|year| years.contains(&year)))
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// The cells of one grouping set. Each key can be "other" as well.

@@ -16,12 +16,15 @@ use crate::analyses::Analyses;
 use crate::anonymity::SmallClasses;
 use crate::cases::{self, GovernError, Halts, Office};
 use crate::identity::Turns;
+use crate::latency::{Latency, latency};
 use crate::ledger_file::{LedgerError, LedgerFile};
 use crate::permits::{Permits, PermitsError};
 use crate::public_record::PublicRecordFile;
+use crate::queue::Queue;
 use crate::recent::Recent;
+use crate::running::{Asking, Running};
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{analyses, codes, describe, notebooks, open_tables, operating, query, templates};
+use crate::{analyses, codes, describe, notebooks, open_tables, operating, query, templates, turn};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -42,6 +45,8 @@ pub struct Guard {
     pub(crate) record: PublicRecordFile,
     pub(crate) halts: Halts,
     pub(crate) turns: Turns,
+    pub(crate) running: Running,
+    pub(crate) queue: Queue,
     recent: Mutex<Recent>,
     clock: Arc<dyn Clock>,
 }
@@ -105,9 +110,6 @@ pub enum GuardError {
     Bug(&'static str),
 }
 
-/// How much one query may use, until deadline classes come.
-const LIMITS: Limits = Limits { cells: 100_000, bytes: 1 << 30, seconds: 120, memory: 4 << 30, threads: 2 };
-
 /// Workers that stand ready at most; each holds the program and nothing else.
 const MOST_READY: usize = 8;
 
@@ -133,6 +135,8 @@ impl Guard {
         let file_keys = FileKeyring::new(&environment);
         let workspaces = Workspaces::new(&environment);
         let worker = worker.unconfined(environment.config().confinement.clone());
+        let worker = worker.grouped(environment.config().control_groups.clone());
+        let turns = environment.config().turns;
         Ok(Self {
             environment,
             catalogue,
@@ -140,7 +144,9 @@ impl Guard {
             permits,
             log,
             worker,
-            limits: LIMITS,
+            limits: turn::most(&turns),
+            queue: Queue::new(turn::places(&turns)),
+            running: Running::default(),
             ledger,
             notebooks: Mutex::default(),
             analyses: Analyses::default(),
@@ -164,22 +170,41 @@ impl Guard {
         self
     }
 
-    /// Has workers stand ready, one for each processor.
+    /// Has workers stand ready, one for each statement that may run at once.
     ///
     /// # Errors
     ///
     /// None can be started, or the kernel cannot lock one in; then the guard does not serve.
     pub fn prepare(&self) -> Result<(), GuardError> {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(self.worker.prepare(processors.min(MOST_READY), self.limits)?)
+        Ok(self.worker.prepare(self.queue.places().min(MOST_READY), self.limits)?)
+    }
+
+    /// How long it takes from a request to the first plan, for `count` requests with a worker that stands ready, with one and the whole catalogue, and with one that is started.
+    ///
+    /// # Errors
+    ///
+    /// No worker can be started, or one does not plan.
+    pub fn latency(&self, count: usize) -> Result<Vec<Latency>, GuardError> {
+        latency(self, &self.worker, count)
     }
 
     /// Answers one request of whoever it names; who that is was found before. A fault of ours is told as such, without a value from the data.
     pub fn answer(&self, request: &ClientRequest) -> ClientReply {
+        self.answer_to(request, &Asking::STAYS)
+    }
+
+    /// As [`Guard::answer`], for an asker who may go away and who may have a word for the question.
+    pub(crate) fn answer_to<'a>(&'a self, request: &ClientRequest, asking: &Asking<'a>) -> ClientReply {
+        let run = |user, project| self.running.begin((user, project), asking);
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
-            ClientRequest::Query(question) => query::answer(self, question),
-            ClientRequest::Template(asked) => templates::answer(self, asked),
+            ClientRequest::Query(question) => {
+                query::answer(self, question, &run(&question.user, &question.project))
+            }
+            ClientRequest::Template(asked) => {
+                templates::answer(self, asked, &run(&asked.user, &asked.project))
+            }
+            ClientRequest::Running(ask) => Ok(ClientReply::Running(self.running.answer(ask))),
             ClientRequest::Templates(asked) => templates::list(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
             ClientRequest::Workspace(ask) => codes::answer(self, ask),

@@ -139,6 +139,15 @@ enum Command {
         /// The query; standard input where it is left out.
         sql: Option<String>,
     },
+    /// Measures how long it takes from a request to the first plan, with workers that stand ready and without.
+    Latency {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+        /// Requests of each kind.
+        #[arg(long, default_value_t = 100)]
+        requests: usize,
+    },
     /// Checks a table made elsewhere: which cells must be hidden, and what a reader can derive of them.
     CheckTable {
         /// The table, as JSON.
@@ -215,6 +224,7 @@ fn run(command: Command) -> Result<(), Failure> {
             )?)
         }
         Command::Vet { catalog, permit, sql } => vet(&catalog, &permit, sql),
+        Command::Latency { env, requests } => latency(&open(&env)?, requests),
         Command::CheckTable { .. } => Ok(()),
     }
 }
@@ -231,6 +241,31 @@ fn check(file: &Path, audit_only: bool, json: bool) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The upper ends of the bars, in milliseconds.
+const BARS: [u64; 10] = [5, 10, 15, 20, 25, 35, 50, 75, 100, 150];
+
+fn latency(guard: &Guard, requests: usize) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    for latency in guard.latency(requests.max(1))? {
+        let at = |percent| latency.percentile(percent).as_secs_f64() * 1_000.0;
+        writeln!(out, "worker {}: p50 {:.1} ms, p99 {:.1} ms", latency.way, at(50), at(99))?;
+        let counts = latency.histogram(&BARS);
+        let over = latency.times.len() - counts.iter().sum::<usize>();
+        for (bound, count) in BARS.iter().zip(&counts).filter(|(_, count)| **count > 0) {
+            writeln!(out, "  up to {bound:>4} ms {count:>5} {}", bar(*count, latency.times.len()))?;
+        }
+        if over > 0 {
+            writeln!(out, "  longer       {over:>5} {}", bar(over, latency.times.len()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A bar of up to forty signs.
+fn bar(count: usize, all: usize) -> String {
+    "#".repeat((count * 40).div_ceil(all.max(1)))
 }
 
 fn open(env: &Path) -> Result<Guard, Failure> {

@@ -9,7 +9,7 @@ use catalog_model::{Catalogue, Grant};
 use engine_protocol::Verdict;
 use policies::{Application, Policies, Request};
 
-use crate::query::offline_verdict;
+use crate::verdicts::offline_verdict;
 
 /// A catalogue and a grant, from files.
 #[derive(Debug)]

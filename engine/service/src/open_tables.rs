@@ -12,6 +12,7 @@ use governance::Role;
 use time::macros::format_description;
 
 use crate::guard::{Guard, GuardError};
+use crate::identity::Standing;
 
 /// The folder in the environment.
 const FOLDER: &str = "open";
@@ -81,11 +82,8 @@ fn keep(folder: &Path, digest: &str, table: &OpenTable) -> std::io::Result<()> {
 }
 
 fn is_officer(guard: &Guard, user: &str) -> Result<bool, GuardError> {
-    let persons = guard.environment.meta()?.persons()?;
-    let person = persons.into_iter().find(|person| person.user == user && person.is_active);
-    let is_officer =
-        |roles: &str| roles.split_whitespace().filter_map(Role::parse).any(|role| role == Role::DataOfficer);
-    Ok(person.is_some_and(|person| is_officer(&person.roles)))
+    let standing = Standing::of(&guard.environment.meta()?, user, guard.now())?;
+    Ok(standing.is_some_and(|standing| standing.roles.contains(&Role::DataOfficer)))
 }
 
 /// Says whether the record has a query that ended with exactly this table.

@@ -8,6 +8,7 @@ use engine_protocol::{
 use governance::Role;
 
 use crate::guard::{Guard, GuardError};
+use crate::identity;
 
 /// Lines of each kind that are shown.
 const MOST: usize = 100;
@@ -17,10 +18,8 @@ const ROLES: [Role; 3] = [Role::Operator, Role::DataOfficer, Role::Auditor];
 /// Answers how the environment stands.
 pub(crate) fn answer(guard: &Guard, asked: &OperatingAsk) -> Result<OperatingReply, GuardError> {
     let meta = guard.environment.meta()?;
-    let persons = meta.persons()?;
-    let person = persons.iter().find(|person| person.user == asked.user && person.is_active);
-    let roles = person.map(|person| person.roles.as_str()).unwrap_or_default();
-    if !roles.split_whitespace().filter_map(Role::parse).any(|role| ROLES.contains(&role)) {
+    let standing = identity::Standing::of(&meta, &asked.user, guard.now())?;
+    if !standing.is_some_and(|standing| ROLES.iter().any(|role| standing.roles.contains(role))) {
         return Ok(OperatingReply::NotAllowed);
     }
     guard.log.record(Event::new(Kind::View, asked.user.as_str()).subject("operations"))?;

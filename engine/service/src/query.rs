@@ -1,15 +1,14 @@
 //! One question: vetted, run, protected, recorded.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{Catalogue, CellRules, Grant, SnapshotId, SnapshotManifest, Workspace};
+use catalog_model::{CellRules, SnapshotId, SnapshotManifest};
 use catalog_store::Space;
 use classified::Protected;
 use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
 use engine_protocol::{
-    ClientReply, Evidence, Governed, Question, ReleasedTable, Verdict, VerdictKind, WorkerReply,
+    ClientReply, Evidence, Governed, Question, ReleasedTable, RunStage, Verdict, VerdictKind, WorkerReply,
     WorkerRequest,
 };
 use engine_vet::{MetadataTable, NotVetted, Scope, Statement, VettedPlan, vet_statement};
@@ -22,10 +21,15 @@ use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
 use crate::identity::{self, Bar};
 use crate::recent::Recent;
+use crate::running::{self, Run};
 use crate::shape::shape;
+use crate::verdicts::{
+    HALTED, barred_verdict, columns, denied_rule, denied_verdict, halted_verdict, no, not_vetted_verdict,
+    statement_verdict, vetted_verdict,
+};
 use crate::worker::WorkerError;
 use crate::working::{self, Inside};
-use crate::{anonymity, budget, certificate, metadata, past, reach};
+use crate::{anonymity, budget, certificate, metadata, past, reach, turn};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -79,7 +83,11 @@ pub(crate) fn refuse(
 }
 
 /// Runs a question and releases its protected table, or says why not.
-pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, GuardError> {
+pub(crate) fn answer(
+    guard: &Guard,
+    question: &Question,
+    running: &Run<'_>,
+) -> Result<ClientReply, GuardError> {
     if guard.halts.is_halted(&question.project) {
         record_no(guard, question, Kind::QueryDenied, HALTED)?;
         return Ok(ClientReply::Verdict(halted_verdict()));
@@ -93,7 +101,7 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
         Judged::Inside(mut inside) => {
             let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
             inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
-            return working::act(guard, question, &inside);
+            return working::act(guard, question, &inside, running);
         }
         Judged::Metadata(table, snapshot) => {
             return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
@@ -124,10 +132,15 @@ pub(crate) fn answer(guard: &Guard, question: &Question) -> Result<ClientReply, 
         return Ok(hand_out(None, &opened.close(outcome)?));
     }
     let query = opened.query().to_string();
-    let (table, outcome) = match run(guard, &vetted, &opened, &query)? {
+    let (table, outcome) = match run(guard, &vetted, (&opened, &query), running)? {
         Ok(answered) => answered,
-        Err(outcome) => return Ok(hand_out(None, &opened.close(*outcome)?)),
+        Err(outcome) => {
+            let reply = running::reply(&outcome);
+            let _receipt = opened.close(*outcome)?;
+            return Ok(reply);
+        }
     };
+    running.is_at(RunStage::Recording);
     let kept = airlock::kept(guard, (asked.project, asked.user), &table, || {
         retained(guard, &vetted, (&opened, &table), None)
     })?;
@@ -190,6 +203,9 @@ fn hand_out(table: Option<ReleasedTable>, _receipt: &Closed) -> ClientReply {
 
 /// Why whoever asks may ask nothing of the project now; nothing where they may.
 pub(crate) fn refused_all(guard: &Guard, user: &str, project: &str) -> Result<Option<Verdict>, GuardError> {
+    if guard.halts.is_halted(project) {
+        return Ok(Some(halted_verdict()));
+    }
     let sql = "SELECT * FROM misu.tables".to_owned();
     let question = Question { user: user.to_owned(), project: project.to_owned(), sql };
     match judge(guard, &question)? {
@@ -301,7 +317,12 @@ type Ran = Result<(ReleasedTable, Outcome), Box<Outcome>>;
 /// that nothing can be released.
 ///
 /// The ledger is held from the comparison to the entry, so that two answers cannot miss each other.
-fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<Ran, GuardError> {
+fn run(
+    guard: &Guard,
+    vetted: &Vetted,
+    (opened, query): (&Opened, &str),
+    running: &Run<'_>,
+) -> Result<Ran, GuardError> {
     let question = past::question(&vetted.plan, &vetted.permit, &rules(guard, vetted).0, &vetted.exclusion);
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
@@ -310,12 +331,13 @@ fn run(guard: &Guard, vetted: &Vetted, opened: &Opened, query: &str) -> Result<R
     };
     let evidence = match &kept {
         Some(_) => None,
-        None => match evidence(guard, vetted) {
+        None => match evidence(guard, vetted, running) {
             Ok(evidence) => Some(evidence),
             Err(outcome) => return Ok(Err(outcome)),
         },
     };
-    if let Some(reason) = stopped(guard, vetted) {
+    running.is_at(RunStage::Protecting);
+    if let Some(reason) = running.stopped().or_else(|| stopped(guard, vetted)) {
         return Ok(Err(Box::new(Outcome::Stopped { reason: reason.to_owned() })));
     }
     match (kept, evidence) {
@@ -338,15 +360,6 @@ fn stopped(guard: &Guard, vetted: &Vetted) -> Option<&'static str> {
     let policies = guard.permits.policies(&guard.catalogue);
     let may = policies.is_ok_and(|policies| policies.may(&again, Action::Release).is_ok());
     (!may).then_some("permit-ended")
-}
-
-/// The rule by which a halted project is denied.
-const HALTED: &str = "halt";
-
-fn halted_verdict() -> Verdict {
-    let ja = "この研究課題の利用は停止されています".to_owned();
-    let message = "the use of this project is halted; ask the data officer".to_owned();
-    no(VerdictKind::Denied, HALTED.to_owned(), (message, Some(ja)), None, None)
 }
 
 /// The answer that the same question got before.
@@ -452,7 +465,7 @@ fn finish(release: Release) -> (ReleasedTable, Outcome) {
     (table, Outcome::Released { cells, suppressed, digest })
 }
 
-fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<Outcome>> {
+fn evidence(guard: &Guard, vetted: &Vetted, running: &Run<'_>) -> Result<Protected<Evidence>, Box<Outcome>> {
     let failed = |fault: &str| Box::new(Outcome::Failed { fault: fault.to_owned() });
     let reach = reach::Reach {
         grant: vetted.permit.grant(),
@@ -461,6 +474,11 @@ fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<O
         now: guard.now().unix_timestamp(),
         used: vetted.plan.used(),
     };
+    let look = || stopped(guard, vetted);
+    let watch = running.watch(&look);
+    let tables = vetted.plan.lineage().iter().map(String::as_str).collect();
+    let place = turn::wait(guard, &watch, &tables, (&vetted.manifest.body, reach.grant));
+    let Some((_place, limits)) = place else { return Err(Box::new(watch.outcome())) };
     let (buckets, files) = reach.slices(guard).map_err(|_| failed("dataset-key"))?;
     let request = WorkerRequest {
         sql: vetted.plan.sql().to_owned(),
@@ -471,17 +489,14 @@ fn evidence(guard: &Guard, vetted: &Vetted) -> Result<Protected<Evidence>, Box<O
         excluded: vetted.exclusion.persons.clone(),
         buckets,
         descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
-        limits: guard.limits,
+        limits,
         keep: None,
     };
-    match guard.worker.run_unless(request, files, &|| stopped(guard, vetted).is_some()) {
+    match guard.worker.run_unless(request, files, &|| watch.reason().is_some()) {
         Ok(WorkerReply::Evidence(evidence)) => Ok(Protected::new(evidence)),
         Ok(WorkerReply::Kept(_)) => Err(failed("worker-evidence")),
         Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
-        Err(WorkerError::Stopped) => {
-            let reason = stopped(guard, vetted).unwrap_or("stopped").to_owned();
-            Err(Box::new(Outcome::Stopped { reason }))
-        }
+        Err(WorkerError::Stopped) => Err(Box::new(watch.outcome())),
         Err(error) => Err(failed(error.as_str())),
     }
 }
@@ -500,97 +515,4 @@ pub(crate) fn record_no(
 /// The text itself stays out of the record: its literals can point at people.
 pub(crate) fn sql_digest(sql: &str) -> String {
     blake3::hash(sql.as_bytes()).to_hex().to_string()
-}
-
-/// Columns by table.
-type Used = BTreeMap<String, BTreeSet<String>>;
-
-pub(crate) fn columns(used: &Used) -> Vec<String> {
-    let of_table = |(table, columns): (&String, &BTreeSet<String>)| {
-        columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>()
-    };
-    used.iter().flat_map(of_table).collect()
-}
-
-fn statement_verdict(statement: &Statement) -> Verdict {
-    let own = |name: &String| Used::from([(format!("ws.{name}"), BTreeSet::new())]);
-    match statement {
-        Statement::Query(plan) => vetted_verdict(plan.used()),
-        Statement::Table(rows) => vetted_verdict(rows.used()),
-        Statement::View(view) => vetted_verdict(&own(&view.name)),
-        Statement::DropTable(name) | Statement::DropView(name) => vetted_verdict(&own(name)),
-    }
-}
-
-fn vetted_verdict(used: &Used) -> Verdict {
-    Verdict {
-        verdict: VerdictKind::Vetted,
-        rule: None,
-        message: None,
-        message_ja: None,
-        span: None,
-        suggestion: None,
-        tables: used.keys().cloned().collect(),
-        columns: columns(used),
-    }
-}
-
-fn denied_rule(denied: &Denied) -> String {
-    denied.reasons().first().map(|reason| reason.policy.clone()).unwrap_or_default()
-}
-
-fn denied_verdict(denied: &Denied) -> Verdict {
-    no(VerdictKind::Denied, denied_rule(denied), (denied.to_string(), None), None, None)
-}
-
-fn barred_verdict(bar: &Bar) -> Verdict {
-    let message = (bar.message.to_owned(), Some(bar.message_ja.to_owned()));
-    no(VerdictKind::Denied, bar.rule.to_owned(), message, None, None)
-}
-
-fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {
-    match not_vetted {
-        NotVetted::Refused(refusal) => no(
-            VerdictKind::Refused,
-            refusal.rule().as_str().to_owned(),
-            (refusal.message().to_owned(), Some(refusal.message_ja().to_owned())),
-            refusal.span(),
-            refusal.suggestion().map(str::to_owned),
-        ),
-        NotVetted::Denied(denial) => {
-            let ja = format!("許可は {} を含んでいません", denial.what);
-            no(
-                VerdictKind::Denied,
-                "not-granted".to_owned(),
-                (denial.to_string(), Some(ja)),
-                denial.span,
-                None,
-            )
-        }
-    }
-}
-
-fn no(
-    verdict: VerdictKind,
-    rule: String,
-    (message, message_ja): (String, Option<String>),
-    span: Option<(usize, usize)>,
-    suggestion: Option<String>,
-) -> Verdict {
-    let (rule, message) = (Some(rule), Some(message));
-    Verdict { verdict, rule, message, message_ja, span, suggestion, tables: Vec::new(), columns: Vec::new() }
-}
-
-/// What vetting says of a text under a grant, without an environment: the same judgement as the guard's.
-pub fn offline_verdict(sql: &str, catalogue: &Catalogue, grant: &Grant) -> Verdict {
-    let scope = Scope { catalogue, grant };
-    match engine_vet::metadata(sql, scope) {
-        Some(Ok(table)) => return metadata::verdict(&table),
-        Some(Err(refusal)) => return not_vetted_verdict(&refusal.into()),
-        None => {}
-    }
-    match vet_statement(sql, scope, &Workspace::default()) {
-        Ok(statement) => statement_verdict(&statement),
-        Err(not_vetted) => not_vetted_verdict(&not_vetted),
-    }
 }

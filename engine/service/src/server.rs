@@ -1,16 +1,18 @@
 //! The guard's socket: one thread for each connection, requests answered in turn.
 
 use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine_protocol::{Call, ClientReply, FrameError, read_json, write_json};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::analyses;
 use crate::guard::Guard;
-use crate::identity::{self, Door};
+use crate::identity::{self, Door, Line};
 
 /// The longest request: a query of 64 KiB with room to spare.
 const MOST: u32 = 1 << 20;
@@ -87,7 +89,7 @@ pub fn serve(
 /// # Errors
 ///
 /// A frame is malformed or the connection breaks.
-pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write) -> Result<(), ServeError> {
+pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write + AsFd) -> Result<(), ServeError> {
     std::thread::scope(|scope| {
         scope.spawn(|| analyses::work(guard));
         let ended = converse(guard, Door::Streams, from, to);
@@ -96,7 +98,12 @@ pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write) -> Result<(), 
     })
 }
 
-fn converse(guard: &Guard, door: Door, mut from: impl Read, mut to: impl Write) -> Result<(), FrameError> {
+fn converse(
+    guard: &Guard,
+    door: Door,
+    mut from: impl Read,
+    mut to: impl Write + AsFd,
+) -> Result<(), FrameError> {
     loop {
         let call: Call = match read_json(&mut from, MOST) {
             Ok(call) => call,
@@ -107,8 +114,17 @@ fn converse(guard: &Guard, door: Door, mut from: impl Read, mut to: impl Write) 
                 return Err(error);
             }
         };
-        write_json(&mut to, &identity::reply(guard, call, door))?;
+        let reply = identity::reply(guard, call, Line { door, is_gone: &|| is_gone(to.as_fd()) });
+        write_json(&mut to, &reply)?;
     }
+}
+
+/// Whether nobody will ever read what is written here: the other end of a socket or pipe is closed.
+fn is_gone(to: BorrowedFd<'_>) -> bool {
+    let mut ends = [PollFd::from_borrowed_fd(to, PollFlags::empty())];
+    let closed = PollFlags::HUP | PollFlags::ERR;
+    poll(&mut ends, Some(&Timespec::default())).is_ok()
+        && ends.iter().any(|end| end.revents().intersects(closed))
 }
 
 fn is_same_user(connection: &UnixStream) -> bool {

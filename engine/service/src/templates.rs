@@ -9,6 +9,7 @@ use policies::{FileFault, ParameterDomain, QueryTemplate, TemplateApproval};
 
 use crate::guard::{Guard, GuardError};
 use crate::query;
+use crate::running::Run;
 
 /// The folder below `policies/`.
 const FOLDER: &str = "templates";
@@ -39,7 +40,11 @@ pub enum TemplateError {
 }
 
 /// Binds an approved template and answers it as an ordinary question: recorded, and protected as any other.
-pub(crate) fn answer(guard: &Guard, asked: &TemplateQuestion) -> Result<ClientReply, GuardError> {
+pub(crate) fn answer(
+    guard: &Guard,
+    asked: &TemplateQuestion,
+    run: &Run<'_>,
+) -> Result<ClientReply, GuardError> {
     let question = |sql: String| Question { user: asked.user.clone(), project: asked.project.clone(), sql };
     let refuse =
         |message: String, ja: &str| query::refuse(guard, &question(String::new()), "template", (message, ja));
@@ -60,7 +65,7 @@ pub(crate) fn answer(guard: &Guard, asked: &TemplateQuestion) -> Result<ClientRe
         return refuse(message, "定型の問いが承認されたものと異なります。審査会の承認を改めて受けてください");
     }
     match template.bind(&asked.parameters, &guard.catalogue) {
-        Ok(sql) => query::answer(guard, &question(sql)),
+        Ok(sql) => query::answer(guard, &question(sql), run),
         Err(fault) => refuse(fault.to_string(), OUTSIDE),
     }
 }

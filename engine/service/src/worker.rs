@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use crate::cgroups::Groups;
 use engine_protocol::{
     FrameError, Limits, Socket, WorkerHello, WorkerReply, WorkerRequest, read_packed, write_packed,
 };
@@ -17,6 +18,7 @@ pub struct WorkerProgram {
     path: PathBuf,
     // The words with which the configuration does without confinement, if it does.
     unconfined: Option<String>,
+    groups: Vec<PathBuf>,
     ready: Arc<Mutex<Vec<Worker>>>,
 }
 
@@ -29,6 +31,9 @@ pub enum WorkerError {
     /// The program cannot be started.
     #[error("the worker cannot be started")]
     Start(#[source] std::io::Error),
+    /// The configured control groups cannot be used.
+    #[error("the worker cannot be put into its control group")]
+    Group(#[source] std::io::Error),
     /// The kernel cannot lock the worker in.
     #[error("{0}")]
     Unconfined(String),
@@ -51,7 +56,7 @@ impl WorkerError {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Missing(_) | Self::Start(_) => "worker-not-started",
-            Self::Unconfined(_) => "worker-unconfined",
+            Self::Group(_) | Self::Unconfined(_) => "worker-unconfined",
             Self::Data(_) => "worker-data",
             Self::Late(_) => "worker-late",
             Self::Stopped => "worker-stopped",
@@ -64,7 +69,7 @@ impl WorkerError {
 const BESIDE: u64 = 2 << 30;
 
 /// How often somebody looks whether a worker is to be stopped.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(25);
 
 /// The longest greeting.
 const HELLO: u32 = 4 << 10;
@@ -80,7 +85,7 @@ impl WorkerProgram {
         if !path.is_file() {
             return Err(WorkerError::Missing(path));
         }
-        Ok(Self { path, unconfined: None, ready: Arc::default() })
+        Ok(Self { path, unconfined: None, groups: Vec::new(), ready: Arc::default() })
     }
 
     /// Does without confinement; the worker accepts one sentence only, which says that nothing is at stake.
@@ -88,6 +93,19 @@ impl WorkerProgram {
     pub fn unconfined(mut self, words: Option<String>) -> Self {
         self.unconfined = words;
         self
+    }
+
+    /// Puts every worker into a control group of its own below each of these folders.
+    #[must_use]
+    pub fn grouped(mut self, folders: Vec<PathBuf>) -> Self {
+        self.groups = folders;
+        self
+    }
+
+    /// The same program with nobody ready.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self { ready: Arc::default(), ..self.clone() }
     }
 
     /// Has `count` workers stand ready.
@@ -153,7 +171,9 @@ impl WorkerProgram {
             .stderr(Stdio::null())
             .spawn()
             .map_err(WorkerError::Start)?;
-        let worker = Worker { child, socket: ours };
+        let mut worker = Worker { child, socket: ours, groups: None };
+        let groups = Groups::around(&self.groups, worker.child.id(), limits.memory + BESIDE);
+        worker.groups = Some(groups.map_err(WorkerError::Group)?);
         match read_packed(&mut Socket::new(worker.socket.as_fd()), HELLO)? {
             WorkerHello::Ready => Ok(worker),
             WorkerHello::Unconfined(reason) => Err(WorkerError::Unconfined(reason)),
@@ -169,6 +189,8 @@ const DESCRIPTORS: u64 = 65_536;
 struct Worker {
     child: Child,
     socket: OwnedFd,
+    // Taken away after the process, which `drop` below ends first.
+    groups: Option<Groups>,
 }
 
 impl Drop for Worker {

@@ -8,7 +8,7 @@ use audit::{Digest, Event, Kind, Outcome, QueryRequest};
 use catalog_model::{FileEntry, SnapshotManifest, WorkspaceView};
 use catalog_store::{EnvironmentError, KeptTable, NewFile, Space};
 use engine_protocol::{
-    CellValue, ClientReply, Keep, KeptFile, Question, ReleasedTable, TableColumn, TableColumnKind,
+    CellValue, ClientReply, Keep, KeptFile, Question, ReleasedTable, RunStage, TableColumn, TableColumnKind,
     WorkerReply, WorkerRequest,
 };
 use engine_vet::{Statement, VettedRows, VettedView};
@@ -17,7 +17,10 @@ use policies::{Action, Permit, Request};
 use crate::exclusions::Exclusion;
 use crate::guard::{Guard, GuardError};
 use crate::reach::{Reach, wire};
-use crate::{identity, query};
+use crate::running::{self, Run, Watch};
+use crate::verdicts::{HALTED, columns};
+use crate::worker::WorkerError;
+use crate::{identity, query, turn};
 
 /// A statement on what the project keeps, with everything that says that it may run.
 pub(crate) struct Inside {
@@ -29,10 +32,15 @@ pub(crate) struct Inside {
 }
 
 /// Runs a statement on what the project keeps.
-pub(crate) fn act(guard: &Guard, question: &Question, inside: &Inside) -> Result<ClientReply, GuardError> {
+pub(crate) fn act(
+    guard: &Guard,
+    question: &Question,
+    inside: &Inside,
+    run: &Run<'_>,
+) -> Result<ClientReply, GuardError> {
     match &inside.statement {
         Statement::Query(_) => Err(GuardError::Bug("a query is no statement on what is kept")),
-        Statement::Table(rows) => keep(guard, question, rows, inside),
+        Statement::Table(rows) => keep(guard, question, (rows, inside), run),
         Statement::View(view) => keep_view(guard, question, view, inside),
         Statement::DropTable(name) => drop_own(guard, question, (name, "table"), inside),
         Statement::DropView(name) => drop_own(guard, question, (name, "view"), inside),
@@ -105,8 +113,8 @@ fn free(space: &Space, name: &str) -> Result<(), GuardError> {
 fn keep(
     guard: &Guard,
     question: &Question,
-    rows: &VettedRows,
-    inside: &Inside,
+    (rows, inside): (&VettedRows, &Inside),
+    running: &Run<'_>,
 ) -> Result<ClientReply, GuardError> {
     let room = guard.environment.config().workspace.bytes.saturating_sub(inside.space.bytes());
     if room == 0 {
@@ -116,7 +124,7 @@ fn keep(
     }
     let plan = Digest::parse(rows.hash()).ok_or(GuardError::Bug("a plan's hash has 64 digits"))?;
     let request = QueryRequest::new(&question.user, &question.project, inside.manifest.id.as_str(), plan)
-        .with("columns", query::columns(rows.used()).join(" "))
+        .with("columns", columns(rows.used()).join(" "))
         .with("keeps", format!("ws.{}", rows.name()))
         .with("policies", inside.permit.policy_digest())
         .with("exclusion", inside.exclusion.exclusion.as_str())
@@ -124,16 +132,20 @@ fn keep(
     let opened = guard.log.open_query(request)?;
     let entry = opened.query().to_string();
     let id = guard.workspaces.new_id()?;
-    let kept =
-        run(guard, rows, inside, (&id, room)).and_then(|(new, files)| store(guard, inside, new, files));
-    let kept = match (kept, is_ended(guard, inside)) {
-        (Ok(files), false) => files,
-        (kept, _) => {
+    let look = || stopped(guard, inside);
+    let kept = run(guard, (rows, inside), (&id, room), &running.watch(&look))
+        .and_then(|(new, files)| store(guard, inside, new, files).map_err(failed));
+    running.is_at(RunStage::Recording);
+    // Looked at once more, as it is now: what was written is not kept for a project that may not keep it.
+    let ended = running.stopped().or_else(look).map(|reason| Outcome::Stopped { reason: reason.to_owned() });
+    let kept = match (kept, ended) {
+        (Ok(files), None) => files,
+        (kept, ended) => {
             guard.workspaces.discard(&question.project, &id);
-            let ended = || Outcome::Stopped { reason: "permit-ended".to_owned() };
-            let outcome = kept.err().map_or_else(ended, |fault| Outcome::Failed { fault });
+            let outcome = kept.err().or(ended).unwrap_or_else(|| failed("workspace"));
+            let reply = running::reply(&outcome);
             let _closed = opened.close(outcome)?;
-            return Ok(ClientReply::Withheld);
+            return Ok(reply);
         }
     };
     let (count, bytes) =
@@ -163,14 +175,21 @@ fn keep(
     Ok(done(inside, &entry, rows.name(), ("a table is kept inside", "表を環境内に保存しました")))
 }
 
-/// Whether the use of the project was halted, or the permit has ended, since the statement was vetted.
-fn is_ended(guard: &Guard, inside: &Inside) -> bool {
+fn failed(fault: impl Into<String>) -> Outcome {
+    Outcome::Failed { fault: fault.into() }
+}
+
+/// Why a statement that was let run is stopped: a halt, or a permit that has ended since it was vetted.
+fn stopped(guard: &Guard, inside: &Inside) -> Option<&'static str> {
     let again = Request { now: guard.now(), ..inside.permit.request().clone() };
     // Read again as they are now; what cannot be read permits nothing.
     let policies = guard.permits.policies(&guard.catalogue);
     let may = policies.is_ok_and(|policies| policies.may(&again, Action::RunQuery).is_ok());
     let is_free = identity::bar(guard, &again.user).is_ok_and(|bar| bar.is_none());
-    guard.halts.is_halted(&again.project) || !may || !is_free
+    if guard.halts.is_halted(&again.project) {
+        return Some(HALTED);
+    }
+    (!may || !is_free).then_some("permit-ended")
 }
 
 /// When a table made now is no longer there.
@@ -180,13 +199,13 @@ fn expires(guard: &Guard, permit: &Permit) -> i64 {
     after.min(permit.valid_until().unix_timestamp())
 }
 
-/// The rows as encrypted files, with the places and keys that were made for them; otherwise the word for the record.
+/// The rows as encrypted files, with the places and keys that were made for them; otherwise what is recorded.
 fn run(
     guard: &Guard,
-    rows: &VettedRows,
-    inside: &Inside,
+    (rows, inside): (&VettedRows, &Inside),
     (id, room): (&str, u64),
-) -> Result<(Vec<NewFile>, Vec<KeptFile>), String> {
+    watch: &Watch<'_>,
+) -> Result<(Vec<NewFile>, Vec<KeptFile>), Outcome> {
     let grant = inside.permit.grant();
     let reach = Reach {
         grant,
@@ -195,7 +214,10 @@ fn run(
         now: guard.now().unix_timestamp(),
         used: rows.used(),
     };
-    let key = |_| "dataset-key".to_owned();
+    let key = |_| failed("dataset-key");
+    let tables = rows.lineage().iter().map(String::as_str).collect();
+    let place = turn::wait(guard, watch, &tables, (&inside.manifest.body, grant));
+    let Some((_place, limits)) = place else { return Err(watch.outcome()) };
     let (buckets, files) = reach.slices(guard).map_err(key)?;
     let columns: Vec<&str> = rows.columns().iter().map(|column| column.name.as_str()).collect();
     let count = inside.manifest.body.buckets;
@@ -208,15 +230,16 @@ fn run(
         plan_hash: rows.hash().to_owned(),
         excluded: inside.exclusion.persons.clone(),
         buckets,
-        descriptors: u32::try_from(files.len()).map_err(|_| "worker-data".to_owned())?,
-        limits: guard.limits,
+        descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
+        limits,
         keep: Some(Keep { files: new.iter().map(|file| wire(&file.keys)).collect(), most: room }),
     };
-    match guard.worker.run_unless(request, files, &|| is_ended(guard, inside)) {
+    match guard.worker.run_unless(request, files, &|| watch.reason().is_some()) {
         Ok(WorkerReply::Kept(files)) if files.len() == new.len() => Ok((new, files)),
-        Ok(WorkerReply::Kept(_) | WorkerReply::Evidence(_)) => Err("worker-evidence".to_owned()),
-        Ok(WorkerReply::Failed(fault)) => Err(fault.as_str().to_owned()),
-        Err(error) => Err(error.as_str().to_owned()),
+        Ok(WorkerReply::Kept(_) | WorkerReply::Evidence(_)) => Err(failed("worker-evidence")),
+        Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
+        Err(WorkerError::Stopped) => Err(watch.outcome()),
+        Err(error) => Err(failed(error.as_str())),
     }
 }
 

@@ -83,6 +83,11 @@ impl VettedRows {
         &self.seen.used
     }
 
+    /// The catalogue's tables behind everything that is read.
+    pub const fn lineage(&self) -> &BTreeSet<String> {
+        &self.seen.lineage
+    }
+
     /// The digest that guard and worker must agree on.
     pub fn hash(&self) -> &str {
         &self.hash

@@ -4,7 +4,7 @@
 //! is not granted could not be filtered; such a query fails while there is anybody to leave out.
 
 use catalog_model::{Catalogue, Class};
-use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
@@ -13,7 +13,8 @@ pub(crate) fn without(plan: LogicalPlan, excluded: &[u32], catalogue: &Catalogue
     if excluded.is_empty() {
         return Ok(plan);
     }
-    let filtered = plan.transform_up(|node| {
+    // Subqueries have scans of their own.
+    let filtered = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
         let name = scan.table_name.table();
         let table = catalogue.tables.get(name);
@@ -44,7 +45,8 @@ mod tests {
     use std::sync::Arc;
 
     use catalog_model::{Catalogue, Grant, Period, SnapshotId, Thresholds, Tier};
-    use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, LogicalTableSource};
+    use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, LogicalTableSource, in_subquery};
+    use datafusion::prelude::col;
     use engine_vet::granted_schema;
 
     use super::without;
@@ -78,6 +80,24 @@ mod tests {
         }
         let plan = scan(&catalogue, "person", &["person_id", "sex"]);
         assert_eq!(without(plan.clone(), &[], &catalogue).unwrap(), plan);
+    }
+
+    #[test]
+    fn scans_of_subqueries_and_of_a_projects_own_tables_are_filtered_too() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let persons = scan(&catalogue, "person", &["person_id", "sex"]);
+        let schema = persons.schema().as_arrow().clone();
+        let source = Arc::new(LogicalTableSource::new(Arc::new(schema)));
+        let own = LogicalPlanBuilder::scan("ws.cohort#01", source, None).unwrap();
+        let own = own.project([col("person_id")]).unwrap().build().unwrap();
+        let picked = in_subquery(col("person_id"), Arc::new(own));
+        let plan = LogicalPlanBuilder::from(persons).filter(picked).unwrap().build().unwrap();
+        let plan = without(plan, &[3], &catalogue).unwrap().display_indent().to_string();
+        assert_eq!(
+            plan.matches("person_id != UInt32(3)").count() + plan.matches("NOT IN ([UInt32(3)])").count(),
+            2,
+            "{plan}"
+        );
     }
 
     #[test]

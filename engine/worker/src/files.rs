@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use catalog_staged::encrypted;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
@@ -17,7 +18,7 @@ use datafusion::parquet::encryption::decrypt::FileDecryptionProperties;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use engine_protocol::{FileKeys, FileSlice};
+use engine_protocol::FileSlice;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -36,20 +37,11 @@ impl Descriptors {
     pub(crate) fn open(&self, slice: &FileSlice) -> Option<DataFile> {
         let file = Arc::clone(self.0.get(slice.descriptor as usize)?);
         let decryption = match &slice.keys {
-            Some(keys) => Some(decryption(keys).ok()?),
+            Some(keys) => Some(encrypted::decryption(&keys.by_column()).ok()?),
             None => None,
         };
         Some(DataFile { file, bytes: slice.bytes, decryption })
     }
-}
-
-fn decryption(keys: &FileKeys) -> Result<Arc<FileDecryptionProperties>, ParquetError> {
-    let mut properties =
-        FileDecryptionProperties::builder(keys.footer.clone()).with_aad_prefix(keys.bound_to.clone());
-    for (column, key) in &keys.columns {
-        properties = properties.with_column_key(column, key.clone());
-    }
-    properties.build()
 }
 
 /// One data file.

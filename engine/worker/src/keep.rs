@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use catalog_staged::encrypted;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::encryption::encrypt::FileEncryptionProperties;
-use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 use engine_protocol::{FileKeys, KeptFile, WorkerFault};
 use futures::StreamExt as _;
@@ -74,23 +73,10 @@ impl Room {
 }
 
 fn properties(schema: &SchemaRef, keys: &FileKeys) -> Result<WriterProperties, WorkerFault> {
-    let encryption = encryption(schema, keys).map_err(|_| WorkerFault::Data)?;
+    let encryption = encrypted::encryption(schema, &keys.by_column()).map_err(|_| WorkerFault::Data)?;
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .with_file_encryption_properties(encryption)
         .build())
-}
-
-fn encryption(schema: &SchemaRef, keys: &FileKeys) -> Result<Arc<FileEncryptionProperties>, ParquetError> {
-    let mut properties = FileEncryptionProperties::builder(keys.footer.clone())
-        .with_aad_prefix(keys.bound_to.clone())
-        .with_aad_prefix_storage(false);
-    for field in schema.fields() {
-        let key = keys.columns.iter().find(|(name, _)| name == field.name());
-        // Parquet would write a column without a key in clear.
-        let (name, key) = key.ok_or_else(|| ParquetError::General("a column without a key".to_owned()))?;
-        properties = properties.with_column_key(name, key.clone());
-    }
-    properties.build()
 }

@@ -136,7 +136,7 @@ fn converse(
     (asked, gate): (&AtomicUsize, &Mutex<()>),
     (sessions, notebooks): (&Lock<Sessions>, &Notebooks),
 ) {
-    while let Ok(Call { by, request }) = read_json::<Call>(&mut stream, 1 << 20) {
+    while let Ok(Call { by, request, .. }) = read_json::<Call>(&mut stream, 1 << 20) {
         let is_theirs = request.project().is_none_or(|project| project == "p1");
         let may_ask = request.is_public() || is_theirs && is_known(&by, sessions);
         if !may_ask {
@@ -150,7 +150,7 @@ fn converse(
             ClientRequest::Govern(asked) => ClientReply::Governed(governed(&asked.what)),
             ClientRequest::Templates(_) => ClientReply::Templates { templates: Vec::new() },
             ClientRequest::Analysis(_) => ClientReply::Analysis(AnalysisReply::NotFound),
-            ClientRequest::Template(_) | ClientRequest::Workspace(_) => {
+            ClientRequest::Template(_) | ClientRequest::Workspace(_) | ClientRequest::Running(_) => {
                 ClientReply::Fault { message: "the portal does not ask this".to_owned() }
             }
             ClientRequest::Estimate(question) => {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use catalog_model::FileEntry;
+use catalog_staged::encrypted;
 use catalog_store::{Environment, FileKeyring, FileKeys};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::encryption::decrypt::FileDecryptionProperties;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::failure::Failure;
 
@@ -57,15 +57,8 @@ fn each_batch_with(
 ) -> Result<(), Failure> {
     let file = File::open(path).map_err(|source| Failure::Read { path: path.to_owned(), source })?;
     let parquet = |source| Failure::Parquet { path: path.to_owned(), source };
-    let mut options = ArrowReaderOptions::new();
-    if let Some(keys) = keys {
-        let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
-            .with_aad_prefix(keys.bound_to.clone());
-        for (column, key) in &keys.columns {
-            decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
-        }
-        options = options.with_file_decryption_properties(decryption.build().map_err(parquet)?);
-    }
+    let keys = keys.map(FileKeys::by_column);
+    let options = encrypted::reading(keys.as_ref()).map_err(parquet)?;
     let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(parquet)?
         .with_batch_size(BATCH);

@@ -8,14 +8,11 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use catalog_model::Table;
 use catalog_staged::StagedError;
+use catalog_staged::encrypted::{self, Unkeyed};
 use catalog_store::FileKeys;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::encryption::decrypt::FileDecryptionProperties;
-use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
 /// Why a file of tables cannot be written or read.
@@ -121,18 +118,10 @@ impl ParquetFile {
     pub fn encrypted(path: &Path, schema: SchemaRef, keys: &FileKeys) -> Result<Self, FileError> {
         let parquet = |source| FileError::Parquet { action: "encrypt", path: path.to_owned(), source };
         let leaves = ArrowSchemaConverter::new().convert(&schema).map_err(parquet)?;
-        let mut encryption = FileEncryptionProperties::builder(keys.footer.as_bytes().to_vec())
-            .with_aad_prefix(keys.bound_to.clone())
-            .with_aad_prefix_storage(false);
-        for leaf in leaves.columns() {
-            let column = leaf.path().string();
-            let key = keys
-                .columns
-                .get(&column)
-                .ok_or_else(|| FileError::Clear { path: path.to_owned(), column: column.clone() })?;
-            encryption = encryption.with_column_key(&column, key.as_bytes().to_vec());
-        }
-        let encryption = encryption.build().map_err(parquet)?;
+        let encryption = encrypted::encryption(&schema, &keys.by_column()).map_err(|error| match error {
+            Unkeyed::Column(column) => FileError::Clear { path: path.to_owned(), column },
+            Unkeyed::Parquet(source) => parquet(source),
+        })?;
         let properties = Self::properties().with_file_encryption_properties(encryption).build();
         // Parquet writes Bloom filters in clear, whatever else it encrypts: a test of who is in the file.
         if let Some(leaf) =
@@ -217,13 +206,7 @@ pub fn open_encrypted(
     let file =
         File::open(path).map_err(|source| FileError::Io { action: "open", path: path.to_owned(), source })?;
     let parquet = |source| FileError::Parquet { action: "open", path: path.to_owned(), source };
-    let mut decryption = FileDecryptionProperties::builder(keys.footer.as_bytes().to_vec())
-        .with_aad_prefix(keys.bound_to.clone());
-    for (column, key) in &keys.columns {
-        decryption = decryption.with_column_key(column, key.as_bytes().to_vec());
-    }
-    let decryption = decryption.build().map_err(parquet)?;
-    let options = ArrowReaderOptions::new().with_file_decryption_properties(decryption);
+    let options = encrypted::reading(Some(&keys.by_column())).map_err(parquet)?;
     ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .and_then(|builder| builder.with_batch_size(rows).build())
         .map_err(parquet)

@@ -13,6 +13,7 @@ use super::file::{Analysis, Gives, Step};
 use super::shelf::{Hold, Shelf, Stored};
 use crate::guard::{Guard, GuardError};
 use crate::query;
+use crate::running::Asking;
 
 /// How often and how long apart a run is tried to be taken.
 const LOOKS: u32 = 10;
@@ -103,7 +104,8 @@ fn ask(guard: &Guard, stored: &Stored, step: &Step, began: i64) -> StepCame {
     }
     let question =
         Question { user: stored.run.by.clone(), project: stored.project.clone(), sql: step.sql.clone() };
-    match query::answer(guard, &question) {
+    let running = guard.running.begin((&question.user, &question.project), &Asking::STAYS);
+    match query::answer(guard, &question, &running) {
         Ok(ClientReply::Released(table)) => match step.gives {
             Gives::Keeps(_) => StepCame::Kept { query: table.query },
             Gives::Output(..) if table.certificate.is_some() => StepCame::Released { query: table.query },

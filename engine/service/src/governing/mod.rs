@@ -13,9 +13,9 @@ pub(crate) mod people;
 use std::path::{Path, PathBuf};
 
 use audit::Log;
-use catalog_store::{Environment, Meta, Passphrase, PersonRecord};
+use catalog_store::{Environment, Meta, Passphrase};
 use engine_service::{Office, Permits, actor};
-use governance::{Actor, Role};
+use governance::Actor;
 use time::OffsetDateTime;
 
 use crate::Failure;
@@ -59,8 +59,4 @@ impl House {
     pub(crate) fn actor(&self, user: &str) -> Result<Actor, Failure> {
         Ok(actor(&self.meta, user, self.now)?)
     }
-}
-
-fn roles(person: &PersonRecord) -> impl Iterator<Item = Role> {
-    person.roles.split_whitespace().filter_map(Role::parse)
 }

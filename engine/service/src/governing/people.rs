@@ -7,7 +7,7 @@ use catalog_store::PersonRecord;
 use clap::Subcommand;
 use governance::Role;
 
-use super::{Acting, House, roles};
+use super::{Acting, House};
 use crate::Failure;
 
 /// What to do with people.
@@ -96,7 +96,7 @@ fn list(acting: &Acting) -> Result<(), Failure> {
     let view = Event::new(Kind::View, &acting.user).subject("people");
     house.log.record(view)?;
     for person in house.meta.persons()? {
-        let words: Vec<&str> = roles(&person).map(Role::as_str).collect();
+        let words: Vec<&str> = Role::listed(&person.roles).map(Role::as_str).collect();
         let state = if person.is_active { "active" } else { "shut out" };
         let training =
             if person.trained_until.is_empty() { "no training" } else { person.trained_until.as_str() };

@@ -27,8 +27,16 @@ pub use standing::Standing;
 pub(crate) use standing::{Bar, bar};
 
 use crate::guard::{Guard, GuardError};
+use crate::running::Asking;
 
-/// How a call reached the guard.
+/// How a call reached the guard, and how its asker can be seen to have gone away.
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) door: Door,
+    pub(crate) is_gone: &'a dyn Fn() -> bool,
+}
+
+/// The door through which a call came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     /// On the standard streams of a guard that its asker started.
@@ -65,16 +73,17 @@ impl By {
 }
 
 /// Answers one call.
-pub(crate) fn reply(guard: &Guard, call: Call, door: Door) -> ClientReply {
-    match answered(guard, call, door) {
+pub(crate) fn reply(guard: &Guard, call: Call, line: Line<'_>) -> ClientReply {
+    match answered(guard, call, line) {
         Ok(reply) => reply,
         Err(error) => Guard::fault(&error),
     }
 }
 
-fn answered(guard: &Guard, call: Call, door: Door) -> Result<ClientReply, GuardError> {
-    if call.by == Caller::Owner && door == Door::Streams {
-        return Ok(guard.answer(&call.request));
+fn answered(guard: &Guard, call: Call, line: Line<'_>) -> Result<ClientReply, GuardError> {
+    let asking = Asking { name: call.name, is_gone: line.is_gone };
+    if call.by == Caller::Owner && line.door == Door::Streams {
+        return Ok(guard.answer_to(&call.request, &asking));
     }
     let asker = find(guard, &call.by)?;
     let request = call.request;
@@ -95,7 +104,7 @@ fn answered(guard: &Guard, call: Call, door: Door) -> Result<ClientReply, GuardE
     if !request.project().is_none_or(is_theirs) {
         return Ok(ClientReply::NotKnown);
     }
-    Ok(guard.answer(&request.asked_by(&asker.standing.user)))
+    Ok(guard.answer_to(&request.asked_by(&asker.standing.user), &asking))
 }
 
 /// The person whom a caller stands for: nobody where the word is unknown or has ended, or the person was shut out.

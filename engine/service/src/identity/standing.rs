@@ -35,8 +35,8 @@ impl Standing {
 
     fn of_person(person: PersonRecord, now: OffsetDateTime) -> Self {
         let is_trained = is_trained(&person.trained_until, now);
-        let roles = person.roles.split_whitespace().filter_map(Role::parse);
-        let roles = roles.filter(|role| *role != Role::Researcher || is_trained).collect();
+        let roles =
+            Role::listed(&person.roles).filter(|role| *role != Role::Researcher || is_trained).collect();
         let trained_until = Some(person.trained_until).filter(|day| !day.is_empty());
         Self { user: person.user, roles, trained_until, is_trained }
     }
@@ -84,8 +84,7 @@ const UNTRAINED: Bar = Bar {
 pub(crate) fn bar(guard: &Guard, user: &str) -> Result<Option<Bar>, GuardError> {
     let person = guard.meta.persons()?.into_iter().find(|person| person.user == user && person.is_active);
     let Some(person) = person else { return Ok(Some(NOBODY)) };
-    let is_researcher =
-        person.roles.split_whitespace().any(|word| Role::parse(word) == Some(Role::Researcher));
+    let is_researcher = Role::listed(&person.roles).any(|role| role == Role::Researcher);
     let standing = Standing::of_person(person, guard.now());
     Ok(match (is_researcher, standing.is_trained) {
         (false, _) => Some(NO_ROLE),
