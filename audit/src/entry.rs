@@ -7,6 +7,9 @@
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 
 use time::OffsetDateTime;
 
@@ -117,6 +120,17 @@ impl Entry {
     }
 
     // Everything before the hash, without the closing brace.
+    /// The entries of a log at `path`, one after the other. They are not verified; what is no entry is passed over, as
+    /// behind the last newline may stand one that is being written.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened; each item, it cannot be read on.
+    pub fn all(path: &Path) -> std::io::Result<impl Iterator<Item = std::io::Result<Self>>> {
+        let lines = BufReader::new(File::open(path)?).split(b'\n');
+        Ok(lines.filter_map(|line| line.map(|line| Self::parse(&line).ok()).transpose()))
+    }
+
     fn unsealed(&self) -> String {
         let mut out = format!("{{\"seq\":{},\"at\":\"", self.seq);
         moment::write(&mut out, self.at);

@@ -136,6 +136,8 @@ kinds! {
     BackupTaken = "backup-taken",
     /// An environment was made of a backup.
     EnvironmentRestored = "environment-restored",
+    /// The texts of questions from before a day were removed.
+    QuestionsForgotten = "questions-forgotten",
     /// Somebody looked at a page, a file or a report.
     View = "view",
     /// An append found the end of a crashed one and put it right. Made by the log itself only.

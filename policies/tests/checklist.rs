@@ -12,7 +12,9 @@ fn every_test_that_the_checklist_names_is_one() {
             let found = text.split_once(&format!("fn {name}("));
             let (before, _) = found.unwrap_or_else(|| panic!("{}: {test} is not there", line.id));
             // A program of tests without the usual harness has no attribute; its `all` runs every probe.
-            let is_marked = before.trim_end().ends_with("#[test]");
+            let before = before.trim_end();
+            let marks = before.strip_suffix("async").unwrap_or(before).trim_end();
+            let is_marked = marks.ends_with("#[test]") || marks.ends_with("#[tokio::test]");
             let is_own = name == "all" && text.contains("fn main()");
             let is_made = before.contains("proptest!");
             assert!(is_marked || is_own || is_made, "{}: {test} is no test", line.id);

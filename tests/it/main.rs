@@ -25,6 +25,7 @@ mod people;
 mod portal;
 mod provider;
 mod queries;
+mod questions;
 mod refusals;
 mod roles;
 mod stopping;

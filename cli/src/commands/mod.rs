@@ -208,6 +208,9 @@ enum Command {
     /// Incidents and near misses: `enter`, `note`, `grade`, `discharge`, `declare`, `close`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Incident(Passed),
+    /// What was asked: list it (auditors), compare its verdicts under other rules, forget it.
+    #[command(disable_help_flag = true)]
+    Questions(Passed),
     /// Stops a project or all at once (`--project P | --all`, `--reason`).
     #[command(disable_help_flag = true)]
     Halt(Passed),
@@ -373,6 +376,7 @@ impl Arguments {
             Command::Application(passed) => passed.run_guard("application"),
             Command::Output(passed) => passed.run_guard("output"),
             Command::Incident(passed) => passed.run_guard("incident"),
+            Command::Questions(passed) => passed.run_guard("questions"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
             Command::Query { ask, format, template: None, certificate, .. } => {

@@ -23,6 +23,7 @@ use crate::public_record::PublicRecordFile;
 use crate::queue::Queue;
 use crate::recent::Recent;
 use crate::running::{Asking, Running};
+use crate::texts::TextFiles;
 use crate::worker::{WorkerError, WorkerProgram};
 use crate::{analyses, codes, describe, notebooks, open_tables, operating, query, templates, turn};
 
@@ -43,6 +44,7 @@ pub struct Guard {
     pub(crate) notebooks: Mutex<()>,
     pub(crate) analyses: Analyses,
     pub(crate) record: PublicRecordFile,
+    pub(crate) texts: TextFiles,
     pub(crate) halts: Halts,
     pub(crate) turns: Turns,
     pub(crate) running: Running,
@@ -137,6 +139,7 @@ impl Guard {
         let worker = worker.unconfined(environment.config().confinement.clone());
         let worker = worker.grouped(environment.config().control_groups.clone());
         let turns = environment.config().turns;
+        let texts = TextFiles::new(&environment);
         Ok(Self {
             environment,
             catalogue,
@@ -150,6 +153,7 @@ impl Guard {
             ledger,
             notebooks: Mutex::default(),
             analyses: Analyses::default(),
+            texts,
             record: PublicRecordFile::default(),
             halts,
             turns: Turns::default(),
@@ -167,6 +171,7 @@ impl Guard {
         self.environment = self.environment.unlocked_by(passphrase);
         self.file_keys = FileKeyring::new(&self.environment);
         self.workspaces = Workspaces::new(&self.environment);
+        self.texts = TextFiles::new(&self.environment);
         self
     }
 

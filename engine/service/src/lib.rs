@@ -33,12 +33,14 @@ mod query;
 mod queue;
 mod reach;
 mod recent;
+mod replay;
 mod reporting;
 mod running;
 mod server;
 mod shape;
 mod signing;
 mod templates;
+mod texts;
 mod turn;
 mod verdicts;
 mod worker;
@@ -53,12 +55,14 @@ pub use latency::Latency;
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
+pub use replay::{Change, Rules, asked_texts, compare, forget_texts};
 pub use reporting::{
-    Desk, ReportError, Span, dossier, evidence, passed, period, proven, scored, seal, usage,
+    Desk, ReportError, Span, dossier, evidence, passed, period, proven, said, scored, seal, usage,
 };
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;
 pub use signing::{VERIFIER, signer};
 pub use templates::{TemplateError, approve as approve_template};
+pub use texts::{Text, Texts};
 pub use verdicts::{offline_verdict, offline_verdict_in};
 pub use worker::{WorkerError, WorkerProgram};

@@ -104,6 +104,11 @@ enum Command {
         #[command(subcommand)]
         command: governing::incident::Incidents,
     },
+    /// What was asked: list, compare, forget.
+    Questions {
+        #[command(subcommand)]
+        command: governing::questions::Questions,
+    },
     /// Stops a project, or all, at once.
     Halt(governing::halt::Stop),
     /// Lets a project, or all, go on.
@@ -210,6 +215,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Checklist(checklist) => checklist.run(),
         Command::Output { command } => command.run(),
         Command::Incident { command } => command.run(),
+        Command::Questions { command } => command.run(),
         Command::Halt(stop) => stop.halt(),
         Command::Resume(stop) => stop.resume(),
         Command::Checkpoint { env } => governing::checkpoint::run(&env),

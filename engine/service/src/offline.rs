@@ -28,10 +28,7 @@ impl Offline {
     ///
     /// A file cannot be read, or says something that does not hold together.
     pub fn open(catalog: &Path, permit: &Path) -> Result<Self, Failure> {
-        let mut files = Vec::new();
-        read_folder(catalog, catalog, &mut files)?;
-        let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-        let catalogue = Catalogue::parse(texts).map_err(|errors| joined(&errors))?;
+        let catalogue = catalogue_in(catalog)?;
         let text = std::fs::read_to_string(permit)?;
         let application = Application::parse(&permit.display().to_string(), &text)?;
         let user = application.people().first().ok_or("the application names nobody")?.user.clone();
@@ -51,6 +48,14 @@ impl Offline {
     pub fn verdict(&self, sql: &str) -> Verdict {
         offline_verdict(sql, &self.catalogue, &self.grant)
     }
+}
+
+/// The catalogue of a folder of files.
+pub(crate) fn catalogue_in(folder: &Path) -> Result<Catalogue, Failure> {
+    let mut files = Vec::new();
+    read_folder(folder, folder, &mut files)?;
+    let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    Ok(Catalogue::parse(texts).map_err(|errors| joined(&errors))?)
 }
 
 fn joined(errors: &[impl ToString]) -> String {

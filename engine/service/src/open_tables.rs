@@ -3,16 +3,16 @@
 //! A table that is handed in must be one that left through the front door: its digest stands in the record as the
 //! outcome of a query. So nothing can be published here that disclosure control has not seen.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use audit::{Entry, Event, Kind, Value};
+use audit::{Entry, Event, Kind};
 use engine_protocol::{OpenTable, Opening, OpeningReply, ReleasedTable};
 use governance::Role;
 use time::macros::format_description;
 
 use crate::guard::{Guard, GuardError};
 use crate::identity::Standing;
+use crate::reporting::said;
 
 /// The folder in the environment.
 const FOLDER: &str = "open";
@@ -88,11 +88,10 @@ fn is_officer(guard: &Guard, user: &str) -> Result<bool, GuardError> {
 
 /// Says whether the record has a query that ended with exactly this table.
 fn was_released(guard: &Guard, digest: &str) -> Result<bool, GuardError> {
-    let file = std::fs::File::open(guard.log.path()).map_err(GuardError::Open)?;
-    for line in BufReader::new(file).split(b'\n') {
-        let Ok(entry) = Entry::parse(&line.map_err(GuardError::Open)?) else { continue };
-        let says = |name: &str, word: &str| matches!(entry.body().value(name), Some(Value::Text(text)) if text == word);
-        if entry.kind() == Kind::QueryClosed && says("outcome", "released") && says("digest", digest) {
+    for entry in Entry::all(guard.log.path()).map_err(GuardError::Open)? {
+        let entry = entry.map_err(GuardError::Open)?;
+        let is_release = entry.kind() == Kind::QueryClosed && said(&entry, "outcome") == "released";
+        if is_release && said(&entry, "digest") == digest {
             return Ok(true);
         }
     }

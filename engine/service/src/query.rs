@@ -13,6 +13,7 @@ use engine_protocol::{
 };
 use engine_vet::{MetadataTable, NotVetted, Scope, Statement, VettedPlan, vet_statement};
 use policies::{Action, Denied, Permit, Policies, Request};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::airlock::{self, Asked, Way};
@@ -241,7 +242,7 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
         return Ok(Judged::Barred(bar));
     }
     let policies = guard.permits.policies(&guard.catalogue)?;
-    let request = request(guard, &policies, question);
+    let request = request(&policies, question, guard.now());
     let permit = match guard.permits.permit(&policies, &request, &guard.catalogue) {
         Ok(permit) => permit,
         Err(denied) => return Ok(Judged::Denied(denied)),
@@ -271,13 +272,14 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     })
 }
 
-fn request(guard: &Guard, policies: &Policies, question: &Question) -> Request {
+/// What the policies are asked.
+pub(crate) fn request(policies: &Policies, question: &Question, now: OffsetDateTime) -> Request {
     match policies.application(&question.project) {
         Some(application) => Request {
             user: question.user.clone(),
             project: question.project.clone(),
             purpose: application.purpose().code.clone(),
-            now: guard.now(),
+            now,
             snapshot: application.approval().snapshot.clone(),
         },
         // A project that is not there is denied by the policies like one that the user is not in.
@@ -285,7 +287,7 @@ fn request(guard: &Guard, policies: &Policies, question: &Question) -> Request {
             user: question.user.clone(),
             project: question.project.clone(),
             purpose: String::new(),
-            now: guard.now(),
+            now,
             snapshot: SnapshotId::from_digest(&[0; 32]),
         },
     }
@@ -294,7 +296,7 @@ fn request(guard: &Guard, policies: &Policies, question: &Question) -> Request {
 /// The permit of whoever asks, where the policies give one.
 pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit>, GuardError> {
     let policies = guard.permits.policies(&guard.catalogue)?;
-    let request = request(guard, &policies, question);
+    let request = request(&policies, question, guard.now());
     Ok(guard.permits.permit(&policies, &request, &guard.catalogue).ok())
 }
 
@@ -306,7 +308,7 @@ fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, G
         .with("rules", vetted.permit.rule_digest())
         .with("policies", vetted.permit.policy_digest())
         .with("exclusion", vetted.exclusion.exclusion.as_str())
-        .with("sql", sql_digest(&question.sql));
+        .with("sql", text(guard, question)?);
     Ok(guard.log.open_query(request)?)
 }
 
@@ -508,11 +510,11 @@ pub(crate) fn record_no(
     rule: &str,
 ) -> Result<(), GuardError> {
     let event = Event::new(kind, question.user.clone()).project(question.project.clone());
-    guard.log.record(event.with("rule", rule).with("sql", sql_digest(&question.sql)))?;
+    guard.log.record(event.with("rule", rule).with("sql", text(guard, question)?))?;
     Ok(())
 }
 
-/// The text itself stays out of the record: its literals can point at people.
-pub(crate) fn sql_digest(sql: &str) -> String {
-    blake3::hash(sql.as_bytes()).to_hex().to_string()
+/// Keeps the text of a question for auditors; what the record has in its place.
+pub(crate) fn text(guard: &Guard, question: &Question) -> Result<String, GuardError> {
+    Ok(guard.texts.keep((&question.user, &question.project, &question.sql), guard.now())?)
 }

@@ -66,9 +66,10 @@ fn done(inside: &Inside, query: &str, name: &str, what: (&str, &str)) -> ClientR
     })
 }
 
-fn event(question: &Question, act: &str, name: &str) -> Event {
+fn event(guard: &Guard, question: &Question, act: &str, name: &str) -> Result<Event, GuardError> {
     let event = Event::new(Kind::WorkspaceChanged, question.user.clone()).project(question.project.clone());
-    event.with("act", act).with("name", format!("ws.{name}")).with("sql", query::sql_digest(&question.sql))
+    let event = event.with("act", act).with("name", format!("ws.{name}"));
+    Ok(event.with("sql", query::text(guard, question)?))
 }
 
 fn keep_view(
@@ -78,7 +79,7 @@ fn keep_view(
     inside: &Inside,
 ) -> Result<ClientReply, GuardError> {
     // What is done stands in the record before it is done.
-    guard.log.record(event(question, "view-made", &view.name))?;
+    guard.log.record(event(guard, question, "view-made", &view.name)?)?;
     guard.workspaces.change(&question.project, |space| {
         free(space, &view.name)?;
         space.views.push(WorkspaceView { name: view.name.clone(), sql: view.sql.clone() });
@@ -93,7 +94,7 @@ fn drop_own(
     (name, kind): (&str, &str),
     inside: &Inside,
 ) -> Result<ClientReply, GuardError> {
-    guard.log.record(event(question, &format!("{kind}-dropped"), name))?;
+    guard.log.record(event(guard, question, &format!("{kind}-dropped"), name)?)?;
     guard.workspaces.change(&question.project, |space| {
         match kind {
             "table" => drop(space.tables.remove(name)),
@@ -128,7 +129,7 @@ fn keep(
         .with("keeps", format!("ws.{}", rows.name()))
         .with("policies", inside.permit.policy_digest())
         .with("exclusion", inside.exclusion.exclusion.as_str())
-        .with("sql", query::sql_digest(&question.sql));
+        .with("sql", query::text(guard, question)?);
     let opened = guard.log.open_query(request)?;
     let entry = opened.query().to_string();
     let id = guard.workspaces.new_id()?;

@@ -15,7 +15,6 @@ mod seal;
 mod span;
 mod usage;
 
-use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -117,21 +116,12 @@ impl Desk {
 }
 
 fn read(log: &Log) -> Result<Vec<Entry>, ReportError> {
-    let io = |source| ReportError::Io(log.path().to_owned(), source);
-    let file = std::fs::File::open(log.path()).map_err(io)?;
-    let lines = std::io::BufRead::split(BufReader::new(file), b'\n');
-    let mut entries = Vec::new();
-    for line in lines {
-        // Behind the last newline may stand an entry that is being written.
-        if let Ok(entry) = Entry::parse(&line.map_err(io)?) {
-            entries.push(entry);
-        }
-    }
-    Ok(entries)
+    let entries = Entry::all(log.path()).and_then(Iterator::collect);
+    entries.map_err(|source| ReportError::Io(log.path().to_owned(), source))
 }
 
-/// A text of an entry's body.
-pub(crate) fn said<'e>(entry: &'e Entry, name: &str) -> &'e str {
+/// A text of an entry's body; empty where there is none.
+pub fn said<'e>(entry: &'e Entry, name: &str) -> &'e str {
     match entry.body().value(name) {
         Some(audit::Value::Text(text)) => text,
         _ => "",
