@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use audit::Log;
 use catalog_model::{FileEntry, ManifestBody, Period, SnapshotManifest, TableEntry, Versions};
 use catalog_store::{Config, Environment, KeyRole};
+use time::OffsetDateTime;
 
 use crate::failure::{Failure, io};
 use crate::programs::Program;
@@ -43,6 +45,8 @@ impl DummyRoom {
         let confinement = Some(LAPTOP.to_owned());
         let config = Config { confinement, ..Config::new(1, Some(SEED)) };
         let environment = Environment::create(&env, config)?;
+        Log::create(&environment.room("audit"), OffsetDateTime::now_utc)
+            .map_err(|error| Failure::Call(error.to_string()))?;
         let catalogue = environment.room("catalog");
         std::fs::remove_dir_all(&catalogue).map_err(io("clear", &catalogue))?;
         copy(&folder.join("catalog"), &catalogue)?;

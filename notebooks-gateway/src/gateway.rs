@@ -13,6 +13,7 @@ use crate::desk::Desks;
 use crate::guard::{AskError, Guard};
 use crate::jupyter::Kernels;
 use crate::kept::Kept;
+use crate::metrics::Metrics;
 use crate::provider::{ProviderSettings, UnderWay};
 use crate::rate::{Rate, Rates};
 use crate::visitor::Visitor;
@@ -68,6 +69,7 @@ pub(crate) struct Parts {
     pub(crate) kernels: Kernels,
     pub(crate) rates: Rates,
     pub(crate) attempts: Attempts,
+    pub(crate) metrics: Metrics,
     pub(crate) under_way: UnderWay,
     pub(crate) settings: Settings,
     pub(crate) sources: Sources,
@@ -84,6 +86,7 @@ impl Gateway {
             kernels: Kernels::default(),
             rates: Rates::new(settings.calls),
             attempts: Attempts::default(),
+            metrics: Metrics::default(),
             under_way: UnderWay::default(),
             settings,
             sources,

@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use notebooks_gateway::{
-    FlightTls, Gateway, Limits, NoRandomness, ProviderSettings, Settings, Sources, Tls, router, serve,
-    serve_flight, serve_tls,
+    FlightTls, Gateway, Limits, NoRandomness, ProviderSettings, Settings, Sources, Tls, monitor, router,
+    serve, serve_flight, serve_tls,
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::RootCertStore;
@@ -34,6 +34,9 @@ struct Arguments {
     /// Where to listen for Arrow Flight SQL; beyond this machine only with --tls-cert, which it speaks as well.
     #[arg(long)]
     flight: Option<SocketAddr>,
+    /// Where a monitor asks for counts (/metrics, /live, /ready); on this machine only.
+    #[arg(long)]
+    monitor: Option<SocketAddr>,
     /// The certificate of the portal and its chain, as PEM; then it speaks TLS.
     #[arg(long, requires = "tls_key", conflicts_with = "behind_tls")]
     tls_cert: Option<PathBuf>,
@@ -74,6 +77,8 @@ enum Failure {
         "{0} is reachable from other machines, and Flight SQL would travel in clear; give --tls-cert and --tls-key"
     )]
     FlightInClear(SocketAddr),
+    #[error("{0} is reachable from other machines; counts are for a monitor on this one")]
+    MonitorAbroad(SocketAddr),
     #[error("cannot read {path}")]
     File { path: PathBuf, source: std::io::Error },
     #[error("{0} can be read by others than its owner; the key of the portal must not")]
@@ -114,6 +119,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     {
         return Err(Failure::FlightInClear(flight));
     }
+    if let Some(monitor) = arguments.monitor.filter(|monitor| !monitor.ip().is_loopback()) {
+        return Err(Failure::MonitorAbroad(monitor));
+    }
     if arguments.end_with_parent {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
             .map_err(|error| Failure::Serve(error.into()))?;
@@ -134,6 +142,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         };
         let gateway = Gateway::new(settings, sources());
         let flight = flight(arguments, gateway.clone()).await?;
+        watched(arguments, gateway.clone()).await?;
         // One line, the addresses, for whoever started the program; where nobody reads, nobody waits.
         let _ = writeln!(stdout(), "{scheme}://{bound}{flight}");
         tracing::info!(%bound, "listening");
@@ -205,6 +214,15 @@ async fn flight(arguments: &Arguments, gateway: Gateway) -> Result<String, Failu
         }
     });
     Ok(format!(" {scheme}://{bound}"))
+}
+
+/// Answers a monitor beside the portal, if it is asked for. It ends with the program.
+async fn watched(arguments: &Arguments, gateway: Gateway) -> Result<(), Failure> {
+    let Some(listen) = arguments.monitor else { return Ok(()) };
+    let listener = TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
+    let stop = stopped().map_err(Failure::Serve)?;
+    tokio::spawn(async move { serve(listener, monitor(gateway), Limits::default(), stop).await });
+    Ok(())
 }
 
 fn provider(arguments: &Arguments, bound: &str) -> Result<Option<ProviderSettings>, Failure> {

@@ -46,8 +46,10 @@ pub(crate) async fn shield(State(gateway): State<Gateway>, request: Request, nex
     dress(response.headers_mut());
     // The same address is another page in another language.
     response.headers_mut().append(VARY, HeaderValue::from_static("accept-language, cookie"));
-    let milliseconds = u64::try_from(gateway.now().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
+    let took = gateway.now().saturating_sub(began);
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (route, status) = (route.as_deref().unwrap_or("none"), response.status().as_u16());
+    gateway.parts().metrics.count(method.as_str(), route, response.status(), took);
     tracing::info!(%method, route, status, milliseconds, "answered");
     response
 }

@@ -102,6 +102,12 @@ fn proven(certificate: &Certificate, proof: &str, key: &VerifierKey) -> Result<u
     is_included.then_some(point.size).ok_or(CertificateFault::NotIncluded(entry))
 }
 
+/// What a certificate says, without asking whether it holds; nothing where it is none of this form.
+pub fn said(note: &str) -> Option<Certificate> {
+    let signed = SignedStatement::parse(StatementKind::Certificate, note).ok()?;
+    serde_json::from_str(signed.json()).ok()
+}
+
 /// What a certificate that holds says, for a reader.
 pub fn text(certified: &Certified, language: Language) -> String {
     let Certified { certificate, proven_in } = certified;

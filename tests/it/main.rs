@@ -28,6 +28,7 @@ mod provider;
 mod queries;
 mod questions;
 mod refusals;
+mod roles;
 mod stopping;
 mod templates;
 mod tidy;

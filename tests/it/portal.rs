@@ -18,9 +18,9 @@ fn modules() -> PathBuf {
 }
 
 /// A guard and a portal that end with the test.
-struct Served {
+pub(crate) struct Served {
     process: Child,
-    origin: String,
+    pub(crate) origin: String,
 }
 
 impl Drop for Served {
@@ -31,7 +31,8 @@ impl Drop for Served {
     }
 }
 
-fn serve(env: &Path) -> Served {
+/// Starts both.
+pub(crate) fn serve(env: &Path) -> Served {
     let mut command = Command::new(program("misu"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--env"]).arg(env).env("LC_ALL", "C");
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use askama::Template;
-use engine_protocol::{CellValue, ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind};
+use engine_protocol::{
+    CellValue, Certificate, ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
+};
+use reports::certificate;
 use reports::chart::{self, ChartKind, Plan};
 use reports::number;
 use reports::verdict::place;
@@ -109,6 +112,8 @@ pub(super) struct TableShown {
     pub(super) has_hidden: bool,
     /// The picture that says most, already SVG.
     pub(super) picture: Option<String>,
+    /// What its certificate says.
+    pub(super) certificate: Option<Certificate>,
     /// The other pictures that can be drawn.
     pub(super) kinds: Vec<KindShown>,
 }
@@ -200,6 +205,7 @@ impl TableShown {
             is_cut: table.rows.len() > ROWS,
             has_hidden: table.suppressed > 0,
             picture: plan.and_then(|plan| chart::svg(table, &plan, language)),
+            certificate: table.certificate.as_deref().and_then(certificate::said),
             kinds: plan.map(|plan| kinds(table, plan)).unwrap_or_default(),
         }
     }

@@ -58,6 +58,31 @@ fn assert_shielded(answer: &support::Answer, path: &str) {
 }
 
 #[tokio::test]
+async fn a_monitor_gets_counts_by_route_and_nothing_that_was_asked() {
+    let house = House::new();
+    house.get("/catalogue/person?q=secret", None).await;
+    house.get("/catalogue/nobody", None).await;
+    let odd = Method::from_bytes(b"SECRET").unwrap();
+    house.send(request(odd, "/nothing/secret", None).body(Body::empty()).unwrap()).await;
+    let text = house.monitor("/metrics").await.text();
+    let line = "misu_gateway_requests_total{method=\"GET\",route=\"/catalogue/{table}\",status=\"404\"} 1";
+    for there in
+        [line, "misu_gateway_guard_answers 1", "route=\"none\"", "method=\"other\"", "_seconds_bucket"]
+    {
+        assert!(text.contains(there), "{there} is not in {text}");
+    }
+    for told in ["person", "nobody", "secret", "SECRET"] {
+        assert!(!text.contains(told), "{told} is in {text}");
+    }
+    assert_eq!(house.monitor("/ready").await.status, StatusCode::OK);
+    let lonely = House::with(|settings| settings.guard = "/nowhere/guard.sock".into());
+    assert_eq!(lonely.monitor("/ready").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(lonely.monitor("/live").await.status, StatusCode::OK);
+    assert!(lonely.monitor("/metrics").await.text().contains("misu_gateway_guard_answers 0"));
+    assert_eq!(house.get("/metrics", None).await.status, StatusCode::NOT_FOUND, "not beside the pages");
+}
+
+#[tokio::test]
 async fn a_method_that_a_page_does_not_take_is_told_which_it_takes() {
     let answer = House::new().get("/sign-out", None).await;
     assert_eq!(answer.header("allow"), "POST");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use notebooks_gateway::{Gateway, Settings, Sources, router};
+use notebooks_gateway::{Gateway, Settings, Sources, monitor, router};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -21,6 +21,7 @@ pub(crate) const ORIGIN: &str = "http://misu.example";
 /// A gateway with its guard and a clock that stands still.
 pub(crate) struct House {
     pub(crate) router: Router,
+    monitor: Router,
     pub(crate) guard: FakeGuard,
     pub(crate) settings: Settings,
     seconds: Arc<AtomicU64>,
@@ -52,7 +53,8 @@ impl House {
         change(&mut settings);
         let seconds = Arc::new(AtomicU64::new(1_000));
         let gateway = Gateway::new(settings.clone(), sources(&seconds));
-        Self { router: router(gateway), guard, settings, seconds, _folder: folder }
+        let monitor = monitor(gateway.clone());
+        Self { router: router(gateway), monitor, guard, settings, seconds, _folder: folder }
     }
 
     /// Lets the gateway's clock go on.
@@ -63,6 +65,14 @@ impl House {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 1 << 24).await.unwrap().to_vec();
+        Answer { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    /// What a monitor gets.
+    pub(crate) async fn monitor(&self, path: &str) -> Answer {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let (parts, body) = self.monitor.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = to_bytes(body, 1 << 24).await.unwrap().to_vec();
         Answer { status: parts.status, headers: parts.headers, bytes }
     }

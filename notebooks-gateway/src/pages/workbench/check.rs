@@ -54,6 +54,8 @@ pub(in crate::pages) async fn check(
     let Some(visitor) = visitor else { return StatusCode::UNAUTHORIZED.into_response() };
     match judge(&gateway, &visitor, &sql).await {
         Ok(shown) => Json(shown).into_response(),
+        // Whoever has no project has no workbench.
+        Err(AskError::NotKnown) => StatusCode::FORBIDDEN.into_response(),
         Err(error) => {
             tracing::warn!(%error, "the guard gave no verdict");
             StatusCode::SERVICE_UNAVAILABLE.into_response()

@@ -102,11 +102,17 @@ pub(in crate::pages) async fn download(
 enum File {
     Table(Format),
     Svg,
+    /// The signed certificate.
+    Note,
 }
 
 impl File {
     fn parse(word: &str) -> Option<Self> {
-        if word == "svg" { Some(Self::Svg) } else { Format::parse(word).map(Self::Table) }
+        match word {
+            "svg" => Some(Self::Svg),
+            "note" => Some(Self::Note),
+            word => Format::parse(word).map(Self::Table),
+        }
     }
 }
 
@@ -118,6 +124,11 @@ fn write(run: &Run, file: File, picture: Picture, language: Language) -> Option<
         File::Table(format) => Some(
             format.write(table).map(|bytes| (format.file_name(&table.query), format.media_type(), bytes)),
         ),
+        File::Note => {
+            let note = table.certificate.clone()?.into_bytes();
+            let name = Format::Csv.file_name(&table.query).replace(".csv", ".note");
+            Some(Ok((name, "text/plain; charset=utf-8", note)))
+        }
         File::Svg => {
             let mut plan = Plan::guess(table)?;
             if let Some(value) = picture.value {

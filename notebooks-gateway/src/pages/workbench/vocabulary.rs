@@ -58,6 +58,8 @@ pub(in crate::pages) async fn vocabulary(
     let Some(visitor) = visitor else { return StatusCode::UNAUTHORIZED.into_response() };
     match collect(&gateway, &visitor).await {
         Ok(vocabulary) => Json(vocabulary).into_response(),
+        // Whoever has no project has no workbench.
+        Err(AskError::NotKnown) => StatusCode::FORBIDDEN.into_response(),
         Err(error) => {
             tracing::warn!(%error, "the guard lists nothing");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
