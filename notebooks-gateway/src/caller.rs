@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use engine_protocol::{
     AnalysisAct, AnalysisAsk, AnalysisReply, Budget, ClientReply, ClientRequest, FrameError, Question,
-    ReleasedTable, TemplateQuestion, TemplateView, TemplatesAsk, Verdict,
+    ReleasedTable, RunName, TemplateQuestion, TemplateView, TemplatesAsk, Verdict,
 };
 
 use crate::gateway::Gateway;
@@ -63,6 +63,8 @@ pub(crate) enum Answer {
     Released(Arc<ReleasedTable>),
     /// Nothing can be released.
     Withheld,
+    /// Its asker stopped it.
+    Stopped,
     /// A fault of ours.
     Fault,
 }
@@ -172,11 +174,29 @@ impl Gateway {
 
     /// Asks the guard for a caller.
     pub(crate) async fn ask_for(&self, caller: &Caller, ask: Ask) -> Result<Answer, AskError> {
-        match self.ask(&caller.0, caller.request(ask)).await? {
+        self.ask_under(caller, ask, None).await
+    }
+
+    /// Tells the guard to stop a caller's question.
+    pub(crate) async fn stop_for(&self, caller: &Caller, id: &str) {
+        if let Ok(name) = RunName::parse(id) {
+            self.stop(&caller.0, name).await;
+        }
+    }
+
+    /// Asks the guard for a caller, under a word by which the question is found while it runs.
+    pub(crate) async fn ask_under(
+        &self,
+        caller: &Caller,
+        ask: Ask,
+        name: Option<RunName>,
+    ) -> Result<Answer, AskError> {
+        match self.ask_named(&caller.0, caller.request(ask), name).await? {
             ClientReply::Verdict(verdict) => Ok(Answer::Verdict(verdict)),
             ClientReply::Estimate { verdict, budget } => Ok(Answer::Estimate(verdict, budget)),
             ClientReply::Released(table) => Ok(Answer::Released(Arc::new(table))),
             ClientReply::Withheld => Ok(Answer::Withheld),
+            ClientReply::Stopped => Ok(Answer::Stopped),
             ClientReply::Fault { message } => {
                 tracing::error!(message, "the guard reports a fault");
                 Ok(Answer::Fault)

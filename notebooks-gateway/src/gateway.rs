@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_protocol::{Caller, ClientReply, ClientRequest};
+use engine_protocol::{
+    Call, Caller, ClientReply, ClientRequest, RunName, RunStage, RunningAct, RunningAsk, RunningReply,
+};
 
 use crate::attempts::Attempts;
 use crate::catalogue::Catalogue;
@@ -100,9 +102,39 @@ impl Gateway {
     ///
     /// The guard gives no answer, or the visitor's session has ended, or the project is not theirs.
     pub async fn ask(&self, visitor: &Visitor, request: ClientRequest) -> Result<ClientReply, AskError> {
-        match self.call(visitor.caller.clone(), request).await? {
+        self.ask_named(visitor, request, None).await
+    }
+
+    /// Asks the guard for a visitor, under a word by which the question is found while it runs.
+    pub(crate) async fn ask_named(
+        &self,
+        visitor: &Visitor,
+        request: ClientRequest,
+        name: Option<RunName>,
+    ) -> Result<ClientReply, AskError> {
+        match self.send(Call { by: visitor.caller.clone(), request, name }).await? {
             ClientReply::NotKnown => Err(AskError::NotKnown),
             reply => Ok(reply),
+        }
+    }
+
+    /// Tells the guard to stop a visitor's question. Where it has ended already, or the guard does not answer, nothing
+    /// is to be done: the guard's own limit ends what nobody stops.
+    pub(crate) async fn stop(&self, visitor: &Visitor, name: RunName) {
+        let (user, project) = (visitor.user().to_owned(), visitor.project().to_owned());
+        let ask = RunningAsk { user, project, name, act: RunningAct::Cancel };
+        if let Err(error) = self.ask(visitor, ClientRequest::Running(ask)).await {
+            tracing::warn!(%error, "a question could not be stopped");
+        }
+    }
+
+    /// How far a visitor's question is; nothing where it does not run, or the guard does not say.
+    pub(crate) async fn stage(&self, visitor: &Visitor, name: RunName) -> Option<RunStage> {
+        let (user, project) = (visitor.user().to_owned(), visitor.project().to_owned());
+        let ask = RunningAsk { user, project, name, act: RunningAct::Stage };
+        match self.ask(visitor, ClientRequest::Running(ask)).await {
+            Ok(ClientReply::Running(RunningReply::At { stage })) => Some(stage),
+            _ => None,
         }
     }
 
@@ -116,8 +148,12 @@ impl Gateway {
     }
 
     pub(crate) async fn call(&self, by: Caller, request: ClientRequest) -> Result<ClientReply, AskError> {
+        self.send(Call::new(by, request)).await
+    }
+
+    async fn send(&self, call: Call) -> Result<ClientReply, AskError> {
         let settings = &self.0.settings;
-        self.0.guard.ask(by, request, settings.quick, settings.long).await
+        self.0.guard.ask(call, settings.quick, settings.long).await
     }
 
     pub(crate) fn parts(&self) -> &Parts {

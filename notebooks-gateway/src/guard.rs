@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_protocol::{Call, Caller, ClientReply, ClientRequest, FrameError, read_json, write_json};
+use engine_protocol::{Call, ClientReply, ClientRequest, FrameError, read_json, write_json};
 use tokio::sync::Semaphore;
 
 /// The longest answer that is read.
 const MOST: u32 = 64 << 20;
 /// Verdicts and catalogues asked at the same time.
 const QUICK: usize = 8;
-/// Queries asked at the same time; more wait, and then are told to come back.
-const LONG: usize = 4;
+/// Queries asked at the same time. They wait for a worker in the guard's queue, where short ones overtake long ones;
+/// what is beyond this waits here, and then is told to come back.
+const LONG: usize = 32;
 /// How long a question waits for its turn.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -60,16 +61,14 @@ impl Guard {
     /// Asks the guard and waits for its answer: `long` for what runs a query, `quick` for everything else.
     pub(crate) async fn ask(
         &self,
-        by: Caller,
-        request: ClientRequest,
+        call: Call,
         quick: Duration,
         long: Duration,
     ) -> Result<ClientReply, AskError> {
-        let (turns, within) = match request {
+        let (turns, within) = match call.request {
             ClientRequest::Query(_) | ClientRequest::Template(_) => (Arc::clone(&self.long), long),
             _ => (Arc::clone(&self.quick), quick),
         };
-        let call = Call::new(by, request);
         let Ok(Ok(turn)) = tokio::time::timeout(TURN, turns.acquire_owned()).await else {
             return Err(AskError::Busy);
         };

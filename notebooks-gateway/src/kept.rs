@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine_protocol::ReleasedTable;
+use engine_protocol::{ReleasedTable, RunName};
 use tokio::sync::watch;
 
 use crate::caller::{Answer, Ask, Caller, Owner};
@@ -97,8 +97,9 @@ impl Gateway {
             all.insert(id.clone(), question);
         }
         let (gateway, caller) = (self.clone(), caller.clone());
+        let name = RunName::parse(id.as_str()).ok();
         tokio::spawn(async move {
-            let outcome = gateway.ask_for(&caller, ask).await;
+            let outcome = gateway.ask_under(&caller, ask, name).await;
             sender.send_replace(Some(Arc::new(outcome)));
             let_go(&mut gateway.parts().kept.lock(), CELLS);
         });
@@ -115,10 +116,19 @@ impl Gateway {
     }
 
     /// Forgets a question of this owner; says whether there was one.
-    pub(crate) fn forget(&self, owner: &Owner, id: &str) -> bool {
+    fn forget(&self, owner: &Owner, id: &str) -> bool {
         let mut all = self.parts().kept.lock();
         let is_theirs = all.get(id).is_some_and(|question| question.owner == *owner);
         is_theirs && all.remove(id).is_some()
+    }
+
+    /// Forgets a caller's question, and stops it where it runs; says whether there was one.
+    pub(crate) async fn give_up(&self, caller: &Caller, id: &str) -> bool {
+        let is_theirs = self.forget(&caller.owner(), id);
+        if is_theirs {
+            self.stop_for(caller, id).await;
+        }
+        is_theirs
     }
 
     /// The released table of a question, by the question's id here or by the query's id in the record, for its owner

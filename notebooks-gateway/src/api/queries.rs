@@ -33,7 +33,7 @@ pub(super) async fn find(
     query::answered(asked, &sql, how).await
 }
 
-/// Forgets a question and its answer. A query that runs already goes on, and stands in the record.
+/// Forgets a question and its answer. A query that runs is stopped, and stands in the record as stopped.
 #[utoipa::path(
     delete, path = "/api/v1/queries/{id}", tag = "questions", security(("token" = [])),
     params(("id" = String, Path, description = "The question's id.")),
@@ -47,5 +47,5 @@ pub(super) async fn forget(
     Bearer(caller): Bearer,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    if gateway.forget(&caller.owner(), &id) { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NotFound) }
+    if gateway.give_up(&caller, &id).await { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::NotFound) }
 }

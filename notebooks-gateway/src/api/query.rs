@@ -142,6 +142,7 @@ async fn shown(id: &str, outcome: &Outcome, sql: &str, format: FormatWord) -> Re
             return Err(Problem::Verdict(Box::new(verdict.clone()), sql.to_owned()));
         }
         Ok(Answer::Withheld) => return Err(Problem::Withheld),
+        Ok(Answer::Stopped) => return Err(Problem::NotFound),
         Ok(Answer::Fault) => return Err(Problem::Ours),
         Err(error) => return Err(error.clone().into()),
     };

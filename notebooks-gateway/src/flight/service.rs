@@ -73,6 +73,7 @@ impl Door {
             Ok(Answer::Released(table)) => Arc::clone(table),
             Ok(Answer::Verdict(verdict)) => return Err(status::of_verdict(verdict, &sql)),
             Ok(Answer::Withheld) => return Err(status::withheld()),
+            Ok(Answer::Stopped) => return Err(Status::cancelled("the question was stopped")),
             Ok(Answer::Estimate(..) | Answer::Fault) => return Err(status::ours()),
             Err(error) => return Err(status::no_answer(error)),
         };
@@ -228,7 +229,8 @@ impl FlightSqlService for Door {
         query: ActionCancelQueryRequest,
         request: Request<Action>,
     ) -> Result<ActionCancelQueryResult, Status> {
-        let owner = self.caller(&request).await?.owner();
+        let caller = self.caller(&request).await?;
+        let owner = caller.owner();
         let unreadable = |_| Status::invalid_argument("no flight info");
         let info = FlightInfo::decode(query.info).map_err(unreadable)?;
         let mut torn = false;
@@ -236,7 +238,9 @@ impl FlightSqlService for Door {
             let any = Any::decode(ticket.ticket).map_err(unreadable)?;
             let Ok(Some(ticket)) = any.unpack::<TicketStatementQuery>() else { continue };
             let question = self.tickets.tear(&self.gateway, &owner, handle(&ticket.statement_handle)?);
-            torn |= question.is_some_and(|question| self.gateway.forget(&owner, &question));
+            if let Some(question) = question {
+                torn |= self.gateway.give_up(&caller, &question).await;
+            }
         }
         if !torn {
             return Err(unknown_handle());

@@ -139,7 +139,25 @@ async fn template(kernel: &Kernel, rest: &str) -> Shown {
     asked(kernel, Ask::Template(name.to_owned(), parameters), "").await
 }
 
-/// Asks and waits. The question goes on where nobody waits any more.
+/// Stops a question at the guard where nobody waits for it any more.
+struct Waiting<'k> {
+    kernel: &'k Kernel,
+    id: String,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (gateway, caller) = (self.kernel.gateway().clone(), self.kernel.caller().clone());
+        let id = std::mem::take(&mut self.id);
+        tokio::spawn(async move { gateway.stop_for(&caller, &id).await });
+    }
+}
+
+/// Asks and waits. An interrupt ends the waiting, and the question with it.
 async fn asked(kernel: &Kernel, ask: Ask, sql: &str) -> Shown {
     let gateway = kernel.gateway();
     let mut asked = match gateway.begin(kernel.caller(), ask, None) {
@@ -147,12 +165,15 @@ async fn asked(kernel: &Kernel, ask: Ask, sql: &str) -> Shown {
         Err(NotBegun::TooMany) => return error("Busy", "too many questions of yours at once"),
         Err(_) => return error("Fault", "a fault of ours; the operator's log says more"),
     };
+    let mut waiting = Waiting { kernel, id: asked.id.clone(), is_over: false };
     let Some(outcome) = asked.wait(gateway.parts().settings.long).await else {
         return unexpected(Err(AskError::Late));
     };
+    waiting.is_over = true;
     match outcome.as_ref() {
         Ok(Answer::Released(table)) => Shown::Data(data(table, kernel.language())),
         Ok(Answer::Verdict(verdict)) => refused(verdict, sql, kernel.language()),
+        Ok(Answer::Stopped) => error("Stopped", "the question was stopped"),
         Ok(Answer::Withheld) => error("Withheld", "nothing can be released; every reason looks the same"),
         Ok(other) => unexpected(Ok(other.clone())),
         Err(error) => unexpected(Err(error.clone())),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 use engine_protocol::{
-    CellValue, Certificate, ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind,
+    CellValue, Certificate, ReleasedTable, RunStage, TableColumn, TableColumnKind, Verdict, VerdictKind,
 };
 use reports::certificate;
 use reports::chart::{self, ChartKind, Plan};
@@ -29,10 +29,34 @@ struct Piece {
     shown: Shown,
 }
 
+/// How far a question is, as far as the guard said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stage(Option<RunStage>);
+
+impl Stage {
+    /// The stages in their order, each with what the style sheet calls it and its names.
+    fn all(self) -> Vec<(&'static str, &'static str, &'static str)> {
+        let now = self.0.unwrap_or(RunStage::Waiting);
+        let names = [
+            (RunStage::Vetting, "判定", "vetting"),
+            (RunStage::Waiting, "順番待ち", "waiting for its turn"),
+            (RunStage::Reading, "実行", "running"),
+            (RunStage::Protecting, "開示の検査", "disclosure checks"),
+            (RunStage::Recording, "記録", "recording"),
+        ];
+        let class = |stage| match stage {
+            stage if stage < now => "past",
+            stage if stage == now => "now",
+            _ => "",
+        };
+        names.into_iter().map(|(stage, ja, en)| (class(stage), ja, en)).collect()
+    }
+}
+
 /// What a page shows below the question.
 #[derive(Debug)]
 pub(super) enum Shown {
-    Running { seconds: u64 },
+    Running { seconds: u64, stage: Stage },
     Cancelled,
     LetGo,
     Verdict(Box<VerdictShown>),
@@ -45,8 +69,17 @@ pub(super) enum Shown {
 
 /// The answer of a question as HTML; empty where it cannot be written.
 pub(super) fn fragment(run: &Run, now: Duration) -> String {
+    fragment_at(run, now, None)
+}
+
+/// The same, where the guard says how far the question is.
+pub(super) fn fragment_at(run: &Run, now: Duration, stage: Option<RunStage>) -> String {
     let speech = Speech::now();
-    let piece = Piece { shown: Shown::of(run, now, speech.language), number: run.number, speech };
+    let mut shown = Shown::of(run, now, speech.language);
+    if let Shown::Running { stage: shown, .. } = &mut shown {
+        *shown = Stage(stage);
+    }
+    let piece = Piece { shown, number: run.number, speech };
     piece.render().unwrap_or_else(|error| {
         tracing::error!(%error, "an answer cannot be written");
         String::new()
@@ -58,7 +91,7 @@ pub(super) fn outcome(run: &Run) -> (&'static str, (&'static str, &'static str))
     let State::Done(answer) = &run.state else {
         return match run.state {
             State::Running => ("running", ("実行中", "running")),
-            State::Cancelled => ("cancelled", ("待つのをやめた", "no longer waited for")),
+            State::Cancelled => ("cancelled", ("中止", "stopped")),
             _ => ("let-go", ("保持していません", "not kept any more")),
         };
     };
@@ -146,7 +179,9 @@ pub(super) enum CellShown {
 impl Shown {
     fn of(run: &Run, now: Duration, language: Language) -> Self {
         match &run.state {
-            State::Running => Self::Running { seconds: now.saturating_sub(run.asked).as_secs() },
+            State::Running => {
+                Self::Running { seconds: now.saturating_sub(run.asked).as_secs(), stage: Stage(None) }
+            }
             State::Cancelled => Self::Cancelled,
             State::LetGo => Self::LetGo,
             State::Done(answer) => match &**answer {

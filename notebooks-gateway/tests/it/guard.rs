@@ -11,12 +11,13 @@ use engine_protocol::{
     AnalysisReply, Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue,
     ClientReply, ClientRequest, Govern, Governed, IdentityAsk, IdentityReply, Me, Notebook, NotebookAct,
     NotebookEntry, NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName,
-    PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, SecretWord, TableColumn, TableColumnKind,
-    Verdict, VerdictKind, read_json, write_json,
+    PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, RunStage, RunningAct, RunningReply,
+    SecretWord, TableColumn, TableColumnKind, Verdict, VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
 
 /// A guard with a count of the questions that reached it.
+#[derive(Clone)]
 pub(crate) struct FakeGuard {
     pub(crate) socket: PathBuf,
     pub(crate) asked: Arc<AtomicUsize>,
@@ -25,6 +26,8 @@ pub(crate) struct FakeGuard {
     pub(crate) gate: Arc<Mutex<()>>,
     /// The notebooks that were kept.
     pub(crate) notebooks: Notebooks,
+    /// The words of the questions that were to be stopped.
+    pub(crate) stops: Arc<Lock<Vec<String>>>,
 }
 
 type Notebooks = Arc<std::sync::Mutex<Vec<Notebook>>>;
@@ -49,24 +52,89 @@ impl FakeGuard {
             sessions: Arc::default(),
             gate: Arc::new(Mutex::new(())),
             notebooks: Notebooks::default(),
+            stops: Arc::default(),
         };
         let listener = UnixListener::bind(&guard.socket).unwrap();
-        let (asked, gate, sessions, notebooks) = (
-            Arc::clone(&guard.asked),
-            Arc::clone(&guard.gate),
-            Arc::clone(&guard.sessions),
-            Arc::clone(&guard.notebooks),
-        );
+        let answering = guard.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (asked, gate, sessions, notebooks) =
-                    (Arc::clone(&asked), Arc::clone(&gate), Arc::clone(&sessions), Arc::clone(&notebooks));
-                std::thread::spawn(move || {
-                    converse(stream.unwrap(), (&asked, &gate), (&sessions, &notebooks));
-                });
+                let guard = answering.clone();
+                std::thread::spawn(move || guard.converse(stream.unwrap()));
             }
         });
         guard
+    }
+
+    fn converse(&self, mut stream: UnixStream) {
+        let Self { asked, gate, sessions, notebooks, .. } = self;
+        while let Ok(Call { by, request, .. }) = read_json::<Call>(&mut stream, 1 << 20) {
+            let is_theirs = request.project().is_none_or(|project| project == "p1");
+            let may_ask = request.is_public() || is_theirs && is_known(&by, sessions);
+            if !may_ask {
+                let _ = write_json(&mut stream, &ClientReply::NotKnown);
+                continue;
+            }
+            let request = request.asked_by("u1");
+            let reply = match &request {
+                ClientRequest::Identity(ask) => identity(&by, ask, sessions),
+                ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
+                ClientRequest::Govern(asked) => ClientReply::Governed(governed(&asked.what)),
+                ClientRequest::Templates(_) => ClientReply::Templates { templates: Vec::new() },
+                ClientRequest::Analysis(_) => ClientReply::Analysis(AnalysisReply::NotFound),
+                ClientRequest::Running(ask) => ClientReply::Running(match ask.act {
+                    RunningAct::Stage => RunningReply::At { stage: RunStage::Reading },
+                    RunningAct::Cancel => {
+                        self.stops.lock().unwrap().push(ask.name.as_str().to_owned());
+                        RunningReply::Stopping
+                    }
+                }),
+                ClientRequest::Template(_) | ClientRequest::Workspace(_) => {
+                    ClientReply::Fault { message: "the portal does not ask this".to_owned() }
+                }
+                ClientRequest::Estimate(question) => {
+                    let budget = Budget {
+                        rows: 12_000,
+                        bytes: 99,
+                        cells: 340,
+                        hidden_percent: Some(7),
+                        is_within: true,
+                    };
+                    ClientReply::Estimate { verdict: verdict(question), budget: Some(budget) }
+                }
+                ClientRequest::Notebook(asked) => ClientReply::Notebook(notebook(asked, notebooks)),
+                ClientRequest::Public(PublicAsk::OpenTables) => {
+                    let (title_ja, title_en) = ("<b>公開</b>".to_owned(), "open <b>".to_owned());
+                    let table =
+                        OpenTable { title_ja, title_en, day: "2026-11-21".to_owned(), table: released() };
+                    ClientReply::Public(PublicReply::OpenTables { tables: vec![table] })
+                }
+                ClientRequest::Public(PublicAsk::Record) => {
+                    ClientReply::Public(PublicReply::Record(record()))
+                }
+                ClientRequest::Operating(_) => ClientReply::Operating(OperatingReply::NotAllowed),
+                ClientRequest::Open(_) => ClientReply::Opening { reply: OpeningReply::NotAllowed },
+                ClientRequest::Vet(question) => {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    ClientReply::Verdict(verdict(question))
+                }
+                // What may be asked is no question about the data.
+                ClientRequest::Query(question) if metadata(&question.sql).is_some() => query(question),
+                ClientRequest::Query(question) => {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    drop(gate.blocking_lock());
+                    if question.sql.contains("JUNK") {
+                        stream.write_all(b"\x05\0\0\0hello").unwrap();
+                        return;
+                    }
+                    if question.sql.contains("ENDLESS") {
+                        stream.write_all(b"\xff\xff\xff\xff").unwrap();
+                        return;
+                    }
+                    query(question)
+                }
+            };
+            let _ = write_json(&mut stream, &reply);
+        }
     }
 
     /// How many verdicts and queries were asked for.
@@ -128,66 +196,6 @@ fn is_known(by: &Caller, sessions: &Lock<Sessions>) -> bool {
         Caller::Session { word } => sessions.lock().unwrap().alive.contains(word.as_str()),
         Caller::Token { word } => word.as_str() == TOKEN,
         Caller::Nobody | Caller::Owner => false,
-    }
-}
-
-fn converse(
-    mut stream: UnixStream,
-    (asked, gate): (&AtomicUsize, &Mutex<()>),
-    (sessions, notebooks): (&Lock<Sessions>, &Notebooks),
-) {
-    while let Ok(Call { by, request, .. }) = read_json::<Call>(&mut stream, 1 << 20) {
-        let is_theirs = request.project().is_none_or(|project| project == "p1");
-        let may_ask = request.is_public() || is_theirs && is_known(&by, sessions);
-        if !may_ask {
-            let _ = write_json(&mut stream, &ClientReply::NotKnown);
-            continue;
-        }
-        let request = request.asked_by("u1");
-        let reply = match &request {
-            ClientRequest::Identity(ask) => identity(&by, ask, sessions),
-            ClientRequest::Catalogue => ClientReply::Catalogue(catalogue()),
-            ClientRequest::Govern(asked) => ClientReply::Governed(governed(&asked.what)),
-            ClientRequest::Templates(_) => ClientReply::Templates { templates: Vec::new() },
-            ClientRequest::Analysis(_) => ClientReply::Analysis(AnalysisReply::NotFound),
-            ClientRequest::Template(_) | ClientRequest::Workspace(_) | ClientRequest::Running(_) => {
-                ClientReply::Fault { message: "the portal does not ask this".to_owned() }
-            }
-            ClientRequest::Estimate(question) => {
-                let budget =
-                    Budget { rows: 12_000, bytes: 99, cells: 340, hidden_percent: Some(7), is_within: true };
-                ClientReply::Estimate { verdict: verdict(question), budget: Some(budget) }
-            }
-            ClientRequest::Notebook(asked) => ClientReply::Notebook(notebook(asked, notebooks)),
-            ClientRequest::Public(PublicAsk::OpenTables) => {
-                let (title_ja, title_en) = ("<b>公開</b>".to_owned(), "open <b>".to_owned());
-                let table = OpenTable { title_ja, title_en, day: "2026-11-21".to_owned(), table: released() };
-                ClientReply::Public(PublicReply::OpenTables { tables: vec![table] })
-            }
-            ClientRequest::Public(PublicAsk::Record) => ClientReply::Public(PublicReply::Record(record())),
-            ClientRequest::Operating(_) => ClientReply::Operating(OperatingReply::NotAllowed),
-            ClientRequest::Open(_) => ClientReply::Opening { reply: OpeningReply::NotAllowed },
-            ClientRequest::Vet(question) => {
-                asked.fetch_add(1, Ordering::SeqCst);
-                ClientReply::Verdict(verdict(question))
-            }
-            // What may be asked is no question about the data.
-            ClientRequest::Query(question) if metadata(&question.sql).is_some() => query(question),
-            ClientRequest::Query(question) => {
-                asked.fetch_add(1, Ordering::SeqCst);
-                drop(gate.blocking_lock());
-                if question.sql.contains("JUNK") {
-                    stream.write_all(b"\x05\0\0\0hello").unwrap();
-                    return;
-                }
-                if question.sql.contains("ENDLESS") {
-                    stream.write_all(b"\xff\xff\xff\xff").unwrap();
-                    return;
-                }
-                query(question)
-            }
-        };
-        let _ = write_json(&mut stream, &reply);
     }
 }
 

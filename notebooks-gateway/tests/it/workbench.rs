@@ -58,13 +58,16 @@ async fn the_script_runs_a_cell_and_gets_its_piece_of_the_page() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_question_that_was_cancelled() {
+async fn a_question_that_is_cancelled_is_stopped_at_the_guard() {
     let house = House::with(|settings| settings.patience = std::time::Duration::ZERO);
     let signed = house.sign_in().await;
     let closed = house.guard.gate.lock().await;
     let (_, done) = script(&house, &signed, "/workbench", &asked(&signed, "run", "SELECT 1")).await;
     let path = format!("/workbench/runs/{}", done["run"]);
-    assert_eq!(json(&house.get(&path, Some(&signed)).await.text())["running"], true);
+    let state = json(&house.get(&path, Some(&signed)).await.text());
+    assert_eq!(state["running"], true);
+    // The stage is the guard's own word.
+    assert!(state["html"].as_str().unwrap().contains("<li class=\"now\">実行</li>"), "{state}");
     let (_, again) = script(&house, &signed, "/workbench", &asked(&signed, "run", "SELECT 2")).await;
     assert_eq!((&again["notice"], &again["run"]), (&Value::from("early"), &Value::Null));
     let word = [("form_word", signed.form_word.as_str())];
@@ -72,6 +75,7 @@ async fn nobody_waits_for_a_question_that_was_cancelled() {
     drop(closed);
     let state = json(&house.get(&path, Some(&signed)).await.text());
     assert_eq!(state["class"], "cancelled");
+    assert_eq!(*house.guard.stops.lock().unwrap(), [format!("desk-{}", done["run"])]);
 }
 
 #[tokio::test]

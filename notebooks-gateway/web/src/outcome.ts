@@ -52,7 +52,7 @@ export class Outcome {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";
-    button.textContent = t("待つのをやめる", "Stop waiting");
+    button.textContent = t("中止する", "Stop");
     button.addEventListener("click", () => void this.asker.post(`/workbench/runs/${run}/cancel`, {}).then(() => this.watch(run)));
     this.place.querySelector(".notice")?.append(button);
   }

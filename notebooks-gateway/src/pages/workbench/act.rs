@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use engine_protocol::{
     ClientReply, ClientRequest, FrameError, Governed, Notebook, NotebookAct, NotebookCell, NotebookCellKind,
-    NotebookReply, Question,
+    NotebookReply, Question, RunName,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -251,6 +251,11 @@ async fn ask(gateway: &Gateway, visitor: &Visitor, form: &Acted, done: Done, pat
     Done::At { notebook, cell, notice, run: Some(number) }
 }
 
+/// The word by which a question of a desk is found while it runs.
+pub(super) fn name(number: u64) -> Option<RunName> {
+    RunName::parse(format!("desk-{number}")).ok()
+}
+
 /// A question that is being asked. However its task ends, the desk gets an answer.
 struct Asking {
     gateway: Gateway,
@@ -262,7 +267,7 @@ struct Asking {
 impl Asking {
     async fn run(self, request: ClientRequest) {
         let reply = tokio::select! {
-            reply = self.gateway.ask(&self.visitor, request) => reply,
+            reply = self.gateway.ask_named(&self.visitor, request, name(self.underway.number)) => reply,
             () = self.underway.stopped() => return,
         };
         let answer = match reply {

@@ -11,6 +11,7 @@ use reports::table::TableError;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::act::name;
 use crate::desk::Run;
 use crate::format::Format;
 use crate::gateway::Gateway;
@@ -52,18 +53,25 @@ pub(in crate::pages) async fn state(
     };
     let (class, words) = answer::outcome(&run);
     let state = language::current().pick(words.0, words.1);
-    let html = answer::fragment(&run, now);
+    let stage = match name(number).filter(|_| run.is_running()) {
+        Some(name) => gateway.stage(&visitor, name).await,
+        None => None,
+    };
+    let html = answer::fragment_at(&run, now, stage);
     Json(json!({ "running": run.is_running(), "class": class, "state": state, "html": html })).into_response()
 }
 
-/// Ends the waiting. The guard finishes what it began and records it; its answer goes nowhere.
+/// Stops a question: the guard ends it and records that; what was decided before goes nowhere.
 pub(in crate::pages) async fn cancel(
     State(gateway): State<Gateway>,
     Path(number): Path<u64>,
     Signed { visitor, form: Nothing {} }: Signed<Nothing>,
 ) -> Response {
     let Some(visitor) = visitor else { return go("/sign-in") };
-    gateway.parts().desks.cancel(&visitor.owner(), number);
+    if let Some(name) = gateway.parts().desks.cancel(&visitor.owner(), number).then(|| name(number)).flatten()
+    {
+        gateway.stop(&visitor, name).await;
+    }
     go("/workbench")
 }
 
