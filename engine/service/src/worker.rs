@@ -19,7 +19,15 @@ pub struct WorkerProgram {
     // The words with which the configuration does without confinement, if it does.
     unconfined: Option<String>,
     groups: Vec<PathBuf>,
-    ready: Arc<Mutex<Vec<Worker>>>,
+    ready: Arc<Ready>,
+}
+
+/// The processes that stand ready.
+#[derive(Debug, Default)]
+struct Ready {
+    workers: Mutex<Vec<Worker>>,
+    /// How many there are to be; held by whoever starts some, so that nobody starts too many.
+    wanted: Mutex<usize>,
 }
 
 /// Why a worker gave no reply. It goes into the record, not to the asker.
@@ -114,16 +122,18 @@ impl WorkerProgram {
     ///
     /// One cannot be started or locked in; then none is of use.
     pub fn prepare(&self, count: usize, limits: Limits) -> Result<(), WorkerError> {
-        while self.waiting() < count {
+        let mut wanted = self.ready.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        *wanted = count.max(*wanted);
+        while self.waiting() < *wanted {
             let worker = self.start(limits)?;
-            self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+            self.ready.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         }
         Ok(())
     }
 
     /// How many stand ready.
     pub fn waiting(&self) -> usize {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.ready.workers.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Has one worker run one query over `files`.
@@ -148,12 +158,14 @@ impl WorkerProgram {
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<WorkerReply, WorkerError> {
         let limits = request.limits;
-        let waiting = self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let waiting = self.ready.workers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(worker) = waiting else { return self.start(limits)?.run(request, files, is_stopped) };
-        let (pool, wanted) = (self.clone(), self.waiting() + 1);
-        // The next one is made while this one works. If it cannot be, the next query says why.
-        std::thread::spawn(move || pool.prepare(wanted, limits));
-        worker.run(request, files, is_stopped)
+        let reply = worker.run(request, files, is_stopped);
+        // Starting a process takes as long as planning a query: the next one is made behind this one and not beside
+        // it. If it cannot be, the next query says why.
+        let pool = self.clone();
+        std::thread::spawn(move || pool.prepare(0, limits));
+        reply
     }
 
     fn start(&self, limits: Limits) -> Result<Worker, WorkerError> {
