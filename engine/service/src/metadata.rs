@@ -1,8 +1,12 @@
 //! A table about what may be asked, in the form of a released table: its texts are keys, and it has no figure.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use catalog_model::SnapshotId;
-use engine_protocol::{CellValue, ReleasedTable, TableColumn, TableColumnKind, Verdict, VerdictKind};
+use engine_protocol::{CellValue, ReleasedTable, TableColumn, TableColumnKind, Verdict};
 use engine_vet::MetadataTable;
+
+use crate::verdicts::vetted_verdict;
 
 /// The table as it goes out. It belongs to no query of the record, since no data is behind it.
 pub(crate) fn table(metadata: &MetadataTable, snapshot: &SnapshotId) -> ReleasedTable {
@@ -22,14 +26,5 @@ pub(crate) fn table(metadata: &MetadataTable, snapshot: &SnapshotId) -> Released
 
 /// The verdict: it may run, and reads no table of the data.
 pub(crate) fn verdict(metadata: &MetadataTable) -> Verdict {
-    Verdict {
-        verdict: VerdictKind::Vetted,
-        rule: None,
-        message: None,
-        message_ja: None,
-        span: None,
-        suggestion: None,
-        tables: vec![metadata.name.clone()],
-        columns: Vec::new(),
-    }
+    vetted_verdict(&BTreeMap::from([(metadata.name.clone(), BTreeSet::new())]))
 }

@@ -14,6 +14,7 @@ use super::shelf::{Hold, Shelf, Stored};
 use crate::guard::{Guard, GuardError};
 use crate::query;
 use crate::running::Asking;
+use crate::verdicts::no;
 
 /// How often and how long apart a run is tried to be taken.
 const LOOKS: u32 = 10;
@@ -47,7 +48,11 @@ pub(super) fn work(
         let began = if let StepCame::Begun { at } = before { at } else { guard.seconds() };
         came(&mut stored, at, StepCame::Begun { at: began });
         keep(&stored)?;
-        let after = ask(guard, &stored, step, began);
+        let after = ask(guard, &stored, step, (began, is_to_stop));
+        if matches!(after, StepCame::Begun { .. }) {
+            stored.run.state = AnalysisState::Stopped;
+            return keep(&stored);
+        }
         let goes_on = is_good(&after, &step.gives);
         came(&mut stored, at, after);
         if !goes_on {
@@ -96,7 +101,13 @@ const fn is_good(came: &StepCame, gives: &Gives) -> bool {
     }
 }
 
-fn ask(guard: &Guard, stored: &Stored, step: &Step, began: i64) -> StepCame {
+/// What came of a step that began then; it is still under way where it was stopped.
+fn ask(
+    guard: &Guard,
+    stored: &Stored,
+    step: &Step,
+    (began, is_to_stop): (i64, &dyn Fn() -> bool),
+) -> StepCame {
     if let Gives::Keeps(name) = &step.gives
         && let Some(query) = kept_since(guard, stored, name, began)
     {
@@ -104,7 +115,9 @@ fn ask(guard: &Guard, stored: &Stored, step: &Step, began: i64) -> StepCame {
     }
     let question =
         Question { user: stored.run.by.clone(), project: stored.project.clone(), sql: step.sql.clone() };
-    let running = guard.running.begin((&question.user, &question.project), &Asking::STAYS);
+    // Whoever stops the run goes away from the step that is under way.
+    let asking = Asking { name: None, is_gone: is_to_stop };
+    let running = guard.running.begin((&question.user, &question.project), &asking);
     match query::answer(guard, &question, &running) {
         Ok(ClientReply::Released(table)) => match step.gives {
             Gives::Keeps(_) => StepCame::Kept { query: table.query },
@@ -113,6 +126,7 @@ fn ask(guard: &Guard, stored: &Stored, step: &Step, began: i64) -> StepCame {
         },
         Ok(ClientReply::Verdict(verdict)) => StepCame::No { verdict: Box::new(verdict) },
         Ok(ClientReply::Withheld) => StepCame::Withheld,
+        Ok(ClientReply::Stopped) => StepCame::Begun { at: began },
         Ok(ClientReply::Governed(Governed::Held { output })) => StepCame::Held { output },
         Ok(_) | Err(_) => StepCame::Fault,
     }
@@ -129,14 +143,6 @@ fn kept_since(guard: &Guard, stored: &Stored, name: &str, began: i64) -> Option<
 /// What may be asked, and what is done with the project's own tables, is no release.
 fn no_release() -> Verdict {
     let message = "an output is a table that is released; this statement releases nothing";
-    Verdict {
-        verdict: VerdictKind::Refused,
-        rule: Some("analysis".to_owned()),
-        message: Some(message.to_owned()),
-        message_ja: Some("出力は公表される表です。この文は何も公表しません".to_owned()),
-        span: None,
-        suggestion: None,
-        tables: Vec::new(),
-        columns: Vec::new(),
-    }
+    let ja = "出力は公表される表です。この文は何も公表しません".to_owned();
+    no(VerdictKind::Refused, "analysis".to_owned(), (message.to_owned(), Some(ja)), None, None)
 }
