@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use catalog_model::FaultKind;
 
-use crate::database::{Transaction, query};
+use crate::database::{Row, Transaction, query};
 use crate::meta::{Meta, MetaError, run, signed, unsigned};
 
 /// A delivery that was taken in.
@@ -251,27 +251,80 @@ impl Meta {
             let rows = query("select * from delivery order by id").fetch_all(&self.pool).await?;
             let mut deliveries = Vec::with_capacity(rows.len());
             for row in rows {
-                let id: String = row.try_get("id")?;
-                let files = self.files(&id).await?;
-                deliveries.push(DeliveryRecord {
-                    name: row.try_get("name")?,
-                    database: row.try_get("database")?,
-                    holder: row.try_get("holder")?,
-                    month: row.try_get("month")?,
-                    taken_in: row.try_get("taken_in")?,
-                    parts: row.try_get("parts")?,
-                    generation: row.try_get("generation")?,
-                    standing: Standing::read(
-                        &row.try_get::<String>("state")?,
-                        row.try_get("state_at")?,
-                        row.try_get("state_note")?,
-                    ),
-                    raw_deleted: Some(row.try_get("raw_deleted")?).filter(|at: &String| !at.is_empty()),
-                    id,
-                    files,
-                });
+                deliveries.push(self.whole(&row).await?);
             }
             Ok(deliveries)
+        })
+    }
+
+    /// Id, present reading and standing of every delivery that was ever taken in; without the accounts of its files,
+    /// of which there may be thousands.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn standings(&self) -> Result<Vec<(String, u32, Standing)>, MetaError> {
+        run("list deliveries", async {
+            let rows = query("select id, generation, state, state_at, state_note from delivery order by id")
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter()
+                .map(|row| Ok((row.try_get("id")?, row.try_get("generation")?, standing(row)?)))
+                .collect()
+        })
+    }
+
+    /// The delivery with this id, whether its rows count or not.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn delivery(&self, id: &str) -> Result<Option<DeliveryRecord>, MetaError> {
+        run("look for a delivery", async {
+            let found =
+                query("select * from delivery where id = ?").bind(id).fetch_optional(&self.pool).await?;
+            Ok(match found {
+                Some(row) => Some(self.whole(&row).await?),
+                None => None,
+            })
+        })
+    }
+
+    /// The id of the delivery that counts under a holder's name for it.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn held_as(&self, database: &str, holder: &str, name: &str) -> Result<Option<String>, MetaError> {
+        run("look for a delivery", async {
+            let named = "select id, state, state_at, state_note from delivery
+                where database = ? and holder = ? and name = ? order by id";
+            let rows = query(named).bind(database).bind(holder).bind(name).fetch_all(&self.pool).await?;
+            for row in rows {
+                if standing(&row)?.is_held() {
+                    return Ok(Some(row.try_get("id")?));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// A delivery's row with the accounts of its files.
+    async fn whole(&self, row: &Row) -> Result<DeliveryRecord, sqlx::Error> {
+        let id: String = row.try_get("id")?;
+        let files = self.files(&id).await?;
+        Ok(DeliveryRecord {
+            name: row.try_get("name")?,
+            database: row.try_get("database")?,
+            holder: row.try_get("holder")?,
+            month: row.try_get("month")?,
+            taken_in: row.try_get("taken_in")?,
+            parts: row.try_get("parts")?,
+            generation: row.try_get("generation")?,
+            standing: standing(row)?,
+            raw_deleted: Some(row.try_get("raw_deleted")?).filter(|at: &String| !at.is_empty()),
+            id,
+            files,
         })
     }
 
@@ -314,6 +367,11 @@ impl Meta {
         }
         Ok(files)
     }
+}
+
+fn standing(row: &Row) -> Result<Standing, sqlx::Error> {
+    let at = (row.try_get("state_at")?, row.try_get("state_note")?);
+    Ok(Standing::read(&row.try_get::<String>("state")?, at.0, at.1))
 }
 
 async fn insert(transaction: &mut Transaction, delivery: &DeliveryRecord) -> Result<(), sqlx::Error> {
@@ -436,6 +494,14 @@ mod tests {
             meta.add_delivery(&delivery("a"), None).unwrap();
             assert!(meta.has_delivery("b").unwrap());
             assert_eq!(meta.deliveries().unwrap(), [delivery("a"), delivery("b")]);
+            assert_eq!(meta.delivery("b").unwrap(), Some(delivery("b")));
+            assert_eq!(meta.delivery("c").unwrap(), None);
+            let heads = meta.deliveries().unwrap().into_iter().map(|of| (of.id, of.generation, of.standing));
+            assert_eq!(meta.standings().unwrap(), heads.collect::<Vec<_>>());
+            let of = delivery("b");
+            let named = |name: &str| meta.held_as(&of.database, &of.holder, name).unwrap();
+            assert!(named(&of.name).is_some());
+            assert_eq!(named("another name"), None);
             assert!(meta.add_delivery(&delivery("a"), None).is_err());
         });
     }

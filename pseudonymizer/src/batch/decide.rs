@@ -139,7 +139,7 @@ pub(super) fn decide(environment: &Environment, work: &Work) -> Result<Decision,
 
 fn ingest(environment: &Environment, folder: &Path) -> Result<Decision, DecideError> {
     let id = Delivery::identify(folder)?;
-    let known = environment.meta()?.every_delivery()?.into_iter().find(|delivery| delivery.id == id);
+    let known = environment.meta()?.delivery(&id)?;
     let is_begun = environment.room("store").join("staging").join(&id).exists();
     let why = match known.as_ref().map(|known| (&known.standing, known)) {
         Some((Standing::Held, known)) => format!("taken in at {}", known.taken_in),

@@ -197,9 +197,8 @@ fn take_in(
 ) -> Result<Ingested, IngestError> {
     let meta = environment.meta()?;
     let id = Delivery::identify(folder)?;
-    let every = meta.every_delivery()?;
-    if let Some(known) = every.iter().find(|delivery| delivery.id == id) {
-        return Ok(Ingested::known(known));
+    if let Some(known) = meta.delivery(&id)? {
+        return Ok(Ingested::known(&known));
     }
     let (catalogue, layouts) = environment.catalogue()?;
     let delivery = Delivery::open(folder, &catalogue)?;
@@ -215,12 +214,7 @@ fn take_in(
 /// Makes a delivery that was read count, in the place of the one that it corrects, if any.
 pub(crate) fn book(environment: &Environment, record: DeliveryRecord) -> Result<Ingested, IngestError> {
     let meta = environment.meta()?;
-    let is_former = |other: &&DeliveryRecord| {
-        other.standing.is_held()
-            && (&other.database, &other.holder, &other.name)
-                == (&record.database, &record.holder, &record.name)
-    };
-    let replaces = meta.every_delivery()?.iter().find(is_former).map(|former| former.id.clone());
+    let replaces = meta.held_as(&record.database, &record.holder, &record.name)?;
     meta.add_delivery(&record, replaces.as_deref())?;
     sweep(environment)?;
     let DeliveryRecord { id, name, files, .. } = record;

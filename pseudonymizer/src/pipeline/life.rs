@@ -159,10 +159,10 @@ fn pick(deliveries: Vec<DeliveryRecord>, name: &str) -> Result<DeliveryRecord, L
 /// Removes the staged rows, identities and lists of faults that no longer count: readings that another took the place
 /// of, and deliveries that were recalled or replaced. What an unfinished ingest left stays, so that it can go on.
 pub(super) fn sweep(environment: &Environment) -> Result<(), LifeError> {
-    for delivery in environment.meta()?.every_delivery()? {
-        let kept = delivery.standing.is_held().then(|| delivery.staged());
+    for (id, present, standing) in environment.meta()?.standings()? {
+        let kept = standing.is_held().then(|| staged(&id, present));
         // A reading that was not made to count is the one after the present.
-        let readings = (0..=delivery.generation + 1).map(|generation| staged(&delivery.id, generation));
+        let readings = (0..=present + 1).map(|generation| staged(&id, generation));
         for name in readings.filter(|name| kept.as_ref() != Some(name)) {
             for room in ["store", "links"] {
                 let folder = environment.room(room).join("staging").join(&name);

@@ -82,8 +82,8 @@ pub fn is_sealed(folder: &Path) -> bool {
 pub fn ingest_sealed(environment: &Environment, folder: &Path, now: &str) -> Result<Ingested, IngestError> {
     let sealed = Sealed::open(environment, folder)?;
     let meta = environment.meta()?;
-    if let Some(known) = meta.every_delivery()?.iter().find(|delivery| delivery.id == sealed.id) {
-        return Ok(Ingested::known(known));
+    if let Some(known) = meta.delivery(&sealed.id)? {
+        return Ok(Ingested::known(&known));
     }
     let (catalogue, _) = environment.catalogue()?;
     if sealed.header.keyed.profile != catalogue.profile.as_str() {
