@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use audit::{Event, Kind, Value};
-use catalog_model::{Excerpt, FileEntry, Grant, SnapshotManifest, Workspace};
+use catalog_model::{Class, Excerpt, FileEntry, Grant, SnapshotManifest, Workspace};
 use catalog_store::{EnvironmentError, KeyError, KeyRole, Space};
 use engine_protocol::{BucketSlice, FileKeys, FileSlice};
 use engine_vet::{FUNCTION_SYSTEMS, is_there, stored_name};
@@ -28,8 +28,8 @@ pub(crate) type Slices = (Vec<BucketSlice>, Vec<PathBuf>);
 
 impl Reach<'_> {
     /// The files of each bucket that the plan can reach (its tables, and the fiscal years of the permit's period), and
-    /// where they lie. The worker is told numbers, not paths, and is given keys of granted columns, not of others: what
-    /// a plan reaches beyond them stays unreadable.
+    /// where they lie. The worker is told numbers, not paths, and is given keys of those granted columns that the
+    /// statement names, and of what the rewrite adds: what a plan reaches beyond them stays unreadable.
     ///
     /// `query` is the entry against which the statement runs; the guard's own questions have none.
     pub(crate) fn slices(self, guard: &Guard, query: Option<&str>) -> Result<Slices, EnvironmentError> {
@@ -77,8 +77,18 @@ impl Reach<'_> {
     fn of_snapshot(self, guard: &Guard, table: &str, slices: &mut Gathering) -> Result<(), EnvironmentError> {
         let Some(definition) = guard.catalogue.tables.get(table) else { return Ok(()) };
         let store = guard.environment.room("store");
+        let named = self.used.get(table);
+        let is_added = |column: &str| {
+            definition.period.as_deref() == Some(column)
+                || definition
+                    .column(column)
+                    .is_some_and(|column| matches!(column.class, Class::Person | Class::Facility))
+        };
         for file in self.files_of(table) {
-            let may_read = |column: &str| is_there(definition, column, self.grant);
+            let may_read = |column: &str| {
+                let is_needed = named.is_some_and(|named| named.contains(column)) || is_added(column);
+                is_needed && is_there(definition, column, self.grant)
+            };
             let keys = guard.file_keys.open(file, &may_read)?;
             slices.add(table, file, keys.as_ref(), store.join(&file.path));
         }

@@ -44,7 +44,8 @@ fn evidence(plan: VettedPlan, ground: Ground, request: &WorkerRequest) -> Result
     let shape = plan.shape().clone();
     let numbers = shape.keys.iter().map(|key| KeyNumbers::new(&key.domain)).collect();
     let query = Arc::new(Query { plan, ground, numbers, most: request.limits.cells });
-    let cells = by_bucket(request, |_, bucket| {
+    let threads = request.limits.threads.max(1);
+    let cells = by_bucket(together(&request.buckets, threads), threads, |_, bucket| {
         let query = Arc::clone(&query);
         async move { query.bucket(&bucket).await }
     });
@@ -67,7 +68,8 @@ fn kept(
     }
     let schema = engine_vet::workspace_fields(rows.columns());
     let table = Arc::new((rows, ground, keep::Room::new(schema, keep.most)));
-    let mut files = by_bucket(request, |number, bucket| {
+    let threads = request.limits.threads.max(1);
+    let mut files = by_bucket(request.buckets.clone(), threads, |number, bucket| {
         let (table, keys) = (Arc::clone(&table), keep.files.get(number).cloned().unwrap_or_default());
         async move {
             let (rows, ground, room) = table.as_ref();
@@ -79,19 +81,48 @@ fn kept(
     Ok(files.into_iter().map(|(_, file)| file).collect())
 }
 
+/// Buckets of so many bytes are read in one plan, since planning costs as much as reading a few megabytes.
+const TOGETHER: u64 = 32 << 20;
+
+/// Small buckets put together, but not into fewer than there are threads: what must hold is that all rows of a person
+/// are read by one plan.
+fn together(buckets: &[BucketSlice], threads: u32) -> Vec<BucketSlice> {
+    let bytes = |bucket: &BucketSlice| bucket.tables.values().flatten().map(|file| file.bytes).sum::<u64>();
+    let share = buckets.iter().map(bytes).sum::<u64>().div_ceil(u64::from(threads)).min(TOGETHER);
+    let mut runs: Vec<BucketSlice> = Vec::new();
+    let mut room = 0;
+    for bucket in buckets {
+        let bytes = bytes(bucket);
+        match runs.last_mut().filter(|_| bytes <= room) {
+            Some(run) => {
+                for (table, files) in &bucket.tables {
+                    run.tables.entry(table.clone()).or_default().extend(files.iter().cloned());
+                }
+                room -= bytes;
+            }
+            None => {
+                runs.push(bucket.clone());
+                room = share.saturating_sub(bytes);
+            }
+        }
+    }
+    runs
+}
+
 /// Runs every bucket, at most as many at a time as there are threads; what each gives, with its number.
 fn by_bucket<T: Send + 'static, F: Future<Output = Result<T, WorkerFault>> + Send + 'static>(
-    request: &WorkerRequest,
+    buckets: Vec<BucketSlice>,
+    threads: u32,
     run: impl Fn(usize, BucketSlice) -> F,
 ) -> Result<Vec<(usize, T)>, WorkerFault> {
-    let threads = request.limits.threads.max(1) as usize;
+    let threads = threads as usize;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         // Plans are as deep as their text; the optimizer descends them.
         .thread_stack_size(STACK)
         .build()
         .map_err(|_| WorkerFault::Execution)?;
-    let runs = request.buckets.iter().cloned().enumerate().map(|(number, bucket)| {
+    let runs = buckets.into_iter().enumerate().map(|(number, bucket)| {
         let running = run(number, bucket);
         async move {
             let ran = tokio::spawn(running).await.unwrap_or(Err(WorkerFault::Panic));
@@ -136,5 +167,35 @@ pub(crate) fn fault(error: &DataFusionError) -> WorkerFault {
             WorkerFault::Data
         }
         _ => WorkerFault::Execution,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use engine_protocol::{BucketSlice, FileSlice};
+
+    use super::{TOGETHER, together};
+
+    fn buckets(bytes: &[u64]) -> Vec<BucketSlice> {
+        let file = |(bytes, descriptor): (&u64, u32)| FileSlice { descriptor, bytes: *bytes, keys: None };
+        let files = bytes.iter().zip(0..).map(file);
+        files.map(|file| BucketSlice { tables: BTreeMap::from([("t".to_owned(), vec![file])]) }).collect()
+    }
+
+    fn descriptors(runs: &[BucketSlice]) -> Vec<Vec<u32>> {
+        runs.iter().map(|run| run.tables["t"].iter().map(|file| file.descriptor).collect()).collect()
+    }
+
+    #[test]
+    fn small_buckets_are_read_together_and_every_thread_has_work() {
+        let runs = |bytes: &[u64], threads| descriptors(&together(&buckets(bytes), threads));
+        assert_eq!(runs(&[1; 6], 2), [vec![0, 1, 2], vec![3, 4, 5]]);
+        assert_eq!(runs(&[1; 3], 4), [[0], [1], [2]]);
+        assert_eq!(runs(&[TOGETHER / 2; 5], 1), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(runs(&[TOGETHER * 2; 3], 2), [[0], [1], [2]]);
+        assert_eq!(runs(&[0; 4], 2), [[0, 1, 2, 3]]);
+        assert_eq!(runs(&[], 2), Vec::<Vec<u32>>::new());
     }
 }
