@@ -26,6 +26,7 @@ mod notebooks;
 mod offline;
 mod open_tables;
 mod operating;
+mod output_rules;
 mod past;
 mod permits;
 mod public_record;

@@ -3,10 +3,10 @@
 use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{CellRules, SnapshotId, SnapshotManifest};
-use catalog_store::Space;
+use catalog_model::{CellRules, OutputRules, SnapshotId, SnapshotManifest};
+use catalog_store::{KeyRole, Space};
 use classified::Protected;
-use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
+use engine_disclosure::{LedgerEntry, Release, Setting, Shape, Withheld};
 use engine_protocol::{
     ClientReply, Evidence, Governed, Question, ReleasedTable, RunStage, Verdict, VerdictKind, WorkerReply,
     WorkerRequest,
@@ -21,6 +21,7 @@ use crate::cases::{Retained, RetainedFiles};
 use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
 use crate::identity::{self, Bar};
+use crate::output_rules::Broken;
 use crate::recent::Recent;
 use crate::running::{self, Run};
 use crate::shape::shape;
@@ -30,7 +31,7 @@ use crate::verdicts::{
 };
 use crate::worker::WorkerError;
 use crate::working::{self, Inside};
-use crate::{anonymity, budget, certificate, metadata, past, reach, turn};
+use crate::{anonymity, budget, certificate, metadata, output_rules, past, reach, turn};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -40,6 +41,7 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
         Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
+        Judged::Broken(broken) => broken.verdict(),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
 }
@@ -60,6 +62,7 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         }
         Judged::Barred(bar) => ClientReply::Estimate { verdict: barred_verdict(&bar), budget: None },
         Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
+        Judged::Broken(broken) => ClientReply::Estimate { verdict: broken.verdict(), budget: None },
         Judged::NotVetted(not_vetted) => {
             ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
         }
@@ -114,6 +117,10 @@ pub(crate) fn answer(
         Judged::Denied(denied) => {
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
             return Ok(ClientReply::Verdict(denied_verdict(&denied)));
+        }
+        Judged::Broken(broken) => {
+            record_no(guard, question, Kind::QueryRefused, broken.rule)?;
+            return Ok(ClientReply::Verdict(broken.verdict()));
         }
         Judged::NotVetted(not_vetted) => {
             let kind = if matches!(not_vetted, NotVetted::Denied(_)) {
@@ -234,6 +241,8 @@ enum Judged {
     /// The person may ask nothing now, whatever the permit says.
     Barred(Bar),
     Denied(Denied),
+    /// The table's dimensions are not those that a rule pack allows.
+    Broken(Broken),
     NotVetted(NotVetted),
 }
 
@@ -266,7 +275,11 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     Ok(match statement {
         Statement::Query(plan) => {
             let plan = *plan;
-            Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan, exclusion, space }))
+            let vetted = Vetted { permit, policies, manifest, plan, exclusion, space };
+            match output_rules::broken(&vetted.plan, &guard.catalogue, &dimension_rules(guard, &vetted)) {
+                Some(broken) => Judged::Broken(broken),
+                None => Judged::Vetted(Box::new(vetted)),
+            }
         }
         statement => Judged::Inside(Box::new(Inside { permit, manifest, statement, exclusion, space })),
     })
@@ -388,6 +401,9 @@ fn release(
         return again_released(answer).map(Ok);
     }
     let (rules, packs) = rules(guard, vetted);
+    let secret = rounding_secret(guard)?;
+    let least = output_rules::least(&vetted.plan, &guard.catalogue, &dimension_rules(guard, vetted));
+    let shape = Shape { least, ..shape(&vetted.plan) };
     let says = past::Says::of(&vetted.plan, &vetted.manifest);
     let released = {
         let past = says.past(held.ledger());
@@ -396,9 +412,10 @@ fn release(
             query,
             snapshot: vetted.manifest.id.as_str(),
             pack: &packs,
+            secret: Some(&secret),
             past: Some(&past),
         };
-        engine_disclosure::release(evidence, &shape(&vetted.plan), setting)
+        engine_disclosure::release(evidence, &shape, setting)
     };
     let withheld = |reason: &str| Ok(Err(Box::new(Outcome::Withheld { reason: reason.to_owned() })));
     let mut release = match released {
@@ -408,6 +425,8 @@ fn release(
         }
         Err(Withheld::TooLarge(_)) => return withheld("too-large"),
         Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
+        Err(Withheld::Family) => return withheld("family"),
+        Err(Withheld::Rounding) => return Err(GuardError::Bug("random rounding has a secret")),
         Err(Withheld::Ledger) => {
             alert(guard, vetted, opened)?;
             return withheld("ledger");
@@ -427,6 +446,7 @@ fn release(
         question,
         project: vetted.permit.grant().project.clone(),
         snapshot: vetted.manifest.id.as_str().to_owned(),
+        family: says.family().to_owned(),
         answer: serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?,
         cohorts,
     };
@@ -438,10 +458,22 @@ fn release(
     Ok(Ok((table, outcome)))
 }
 
+/// What random rounding is drawn with: it follows from the ledger's key, so that a cohort is rounded the same way again.
+fn rounding_secret(guard: &Guard) -> Result<[u8; 32], GuardError> {
+    let key = guard.environment.key(KeyRole::Ledger)?;
+    Ok(blake3::derive_key("misu 2026-11 random rounding of a cohort", key.as_bytes()))
+}
+
 /// What the cells are held to: the permit's numbers and those of every database that the query reads.
 fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
     let tables = vetted.plan.lineage().iter().filter_map(|table| guard.catalogue.tables.get(table));
     vetted.policies.rules(&vetted.permit, tables.map(|table| table.database.as_str()))
+}
+
+/// What the table is held to by its dimensions, from the same packs.
+fn dimension_rules(guard: &Guard, vetted: &Vetted) -> OutputRules {
+    let tables = vetted.plan.lineage().iter().filter_map(|table| guard.catalogue.tables.get(table));
+    vetted.policies.output_rules(&vetted.permit, tables.map(|table| table.database.as_str()))
 }
 
 /// Tells the steward that an answer was held back beside an earlier one.

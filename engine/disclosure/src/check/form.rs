@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use catalog_model::Rounding;
 use serde::Deserialize;
-
-use crate::rounding::Rounding;
 
 /// A table made elsewhere, with the tables that were or will be published beside it.
 #[derive(Debug, Deserialize)]

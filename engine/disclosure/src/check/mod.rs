@@ -18,8 +18,7 @@ use crate::check::form::TableForm;
 use crate::check::read::{At, Tables};
 use crate::family::CellNo;
 use crate::primary::{self, Reason};
-use crate::protect::{self, Audited, Interval};
-use crate::rounding::Rounded;
+use crate::protect::{self, Audited, Interval, Shield};
 
 pub use read::Malformed;
 
@@ -98,22 +97,23 @@ pub fn check_table(
         .ok_or_else(|| Malformed::Rules(form.rules.clone().unwrap_or_default()))?;
     // A table that is rounded is suppressed up to the edge of a bin, so that no shown bin is cut by the threshold.
     let rules = match form.rounding {
-        Some(rounding) if !options.audit_only && rounding.of == Rounded::All => {
-            CellRules { persons: rounding.threshold(rules.persons), ..rules }
-        }
+        rounding if !options.audit_only => CellRules { rounding, ..rules }.from_an_edge(),
         _ => rules,
     };
     let tables = Tables::read(&form)?;
     let reasons = primary::sensitive(&tables.family, &rules);
     let sensitive: BTreeSet<CellNo> = reasons.keys().copied().collect();
-    let hidden = if options.audit_only {
-        Some(tables.hidden.clone())
+    let everything = || (0..tables.family.cells.len()).collect();
+    let shield = if options.audit_only {
+        Shield::of(tables.hidden.clone())
     } else {
-        protect::protect(&tables.family, &sensitive, &rules).ok()
+        // Where no pattern helps, everything is hidden.
+        let shield = protect::protect(&tables.family, &sensitive, &rules);
+        shield.unwrap_or_else(|_| Shield::of(everything()))
     };
-    // Where no pattern helps, everything is hidden.
-    let hidden = hidden.unwrap_or_else(|| (0..tables.family.cells.len()).collect());
-    let audited = protect::audit(&tables.family, &sensitive, &hidden, &rules, form.rounding.as_ref());
+    let rounding = form.rounding.as_ref();
+    let audited = protect::audit_shield(&tables.family, &sensitive, &shield, &rules, rounding);
+    let hidden = shield.hidden;
     Ok(answer(&tables, &reasons, &hidden, &audited, options))
 }
 
