@@ -5,6 +5,8 @@
 //! properties. For 1,000 of them a neighbour is planted, from which one to nine persons were taken away, to which they
 //! were added, or with which they were swapped; each must be found. The figures of a run stand in `benches/README.md`.
 
+#![expect(clippy::print_stdout, reason = "a run prints its figures")]
+
 use std::time::{Duration, Instant};
 
 use engine_disclosure::{Cohort, Combined, Ledger, LedgerEntry};
@@ -74,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The linear audit of new tables of ten cells beside what is kept.
 fn combined(dice: &mut Dice, ledger: &Ledger, persons: u32) {
-    let (mut times, mut told) = (Vec::new(), [0; 3]);
+    let (mut times, mut open, mut small, mut many) = (Vec::new(), 0, 0, 0);
     for at in 0..40_u32 {
         let cell = |persons| Cohort { id: format!("combined {at}"), persons, is_derived: false };
         let cells: Vec<Cohort> = cells(dice, persons).into_iter().take(10).map(cell).collect();
@@ -82,18 +84,12 @@ fn combined(dice: &mut Dice, ledger: &Ledger, persons: u32) {
         let found = ledger.combined(&cells.iter().collect::<Vec<_>>(), &family(at), FEW);
         times.push(begun.elapsed());
         match found {
-            Combined::Open => told[0] += 1,
-            Combined::SmallGroup => told[1] += 1,
-            Combined::TooMany => told[2] += 1,
+            Combined::Open => open += 1,
+            Combined::SmallGroup => small += 1,
+            Combined::TooMany => many += 1,
         }
     }
-    println!(
-        "tables audited 40: open {}, small group {}, too many {}, {}",
-        told[0],
-        told[1],
-        told[2],
-        spread(times)
-    );
+    println!("tables audited 40: open {open}, small group {small}, too many {many}, {}", spread(times));
 }
 
 /// The cells of a table: some share of everybody, each person in one cell.

@@ -34,6 +34,7 @@ mod query;
 mod queue;
 mod reach;
 mod recent;
+mod releasing;
 mod replay;
 mod reporting;
 mod running;

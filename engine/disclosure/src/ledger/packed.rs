@@ -76,11 +76,15 @@ impl Packed {
 }
 
 fn write(bytes: &mut Vec<u8>, mut step: u32) {
-    while step >= 0x80 {
-        bytes.push((step & 0x7f) as u8 | 0x80);
+    loop {
+        let [low, ..] = step.to_le_bytes();
         step >>= 7;
+        if step == 0 {
+            bytes.push(low);
+            break;
+        }
+        bytes.push(low | 0x80);
     }
-    bytes.push(step as u8);
 }
 
 /// The persons behind steps.

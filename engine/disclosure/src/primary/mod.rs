@@ -21,6 +21,7 @@ use crate::family::{Cell, CellNo, Family};
 pub(crate) enum Reason {
     FewPersons,
     SmallPlace,
+    SmallAmount,
     FewFacilities,
     Dominated,
     Estimable,
@@ -36,6 +37,7 @@ impl Reason {
         match self {
             Self::FewPersons => "few-persons",
             Self::SmallPlace => "small-place",
+            Self::SmallAmount => "small-amount",
             Self::FewFacilities => "few-facilities",
             Self::Dominated => "dominance",
             Self::Estimable => "estimate",
