@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 use crate::protect::{Known, Residue, Sizes};
 
 /// Atoms that a family may have; beyond, it is too many.
-pub(super) const ATOMS: usize = 2_048;
+pub(super) const ATOMS: usize = 4_096;
 /// Atoms that are solved together.
 const TOGETHER: usize = 512;
 

@@ -22,7 +22,7 @@ use crate::ledger::atoms::Told;
 use crate::ledger::packed::Packed;
 
 /// Kept cohorts of one family that are audited together with a new table; beyond, nothing of it is released.
-const FAMILY: usize = 512;
+const FAMILY: usize = 2_048;
 /// Kept cohorts of other families that are audited with them, the nearest first.
 const OTHERS: usize = 64;
 /// Persons that are compared at most to find the nearest of other families among those next in size.
