@@ -19,7 +19,7 @@ use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::atoms::Told;
-use crate::ledger::packed::Packed;
+use crate::ledger::packed::{Mark, Packed};
 
 /// Kept cohorts of one family that are audited together with a new table; beyond, nothing of it is released.
 const FAMILY: usize = 2_048;
@@ -72,6 +72,7 @@ pub enum Combined {
 #[derive(Debug)]
 struct Kept {
     persons: Packed,
+    mark: Mark,
     size: u64,
     is_derived: bool,
 }
@@ -123,7 +124,8 @@ impl Ledger {
             self.by_size.entry(size).or_default().push(self.cohorts.len());
             family.push(self.cohorts.len());
             self.ids.insert(digest(&id));
-            self.cohorts.push(Kept { persons: Packed::of(&persons), size, is_derived });
+            let mark = Mark::of(&persons);
+            self.cohorts.push(Kept { persons: Packed::of(&persons), mark, size, is_derived });
         }
     }
 
@@ -141,8 +143,9 @@ impl Ledger {
         let size = persons.len();
         let sizes = size.saturating_sub(few.saturating_sub(1))..=size.saturating_add(few.saturating_sub(1));
         let near = self.by_size.range(sizes).flat_map(|(_, numbers)| numbers);
+        let mark = Mark::of(persons);
         let mut near = near.filter_map(|number| self.cohorts.get(*number));
-        near.any(|kept| kept.persons.distance(persons, few) < few)
+        near.any(|kept| kept.mark.least_distance(mark) < few && kept.persons.distance(persons, few) < few)
     }
 
     /// What kept cohorts and these tell together of groups of fewer than `few` persons.
