@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter;
 
-use catalog_model::{Catalogue, CellRules, Table};
+use catalog_model::{Catalogue, CellRules, OutputRules, Table};
 use cedar_policy::{Entities, Schema};
 
 use crate::application::Application;
@@ -173,6 +173,20 @@ impl Policies {
             }
         }
         (rules, names.into_iter().collect::<Vec<_>>().join(" "))
+    }
+
+    /// What every release is held to by its dimensions, from the same packs as [`Policies::rules`].
+    pub fn output_rules<'d>(
+        &self,
+        permit: &Permit,
+        databases: impl IntoIterator<Item = &'d str>,
+    ) -> OutputRules {
+        let own = self.packs.get(permit.rule_pack()).map(RulePack::output_rules).unwrap_or_default();
+        databases.into_iter().fold(own, |rules, database| {
+            let of_database = |pack: &&RulePack| pack.databases().iter().any(|name| name == database);
+            let pack = self.packs.values().rfind(of_database);
+            pack.map_or(rules.clone(), |pack| rules.stricter(&pack.output_rules()))
+        })
     }
 
     fn registered(&self, request: &Request, asked: &Asked) -> Result<&Registered, Denied> {

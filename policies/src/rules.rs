@@ -1,6 +1,6 @@
 //! Disclosure rule packs: dated numbers, each with its source and its reason.
 
-use catalog_model::{CellRules, Names, OutputRules, PopulationTier, Thresholds};
+use catalog_model::{CellRules, Names, OutputRules, PopulationTier, Rounding, Thresholds};
 use serde::Deserialize;
 
 use crate::fault::{FileFault, FileProblem, Reading};
@@ -40,6 +40,7 @@ struct Written {
     estimate: Option<Sourced<u32>>,
     class_disclosure: Option<Sourced<bool>>,
     freedom: Option<Sourced<u32>>,
+    rounding: Option<Sourced<Rounding>>,
     dimensions: Option<Sourced<u32>>,
     #[serde(default)]
     population: Vec<Sourced<PopulationTier>>,
@@ -69,6 +70,7 @@ impl Written {
         all.extend(self.estimate.as_ref().map(|number| one("estimate", number)));
         all.extend(self.class_disclosure.as_ref().map(|number| one("class_disclosure", number)));
         all.extend(self.freedom.as_ref().map(|number| one("freedom", number)));
+        all.extend(self.rounding.as_ref().map(|number| one("rounding", number)));
         all.extend(self.dimensions.as_ref().map(|number| one("dimensions", number)));
         all.extend(self.population.iter().map(|number| one("population", number)));
         all.extend(self.crossing.iter().map(|number| one("crossing", number)));
@@ -146,6 +148,7 @@ impl RulePack {
             estimate: number(&written.estimate).or(general.estimate),
             class_disclosure: written.class_disclosure.as_ref().is_some_and(|sourced| sourced.value),
             freedom: number(&written.freedom).unwrap_or(general.freedom),
+            rounding: written.rounding.as_ref().map(|sourced| sourced.value),
             ..general
         }
     }
@@ -220,6 +223,22 @@ mod tests {
             (Some(&1000), Some(&400))
         );
         assert!(ndb.forbidden(&["insurer", "municipality"]).is_some());
+    }
+
+    #[test]
+    fn a_pack_may_say_that_everything_is_rounded() {
+        let rounded = format!(
+            "{GENERAL}\n[rounding]\nvalue = {{ base = 10, mode = \"up\" }}\nsource = \"s\"\nreason = \"r\"\n"
+        );
+        let rules = parse_pack(&rounded).cell_rules();
+        assert_eq!(rules.rounding.map(|rounding| rounding.base), Some(10));
+        // From the edge of a bin on: a shown 20 is 11 to 20.
+        assert_eq!((rules.persons, rules.from_an_edge().persons), (10, 11));
+        assert_eq!(parse_pack(GENERAL).cell_rules().rounding, None);
+    }
+
+    fn parse_pack(text: &str) -> RulePack {
+        RulePack::parse("p.toml", text).unwrap()
     }
 
     #[test]

@@ -27,7 +27,7 @@ const RULES: CellRules = CellRules { dominance: None, estimate: None, ..CellRule
 
 /// How tables are released here: by themselves, under the rules on persons.
 pub(crate) const SETTING: Setting<'_> =
-    Setting { rules: &RULES, query: "q", snapshot: "s", pack: "r", past: None };
+    Setting { rules: &RULES, query: "q", snapshot: "s", pack: "r", secret: None, past: None };
 
 /// One query of the corpus.
 #[derive(Clone, Debug)]

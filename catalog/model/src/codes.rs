@@ -17,6 +17,9 @@ pub struct CodeSystem {
     pub name: Names,
     /// The document that lists the codes.
     pub source: String,
+    /// What a table that is grouped by it has as a dimension, where rule packs speak of it: `insurer`, `municipality`.
+    #[serde(default)]
+    pub dimension: Option<String>,
     /// Whether the list is whole: a delivered value outside a closed system is a fault.
     #[serde(default)]
     pub closed: bool,
@@ -29,6 +32,11 @@ pub struct CodeSystem {
 }
 
 impl CodeSystem {
+    /// How many people live at the place that a code stands for, as its attribute `population` says.
+    pub fn population(&self, code: &str) -> Option<u64> {
+        self.get(code)?.attributes.get("population")?.parse().ok()
+    }
+
     /// The entry of `code`.
     pub fn get(&self, code: &str) -> Option<&Code> {
         self.codes.iter().find(|entry| entry.code == code)

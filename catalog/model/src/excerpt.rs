@@ -151,6 +151,7 @@ fn whole_system(system: &str, codes: &[NamedCode]) -> CodeSystem {
         system: system.to_owned(),
         name: nameless(),
         source: String::new(),
+        dimension: None,
         closed: false,
         editions: Vec::new(),
         codes: codes.iter().map(code).collect(),

@@ -25,6 +25,7 @@ mod manifest;
 mod master;
 mod names;
 mod package;
+mod rounding;
 mod rules;
 mod schema;
 mod scheme;
@@ -50,6 +51,7 @@ pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableE
 pub use master::Master;
 pub use names::Names;
 pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
+pub use rounding::{Rounded, Rounding, RoundingMode};
 pub use rules::{CellRules, OutputRules, PopulationTier};
 pub use schema::arrow_schema;
 pub use scheme::{IdentityRole, Normaliser, Profile, Scheme};

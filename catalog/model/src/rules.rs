@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::rounding::{Rounded, Rounding};
+
 /// The numbers that every cell of a released table is held to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +27,9 @@ pub struct CellRules {
     pub class_disclosure: bool,
     /// Degrees of freedom that a variance leaves at least.
     pub freedom: u32,
+    /// How what is shown is rounded, if it is.
+    #[serde(default)]
+    pub rounding: Option<Rounding>,
 }
 
 impl CellRules {
@@ -38,6 +43,18 @@ impl CellRules {
             estimate: Some(10),
             class_disclosure: false,
             freedom: 10,
+            rounding: None,
+        }
+    }
+
+    /// The same with the number of persons raised to the edge of a bin, where everything shown is rounded: no shown bin
+    /// is cut by the threshold.
+    #[must_use]
+    pub fn from_an_edge(&self) -> Self {
+        let edge = self.rounding.filter(|rounding| rounding.of == Rounded::All);
+        Self {
+            persons: edge.map_or(self.persons, |rounding| rounding.threshold(self.persons)),
+            ..self.clone()
         }
     }
 
@@ -52,6 +69,7 @@ impl CellRules {
             estimate: self.estimate.max(other.estimate),
             class_disclosure: self.class_disclosure || other.class_disclosure,
             freedom: self.freedom.max(other.freedom),
+            rounding: Rounding::stricter(self.rounding, other.rounding),
         }
     }
 }

@@ -9,17 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalog_model::CellRules;
 
 use crate::family::{Cell, CellNo, Family, Link, Relation, Total};
-use crate::ledger::{Cohort, Ledger};
+use crate::ledger::{Cohort, Combined, Ledger};
 use crate::primary::{self, Reason};
 use crate::protect::{self, Exposed};
 use crate::shape::{AggregateKind, Shape};
-use crate::table::{Cells, Part, projected, set_of};
+use crate::table::{Cells, Part, breadth, projected, set_of};
 
 /// What was released before, and what this question says of its cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Past<'p> {
     /// What was released.
     pub ledger: &'p Ledger,
+    /// What questions about the same rows have in common, whatever values they name.
+    pub family: &'p str,
     /// What the question says of all its rows, as a digest.
     pub base: &'p str,
     /// What each group key is.
@@ -32,8 +34,6 @@ pub struct Past<'p> {
 #[derive(Debug, Default)]
 pub(crate) struct Hidden {
     parts: Vec<BTreeSet<Vec<u32>>>,
-    /// How many values each rule hides by itself.
-    pub(crate) reasons: BTreeMap<&'static str, u64>,
     /// Which rule hides a value by itself, by key and part.
     pub(crate) why: BTreeMap<(Vec<u32>, usize), Reason>,
     /// The cohorts that the table tells of.
@@ -47,14 +47,14 @@ pub(crate) enum Unprotected {
     Exposed(#[from] Exposed),
     #[error("with what was released before the table gives a small group")]
     SmallGroup,
+    #[error("more was released before than can be audited with the table")]
+    TooMany,
     #[error("the table has {0} cells and totals over them")]
     TooLarge(usize),
 }
 
 /// Cells with totals over them up to which a table is audited; a larger one is not released.
 const AUDITED: usize = 20_000;
-/// New cohorts up to which combinations with kept ones are looked at; larger tables rest on pairs.
-const COMBINED: usize = 64;
 
 impl Hidden {
     /// What must be hidden of a table.
@@ -87,7 +87,7 @@ impl Hidden {
         let mut hidden: BTreeSet<CellNo> = reasons.keys().copied().collect();
         loop {
             let before = hidden.len();
-            hidden.extend(protect::protect(&counts, &hidden, rules)?);
+            hidden.extend(protect::protect(&counts, &hidden, rules)?.hidden);
             numbering.hide_parts(&mut hidden);
             for part in 0..shape.parts.len() {
                 let family = numbering.sums(cells, shape, part);
@@ -97,18 +97,20 @@ impl Hidden {
                 let own = (0..numbering.keys.len())
                     .filter(|key| hidden.contains(&numbering.whole_or_part(*key, part)));
                 let more = protect::protect(&family, &own.collect(), rules)?;
-                hidden.extend(more.into_iter().map(|key| numbering.whole_or_part(key, part)));
+                hidden.extend(more.hidden.into_iter().map(|key| numbering.whole_or_part(key, part)));
             }
             if hidden.len() == before {
                 break;
             }
         }
         let shown: Vec<Cohort> = numbering.told(&cohorts, &hidden, &counts, rules);
-        if let Some(past) = past
-            && shown.len() <= COMBINED
-            && past.ledger.gives_small_group(&shown.iter().collect::<Vec<_>>(), rules.persons)
-        {
-            return Err(Unprotected::SmallGroup);
+        let combined = past.map_or(Combined::Open, |past| {
+            past.ledger.combined(&shown.iter().collect::<Vec<_>>(), past.family, rules.persons)
+        });
+        match combined {
+            Combined::Open => {}
+            Combined::SmallGroup => return Err(Unprotected::SmallGroup),
+            Combined::TooMany => return Err(Unprotected::TooMany),
         }
         Ok(numbering.settled(&hidden, &reasons, shown))
     }
@@ -129,7 +131,22 @@ impl Hidden {
 
     /// Values that a rule hides by itself.
     pub(crate) fn primary(&self) -> u64 {
-        self.reasons.values().sum()
+        self.why.len() as u64
+    }
+
+    /// How many values each rule hides by itself.
+    pub(crate) fn reasons(&self) -> BTreeMap<&'static str, u64> {
+        let mut reasons = BTreeMap::new();
+        for reason in self.why.values() {
+            *reasons.entry(reason.as_str()).or_insert(0) += 1;
+        }
+        reasons
+    }
+
+    /// Forgets the values of cells that are not in the table.
+    pub(crate) fn retain(&mut self, is_asked: impl Fn(&[u32]) -> bool) {
+        self.parts.iter_mut().for_each(|part| part.retain(|key| is_asked(key)));
+        self.why.retain(|(key, _), _| is_asked(key));
     }
 }
 
@@ -177,8 +194,9 @@ impl<'c> Numbering<'c> {
         let has_rows = (0..shape.parts.len()).any(shows_rows);
         for key in &self.keys {
             let parts = cells.get(*key).map_or(&[][..], Vec::as_slice);
-            let breadth = breadth(key);
+            let (breadth, least) = (breadth(key), least(key, shape));
             let count = |part: &Part| Cell {
+                least,
                 persons: part.persons.len(),
                 facilities: part.facilities.map(u64::from),
                 rows: has_rows.then_some(part.rows),
@@ -194,6 +212,7 @@ impl<'c> Numbering<'c> {
                 let rest = Cell {
                     persons: whole.persons.len() - part.persons.len(),
                     facilities: None,
+                    least,
                     rows: has_rows.then_some(whole.rows - part.rows),
                     breadth: 2 * breadth,
                     ..Cell::default()
@@ -239,6 +258,7 @@ impl<'c> Numbering<'c> {
             let breadth = breadth(key);
             Some(Cell {
                 persons: found.persons.len(),
+                least: least(key, shape),
                 sums: found.sums.iter().map(total).collect(),
                 spread_over: spread.and_then(|at| found.sums.get(at)).map(|sum| sum.values),
                 breadth,
@@ -275,7 +295,7 @@ impl<'c> Numbering<'c> {
             };
             let mut put = |at: CellNo, what: &str, persons: roaring::RoaringBitmap| {
                 if !persons.is_empty() {
-                    cohorts.insert(at, Cohort { id: id(past, key, what), persons });
+                    cohorts.insert(at, Cohort { id: id(past, key, what), persons, is_derived: false });
                 }
             };
             put(self.whole_or_part(number, 0), "", whole.persons.clone());
@@ -298,8 +318,15 @@ impl<'c> Numbering<'c> {
         rules: &CellRules,
     ) -> Vec<Cohort> {
         let is_shown = |at: &CellNo| !hidden.contains(at) && cohorts.contains_key(at);
-        let mut told: Vec<Cohort> =
-            cohorts.iter().filter(|(at, _)| is_shown(at)).map(|(_, cohort)| cohort.clone()).collect();
+        // A whole whose parts are all shown follows from them.
+        let whole = counts.relations.iter().filter(|relation| relation.link == Link::Whole);
+        let derived: BTreeSet<CellNo> = whole
+            .filter(|relation| relation.parts.iter().all(|part| !hidden.contains(part)))
+            .map(|relation| relation.whole)
+            .collect();
+        let of_cell =
+            |(at, cohort): (&CellNo, &Cohort)| Cohort { is_derived: derived.contains(at), ..cohort.clone() };
+        let mut told: Vec<Cohort> = cohorts.iter().filter(|(at, _)| is_shown(at)).map(of_cell).collect();
         for relation in &counts.relations {
             let Some(whole) = cohorts.get(&relation.whole).filter(|_| is_shown(&relation.whole)) else {
                 continue;
@@ -318,7 +345,7 @@ impl<'c> Numbering<'c> {
                     id.push_str(&part.id);
                 }
                 if persons.len() >= u64::from(rules.persons) {
-                    told.push(Cohort { id: digest(&id), persons });
+                    told.push(Cohort { id: digest(&id), persons, is_derived: true });
                 }
             }
         }
@@ -338,24 +365,24 @@ impl<'c> Numbering<'c> {
                 .map(|(_, key)| (*key).clone())
                 .collect()
         };
-        let (mut counted, mut why) = (BTreeMap::new(), BTreeMap::new());
+        let mut why = BTreeMap::new();
         for (at, reason) in reasons {
             let place = at % self.width.max(1);
             // What is left without a part is not a value of the table.
-            if place == 0 || place % 2 == 1 {
-                *counted.entry(reason.as_str()).or_insert(0) += 1;
-                if let Some(key) = self.keys.get(at / self.width.max(1)) {
-                    why.insert(((*key).clone(), place.div_ceil(2)), *reason);
-                }
+            if (place == 0 || place % 2 == 1)
+                && let Some(key) = self.keys.get(at / self.width.max(1))
+            {
+                why.insert(((*key).clone(), place.div_ceil(2)), *reason);
             }
         }
-        Hidden { parts: (0..parts).map(of_part).collect(), reasons: counted, why, cohorts }
+        Hidden { parts: (0..parts).map(of_part).collect(), why, cohorts }
     }
 }
 
-/// How many keys a margin is a total over.
-fn breadth(key: &[u32]) -> u32 {
-    key.iter().fold(0, |breadth, value| breadth + u32::from(*value == engine_protocol::TOTAL))
+/// Persons that a cell needs for the places it is of.
+fn least(key: &[u32], shape: &Shape) -> u32 {
+    let of_key = |(at, value): (usize, &u32)| shape.least.get(&(at, *value)).copied();
+    key.iter().enumerate().filter_map(of_key).max().unwrap_or(0)
 }
 
 /// The next wider grouping sets: those within a set with none between.

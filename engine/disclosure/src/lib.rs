@@ -4,8 +4,7 @@
 //! with too few persons are hidden, and then further cells until no margin gives a hidden one away. Suppress first,
 //! the post-program and formatting last, in one function: [`release`].
 //!
-//! What is not here yet is said in `docs/security.md`: dominance, interval audit, and comparison with what was
-//! released before.
+//! What is not here is said in `docs/security.md`.
 
 mod behind;
 mod check;
@@ -17,14 +16,13 @@ mod post;
 mod primary;
 mod protect;
 mod release;
-mod rounding;
 mod shape;
+mod shown;
 mod table;
 
 pub use behind::Behind;
 pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
 pub use hiding::Past;
-pub use ledger::{Cohort, Ledger, LedgerEntry};
+pub use ledger::{Cohort, Combined, Ledger, LedgerEntry};
 pub use release::{Release, Setting, Withheld, release};
-pub use rounding::{Rounded, Rounding, RoundingMode};
 pub use shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};

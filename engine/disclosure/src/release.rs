@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 
 use catalog_model::{CellRules, Thresholds};
 use classified::{Protected, Released};
-use engine_protocol::{
-    CellValue, Evidence, PostExpr, QuantileEvidence, ReleasedTable, TOTAL, TableColumn, TableColumnKind,
-};
+use engine_protocol::{CellValue, Evidence, PostExpr, ReleasedTable, TOTAL, TableColumn, TableColumnKind};
 
 use crate::behind::Behind;
-use crate::format::{self, Number};
 use crate::hiding::{Hidden, Past, Unprotected};
 use crate::ledger::Cohort;
 use crate::post::{self, Row, Value};
-use crate::shape::{AggregateKind, AggregateShape, Shape};
+use crate::shape::Shape;
+use crate::shown::Shown;
 use crate::table::{self, Cell, Cells};
 
 /// Cells up to which absent groups are listed as zeros; in larger tables an absent group means zero.
@@ -51,6 +49,8 @@ pub struct Setting<'s> {
     pub snapshot: &'s str,
     /// The rule pack's name, which stands on the table.
     pub pack: &'s str,
+    /// What random rounding is drawn with; without it no such table is released.
+    pub secret: Option<&'s [u8; 32]>,
     /// What was released before; none where a table is judged by itself.
     pub past: Option<&'s Past<'s>>,
 }
@@ -70,6 +70,12 @@ pub enum Withheld {
     /// With what was released before the table gives a small group.
     #[error("with what was released before the table gives a small group")]
     Ledger,
+    /// Random rounding is asked, and there is nothing to draw with.
+    #[error("random rounding has no secret to draw with")]
+    Rounding,
+    /// More was released before than can be audited together with the table.
+    #[error("more was released before than can be audited with the table")]
+    Family,
 }
 
 /// Protects a table and releases it.
@@ -82,28 +88,34 @@ pub fn release(
     shape: &Shape,
     setting: Setting<'_>,
 ) -> Result<Release, Withheld> {
-    let rules = setting.rules;
+    let rules = &setting.rules.from_an_edge();
+    let shown = Shown::new(rules, setting.secret).ok_or(Withheld::Rounding)?;
     let thresholds = Thresholds { persons: rules.persons, zero_shown: rules.zero_shown };
     let bad = |error: table::BadEvidence| Withheld::Evidence(error.to_string());
-    let mut cells = table::read(evidence.inside(), shape).map_err(bad)?;
+    // Tables of one query that have margins in common are linked by them, whether the margins are asked or not.
+    let linked = Shape { sets: table::linked(&shape.sets), ..shape.clone() };
+    let mut cells = table::read(evidence.inside(), &linked).map_err(bad)?;
     // Where zeros are hidden an absent group would tell one, so all are listed.
-    let is_whole = table::fill(&mut cells, shape, if thresholds.zero_shown { FILL } else { MOST });
+    let is_whole = table::fill(&mut cells, &linked, if thresholds.zero_shown { FILL } else { MOST });
     if !is_whole && !thresholds.zero_shown {
         return Err(Withheld::TooLarge(usize::MAX));
     }
     if cells.len() > MOST {
         return Err(Withheld::TooLarge(cells.len()));
     }
-    let hidden = Hidden::of(&cells, shape, rules, setting.past).map_err(|error| match error {
+    let mut hidden = Hidden::of(&cells, &linked, rules, setting.past).map_err(|error| match error {
         Unprotected::SmallGroup => Withheld::Ledger,
+        Unprotected::TooMany => Withheld::Family,
         Unprotected::TooLarge(cells) => Withheld::TooLarge(cells),
         Unprotected::Exposed(_) => Withheld::Unprotected(error.to_string()),
     })?;
+    cells.retain(|key, _| shape.sets.contains(&table::set_of(key)));
+    hidden.retain(|key| shape.sets.contains(&table::set_of(key)));
     let released = ReleasedTable {
         query: setting.query.to_owned(),
         snapshot: setting.snapshot.to_owned(),
         columns: columns(shape),
-        rows: post::run(&shape.post, rows(&cells, &hidden, shape, thresholds)),
+        rows: post::run(&shape.post, rows(&cells, &hidden, shape, &shown)),
         suppressed: hidden.whole(),
         threshold: thresholds.persons,
         rules: setting.pack.to_owned(),
@@ -116,7 +128,7 @@ pub fn release(
         cells: cells.len() as u64,
         primary,
         secondary: all.saturating_sub(primary),
-        reasons: hidden.reasons,
+        reasons: hidden.reasons(),
         cohorts: hidden.cohorts,
         behind,
     })
@@ -147,7 +159,7 @@ fn columns(shape: &Shape) -> Vec<TableColumn> {
 }
 
 /// The cells as rows whose hidden values are taken out.
-fn rows(cells: &Cells, hidden: &Hidden, shape: &Shape, thresholds: Thresholds) -> Vec<Row> {
+fn rows(cells: &Cells, hidden: &Hidden, shape: &Shape, shown: &Shown<'_>) -> Vec<Row> {
     let row = |(key, cell): (&Vec<u32>, &Cell)| Row {
         keys: key.iter().enumerate().map(|(at, number)| (label(at, key, shape), *number)).collect(),
         aggregates: shape
@@ -157,36 +169,11 @@ fn rows(cells: &Cells, hidden: &Hidden, shape: &Shape, thresholds: Thresholds) -
                 if hidden.is_hidden(aggregate.part, key) {
                     return Value::Hidden;
                 }
-                value(aggregate, cell, thresholds)
+                shown.value(aggregate, (key, cell))
             })
             .collect(),
     };
     cells.iter().map(row).collect()
-}
-
-fn value(aggregate: &AggregateShape, cell: &Cell, thresholds: Thresholds) -> Value {
-    let Some(part) = cell.get(aggregate.part) else { return Value::Hidden };
-    let sum = |at: usize| part.sums.get(at).copied().unwrap_or_default();
-    let number = |number: Option<Number>| number.map_or(Value::Empty, Value::Number);
-    match aggregate.kind {
-        AggregateKind::Rows => Value::Number(Number::whole(i128::from(part.rows))),
-        AggregateKind::Persons => Value::Number(Number::whole(i128::from(part.persons.len()))),
-        AggregateKind::Sum { at, scale } => Value::Number(format::sum(&sum(at), scale)),
-        AggregateKind::Average { at, scale } => number(format::average(&sum(at), scale)),
-        AggregateKind::Variance { at, scale, is_root } => number(format::variance(&sum(at), scale, is_root)),
-        AggregateKind::Quantile { at, scale } => {
-            part.quantiles.get(at).map_or(Value::Hidden, |steps| quantile(steps, scale, thresholds))
-        }
-    }
-}
-
-/// The start of the finest interval in which enough persons are.
-fn quantile(evidence: &QuantileEvidence, scale: u32, thresholds: Thresholds) -> Value {
-    if evidence.steps.is_empty() {
-        return Value::Empty;
-    }
-    let finest = evidence.steps.iter().find(|step| step.within >= u64::from(thresholds.persons));
-    finest.map_or(Value::Hidden, |step| Value::Number(Number { whole: step.low, places: scale }))
 }
 
 pub(crate) fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {
@@ -204,11 +191,12 @@ pub(crate) fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {
 
 #[cfg(test)]
 mod tests {
-    use catalog_model::CellRules;
+    use catalog_model::{CellRules, Rounded, Rounding, RoundingMode};
     use classified::Protected;
     use engine_protocol::{
-        Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, SumEvidence, TOTAL,
+        CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, SumEvidence, TOTAL,
     };
+    use proptest::prelude::*;
     use roaring::RoaringBitmap;
 
     use super::{Setting, Withheld, release};
@@ -219,7 +207,7 @@ mod tests {
     }
 
     fn setting(rules: &CellRules) -> Setting<'_> {
-        Setting { rules, query: "q1", snapshot: "s", pack: "r", past: None }
+        Setting { rules, query: "q1", snapshot: "s", pack: "r", secret: Some(&[7; 32]), past: None }
     }
 
     /// One key with three values; persons, a mean, and the persons of a condition.
@@ -245,6 +233,7 @@ mod tests {
                 ],
                 ..Post::default()
             },
+            ..Shape::default()
         }
     }
 
@@ -264,9 +253,7 @@ mod tests {
         let evidence = Protected::new(Evidence { cells });
         let released = release(&evidence, &shape(sets), setting(&rules())).unwrap();
         let rows = &released.table.get().rows;
-        rows.iter()
-            .map(|row| row.iter().map(engine_protocol::CellValue::text).collect::<Vec<_>>().join(" "))
-            .collect()
+        rows.iter().map(|row| row.iter().map(CellValue::text).collect::<Vec<_>>().join(" ")).collect()
     }
 
     #[test]
@@ -283,6 +270,63 @@ mod tests {
         assert_eq!(text(cells, &[1]), ["a 30 2.00 ***", "b 30 2.00 ***", "c 30 2.00 20"]);
     }
 
+    /// The rows of the table, rounded, of one table with so many persons in its cells and their total.
+    fn rounded(counts: [u32; 3], rounding: Option<Rounding>, few: u32) -> Vec<Vec<CellValue>> {
+        let mut from = 0;
+        let mut cells: Vec<EvidenceCell> = Vec::new();
+        for (key, count) in (0_u32..).zip(counts).filter(|(_, count)| *count > 0) {
+            cells.push(cell(key, from..from + count, from..from));
+            from += count;
+        }
+        if from > 0 {
+            cells.push(cell(TOTAL, 0..from, 0..0));
+        }
+        let rules = CellRules { persons: few, rounding, ..rules() };
+        let evidence = Protected::new(Evidence { cells });
+        release(&evidence, &shape(&[1, 0]), setting(&rules)).unwrap().table.get().rows.clone()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_rounded_tells_no_more_than_its_bin(
+            counts in prop::array::uniform3(0_u32..70), base in 2_u32..12, mode in 0_usize..4,
+        ) {
+            let mode = [RoundingMode::Up, RoundingMode::HalfUp, RoundingMode::Nearest, RoundingMode::Random][mode];
+            let rounding = Rounding { base, mode, of: Rounded::All };
+            let few = rounding.threshold(10);
+            let (plain, rows) = (rounded(counts, None, few), rounded(counts, Some(rounding), 10));
+            prop_assert_eq!(plain.len(), rows.len());
+            for (plain, row) in plain.iter().zip(&rows) {
+                // Suppressed first: the same values are hidden as in the table that is not rounded.
+                prop_assert_eq!(plain[1] == CellValue::Suppressed, row[1] == CellValue::Suppressed);
+                let (CellValue::Integer(exact), CellValue::Integer(shown)) = (&plain[1], &row[1]) else { continue };
+                prop_assert_eq!(shown % i64::from(base), 0);
+                let (low, high) = rounding.behind(i128::from(*shown));
+                prop_assert!((low..=high).contains(&i128::from(*exact)));
+                prop_assert!(*exact == 0 || high - low.max(i128::from(few)) + 2 >= i128::from(base));
+                // Every row has the value two: the sum is rounded by itself, and the mean is that of what is shown.
+                if let (CellValue::Decimal(mean), true) = (&row[2], *shown > 0) {
+                    let sum = rounding.of(i128::from(*exact) * 2, 0);
+                    let near = |sum: i128| (sum * 100 + i128::from(shown / 2)) / i128::from(*shown);
+                    let mean: i128 = mean.replace('.', "").parse().unwrap();
+                    let is_one = [-i128::from(base), 0, i128::from(base)].map(|by| near(sum + by)).contains(&mean);
+                    prop_assert!(is_one, "{} of {} in {}", mean, sum, shown);
+                }
+            }
+            // The same cohort is rounded the same way again.
+            prop_assert_eq!(rows, rounded(counts, Some(rounding), 10));
+        }
+    }
+
+    #[test]
+    fn nothing_is_drawn_without_a_secret() {
+        let random = Rounding { base: 5, mode: RoundingMode::Random, of: Rounded::All };
+        let rules = CellRules { rounding: Some(random), ..rules() };
+        let evidence = Protected::new(Evidence { cells: vec![cell(0, 0..30, 0..0)] });
+        let without = Setting { secret: None, ..setting(&rules) };
+        assert_eq!(release(&evidence, &shape(&[1]), without).err(), Some(Withheld::Rounding));
+    }
+
     #[test]
     fn a_total_hides_a_second_cell() {
         let cells = vec![
@@ -296,6 +340,43 @@ mod tests {
             text(cells, &[1, 0]),
             ["a *** *** ***", "b 21 2.00 0", "c 50 2.00 0", "(other) *** *** ***", "(total) 95 2.00 0"],
         );
+    }
+
+    #[test]
+    fn two_tables_of_one_query_are_linked_by_the_total_that_nobody_asked() {
+        let one = shape(&[1, 2]);
+        let label = |code: &str| KeyLabel { code: code.to_owned(), ja: code.to_owned(), en: code.to_owned() };
+        let key = || KeyShape { values: vec![label("x"), label("y")] };
+        let shape = Shape { keys: vec![key(), key()], ..one };
+        let at = |key: [u32; 2], persons: std::ops::Range<u32>| EvidenceCell {
+            key: key.to_vec(),
+            parts: vec![part(persons.clone(), 1), part(persons.start..persons.start, 0)],
+        };
+        let cells = vec![
+            at([0, TOTAL], 0..9),
+            at([1, TOTAL], 9..60),
+            at([TOTAL, 0], 0..30),
+            at([TOTAL, 1], 30..60),
+            at([TOTAL, TOTAL], 0..60),
+        ];
+        let released = release(&Protected::new(Evidence { cells }), &shape, setting(&rules())).unwrap();
+        let rows = &released.table.get().rows;
+        let shown: Vec<String> =
+            rows.iter().map(|row| format!("{} {}", row[0].text(), row[1].text())).collect();
+        assert_eq!(shown, ["x ***", "y ***", "(total) 30", "(total) 30"]);
+        assert_eq!((released.cells, released.table.get().suppressed), (4, 2));
+    }
+
+    #[test]
+    fn of_a_small_place_more_persons_are_asked_and_of_the_smallest_nothing_is_shown() {
+        let cells = vec![cell(0, 0..19, 0..0), cell(1, 19..39, 19..19), cell(2, 39..400, 39..39)];
+        let least = [((0, 0), 20), ((0, 1), 20), ((0, 2), u32::MAX)].into();
+        let shape = Shape { least, ..shape(&[1]) };
+        let released = release(&Protected::new(Evidence { cells }), &shape, setting(&rules())).unwrap();
+        let rows = &released.table.get().rows;
+        let shown: Vec<String> = rows.iter().map(|row| row[1].text()).collect();
+        assert_eq!(shown, ["***", "20", "***"]);
+        assert_eq!(released.reasons.get("small-place"), Some(&3));
     }
 
     #[test]

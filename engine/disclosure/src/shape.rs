@@ -1,5 +1,7 @@
 //! What a result looks like, as far as disclosure control needs to know.
 
+use std::collections::BTreeMap;
+
 use engine_protocol::{Post, TableColumnKind};
 
 /// The shape of a result.
@@ -15,6 +17,9 @@ pub struct Shape {
     pub aggregates: Vec<AggregateShape>,
     /// What is computed from protected aggregates.
     pub post: Post,
+    /// Persons that cells of a value need where that is more than others need, by key and value; `u32::MAX` where
+    /// nothing of it is shown.
+    pub least: BTreeMap<(usize, u32), u32>,
 }
 
 /// A group key with its declared values.

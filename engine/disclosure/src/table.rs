@@ -98,6 +98,23 @@ pub(crate) fn set_of(key: &[u32]) -> u32 {
     key.iter().zip(0_u32..32).fold(0, |set, (value, at)| if *value == TOTAL { set } else { set | 1 << at })
 }
 
+/// How many keys a margin is a total over.
+pub(crate) fn breadth(key: &[u32]) -> u32 {
+    key.iter().fold(0, |breadth, value| breadth + u32::from(*value == TOTAL))
+}
+
+/// The grouping sets with all that two of them have in common: what adds up to the same margin.
+pub(crate) fn linked(sets: &[u32]) -> Vec<u32> {
+    let mut all: Vec<u32> = Vec::new();
+    for set in sets {
+        let common: Vec<u32> = all.iter().map(|known| known & set).chain([*set]).collect();
+        all.extend(common);
+        all.sort_unstable_by_key(|set: &u32| (std::cmp::Reverse(set.count_ones()), *set));
+        all.dedup();
+    }
+    all
+}
+
 /// The key in a coarser grouping set.
 pub(crate) fn projected(key: &[u32], set: u32) -> Vec<u32> {
     key.iter().zip(0_u32..32).map(|(value, at)| if set >> at & 1 == 1 { *value } else { TOTAL }).collect()

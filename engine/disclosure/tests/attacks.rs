@@ -69,6 +69,7 @@ fn shape(step: &Step) -> Shape {
             columns: vec![column("group", PostExpr::Key(0)), column("persons", PostExpr::Aggregate(0))],
             ..Post::default()
         },
+        ..Shape::default()
     }
 }
 
@@ -80,8 +81,9 @@ fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
     let rules = CellRules::general(10, true);
     let keys = ["group".to_owned()];
     let released = {
-        let past = Past { ledger, base: &step.asks, keys: &keys, conditions: &[] };
-        let setting = Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", past: Some(&past) };
+        let past = Past { ledger, family: "f", base: &step.asks, keys: &keys, conditions: &[] };
+        let setting =
+            Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", secret: None, past: Some(&past) };
         release(&Protected::new(Evidence { cells }), &shape(step), setting)
     };
     let released = match released {
@@ -93,6 +95,7 @@ fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
         question: step.asks.clone(),
         project: step.user.clone(),
         snapshot: "s".to_owned(),
+        family: "f".to_owned(),
         answer: Vec::new(),
         cohorts: released.cohorts,
     });

@@ -101,6 +101,7 @@ fn shape() -> Shape {
             columns: vec![column("by", PostExpr::Key(0)), column("persons", PostExpr::Aggregate(0))],
             ..Post::default()
         },
+        ..Shape::default()
     }
 }
 
@@ -120,8 +121,9 @@ fn pattern(
     let rules = CellRules::general(u32::try_from(K).unwrap(), true);
     let (base, keys) = (format!("{:?}", question.conditions), [question.by.to_string()]);
     let released = {
-        let past = Past { ledger, base: &base, keys: &keys, conditions: &[] };
-        let setting = Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", past: Some(&past) };
+        let past = Past { ledger, family: "f", base: &base, keys: &keys, conditions: &[] };
+        let setting =
+            Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", secret: None, past: Some(&past) };
         release(&Protected::new(Evidence { cells }), &shape(), setting)
     };
     let released = match released {
@@ -133,6 +135,7 @@ fn pattern(
         question: format!("{question:?}"),
         project: "p".to_owned(),
         snapshot: "s".to_owned(),
+        family: "f".to_owned(),
         answer: Vec::new(),
         cohorts: released.cohorts,
     });

@@ -28,7 +28,8 @@ pub fn check_file(file: &Path, audit_only: bool, json: bool) -> Result<Checked, 
     let packs = RulePack::shipped()?;
     let rules = |name: Option<&str>| {
         let name = name.unwrap_or(USUAL);
-        packs.iter().find(|pack| pack.pack() == name).map(RulePack::cell_rules)
+        let pack = packs.iter().find(|pack| pack.pack() == name)?;
+        Some((pack.cell_rules(), pack.output_rules()))
     };
     let checked = check_table(&text, CheckOptions { audit_only }, rules)
         .map_err(|error: Malformed| format!("{}: {error}", file.display()))?;
@@ -62,6 +63,7 @@ fn shown(checked: &CheckedTable) -> String {
         Verdict::Protected => "protected: can go out with these cells hidden",
         Verdict::Unsafe => "unsafe: must not go out like this",
     };
+    lines.extend(checked.refused.clone());
     lines.push(verdict.to_owned());
     lines.join("\n")
 }

@@ -216,8 +216,9 @@ mod tests {
             question: question.to_owned(),
             project: "p".to_owned(),
             snapshot: "s".to_owned(),
+            family: "f".to_owned(),
             answer: question.as_bytes().to_vec(),
-            cohorts: vec![Cohort { id: question.to_owned(), persons: (0..50).collect() }],
+            cohorts: vec![Cohort { id: question.to_owned(), persons: (0..50).collect(), is_derived: false }],
         }
     }
 

@@ -10,6 +10,7 @@ use crate::exclusions::Exclusion;
 /// What a question says of its rows, its group keys and its conditions.
 #[derive(Debug)]
 pub(crate) struct Says {
+    family: String,
     base: String,
     keys: Vec<String>,
     conditions: Vec<String>,
@@ -50,16 +51,44 @@ impl Says {
         };
         let base = below.unwrap_or_else(|| plan.hash().to_owned());
         Self {
+            family: digest(&[&without_values(&base)]),
             base: digest(&[manifest.id.as_str(), &base]),
             keys: shape.keys.iter().enumerate().map(key).collect(),
             conditions: shape.conditions.clone(),
         }
     }
 
+    /// What questions about the same rows have in common, whatever values they name.
+    pub(crate) fn family(&self) -> &str {
+        &self.family
+    }
+
     /// Beside what was released.
     pub(crate) fn past<'p>(&'p self, ledger: &'p Ledger) -> Past<'p> {
-        Past { ledger, base: &self.base, keys: &self.keys, conditions: &self.conditions }
+        Past {
+            ledger,
+            family: &self.family,
+            base: &self.base,
+            keys: &self.keys,
+            conditions: &self.conditions,
+        }
     }
+}
+
+/// A plan's text without the values that it names: quoted texts, numbers, and how many stand in a list.
+fn without_values(plan: &str) -> String {
+    let mut plain = String::with_capacity(plan.len());
+    let mut is_quoted = false;
+    for letter in plan.chars() {
+        match letter {
+            '"' | '\'' => is_quoted = !is_quoted,
+            _ if is_quoted || letter.is_ascii_digit() || letter == '-' => {}
+            _ => plain.push(letter),
+        }
+    }
+    let mut lists = plain.replace("Utf(), ", "").replace("Int(), ", "").replace("Date(), ", "");
+    lists.retain(|letter| !letter.is_whitespace());
+    lists
 }
 
 fn digest(texts: &[&str]) -> String {
@@ -69,4 +98,18 @@ fn digest(texts: &[&str]) -> String {
         hasher.update(text.as_bytes());
     }
     hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn a_family_is_what_is_left_without_the_values() {
+        let one = r#"Filter: r.icd10 IN ([Utf8("E11"), Utf8("E14")]) AND r.day < Date32("2024-01-01") AND n > Int64(5)"#;
+        let two = r#"Filter: r.icd10 IN ([Utf8("I10")]) AND r.day < Date32("2023-12-31") AND n > Int64(50)"#;
+        let other = r#"Filter: r.icd10 IN ([Utf8("I10")]) AND n > Int64(50)"#;
+        assert_eq!(without_values(one), without_values(two));
+        assert_ne!(without_values(one), without_values(other));
+    }
 }

@@ -3,10 +3,10 @@
 use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{CellRules, SnapshotId, SnapshotManifest};
+use catalog_model::{SnapshotId, SnapshotManifest};
 use catalog_store::Space;
 use classified::Protected;
-use engine_disclosure::{LedgerEntry, Release, Setting, Withheld};
+use engine_disclosure::Release;
 use engine_protocol::{
     ClientReply, Evidence, Governed, Question, ReleasedTable, RunStage, Verdict, VerdictKind, WorkerReply,
     WorkerRequest,
@@ -17,20 +17,20 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::airlock::{self, Asked, Way};
-use crate::cases::{Retained, RetainedFiles};
+use crate::cases::Retained;
 use crate::exclusions::{self, Exclusion};
 use crate::guard::{Guard, GuardError};
 use crate::identity::{self, Bar};
+use crate::output_rules::Broken;
 use crate::recent::Recent;
 use crate::running::{self, Run};
-use crate::shape::shape;
 use crate::verdicts::{
     HALTED, barred_verdict, columns, denied_rule, denied_verdict, halted_verdict, no, not_vetted_verdict,
     statement_verdict, vetted_verdict,
 };
 use crate::worker::WorkerError;
 use crate::working::{self, Inside};
-use crate::{anonymity, budget, certificate, metadata, past, reach, turn};
+use crate::{anonymity, budget, certificate, metadata, output_rules, past, reach, releasing, turn};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -40,6 +40,7 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
         Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
+        Judged::Broken(broken) => broken.verdict(),
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
 }
@@ -60,6 +61,7 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         }
         Judged::Barred(bar) => ClientReply::Estimate { verdict: barred_verdict(&bar), budget: None },
         Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
+        Judged::Broken(broken) => ClientReply::Estimate { verdict: broken.verdict(), budget: None },
         Judged::NotVetted(not_vetted) => {
             ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
         }
@@ -115,6 +117,10 @@ pub(crate) fn answer(
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
             return Ok(ClientReply::Verdict(denied_verdict(&denied)));
         }
+        Judged::Broken(broken) => {
+            record_no(guard, question, Kind::QueryRefused, broken.rule)?;
+            return Ok(ClientReply::Verdict(broken.verdict()));
+        }
         Judged::NotVetted(not_vetted) => {
             let kind = if matches!(not_vetted, NotVetted::Denied(_)) {
                 Kind::QueryDenied
@@ -167,7 +173,7 @@ fn asked<'a>(vetted: &'a Vetted, question: &'a Question) -> Result<Asked<'a>, Gu
 }
 
 /// What is kept of a release: the question, the table, and what stood behind it where it was computed just now.
-fn retained(
+pub(crate) fn retained(
     guard: &Guard,
     vetted: &Vetted,
     (opened, table): (&Opened, &ReleasedTable),
@@ -216,13 +222,13 @@ pub(crate) fn refused_all(guard: &Guard, user: &str, project: &str) -> Result<Op
 }
 
 /// A question that may run, with everything that says so.
-struct Vetted {
-    permit: Permit,
-    policies: std::sync::Arc<Policies>,
-    manifest: SnapshotManifest,
-    plan: VettedPlan,
-    exclusion: Exclusion,
-    space: Space,
+pub(crate) struct Vetted {
+    pub(crate) permit: Permit,
+    pub(crate) policies: std::sync::Arc<Policies>,
+    pub(crate) manifest: SnapshotManifest,
+    pub(crate) plan: VettedPlan,
+    pub(crate) exclusion: Exclusion,
+    pub(crate) space: Space,
 }
 
 enum Judged {
@@ -234,6 +240,8 @@ enum Judged {
     /// The person may ask nothing now, whatever the permit says.
     Barred(Bar),
     Denied(Denied),
+    /// The table's dimensions are not those that a rule pack allows.
+    Broken(Broken),
     NotVetted(NotVetted),
 }
 
@@ -266,7 +274,15 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     Ok(match statement {
         Statement::Query(plan) => {
             let plan = *plan;
-            Judged::Vetted(Box::new(Vetted { permit, policies, manifest, plan, exclusion, space }))
+            let vetted = Vetted { permit, policies, manifest, plan, exclusion, space };
+            match output_rules::broken(
+                &vetted.plan,
+                &guard.catalogue,
+                &releasing::dimension_rules(guard, &vetted),
+            ) {
+                Some(broken) => Judged::Broken(broken),
+                None => Judged::Vetted(Box::new(vetted)),
+            }
         }
         statement => Judged::Inside(Box::new(Inside { permit, manifest, statement, exclusion, space })),
     })
@@ -313,7 +329,7 @@ fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, G
 }
 
 /// The released table with its outcome, or the outcome alone.
-type Ran = Result<(ReleasedTable, Outcome), Box<Outcome>>;
+pub(crate) type Ran = Result<(ReleasedTable, Outcome), Box<Outcome>>;
 
 /// From the vetted plan to the released table; otherwise the outcome that is recorded. The asker is told no more than
 /// that nothing can be released.
@@ -325,7 +341,8 @@ fn run(
     (opened, query): (&Opened, &str),
     running: &Run<'_>,
 ) -> Result<Ran, GuardError> {
-    let question = past::question(&vetted.plan, &vetted.permit, &rules(guard, vetted).0, &vetted.exclusion);
+    let question =
+        past::question(&vetted.plan, &vetted.permit, &releasing::rules(guard, vetted).0, &vetted.exclusion);
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
@@ -343,8 +360,8 @@ fn run(
         return Ok(Err(Box::new(Outcome::Stopped { reason: reason.to_owned() })));
     }
     match (kept, evidence) {
-        (Some(answer), _) => again_released(&answer).map(Ok),
-        (None, Some(evidence)) => release(guard, vetted, opened, &evidence, (query, question)),
+        (Some(answer), _) => releasing::again(&answer).map(Ok),
+        (None, Some(evidence)) => releasing::release(guard, vetted, opened, &evidence, (query, question)),
         (None, None) => Err(GuardError::Bug("an answer is kept or computed")),
     }
 }
@@ -362,109 +379,6 @@ fn stopped(guard: &Guard, vetted: &Vetted) -> Option<&'static str> {
     let policies = guard.permits.policies(&guard.catalogue);
     let may = policies.is_ok_and(|policies| policies.may(&again, Action::Release).is_ok());
     (!may).then_some("permit-ended")
-}
-
-/// The answer that the same question got before.
-fn again_released(answer: &[u8]) -> Result<(ReleasedTable, Outcome), GuardError> {
-    let table: ReleasedTable =
-        serde_json::from_slice(answer).map_err(|_| GuardError::Bug("the ledger keeps tables"))?;
-    let digest = Digest::parse(blake3::hash(answer).to_hex().as_str()).unwrap_or(Digest::ZERO);
-    let cells = table.rows.len() as u64;
-    let suppressed = table.suppressed;
-    Ok((table, Outcome::Released { cells, suppressed, digest }))
-}
-
-fn release(
-    guard: &Guard,
-    vetted: &Vetted,
-    opened: &Opened,
-    evidence: &Protected<Evidence>,
-    (query, question): (&str, String),
-) -> Result<Ran, GuardError> {
-    let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
-    // Somebody may have asked the same in the meantime.
-    if let Some(answer) = held.ledger().answer(&question) {
-        return again_released(answer).map(Ok);
-    }
-    let (rules, packs) = rules(guard, vetted);
-    let says = past::Says::of(&vetted.plan, &vetted.manifest);
-    let released = {
-        let past = says.past(held.ledger());
-        let setting = Setting {
-            rules: &rules,
-            query,
-            snapshot: vetted.manifest.id.as_str(),
-            pack: &packs,
-            past: Some(&past),
-        };
-        engine_disclosure::release(evidence, &shape(&vetted.plan), setting)
-    };
-    let withheld = |reason: &str| Ok(Err(Box::new(Outcome::Withheld { reason: reason.to_owned() })));
-    let mut release = match released {
-        Ok(release) => release,
-        Err(Withheld::Evidence(_)) => {
-            return Ok(Err(Box::new(Outcome::Failed { fault: "worker-evidence".to_owned() })));
-        }
-        Err(Withheld::TooLarge(_)) => return withheld("too-large"),
-        Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
-        Err(Withheld::Ledger) => {
-            alert(guard, vetted, opened)?;
-            return withheld("ledger");
-        }
-    };
-    if release.reasons.contains_key("ledger") {
-        alert(guard, vetted, opened)?;
-    }
-    let cohorts = std::mem::take(&mut release.cohorts);
-    let reasons = reasons(&release);
-    let head = held.head();
-    // The copy is kept before the ledger knows of the release: nothing is out of which there is no copy.
-    let kept = retained(guard, vetted, (opened, release.table.get()), Some((&release, head)));
-    RetainedFiles::new(&guard.environment).keep(&kept)?;
-    let (table, outcome) = finish(release);
-    let entry = LedgerEntry {
-        question,
-        project: vetted.permit.grant().project.clone(),
-        snapshot: vetted.manifest.id.as_str().to_owned(),
-        answer: serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?,
-        cohorts,
-    };
-    held.keep(&guard.environment, entry)?;
-    let (entries, head) = held.head();
-    // The record notes how long the ledger is: one that is shorter later has forgotten something.
-    let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
-    guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
-    Ok(Ok((table, outcome)))
-}
-
-/// What the cells are held to: the permit's numbers and those of every database that the query reads.
-fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
-    let tables = vetted.plan.lineage().iter().filter_map(|table| guard.catalogue.tables.get(table));
-    vetted.policies.rules(&vetted.permit, tables.map(|table| table.database.as_str()))
-}
-
-/// Tells the steward that an answer was held back beside an earlier one.
-fn alert(guard: &Guard, vetted: &Vetted, opened: &Opened) -> Result<(), GuardError> {
-    let event = Event::new(Kind::NearCohort, "guard").project(vetted.permit.grant().project.clone());
-    guard.log.record(event.subject(opened.query().to_string()))?;
-    Ok(())
-}
-
-/// Which rules hid how many values, for the board.
-fn reasons(release: &Release) -> String {
-    let mut reasons: Vec<String> =
-        release.reasons.iter().map(|(rule, values)| format!("{rule} {values}")).collect();
-    reasons.push(format!("margins {}", release.secondary));
-    reasons.join(", ")
-}
-
-fn finish(release: Release) -> (ReleasedTable, Outcome) {
-    let (cells, suppressed) = (release.cells, release.primary + release.secondary);
-    let table = release.table.into_inner();
-    let bytes = serde_json::to_vec(&table).unwrap_or_default();
-    let digest = Digest::parse(blake3::hash(&bytes).to_hex().as_str()).unwrap_or(Digest::ZERO);
-    (table, Outcome::Released { cells, suppressed, digest })
 }
 
 fn evidence(

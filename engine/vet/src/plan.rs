@@ -15,6 +15,8 @@ pub struct VettedPlan {
     pub(crate) evidence: LogicalPlan,
     pub(crate) used: BTreeMap<String, BTreeSet<String>>,
     pub(crate) lineage: BTreeSet<String>,
+    pub(crate) systems: BTreeSet<String>,
+    pub(crate) key_systems: Vec<Option<String>>,
     pub(crate) hash: String,
 }
 
@@ -132,6 +134,16 @@ impl VettedPlan {
     /// The catalogue's tables behind everything that is read, those behind the project's own tables among them.
     pub const fn lineage(&self) -> &BTreeSet<String> {
         &self.lineage
+    }
+
+    /// The code systems of the columns that the query touches.
+    pub const fn systems(&self) -> &BTreeSet<String> {
+        &self.systems
+    }
+
+    /// For each group key the code system of its values, where it is a column as it stands in its table.
+    pub fn key_systems(&self) -> &[Option<String>] {
+        &self.key_systems
     }
 
     /// The digest of the evidence plan, the shape, the grant and the catalogue; guard and worker must agree on it.

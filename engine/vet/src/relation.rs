@@ -100,6 +100,8 @@ pub(crate) struct Seen {
     pub(crate) used: BTreeMap<String, BTreeSet<String>>,
     /// The catalogue's tables behind everything that is read.
     pub(crate) lineage: BTreeSet<String>,
+    /// The code systems of the columns.
+    pub(crate) systems: BTreeSet<String>,
     /// The quasi-identifying columns whose values rows are picked by.
     pub(crate) bound: BTreeSet<String>,
 }
@@ -194,6 +196,7 @@ impl<'a> Judge<'a> {
         if let Some((table, column)) = &fact.origin {
             self.seen.borrow_mut().used.entry(table.clone()).or_default().insert(column.clone());
         }
+        self.seen.borrow_mut().systems.extend(fact.system.clone());
         Ok(fact)
     }
 

@@ -106,6 +106,8 @@ fn release(
     let relation = judge.relation(input)?;
     let domains = point.keys.iter().map(|key| group_key::domain(&judge, key, input.schema(), &relation));
     let domains = domains.collect::<Result<Vec<_>, _>>()?;
+    let system = |key: &Expr| group_key::system(&judge, key, input.schema(), &relation);
+    let key_systems = point.keys.iter().map(system).collect();
     let asked = point.aggregate.aggr_expr.iter();
     let asked = asked.map(|expr| aggregate::asked(&judge, expr, input.schema(), &relation));
     let asked = asked.collect::<Result<Vec<_>, _>>()?;
@@ -151,8 +153,8 @@ fn release(
     let evidence =
         rewrite::evidence(input, &relation, &draft.wanted, meant).map_err(|error| explain(&judge, &error))?;
     let hash = hash(&evidence, meant.grant, &shape);
-    let Seen { used, lineage, bound: _ } = judge.into_seen();
-    Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used, lineage, hash })
+    let Seen { used, lineage, systems, bound: _ } = judge.into_seen();
+    Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used, lineage, systems, key_systems, hash })
 }
 
 /// What is wanted of the relation, and what the result makes of it, while the aggregates are gone through.

@@ -129,6 +129,7 @@ mod tests {
             system: "x".to_owned(),
             name: Names { ja: "x".to_owned(), en: "x".to_owned() },
             source: "x".to_owned(),
+            dimension: None,
             closed: false,
             editions: Vec::new(),
             codes: Vec::new(),

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use catalog_model::Rounding;
 use serde::Deserialize;
-
-use crate::rounding::Rounding;
 
 /// A table made elsewhere, with the tables that were or will be published beside it.
 #[derive(Debug, Deserialize)]
@@ -15,6 +14,9 @@ pub(crate) struct TableForm {
     pub(crate) rules: Option<String>,
     pub(crate) dimensions: Vec<DimensionForm>,
     pub(crate) cells: Vec<CellForm>,
+    /// What the sums are amounts of, where nobody knows the persons behind them: `oral-external`, `injection`.
+    #[serde(default)]
+    pub(crate) amount: Option<String>,
     #[serde(default)]
     pub(crate) linked: Vec<TableForm>,
     #[serde(default)]
@@ -26,6 +28,9 @@ pub(crate) struct TableForm {
 pub(crate) struct DimensionForm {
     pub(crate) name: String,
     pub(crate) levels: Vec<LevelForm>,
+    /// How many live at the place that a level is, where levels are places.
+    #[serde(default)]
+    pub(crate) populations: BTreeMap<String, u64>,
 }
 
 /// A level, or a level that is made up of others.

@@ -6,11 +6,12 @@
 
 mod amount;
 mod form;
+mod output;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catalog_model::CellRules;
+use catalog_model::{CellRules, OutputRules};
 use serde::Serialize;
 use serde_json::Number;
 
@@ -18,8 +19,7 @@ use crate::check::form::TableForm;
 use crate::check::read::{At, Tables};
 use crate::family::CellNo;
 use crate::primary::{self, Reason};
-use crate::protect::{self, Audited, Interval};
-use crate::rounding::Rounded;
+use crate::protect::{self, Audited, Interval, Shield};
 
 pub use read::Malformed;
 
@@ -37,6 +37,9 @@ pub struct CheckedTable {
     pub cells: Vec<CheckedCell>,
     /// Whether the table can go out as it is answered here.
     pub verdict: Verdict,
+    /// What the pack says against the table whatever is hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// What becomes of one cell.
@@ -91,30 +94,39 @@ pub enum Verdict {
 pub fn check_table(
     text: &str,
     options: CheckOptions,
-    pack: impl FnOnce(Option<&str>) -> Option<CellRules>,
+    pack: impl FnOnce(Option<&str>) -> Option<(CellRules, OutputRules)>,
 ) -> Result<CheckedTable, Malformed> {
     let form: TableForm = serde_json::from_str(text).map_err(|error| Malformed::Json(error.to_string()))?;
-    let rules = pack(form.rules.as_deref())
+    let (rules, output) = pack(form.rules.as_deref())
         .ok_or_else(|| Malformed::Rules(form.rules.clone().unwrap_or_default()))?;
     // A table that is rounded is suppressed up to the edge of a bin, so that no shown bin is cut by the threshold.
     let rules = match form.rounding {
-        Some(rounding) if !options.audit_only && rounding.of == Rounded::All => {
-            CellRules { persons: rounding.threshold(rules.persons), ..rules }
-        }
+        rounding if !options.audit_only => CellRules { rounding, ..rules }.from_an_edge(),
         _ => rules,
     };
-    let tables = Tables::read(&form)?;
-    let reasons = primary::sensitive(&tables.family, &rules);
+    let mut tables = Tables::read(&form)?;
+    output::places(&mut tables, &form, &output);
+    let mut reasons = primary::sensitive(&tables.family, &rules);
+    for at in output::small_amounts(&tables, &form, &output)? {
+        reasons.entry(at).or_insert(Reason::SmallAmount);
+    }
     let sensitive: BTreeSet<CellNo> = reasons.keys().copied().collect();
-    let hidden = if options.audit_only {
-        Some(tables.hidden.clone())
+    let everything = || (0..tables.family.cells.len()).collect();
+    let shield = if options.audit_only {
+        Shield::of(tables.hidden.clone())
     } else {
-        protect::protect(&tables.family, &sensitive, &rules).ok()
+        // Where no pattern helps, everything is hidden.
+        let shield = protect::protect(&tables.family, &sensitive, &rules);
+        shield.unwrap_or_else(|_| Shield::of(everything()))
     };
-    // Where no pattern helps, everything is hidden.
-    let hidden = hidden.unwrap_or_else(|| (0..tables.family.cells.len()).collect());
-    let audited = protect::audit(&tables.family, &sensitive, &hidden, &rules, form.rounding.as_ref());
-    Ok(answer(&tables, &reasons, &hidden, &audited, options))
+    let rounding = form.rounding.as_ref();
+    let audited = protect::audit_shield(&tables.family, &sensitive, &shield, &rules, rounding);
+    let hidden = shield.hidden;
+    let answer = answer(&tables, &reasons, &hidden, &audited, options);
+    Ok(match output::refused(&form, &output) {
+        None => answer,
+        refused => CheckedTable { verdict: Verdict::Unsafe, refused, ..answer },
+    })
 }
 
 fn answer(
@@ -151,7 +163,7 @@ fn answer(
     } else {
         Verdict::Protected
     };
-    CheckedTable { cells: tables.at.iter().enumerate().map(cell).collect(), verdict }
+    CheckedTable { cells: tables.at.iter().enumerate().map(cell).collect(), verdict, refused: None }
 }
 
 type Written = Option<(Option<Number>, Option<Number>)>;
@@ -170,14 +182,60 @@ fn written(tables: &Tables, intervals: &[Interval]) -> (Written, Written) {
 
 #[cfg(test)]
 mod tests {
-    use catalog_model::CellRules;
+    use catalog_model::{CellRules, OutputRules, PopulationTier};
     use serde_json::{Value, json};
 
     use super::{CheckOptions, CheckedTable, Status, Verdict, check_table};
 
     fn checked(table: &Value, audit_only: bool) -> CheckedTable {
         let rules = CellRules::general(10, true);
-        check_table(&table.to_string(), CheckOptions { audit_only }, |_| Some(rules)).unwrap()
+        check_table(&table.to_string(), CheckOptions { audit_only }, |_| Some((rules, output()))).unwrap()
+    }
+
+    fn output() -> OutputRules {
+        let tier = |below, persons| PopulationTier { below, persons };
+        OutputRules {
+            dimensions: Some(3),
+            populations: vec![tier(2_000, None), tier(25_000, Some(20))],
+            crossings: [("insurer".to_owned(), "municipality".to_owned())].into(),
+            amounts: [("oral-external".to_owned(), 1_000)].into(),
+        }
+    }
+
+    fn whys(table: &CheckedTable) -> Vec<&'static str> {
+        table.cells.iter().map(|cell| cell.why.unwrap_or("shown")).collect()
+    }
+
+    #[test]
+    fn an_amount_without_known_patients_is_not_shown_below_the_least() {
+        let cells = json!([
+            {"at": {"drug": "a"}, "sum": 999}, {"at": {"drug": "b"}, "sum": 1000}, {"at": {"drug": "c"}, "sum": 0},
+        ]);
+        let dimensions = json!([{"name": "drug", "levels": ["a", "b", "c"]}]);
+        let table = json!({"amount": "oral-external", "dimensions": dimensions, "cells": cells});
+        assert_eq!(whys(&checked(&table, false)), ["small-amount", "shown", "shown"]);
+    }
+
+    #[test]
+    fn a_small_place_needs_more_and_a_forbidden_crossing_is_never_safe() {
+        let table = |other: &str| {
+            let cell =
+                |place: &str, count: u64| json!({"at": {"municipality": place, other: "x"}, "count": count});
+            let populations = json!({"small": 1_999, "middle": 24_999, "large": 30_000});
+            json!({
+                "dimensions": [
+                    {"name": "municipality", "levels": ["small", "middle", "large"], "populations": populations},
+                    {"name": other, "levels": ["x"]},
+                ],
+                "cells": [cell("small", 90), cell("middle", 19), cell("large", 19)],
+            })
+        };
+        let allowed = checked(&table("sex"), false);
+        assert_eq!(whys(&allowed), ["small-place", "small-place", "shown"]);
+        assert_eq!((allowed.verdict, allowed.refused), (Verdict::Protected, None));
+        let crossed = checked(&table("insurer"), false);
+        assert_eq!(crossed.verdict, Verdict::Unsafe);
+        assert_eq!(crossed.refused.as_deref(), Some("insurer and municipality are not crossed in one table"));
     }
 
     /// The three-by-three example of the care-DB papers with all its totals; the 2 is hidden.

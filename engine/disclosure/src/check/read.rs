@@ -35,6 +35,9 @@ pub enum Malformed {
     /// A rule pack is named that nobody has.
     #[error("rules: no pack is named `{0}`")]
     Rules(String),
+    /// The pack says nothing of such amounts.
+    #[error("amount: the pack has no least amount of `{0}`")]
+    Amount(String),
     /// A cell names a dimension or level that is not declared.
     #[error("cell {cell} of table {table}: `{name}` is not declared")]
     Undeclared {

@@ -33,10 +33,24 @@ pub(crate) struct Cell {
     pub(crate) sums: Vec<Total>,
     /// Over how many values a variance is asked, where one is.
     pub(crate) spread_over: Option<u64>,
+    /// Persons that it needs, where that is more than others need; `u32::MAX` where nothing of it is shown.
+    pub(crate) least: u32,
     /// How many dimensions the cell is a total over.
     pub(crate) breadth: u32,
     /// Whether the cell is out already and cannot be hidden any more.
     pub(crate) is_out: bool,
+}
+
+impl Cell {
+    /// Whether nothing of it is shown, however many persons it has.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.least == u32::MAX
+    }
+
+    /// Fewer persons than this are few, under rules by which fewer than `few` are.
+    pub(crate) const fn few(&self, few: u32) -> u32 {
+        if self.is_closed() || self.least < few { few } else { self.least }
+    }
 }
 
 /// A measure's total in one cell.

@@ -11,14 +11,22 @@
 //! This is the memory and its arithmetic. Where it lies on disk, sealed, is the guard's business.
 
 mod atoms;
+mod packed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
-/// Cohorts that are looked at together with a new one, at most.
-const FAMILY: usize = 256;
+use crate::ledger::atoms::Told;
+use crate::ledger::packed::{Mark, Packed};
+
+/// Kept cohorts of one family that are audited together with a new table; beyond, nothing of it is released.
+const FAMILY: usize = 2_048;
+/// Kept cohorts of other families that are audited with them, the nearest first.
+const OTHERS: usize = 64;
+/// Persons that are compared at most to find the nearest of other families among those next in size.
+const COMPARED: u64 = 4_000_000;
 
 /// One release as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +37,8 @@ pub struct LedgerEntry {
     pub project: String,
     /// The snapshot.
     pub snapshot: String,
+    /// What questions about the same rows have in common, whatever values they name.
+    pub family: String,
     /// The answer, as it was handed out.
     pub answer: Vec<u8>,
     /// The cohorts that it tells of.
@@ -43,13 +53,37 @@ pub struct Cohort {
     /// The persons, as a serialized Roaring bitmap of person numbers.
     #[serde(with = "bitmap")]
     pub persons: RoaringBitmap,
+    /// Whether it follows from other cohorts of its release by addition and subtraction.
+    pub is_derived: bool,
+}
+
+/// What a new table and the kept cohorts tell together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combined {
+    /// No small group.
+    Open,
+    /// A group of fewer persons than the threshold.
+    SmallGroup,
+    /// More cohorts than can be audited while somebody waits.
+    TooMany,
+}
+
+/// A cohort as it is kept.
+#[derive(Debug)]
+struct Kept {
+    persons: Packed,
+    mark: Mark,
+    size: u64,
+    is_derived: bool,
 }
 
 /// Everything released so far.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    cohorts: Vec<Cohort>,
+    cohorts: Vec<Kept>,
+    ids: HashSet<[u8; 32]>,
     by_size: BTreeMap<u64, Vec<usize>>,
+    by_family: BTreeMap<String, Vec<usize>>,
     answers: BTreeMap<String, Vec<u8>>,
     releases: u64,
 }
@@ -70,15 +104,28 @@ impl Ledger {
         self.cohorts.len()
     }
 
+    /// About how many bytes of memory the cohorts take.
+    pub fn bytes(&self) -> usize {
+        let persons: usize = self.cohorts.iter().map(|kept| kept.persons.bytes()).sum();
+        // Each has its place, its id and its numbers in the indexes.
+        persons
+            + self.cohorts.len() * (size_of::<Kept>() + 2 * size_of::<[u8; 32]>() + 2 * size_of::<usize>())
+    }
+
     /// Keeps a release. The same question twice is kept once.
     pub fn keep(&mut self, entry: LedgerEntry) {
         if self.answers.insert(entry.question, entry.answer).is_some() {
             return;
         }
         self.releases += 1;
-        for cohort in entry.cohorts {
-            self.by_size.entry(cohort.persons.len()).or_default().push(self.cohorts.len());
-            self.cohorts.push(cohort);
+        let family = self.by_family.entry(entry.family).or_default();
+        for Cohort { id, persons, is_derived } in entry.cohorts {
+            let size = persons.len();
+            self.by_size.entry(size).or_default().push(self.cohorts.len());
+            family.push(self.cohorts.len());
+            self.ids.insert(digest(&id));
+            let mark = Mark::of(&persons);
+            self.cohorts.push(Kept { persons: Packed::of(&persons), mark, size, is_derived });
         }
     }
 
@@ -87,47 +134,87 @@ impl Ledger {
     ///
     /// Complete: sizes of cohorts that differ by fewer than `few` persons differ by fewer.
     pub fn is_near(&self, cohort: &Cohort, few: u32) -> bool {
-        let (size, few) = (cohort.persons.len(), u64::from(few));
-        let sizes = size.saturating_sub(few - few.min(1))..=size.saturating_add(few.saturating_sub(1));
-        let near = self.by_size.range(sizes).flat_map(|(_, numbers)| numbers);
-        let mut near = near.filter_map(|number| self.cohorts.get(*number)).filter(|kept| {
-            // The cheap test first: most cohorts of the same size have few persons in common.
-            kept.persons.symmetric_difference_len(&cohort.persons) < few
-        });
         // A cohort that the question names as a kept one is that one; others beside it stay as near as they were.
-        near.any(|kept| kept.id != cohort.id) && !self.has(&cohort.id)
+        few > 0 && !self.has(&cohort.id) && self.is_near_any(&cohort.persons, u64::from(few))
     }
 
-    /// Whether kept cohorts and these together give a group of fewer than `few` persons by addition and subtraction.
+    /// Whether a kept cohort differs from these persons by fewer than `few`.
+    pub(crate) fn is_near_any(&self, persons: &RoaringBitmap, few: u64) -> bool {
+        let size = persons.len();
+        let sizes = size.saturating_sub(few.saturating_sub(1))..=size.saturating_add(few.saturating_sub(1));
+        let near = self.by_size.range(sizes).flat_map(|(_, numbers)| numbers);
+        let mark = Mark::of(persons);
+        let mut near = near.filter_map(|number| self.cohorts.get(*number));
+        near.any(|kept| kept.mark.least_distance(mark) < few && kept.persons.distance(persons, few) < few)
+    }
+
+    /// What kept cohorts and these tell together of groups of fewer than `few` persons.
     ///
-    /// Of the kept cohorts those nearest to the new ones are looked at, up to a fixed number.
-    pub fn gives_small_group(&self, cohorts: &[&Cohort], few: u32) -> bool {
-        let new: Vec<&RoaringBitmap> =
-            cohorts.iter().filter(|cohort| !self.has(&cohort.id)).map(|cohort| &cohort.persons).collect();
-        if new.is_empty() {
-            return false;
+    /// All kept cohorts of the same family are looked at, and the nearest of others up to a fixed number.
+    pub fn combined(&self, cohorts: &[&Cohort], family: &str, few: u32) -> Combined {
+        let is_new = |cohort: &&&Cohort| !cohort.is_derived && !self.has(&cohort.id);
+        let new: Vec<&RoaringBitmap> = cohorts.iter().filter(is_new).map(|cohort| &cohort.persons).collect();
+        if new.is_empty() || self.cohorts.is_empty() {
+            return Combined::Open;
         }
-        let mut kept: Vec<(u64, usize)> = self
-            .cohorts
-            .iter()
-            .enumerate()
-            .filter_map(|(number, cohort)| {
-                let distance = |new: &&RoaringBitmap| {
-                    (!cohort.persons.is_disjoint(new)).then(|| cohort.persons.symmetric_difference_len(new))
-                };
-                Some((new.iter().filter_map(distance).min()?, number))
-            })
-            .collect();
-        kept.sort_unstable();
-        let family = kept.into_iter().take(FAMILY).filter_map(|(_, number)| self.cohorts.get(number));
-        let family: Vec<&RoaringBitmap> = family.map(|cohort| &cohort.persons).collect();
-        atoms::gives_small_group(&family, &new, u64::from(few))
+        let own = self.by_family.get(family).map_or(&[][..], Vec::as_slice);
+        let own: Vec<usize> = own.iter().copied().filter(|at| self.is_row(*at)).collect();
+        if own.len() > FAMILY {
+            return Combined::TooMany;
+        }
+        let bitmaps = |numbers: &[usize]| -> Vec<RoaringBitmap> {
+            numbers.iter().filter_map(|at| self.cohorts.get(*at)).map(|kept| kept.persons.bitmap()).collect()
+        };
+        let few = u64::from(few);
+        let wide: Vec<usize> = own.iter().copied().chain(self.others(&new, &own)).collect();
+        let told = match atoms::told(&bitmaps(&wide), &new, few) {
+            // The family alone, where others make it too large.
+            Told::TooMany if wide.len() > own.len() => atoms::told(&bitmaps(&own), &new, few),
+            told => told,
+        };
+        match told {
+            Told::Nothing => Combined::Open,
+            Told::SmallGroup => Combined::SmallGroup,
+            Told::TooMany => Combined::TooMany,
+        }
+    }
+
+    fn is_row(&self, at: usize) -> bool {
+        self.cohorts.get(at).is_some_and(|kept| !kept.is_derived)
+    }
+
+    /// The cohorts of other families that are nearest to one of the new ones.
+    fn others(&self, new: &[&RoaringBitmap], own: &[usize]) -> Vec<usize> {
+        let share = COMPARED / (new.len() as u64).max(1);
+        let mut found: BTreeMap<usize, u64> = BTreeMap::new();
+        for persons in new {
+            let size = persons.len();
+            let each = usize::try_from(share / size.max(1)).unwrap_or(0).clamp(2, 256);
+            let larger = self.by_size.range(size..).flat_map(|(_, numbers)| numbers).take(each);
+            let smaller = self.by_size.range(..size).rev().flat_map(|(_, numbers)| numbers).take(each);
+            for at in larger.chain(smaller).filter(|at| self.is_row(**at) && !own.contains(at)) {
+                let Some(kept) = self.cohorts.get(*at) else { continue };
+                // Cohorts that have nobody in common tell nothing of each other.
+                let apart = kept.size.saturating_add(size);
+                let distance = kept.persons.distance(persons, apart);
+                if distance < apart {
+                    let known = found.entry(*at).or_insert(distance);
+                    *known = distance.min(*known);
+                }
+            }
+        }
+        let mut nearest: Vec<(u64, usize)> = found.into_iter().map(|(at, distance)| (distance, at)).collect();
+        nearest.sort_unstable();
+        nearest.into_iter().take(OTHERS).map(|(_, at)| at).collect()
     }
 
     fn has(&self, id: &str) -> bool {
-        // Kept cohorts are few against what one comparison costs; an index would have to be kept as well.
-        self.cohorts.iter().any(|cohort| cohort.id == id)
+        self.ids.contains(&digest(id))
     }
+}
+
+fn digest(id: &str) -> [u8; 32] {
+    *blake3::hash(id.as_bytes()).as_bytes()
 }
 
 /// A bitmap as bytes.

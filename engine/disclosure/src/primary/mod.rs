@@ -8,6 +8,7 @@ mod few_facilities;
 mod few_persons;
 mod freedom;
 mod negative;
+mod small_place;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ use crate::family::{Cell, CellNo, Family};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     FewPersons,
+    SmallPlace,
+    SmallAmount,
     FewFacilities,
     Dominated,
     Estimable,
@@ -33,6 +36,8 @@ impl Reason {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::FewPersons => "few-persons",
+            Self::SmallPlace => "small-place",
+            Self::SmallAmount => "small-amount",
             Self::FewFacilities => "few-facilities",
             Self::Dominated => "dominance",
             Self::Estimable => "estimate",
@@ -57,6 +62,7 @@ pub(crate) fn sensitive(family: &Family, rules: &CellRules) -> BTreeMap<CellNo, 
 fn of_cell(cell: &Cell, rules: &CellRules) -> Option<Reason> {
     let checks = [
         (few_persons::applies(cell, rules), Reason::FewPersons),
+        (small_place::applies(cell, rules), Reason::SmallPlace),
         (few_facilities::applies(cell, rules), Reason::FewFacilities),
         (negative::applies(cell), Reason::Negative),
         (dominance::applies(cell, rules), Reason::Dominated),
@@ -105,6 +111,18 @@ mod tests {
         assert_eq!((reason(spread(10)), reason(spread(11))), (Some(Reason::Freedom), None));
         let signed = Total { sum: 5, is_signed: true, ..Total::default() };
         assert_eq!(reason(Cell { sums: vec![signed], ..cell(20) }), Some(Reason::Negative));
+    }
+
+    #[test]
+    fn a_small_place_needs_more_persons_and_the_smallest_shows_nothing() {
+        let reason = |persons, least| of_cell(&Cell { least, ..cell(persons) }, &rules());
+        assert_eq!((reason(19, 20), reason(20, 20), reason(0, 20)), (Some(Reason::SmallPlace), None, None));
+        assert_eq!(
+            (reason(0, u32::MAX), reason(500, u32::MAX)),
+            (Some(Reason::SmallPlace), Some(Reason::SmallPlace))
+        );
+        // The first rule that applies is named.
+        assert_eq!(reason(9, 20), Some(Reason::FewPersons));
     }
 
     #[test]

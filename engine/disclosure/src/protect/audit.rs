@@ -1,6 +1,8 @@
 //! Whether a reader can narrow a hidden cell further than the rule allows, under one pattern of hidden cells.
 
 use crate::family::CellNo;
+use crate::protect::certain;
+use crate::protect::kernel;
 use crate::protect::layer::{Layer, Need};
 use crate::protect::pattern::Pattern;
 use crate::protect::system::{Move, Moved, System};
@@ -29,6 +31,13 @@ pub(crate) struct Gap {
 pub(crate) struct Pool(Vec<Witness>);
 
 impl Pool {
+    /// Begins with the tables that elimination finds.
+    fn begin(&mut self, system: &System<'_>) {
+        if self.0.is_empty() {
+            self.0 = kernel::witnesses(system);
+        }
+    }
+
     /// Adds a table.
     pub(crate) fn push(&mut self, witness: Witness) {
         self.0.push(witness);
@@ -66,7 +75,14 @@ pub(crate) fn first_gap(layer: &Layer, pattern: &Pattern, pool: &mut Pool) -> Op
         return None;
     }
     let system = System::new(layer, |at| pattern.is_hidden(at));
+    pool.begin(&system);
     demands.iter().find_map(|demand| gap(&system, demand, pool))
+}
+
+/// Whether no table meets a demand.
+pub(crate) fn is_narrow(system: &System<'_>, demand: &Demand, pool: &mut Pool) -> bool {
+    pool.begin(system);
+    gap(system, demand, pool).is_some()
 }
 
 fn gap(system: &System<'_>, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
@@ -112,41 +128,43 @@ fn gap(system: &System<'_>, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
 }
 
 /// The lowest and highest value that a reader must hold possible; none is no limit.
-pub(crate) fn interval(system: &System<'_>, at: CellNo) -> (Option<i128>, Option<i128>) {
+///
+/// `pool` has tables that are known to agree with what is shown.
+pub(crate) fn interval(system: &System<'_>, at: CellNo, pool: Option<&Pool>) -> (Option<i128>, Option<i128>) {
     let value = system.layer.value(at);
-    let end = |is_up: bool| match system.farthest(Move { at, is_up, most: None, known: None }) {
-        Moved::Endless => None,
-        Moved::To(witness) => Some(value + witness.shift(at)),
+    let need = system.layer.place(at).map(|place| place.need);
+    let end = |is_up: bool| {
+        let farthest = |most| system.farthest(Move { at, is_up, most, known: None });
+        let Moved::To(witness) = farthest(None) else { return None };
+        let (down, up) = pool.map_or((0, 0), |pool| pool.reach(at, None));
+        let found = witness.shift(at).abs().max(if is_up { up } else { down });
+        // The table that meets the demand may be farther than the farthest that was found in whole numbers.
+        let asked = match need {
+            Some(Need::Cover(_, high)) if is_up => high - value,
+            Some(Need::Cover(low, _)) => value - low,
+            Some(Need::Width(width)) => width,
+            None => 0,
+        };
+        let again = || match farthest(Some(asked)) {
+            Moved::To(witness) => witness.shift(at).abs(),
+            Moved::Endless => 0,
+        };
+        let found = if found < asked { found.max(again()) } else { found };
+        Some(if is_up { value + found } else { value - found })
     };
     (end(false), end(true))
 }
 
-/// The cells with a demand that no table meets, although the rules alone would let one.
-pub(crate) fn all_gaps(layer: &Layer, pattern: &Pattern) -> Vec<CellNo> {
+/// The cells with a demand that no table meets, although the rules alone do not rule one out.
+pub(crate) fn all_gaps(layer: &Layer, pattern: &Pattern, mut pool: Pool) -> Vec<CellNo> {
     let system = System::new(layer, |at| pattern.is_hidden(at));
-    let mut pool = Pool::default();
-    let mut gaps: Vec<Gap> = Vec::new();
-    for demand in demands(layer, pattern) {
-        gaps.extend(gap(&system, &demand, &mut pool));
-    }
-    gaps.iter().filter(|gap| is_avoidable(layer, &system, gap)).map(|gap| gap.at).collect()
-}
-
-/// Whether the cell could move farther if more were hidden.
-fn is_avoidable(layer: &Layer, system: &System<'_>, gap: &Gap) -> bool {
-    let asked = Move { at: gap.at, is_up: gap.is_up, most: Some(gap.by), known: gap.known };
-    match system.farthest(asked) {
-        Moved::Endless => false,
-        Moved::To(witness) => witness.shift(gap.at).abs() < limit(layer, gap),
-    }
-}
-
-/// How far the cell can move if everything is hidden but what is nothing: what the rules alone leave.
-pub(crate) fn limit(layer: &Layer, gap: &Gap) -> i128 {
-    let system = System::new(layer, |at| layer.place(at).is_some_and(|place| !place.is_nothing()));
-    let asked = Move { at: gap.at, is_up: gap.is_up, most: Some(gap.by), known: gap.known };
-    match system.farthest(asked) {
-        Moved::Endless => gap.by,
-        Moved::To(witness) => witness.shift(gap.at).abs().min(gap.by),
-    }
+    pool.begin(&system);
+    let is_narrow = |demand: &Demand| {
+        gap(&system, demand, &mut pool).is_some() && {
+            let left = certain::range(layer, demand.at, demand.known);
+            let demand = Demand { need: demand.need.within(left), ..*demand };
+            gap(&system, &demand, &mut pool).is_some()
+        }
+    };
+    demands(layer, pattern).into_iter().filter(is_narrow).map(|demand| demand.at).collect()
 }

@@ -1,9 +1,8 @@
 //! One published quantity over a family: its true values, what a reader knows, and what must stay open.
 
-use catalog_model::CellRules;
+use catalog_model::{CellRules, Rounding};
 
-use crate::family::{CellNo, Family, Row, Total};
-use crate::rounding::Rounding;
+use crate::family::{Cell, CellNo, Family, Row, Total};
 
 /// From where to where a value lies, as far as a reader knows; none is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +18,22 @@ pub(crate) enum Need {
     Cover(i128, i128),
     /// Is so wide at least.
     Width(i128),
+}
+
+impl Need {
+    /// What is left of the demand where the value can only lie in a range.
+    pub(crate) fn within(self, left: Range) -> Self {
+        match self {
+            Self::Cover(low, high) => Self::Cover(
+                left.low.map_or(low, |least| low.max(least)),
+                left.high.map_or(high, |most| high.min(most)),
+            ),
+            Self::Width(width) => match (left.low, left.high) {
+                (Some(low), Some(high)) => Self::Width(width.min((high - low).max(0))),
+                _ => self,
+            },
+        }
+    }
 }
 
 /// A published quantity.
@@ -75,14 +90,11 @@ impl Layer {
         self.linked.get(at).copied().unwrap_or(false)
     }
 
-    /// Demands no more of a cell than that it can move so far.
-    pub(crate) fn relax(&mut self, at: CellNo, is_up: bool, by: i128) {
-        let Some(place) = self.places.get_mut(at) else { return };
-        place.need = match place.need {
-            Need::Cover(low, _) if is_up => Need::Cover(low, place.value + by),
-            Need::Cover(_, high) => Need::Cover(place.value - by, high),
-            Need::Width(width) => Need::Width(by.min(width - 1)),
-        };
+    /// Demands no more of a cell than what the rules alone leave; whether that is less than was demanded.
+    pub(crate) fn relax(&mut self, at: CellNo, left: Range) -> bool {
+        let Some(place) = self.places.get_mut(at) else { return false };
+        let need = place.need.within(left);
+        std::mem::replace(&mut place.need, need) != need
     }
 
     pub(crate) fn value(&self, at: CellNo) -> i128 {
@@ -91,9 +103,9 @@ impl Layer {
 
     /// Distinct persons.
     pub(crate) fn persons(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Self {
-        let few = i128::from(rules.persons);
-        let least = i128::from(rules.zero_shown);
-        let place = |cell: &crate::family::Cell| {
+        let place = |cell: &Cell| {
+            let few = i128::from(cell.few(rules.persons));
+            let least = lowest(cell, rules);
             let value = i128::from(cell.persons);
             let is_few = value < few;
             Place {
@@ -115,8 +127,8 @@ impl Layer {
 
     /// Rows, shown beside persons: a reader knows that a person has at least one.
     pub(crate) fn rows(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Option<Self> {
-        let (few, least) = (i128::from(rules.persons), i128::from(rules.zero_shown));
-        let place = |cell: &crate::family::Cell| {
+        let place = |cell: &Cell| {
+            let (few, least) = (i128::from(cell.few(rules.persons)), lowest(cell, rules));
             let value = i128::from(cell.rows?);
             let shown = known(value, cell.breadth, few, rounding);
             Some(Place { value, shown, hidden: Range::from(least), need: Need::Width(few - 2) })
@@ -146,14 +158,25 @@ impl Layer {
     fn new(family: &Family, is_count: bool, places: Vec<Place>) -> Self {
         let value = |at: CellNo| places.get(at).map_or(0, |place: &Place| place.value);
         let rows: Vec<Row> = family.relations.iter().flat_map(|relation| relation.rows(value)).collect();
+        Self { is_count, ..Self::of(places, rows) }
+    }
+
+    /// Counts with rows of their own.
+    pub(crate) fn of(places: Vec<Place>, rows: Vec<Row>) -> Self {
         let mut linked = vec![false; places.len()];
         for (at, _) in rows.iter().flat_map(|row| &row.terms) {
             if let Some(slot) = linked.get_mut(*at) {
                 *slot = true;
             }
         }
-        Self { places, rows, linked, is_count }
+        Self { places, rows, linked, is_count: true }
     }
+}
+
+/// The lowest value that a reader holds possible of a hidden cell: where zeros are shown it is no zero, unless nothing
+/// of the place is shown.
+fn lowest(cell: &Cell, rules: &CellRules) -> i128 {
+    i128::from(rules.zero_shown && !cell.is_closed())
 }
 
 /// What a shown value tells: itself, or what could have been rounded to it and is not hidden.
@@ -161,7 +184,7 @@ fn known(value: i128, breadth: u32, few: i128, rounding: Option<&Rounding>) -> R
     let Some(rounding) = rounding.filter(|rounding| rounding.rounds(breadth)) else {
         return Range::of(value, value);
     };
-    let (low, high) = rounding.behind(rounding.of(value));
+    let (low, high) = rounding.known(value);
     if value == 0 {
         return Range::of(0, 0);
     }

@@ -6,10 +6,14 @@
 //! shown again. What is left is proved open by tables that agree with everything shown ([`witness`]).
 
 mod audit;
+mod certain;
 mod eliminate;
 mod field;
+mod kernel;
 mod layer;
+mod least;
 mod pattern;
+mod sizes;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -18,17 +22,17 @@ mod witness;
 
 pub(crate) use eliminate::Known;
 pub(crate) use field::Residue;
+pub(crate) use sizes::Sizes;
 
 use std::collections::BTreeSet;
 
-use catalog_model::CellRules;
+use catalog_model::{CellRules, Rounding};
 
 use crate::family::{Cell, CellNo, Family};
 use crate::protect::audit::{Gap, Pool};
 use crate::protect::layer::{Layer, Need};
 use crate::protect::pattern::Pattern;
 use crate::protect::system::System;
-use crate::rounding::Rounding;
 
 /// Families up to this size are tidied: cells that need not be hidden are shown again.
 const TIDY: usize = 400;
@@ -54,6 +58,20 @@ pub(crate) struct Audited {
     pub(crate) narrow: BTreeSet<CellNo>,
 }
 
+/// What is hidden, with the tables that show it open.
+#[derive(Debug, Default)]
+pub(crate) struct Shield {
+    pub(crate) hidden: BTreeSet<CellNo>,
+    pools: Vec<Pool>,
+}
+
+impl Shield {
+    /// These cells hidden, without any table that shows them open.
+    pub(crate) const fn of(hidden: BTreeSet<CellNo>) -> Self {
+        Self { hidden, pools: Vec::new() }
+    }
+}
+
 /// Everything that is hidden once the family is protected.
 ///
 /// `sensitive` are the cells that a rule hides by themselves.
@@ -65,9 +83,9 @@ pub(crate) fn protect(
     family: &Family,
     sensitive: &BTreeSet<CellNo>,
     rules: &CellRules,
-) -> Result<BTreeSet<CellNo>, Exposed> {
+) -> Result<Shield, Exposed> {
     if sensitive.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(Shield::default());
     }
     let mut layers = layers(family, rules, None);
     // An exact zero that is shown tells nothing by being hidden.
@@ -79,32 +97,34 @@ pub(crate) fn protect(
     if family.cells.len() <= TIDY {
         tidy(&layers, sensitive, &mut best, &mut pools);
         // Where lines are short, going from gap to gap alone can be cheaper.
-        let (mut other, mut pools) = (start, vec![Pool::default(); layers.len()]);
-        repair(&mut layers, &mut other, &mut pools)?;
-        tidy(&layers, sensitive, &mut other, &mut pools);
+        let (mut other, mut found) = (start, vec![Pool::default(); layers.len()]);
+        repair(&mut layers, &mut other, &mut found)?;
+        tidy(&layers, sensitive, &mut other, &mut found);
         if other.cost(sensitive) < best.cost(sensitive) {
-            best = other;
+            (best, pools) = (other, found);
         }
     }
-    Ok(best.hidden().collect())
+    Ok(Shield { hidden: best.hidden().collect(), pools })
 }
 
-/// What a reader can derive under a given pattern.
-pub(crate) fn audit(
+/// What a reader can derive under a pattern.
+pub(crate) fn audit_shield(
     family: &Family,
     sensitive: &BTreeSet<CellNo>,
-    hidden: &BTreeSet<CellNo>,
+    shield: &Shield,
     rules: &CellRules,
     rounding: Option<&Rounding>,
 ) -> Audited {
+    let hidden = &shield.hidden;
     let pattern = Pattern::given(family, sensitive, hidden);
     let layers = layers(family, rules, rounding);
     let mut audited = Audited::default();
     let systems: Vec<System<'_>> =
         layers.iter().map(|layer| System::new(layer, |at| pattern.is_hidden(at))).collect();
+    let pool = |at: usize| shield.pools.get(at).cloned().unwrap_or_default();
     for at in hidden {
-        let interval = |system| {
-            let (low, high) = audit::interval(system, *at);
+        let interval = |(number, system): (usize, &System<'_>)| {
+            let (low, high) = audit::interval(system, *at, shield.pools.get(number));
             // Of a total that is hidden for its few persons as well, a reader may know that they are few.
             let few = system.layer.place(*at).and_then(|place| match place.need {
                 Need::Cover(_, few) if system.layer.is_count => Some(few),
@@ -112,10 +132,10 @@ pub(crate) fn audit(
             });
             Interval { low, high: high.into_iter().chain(few).min() }
         };
-        audited.intervals.push((*at, systems.iter().map(interval).collect()));
+        audited.intervals.push((*at, systems.iter().enumerate().map(interval).collect()));
     }
-    for layer in &layers {
-        audited.narrow.extend(audit::all_gaps(layer, &pattern));
+    for (number, layer) in layers.iter().enumerate() {
+        audited.narrow.extend(audit::all_gaps(layer, &pattern, pool(number)));
     }
     audited
 }
@@ -142,8 +162,9 @@ fn eliminated(family: &Family, sensitive: &BTreeSet<CellNo>, start: &Pattern) ->
     pattern
 }
 
-/// Hides more until every interval is as wide as it must be. Each round hides at least one cell, or finds that the
-/// rules alone tell a reader more than a demand allows, however much is hidden.
+/// Hides more until every interval is as wide as it must be. Each round hides at least one cell, or proves that the
+/// rules alone tell a reader more than a demand allows, however much is hidden. Where neither is left the family is not
+/// protected: that no table was found is never taken for a proof that there is none.
 fn repair(layers: &mut [Layer], pattern: &mut Pattern, pools: &mut [Pool]) -> Result<(), Exposed> {
     loop {
         let mut all = layers.iter_mut().zip(pools.iter_mut());
@@ -154,9 +175,7 @@ fn repair(layers: &mut [Layer], pattern: &mut Pattern, pools: &mut [Pool]) -> Re
         let Some((layer, gap)) = found else { return Ok(()) };
         let mut more = widen::cells(layer, pattern, &gap);
         if more.is_empty() {
-            let limit = audit::limit(layer, &gap);
-            if limit < gap.by {
-                waive(layer, pattern, &gap, limit);
+            if take_back(layer, pattern, &gap) {
                 continue;
             }
             more.extend(neighbour(layer, pattern, gap.at));
@@ -170,10 +189,16 @@ fn repair(layers: &mut [Layer], pattern: &mut Pattern, pools: &mut [Pool]) -> Re
     }
 }
 
-fn waive(layer: &mut Layer, pattern: &mut Pattern, gap: &Gap, limit: i128) {
+/// Takes back what no pattern could meet, where the rules prove it; whether something was.
+fn take_back(layer: &mut Layer, pattern: &mut Pattern, gap: &Gap) -> bool {
+    let left = certain::range(layer, gap.at, gap.known);
     match gap.known {
-        Some(known) => pattern.forget(gap.at, known),
-        None => layer.relax(gap.at, gap.is_up, limit),
+        Some(known) if left.is_point() => {
+            pattern.forget(gap.at, known);
+            true
+        }
+        Some(_) => false,
+        None => layer.relax(gap.at, left),
     }
 }
 

@@ -7,6 +7,7 @@ use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, Variable
 
 use crate::family::{CellNo, Row};
 use crate::protect::layer::{Layer, Range};
+use crate::protect::least;
 use crate::protect::witness::Witness;
 
 /// Components up to this size are asked again in whole numbers where the first answer is none.
@@ -64,16 +65,36 @@ impl<'l> System<'l> {
         let members = self.members(asked.at);
         let scale = self.scale(asked);
         let accept = |proposed: Proposed| Witness::accept(self.layer, &self.ranges, &proposed, scale);
-        let first = match self.solve(&members, asked, scale, false) {
+        let proposed = match self.solve(&members, asked, scale, false) {
             Err(microlp::Error::Unbounded) => return Moved::Endless,
-            proposed => proposed.ok().and_then(accept),
+            proposed => proposed.ok(),
         };
-        // What is not whole, and what the solver gave up, is asked again in whole numbers.
+        // What is not whole, and what the solver gave up, is asked again: near the truth, then in whole numbers.
+        let target = proposed.as_ref().map_or(asked.most.map(|most| most / scale), |proposed| {
+            let moved = proposed.iter().find(|(at, _)| *at == asked.at).map(|(_, by)| by.abs() + 1e-6);
+            moved.map(|moved| i128::from(integer(moved)))
+        });
+        let nearest = || {
+            let rows: Vec<&Row> = self.rows_of(asked.at).collect();
+            // Where the farthest is not whole, a little less mostly is.
+            [target?, target? - 1, target? / 2].into_iter().filter(|target| *target > 0).find_map(|target| {
+                let target = if asked.is_up { target } else { -target };
+                let place = (asked.at, target);
+                least::proposed(self, (&members, &rows), place, asked.known, scale).and_then(accept)
+            })
+        };
+        let first = proposed.and_then(accept);
         let again = || {
             let is_small = members.len() <= WHOLE_NUMBERS;
             is_small.then(|| self.solve(&members, asked, scale, true).ok()).flatten().and_then(accept)
         };
-        Moved::To(first.or_else(again).unwrap_or_default())
+        Moved::To(first.or_else(nearest).or_else(again).unwrap_or_default())
+    }
+
+    /// What the truth leaves of a row that is not exact.
+    pub(crate) fn slack(&self, row: &Row) -> i128 {
+        let slack: i128 = row.terms.iter().map(|(at, sign)| i128::from(*sign) * self.layer.value(*at)).sum();
+        slack.max(0)
     }
 
     fn members(&self, at: CellNo) -> Vec<CellNo> {

@@ -36,6 +36,12 @@ impl Witness {
         })
     }
 
+    /// A table with these moves, if it holds.
+    pub(crate) fn of(layer: &Layer, ranges: &[Range], moves: BTreeMap<CellNo, i128>) -> Option<Self> {
+        let witness = Self { moves, unit: 1 };
+        witness.holds(layer, ranges).then_some(witness)
+    }
+
     /// By how much the cell is higher than in truth, rounded towards the truth.
     pub(crate) fn shift(&self, at: CellNo) -> i128 {
         self.moves.get(&at).map_or(0, |by| by / self.unit.max(1))

@@ -48,6 +48,23 @@ pub(crate) fn domain(
     }
 }
 
+/// The code system of a key that is a column as it stands in its table.
+pub(crate) fn system(
+    judge: &Judge<'_>,
+    expr: &Expr,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Option<String> {
+    match expr {
+        Expr::Alias(alias) => system(judge, &alias.expr, schema, relation),
+        Expr::Column(column) => {
+            let fact = judge.column(column, schema, relation).ok()?;
+            fact.origin.as_ref().and(fact.system.clone())
+        }
+        _ => None,
+    }
+}
+
 /// A column of a table is grouped where its class allows it; a value has named its own few values.
 fn is_open(fact: &ColumnFact) -> bool {
     // Whatever the value holds or tells: nothing of an identity, and no exact value.

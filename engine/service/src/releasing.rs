@@ -1,0 +1,140 @@
+//! From the worker's evidence to a kept release: protected under the packs' rules, beside the ledger, and noted.
+
+use std::sync::PoisonError;
+
+use audit::{Digest, Event, Kind, Opened, Outcome};
+use catalog_model::{CellRules, OutputRules};
+use catalog_store::KeyRole;
+use classified::Protected;
+use engine_disclosure::{LedgerEntry, Release, Setting, Shape, Withheld};
+use engine_protocol::{Evidence, ReleasedTable};
+
+use crate::cases::RetainedFiles;
+use crate::guard::{Guard, GuardError};
+use crate::query::{Ran, Vetted, retained};
+use crate::recent::Recent;
+use crate::shape::shape;
+use crate::{output_rules, past};
+
+/// The answer that the same question got before.
+pub(crate) fn again(answer: &[u8]) -> Result<(ReleasedTable, Outcome), GuardError> {
+    let table: ReleasedTable =
+        serde_json::from_slice(answer).map_err(|_| GuardError::Bug("the ledger keeps tables"))?;
+    let digest = Digest::parse(blake3::hash(answer).to_hex().as_str()).unwrap_or(Digest::ZERO);
+    let cells = table.rows.len() as u64;
+    let suppressed = table.suppressed;
+    Ok((table, Outcome::Released { cells, suppressed, digest }))
+}
+
+/// Protects what the worker found beside what was released before, keeps it, and notes it in the record.
+pub(crate) fn release(
+    guard: &Guard,
+    vetted: &Vetted,
+    opened: &Opened,
+    evidence: &Protected<Evidence>,
+    (query, question): (&str, String),
+) -> Result<Ran, GuardError> {
+    let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
+    // Somebody may have asked the same in the meantime.
+    if let Some(answer) = held.ledger().answer(&question) {
+        return again(answer).map(Ok);
+    }
+    let (rules, packs) = rules(guard, vetted);
+    let secret = rounding_secret(guard)?;
+    let least = output_rules::least(&vetted.plan, &guard.catalogue, &dimension_rules(guard, vetted));
+    let shape = Shape { least, ..shape(&vetted.plan) };
+    let says = past::Says::of(&vetted.plan, &vetted.manifest);
+    let released = {
+        let past = says.past(held.ledger());
+        let setting = Setting {
+            rules: &rules,
+            query,
+            snapshot: vetted.manifest.id.as_str(),
+            pack: &packs,
+            secret: Some(&secret),
+            past: Some(&past),
+        };
+        engine_disclosure::release(evidence, &shape, setting)
+    };
+    let withheld = |reason: &str| Ok(Err(Box::new(Outcome::Withheld { reason: reason.to_owned() })));
+    let mut release = match released {
+        Ok(release) => release,
+        Err(Withheld::Evidence(_)) => {
+            return Ok(Err(Box::new(Outcome::Failed { fault: "worker-evidence".to_owned() })));
+        }
+        Err(Withheld::TooLarge(_)) => return withheld("too-large"),
+        Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
+        Err(Withheld::Family) => return withheld("family"),
+        Err(Withheld::Rounding) => return Err(GuardError::Bug("random rounding has a secret")),
+        Err(Withheld::Ledger) => {
+            alert(guard, vetted, opened)?;
+            return withheld("ledger");
+        }
+    };
+    if release.reasons.contains_key("ledger") {
+        alert(guard, vetted, opened)?;
+    }
+    let cohorts = std::mem::take(&mut release.cohorts);
+    let reasons = reasons(&release);
+    let head = held.head();
+    // The copy is kept before the ledger knows of the release: nothing is out of which there is no copy.
+    let kept = retained(guard, vetted, (opened, release.table.get()), Some((&release, head)));
+    RetainedFiles::new(&guard.environment).keep(&kept)?;
+    let (table, outcome) = finish(release);
+    let entry = LedgerEntry {
+        question,
+        project: vetted.permit.grant().project.clone(),
+        snapshot: vetted.manifest.id.as_str().to_owned(),
+        family: says.family().to_owned(),
+        answer: serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?,
+        cohorts,
+    };
+    held.keep(&guard.environment, entry)?;
+    let (entries, head) = held.head();
+    // The record notes how long the ledger is: one that is shorter later has forgotten something.
+    let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
+    guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
+    Ok(Ok((table, outcome)))
+}
+
+/// What random rounding is drawn with: it follows from the ledger's key, so that a cohort is rounded the same way again.
+fn rounding_secret(guard: &Guard) -> Result<[u8; 32], GuardError> {
+    let key = guard.environment.key(KeyRole::Ledger)?;
+    Ok(blake3::derive_key("misu 2026-11 random rounding of a cohort", key.as_bytes()))
+}
+
+/// What the cells are held to: the permit's numbers and those of every database that the query reads.
+pub(crate) fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
+    let tables = vetted.plan.lineage().iter().filter_map(|table| guard.catalogue.tables.get(table));
+    vetted.policies.rules(&vetted.permit, tables.map(|table| table.database.as_str()))
+}
+
+/// What the table is held to by its dimensions, from the same packs.
+pub(crate) fn dimension_rules(guard: &Guard, vetted: &Vetted) -> OutputRules {
+    let tables = vetted.plan.lineage().iter().filter_map(|table| guard.catalogue.tables.get(table));
+    vetted.policies.output_rules(&vetted.permit, tables.map(|table| table.database.as_str()))
+}
+
+/// Tells the steward that an answer was held back beside an earlier one.
+fn alert(guard: &Guard, vetted: &Vetted, opened: &Opened) -> Result<(), GuardError> {
+    let event = Event::new(Kind::NearCohort, "guard").project(vetted.permit.grant().project.clone());
+    guard.log.record(event.subject(opened.query().to_string()))?;
+    Ok(())
+}
+
+/// Which rules hid how many values, for the board.
+fn reasons(release: &Release) -> String {
+    let mut reasons: Vec<String> =
+        release.reasons.iter().map(|(rule, values)| format!("{rule} {values}")).collect();
+    reasons.push(format!("margins {}", release.secondary));
+    reasons.join(", ")
+}
+
+fn finish(release: Release) -> (ReleasedTable, Outcome) {
+    let (cells, suppressed) = (release.cells, release.primary + release.secondary);
+    let table = release.table.into_inner();
+    let bytes = serde_json::to_vec(&table).unwrap_or_default();
+    let digest = Digest::parse(blake3::hash(&bytes).to_hex().as_str()).unwrap_or(Digest::ZERO);
+    (table, Outcome::Released { cells, suppressed, digest })
+}
