@@ -1,15 +1,23 @@
 # make demo    the main job on an invented population; leaves the portal running
 # make test    installs what the tests need, then runs all of them
+# make checklist  scores the demo against the checklist, by what the last tests said
 # make check   the quick inner loop: format, lints, fast tests
 # make bench   side by side with peers, as ratios
 # make fuzz    any bytes into every kind of reader, for a while
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/misu-target
 
+# What the last run of the tests said; `misu checklist --tests` counts only what passed there.
+TOLD = $(CARGO_TARGET_DIR)/tests.txt
+
+# A pipe fails where any part of it does.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
 PROGRAMS = cli pseudonymizer pseudonymizer-quality engine-service engine-worker notebooks-gateway reports-pdf
 RELEASE = $(CARGO_TARGET_DIR)/release
 
-.PHONY: demo build test check bench fuzz deny clean-demo
+.PHONY: demo build test check bench fuzz checklist deny clean-demo
 
 build:
 	cargo build --release --locked $(addprefix -p ,$(PROGRAMS))
@@ -23,7 +31,7 @@ test:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo build --locked $(addprefix -p ,$(PROGRAMS))
-	cargo test --workspace --locked
+	cargo test --workspace --locked 2>&1 | tee $(TOLD)
 	cargo deny --locked check bans licenses sources
 
 check:
@@ -44,6 +52,10 @@ fuzz:
 	  cargo +nightly fuzz run --fuzz-dir pseudonymizer/fuzz --target-dir $(FUZZ) $$target \
 	    $(FUZZ)/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 || exit 1; \
 	done
+
+# The checklist of the demo, by what the last run of the tests said.
+checklist:
+	$(RELEASE)/misu checklist --env misu-demo/env --tests $(TOLD)
 
 deny:
 	cargo deny --locked check

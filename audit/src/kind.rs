@@ -72,6 +72,8 @@ kinds! {
     UseResumed = "use-resumed",
     /// A project has had as many releases in a day as its permit allows.
     QuotaReached = "quota-reached",
+    /// A release is none of the tables that its application planned; people look at it afterwards.
+    OutsidePlan = "outside-plan",
     /// A project's denied answers look as when somebody is trying; for the steward.
     ProbingAlert = "probing-alert",
     /// A project's budget of denied answers is used up; nothing more is answered.
@@ -142,6 +144,9 @@ kinds! {
     View = "view",
     /// An append found the end of a crashed one and put it right. Made by the log itself only.
     LogRecovered = "log-recovered",
+    /// The clock stands before the last entry's time; entries keep that time until it has caught up. Made by the log
+    /// itself only.
+    ClockSetBack = "clock-set-back",
 }
 
 impl Kind {
@@ -152,7 +157,7 @@ impl Kind {
 
     /// Says whether only the log's own functions write this kind.
     pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::QueryOpened | Self::QueryClosed | Self::LogRecovered)
+        matches!(self, Self::QueryOpened | Self::QueryClosed | Self::LogRecovered | Self::ClockSetBack)
     }
 }
 

@@ -5,6 +5,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use time::{Duration, OffsetDateTime};
 
 use crate::entry::{Entry, EntryRef, LineFault, following};
 use crate::event::Event;
@@ -19,11 +22,31 @@ pub const LOG_FILE: &str = "log.jsonl";
 /// Who writes the entries that the log makes of its own accord.
 const RECOVERER: &str = "audit";
 
+/// How far a clock may stand before the last entry without a word: clocks of two processors, a leap second.
+const SLACK: Duration = Duration::seconds(2);
+
 /// A log that may be appended to. Clones append to the same file.
 #[derive(Clone)]
 pub struct Log {
     path: Arc<Path>,
     clock: Arc<dyn Clock>,
+    /// Whether it was recorded that the clock stands before the last entry.
+    is_behind: Arc<AtomicBool>,
+}
+
+/// Where the next entry goes: behind which entry, and not before its time.
+#[derive(Clone, Copy)]
+struct End {
+    head: Option<EntryRef>,
+    at: Option<OffsetDateTime>,
+    /// What the clock said when the append began.
+    now: OffsetDateTime,
+}
+
+impl End {
+    fn behind(self, entry: &Entry) -> Self {
+        Self { head: Some(entry.reference()), at: Some(entry.at()), ..self }
+    }
 }
 
 /// An entry that could not be recorded. Whatever it was about must then not happen.
@@ -107,7 +130,7 @@ impl Log {
     }
 
     fn at(folder: &Path, clock: impl Clock + 'static) -> Self {
-        Self { path: folder.join(LOG_FILE).into(), clock: Arc::new(clock) }
+        Self { path: folder.join(LOG_FILE).into(), clock: Arc::new(clock), is_behind: Arc::default() }
     }
 
     /// Records an event; it is on disk when this returns.
@@ -132,19 +155,17 @@ impl Log {
         events: impl IntoIterator<Item = Event>,
     ) -> Result<Option<EntryRef>, AuditError> {
         let (mut file, tail) = self.locked()?;
-        let (mut bytes, from, mut head) = self.recover(&tail)?;
+        let (mut bytes, from, mut end) = self.recover(&tail)?;
         for event in events {
             if event.kind.is_reserved() {
                 return Err(AuditError::Reserved { kind: event.kind });
             }
-            let entry = self.seal(head, event)?;
-            push_line(&mut bytes, &entry);
-            head = Some(entry.reference());
+            self.add(&mut bytes, &mut end, event)?;
         }
         if !bytes.is_empty() {
             self.write(&mut file, from, &bytes)?;
         }
-        Ok(head)
+        Ok(end.head)
     }
 
     /// Records that a query is about to run, and gives it its id.
@@ -165,11 +186,10 @@ impl Log {
     /// Appends what `make` says of the entry's number.
     pub(crate) fn append(&self, make: impl FnOnce(u64) -> Event) -> Result<Entry, AuditError> {
         let (mut file, tail) = self.locked()?;
-        let (mut bytes, from, head) = self.recover(&tail)?;
+        let (mut bytes, from, mut end) = self.recover(&tail)?;
         // A number that does not exist makes `seal` fail below.
-        let event = make(following(head).unwrap_or(u64::MAX));
-        let entry = self.seal(head, event)?;
-        push_line(&mut bytes, &entry);
+        let event = make(following(end.head).unwrap_or(u64::MAX));
+        let entry = self.add(&mut bytes, &mut end, event)?;
         self.write(&mut file, from, &bytes)?;
         Ok(entry)
     }
@@ -194,30 +214,45 @@ impl Log {
     ///
     /// The recovering entry is written over the torn bytes, not after cutting them: a crash in between leaves a
     /// torn end again, and never a cut that no entry speaks of.
-    fn recover(&self, tail: &Tail) -> Result<(Vec<u8>, u64, Option<EntryRef>), AuditError> {
+    fn recover(&self, tail: &Tail) -> Result<(Vec<u8>, u64, End), AuditError> {
         let mut bytes = Vec::new();
+        let mut end = End { head: tail.head, at: tail.at, now: self.clock.now() };
         let recovered = Event::new(Kind::LogRecovered, RECOVERER);
-        let (from, head, event) = match &tail.rest {
-            Rest::Nothing => return Ok((bytes, tail.end, tail.head)),
-            Rest::Torn(cut) => (tail.end, tail.head, recovered.with("bytes_cut", *cut)),
+        match &tail.rest {
+            Rest::Nothing => {}
+            Rest::Torn(cut) => {
+                self.add(&mut bytes, &mut end, recovered.with("bytes_cut", *cut))?;
+            }
             // All but its newline reached the disk, so it is kept: cutting is for what is not an entry.
             Rest::Whole(entry) => {
                 push_line(&mut bytes, entry);
-                let head = Some(entry.reference());
-                (tail.end, head, recovered.with("bytes_cut", 0_u64).with("completed", entry.seq()))
+                end = end.behind(entry);
+                let recovered = recovered.with("bytes_cut", 0_u64).with("completed", entry.seq());
+                self.add(&mut bytes, &mut end, recovered)?;
             }
-        };
-        let entry = self.seal(head, event)?;
-        push_line(&mut bytes, &entry);
-        Ok((bytes, from, Some(entry.reference())))
+        }
+        self.notice(&mut bytes, &mut end)?;
+        Ok((bytes, tail.end, end))
     }
 
-    fn seal(&self, head: Option<EntryRef>, event: Event) -> Result<Entry, AuditError> {
-        let kind = event.kind;
-        let entry = Entry::seal(head, self.clock.now(), event).ok_or(AuditError::Beyond { kind })?;
-        // Nothing is written that verification would not read: too long, too deep.
-        let read = Entry::parse(entry.to_line().as_bytes());
-        read.map_err(|source| AuditError::Unwritable { kind, source })
+    /// Records once that the clock was set back, so that the time of the entries behind is known to be no clock's.
+    fn notice(&self, bytes: &mut Vec<u8>, end: &mut End) -> Result<(), AuditError> {
+        let behind = end.at.map_or(Duration::ZERO, |at| at - end.now);
+        let is_behind = behind > SLACK;
+        if self.is_behind.swap(is_behind, Ordering::SeqCst) || !is_behind {
+            return Ok(());
+        }
+        let milliseconds = u64::try_from(behind.whole_milliseconds()).unwrap_or(u64::MAX);
+        let event = Event::new(Kind::ClockSetBack, RECOVERER).with("milliseconds", milliseconds);
+        self.add(bytes, end, event).map(|_| ())
+    }
+
+    /// Seals an event behind the end, which it then is.
+    fn add(&self, bytes: &mut Vec<u8>, end: &mut End, event: Event) -> Result<Entry, AuditError> {
+        let entry = seal(*end, event)?;
+        push_line(bytes, &entry);
+        *end = end.behind(&entry);
+        Ok(entry)
     }
 
     fn write(&self, file: &mut File, from: u64, bytes: &[u8]) -> Result<(), AuditError> {
@@ -240,6 +275,16 @@ impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Log({})", self.path.display())
     }
+}
+
+/// Times never go back in a log: what the clock says counts from the last entry's time on.
+fn seal(end: End, event: Event) -> Result<Entry, AuditError> {
+    let kind = event.kind;
+    let at = end.at.map_or(end.now, |at| at.max(end.now));
+    let entry = Entry::seal(end.head, at, event).ok_or(AuditError::Beyond { kind })?;
+    // Nothing is written that verification would not read: too long, too deep.
+    let read = Entry::parse(entry.to_line().as_bytes());
+    read.map_err(|source| AuditError::Unwritable { kind, source })
 }
 
 fn push_line(bytes: &mut Vec<u8>, entry: &Entry) {

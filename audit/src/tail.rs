@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
+use time::OffsetDateTime;
+
 use crate::entry::{Entry, EntryRef, LONGEST, LineFault};
 
 /// How much of the file is read first; most lines are far shorter.
 const FIRST_READ: u64 = 4096;
 
-/// One append writes at most two lines, and so does a torn one.
+/// One append of one entry writes at most three lines, and so does a torn one.
 const FARTHEST: u64 = 4 * (LONGEST as u64 + 1);
 
 /// The end of a log file.
@@ -16,6 +18,8 @@ const FARTHEST: u64 = 4 * (LONGEST as u64 + 1);
 pub(crate) struct Tail {
     /// The last entry.
     pub(crate) head: Option<EntryRef>,
+    /// Its time.
+    pub(crate) at: Option<OffsetDateTime>,
     /// The byte behind the last entry's newline.
     pub(crate) end: u64,
     /// What stands there.
@@ -62,9 +66,10 @@ pub(crate) fn read(file: &mut File) -> Result<Tail, TailError> {
         let start = length.saturating_sub(size);
         let block = read_from(file, start, length)?;
         if let Some((line, rest)) = last_line(&block, start == 0) {
-            let head = line.map(Entry::parse).transpose()?.map(|entry| entry.reference());
+            let last = line.map(Entry::parse).transpose()?;
+            let (head, at) = (last.as_ref().map(Entry::reference), last.as_ref().map(Entry::at));
             let end = length - rest.len() as u64;
-            return Ok(Tail { head, end, rest: judge(rest, head)? });
+            return Ok(Tail { head, at, end, rest: judge(rest, head)? });
         }
         if size > FARTHEST {
             return Err(LineFault::Long.into());

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
+use time::OffsetDateTime;
+
 use crate::entry::{Entry, EntryRef, LONGEST, LineFault, following};
 use crate::kind::Kind;
 use crate::query::QueryId;
@@ -22,6 +24,8 @@ pub struct Verified {
     /// Bytes behind the last newline: an append that crashed, or one that is being written. The next append deals
     /// with them.
     pub torn_bytes: u64,
+    /// Entries whose time lies before that of the one before; the log's own functions write none.
+    pub back_in_time: u64,
 }
 
 /// Why a log is not what was written.
@@ -120,8 +124,13 @@ pub fn verify(log: impl BufRead) -> Result<Verified, VerifyError> {
 ///
 /// As [`verify`]; a log that was cut before the noted entry or rewritten is found as well.
 pub fn verify_noted(log: impl BufRead, noted: Option<EntryRef>) -> Result<Verified, VerifyError> {
-    let mut walk =
-        Walk { lines: Lines { log, buffer: Vec::new(), line: 0 }, head: None, open: BTreeSet::new() };
+    let mut walk = Walk {
+        lines: Lines { log, buffer: Vec::new(), line: 0 },
+        head: None,
+        at: None,
+        back_in_time: 0,
+        open: BTreeSet::new(),
+    };
     let mut missing = noted;
     while walk.step()? {
         if walk.head == missing {
@@ -149,6 +158,8 @@ pub fn verify_file(path: &Path) -> Result<Verified, VerifyError> {
 struct Walk<R> {
     lines: Lines<R>,
     head: Option<EntryRef>,
+    at: Option<OffsetDateTime>,
+    back_in_time: u64,
     open: BTreeSet<QueryId>,
 }
 
@@ -167,7 +178,8 @@ impl<R: BufRead> Walk<R> {
             return Err(VerifyError::Unchained { line, seq: expected });
         }
         self.pair(&entry)?;
-        self.head = Some(entry.reference());
+        self.back_in_time += u64::from(self.at.is_some_and(|before| entry.at() < before));
+        (self.head, self.at) = (Some(entry.reference()), Some(entry.at()));
         Ok(true)
     }
 
@@ -207,12 +219,13 @@ impl<R: BufRead> Walk<R> {
 
     fn finish(self) -> Result<Verified, VerifyError> {
         let seq = self.expected();
-        let Self { lines, head, open } = self;
+        let Self { lines, head, open, back_in_time, .. } = self;
         let line = lines.line + 1;
         let torn_bytes = lines.buffer.len() as u64;
         match tail::judge(&lines.buffer, head) {
             Ok(Rest::Nothing | Rest::Torn(_) | Rest::Whole(_)) => {
-                Ok(Verified { entries: lines.line, head, unclosed: open.into_iter().collect(), torn_bytes })
+                let unclosed = open.into_iter().collect();
+                Ok(Verified { entries: lines.line, head, unclosed, torn_bytes, back_in_time })
             }
             Err(TailError::Read(source)) => Err(VerifyError::Read { line, source }),
             Err(TailError::Line(source)) => Err(VerifyError::Line { line, seq, source }),

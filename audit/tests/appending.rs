@@ -6,13 +6,15 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 
 use audit::{
     AuditError, Entry, EntryRef, Event, Kind, LOG_FILE, Log, Outcome, QueryRequest, Value, verify_file,
 };
 use proptest::prelude::*;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 const FIXED: fn() -> OffsetDateTime = || OffsetDateTime::UNIX_EPOCH;
 
@@ -50,6 +52,31 @@ fn a_group_is_a_chain_like_entries_one_by_one_and_none_of_it_is_reserved() {
     let reserved = log.record_all([event("x"), Event::new(Kind::QueryOpened, "x")]);
     assert!(matches!(reserved, Err(AuditError::Reserved { kind: Kind::QueryOpened })));
     assert_eq!(verify_file(log.path()).unwrap().entries, 302);
+}
+
+#[test]
+fn times_never_go_back_and_a_clock_that_does_is_recorded_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let seconds = Arc::new(AtomicI64::new(1_000));
+    let looked = Arc::clone(&seconds);
+    let clock = move || OffsetDateTime::UNIX_EPOCH + Duration::seconds(looked.load(Ordering::SeqCst));
+    let log = Log::create(folder.path(), clock).unwrap();
+    for now in [1_000, 999, 400, 401, 1_500, 100, 90] {
+        seconds.store(now, Ordering::SeqCst);
+        log.record(event("user")).unwrap();
+    }
+    let found = entries(folder.path());
+    let times: Vec<i64> = found.iter().map(|entry| entry.at().unix_timestamp()).collect();
+    // A second is two processors' clocks; ten minutes are not.
+    assert_eq!(times, [1_000, 1_000, 1_000, 1_000, 1_000, 1_500, 1_500, 1_500, 1_500]);
+    let set_back: Vec<(usize, Option<&Value>)> = found
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.kind() == Kind::ClockSetBack)
+        .map(|(at, entry)| (at, entry.body().value("milliseconds")))
+        .collect();
+    assert_eq!(set_back, [(2, Some(&Value::Whole(600_000))), (6, Some(&Value::Whole(1_400_000)))]);
+    assert_eq!(verify_file(log.path()).unwrap().back_in_time, 0);
 }
 
 #[test]

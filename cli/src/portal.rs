@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use catalog_store::Environment;
 use clap::Parser;
@@ -79,6 +80,10 @@ impl Doors {
     }
 }
 
+/// How long a program that is asked to end may take, and how often it is looked whether it has.
+const ENDS_WITHIN: Duration = Duration::from_secs(35);
+const LOOK: Duration = Duration::from_millis(20);
+
 impl Serve {
     /// Runs the command.
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
@@ -91,6 +96,7 @@ impl Serve {
         // Both end with us; if one ends by itself, so do we.
         let status =
             running.gateway.wait().map_err(|source| Failure::Start { program: "misu-gateway", source })?;
+        end(running.guard.id(), Program::Guard, &mut || matches!(running.guard.try_wait(), Ok(None)));
         let _ = running.guard.kill();
         Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -189,14 +195,27 @@ pub(crate) fn stop(env: &Path) -> Result<(), Failure> {
     let left: Left = serde_json::from_str(&text)
         .map_err(|_| Failure::Form { program: "misu serve", what: "a list of processes" })?;
     for (process, program) in [(left.gateway, Program::Gateway), (left.guard, Program::Guard)] {
-        // The number may belong to somebody else by now, so the program's name decides.
-        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-        if name.trim_end() == program.name() {
-            let number = process.to_string();
-            let _ = std::process::Command::new("kill").arg(number).status();
-        }
+        end(process, program, &mut || true);
     }
     std::fs::remove_file(&path).map_err(io("remove", path))
+}
+
+/// Asks a program to end and waits until it has: what it is asked is answered first, and its record is closed. A
+/// program that takes longer goes on by itself.
+fn end(process: u32, program: Program, is_there: &mut dyn FnMut() -> bool) {
+    // The number may belong to somebody else by now, so the program's name decides.
+    let is_ours = || {
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        name.trim_end() == program.name()
+    };
+    if !is_ours() {
+        return;
+    }
+    let _ = std::process::Command::new("kill").arg(process.to_string()).status();
+    let begun = Instant::now();
+    while is_there() && is_ours() && begun.elapsed() < ENDS_WITHIN {
+        std::thread::sleep(LOOK);
+    }
 }
 
 fn spawn(program: Program, arguments: &[String], env: &Path, streams: Streams) -> Result<Child, Failure> {

@@ -1,5 +1,6 @@
 //! The programs beside this one.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
@@ -64,6 +65,17 @@ impl Program {
             .map_err(|source| Failure::Start { program: self.name(), source })?;
         self.check(output.status)?;
         Ok(output.stdout)
+    }
+
+    /// Runs it to its end with this on its standard input.
+    pub(crate) fn take(self, arguments: &[String], text: &[u8]) -> Result<(), Failure> {
+        let start = |source| Failure::Start { program: self.name(), source };
+        let mut child = self.command()?.args(arguments).stdin(Stdio::piped()).spawn().map_err(start)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // Where it ends before it has read all, its exit code says why.
+            let _ = stdin.write_all(text);
+        }
+        self.check(child.wait().map_err(start)?)
     }
 
     fn check(self, status: ExitStatus) -> Result<(), Failure> {

@@ -21,13 +21,20 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 /// How long a page may take. Questions that take longer go on without their page.
 const DEADLINE: Duration = Duration::from_secs(40);
 
-const ALWAYS: [(HeaderName, &str); 5] = [
+/// What no page of ours may do, whatever runs in it: read or write the clipboard, take pictures of the screen, reach
+/// devices. A person's own selection and camera are beyond any header; what lies inside is not selected or printed (`.inside` in
+/// `misu.css`).
+const PERMISSIONS: &str = "clipboard-read=(), clipboard-write=(), display-capture=(), camera=(), microphone=(), \
+                           geolocation=(), usb=(), serial=(), bluetooth=(), browsing-topics=()";
+
+const ALWAYS: [(HeaderName, &str); 6] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     // Not `no-referrer`: with that, a browser does not name the origin of our own forms.
     (REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), PERMISSIONS),
 ];
 
 /// Runs a request and dresses its response.
@@ -56,7 +63,8 @@ pub(crate) async fn shield(State(gateway): State<Gateway>, request: Request, nex
 
 fn dress(headers: &mut HeaderMap) {
     for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A page that stands by itself says what it loads: nothing but its own styles, by their digest.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }

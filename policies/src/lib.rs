@@ -38,7 +38,7 @@ pub use denied::{Asked, Denied, Reason};
 pub use fault::{FileFault, FileProblem};
 pub use form::{Columns, Form, Person, Purpose, Role};
 pub use loading::Sources;
-pub use outputs::{OUTPUT_KINDS, Outputs};
+pub use outputs::{OUTPUT_KINDS, Outputs, Planned};
 pub use permit::Permit;
 pub use policies::Policies;
 pub use query_template::{BindingFault, Parameter, ParameterDomain, QueryTemplate, TemplateApproval};

@@ -27,6 +27,19 @@ pub struct Outputs {
     /// Points of denied answers in a day, after which nothing more is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     denials_a_day: Option<u32>,
+    /// The tables and figures that were planned for publication; a release outside of them is told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned: Vec<Planned>,
+}
+
+/// A table or figure that was planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// What it is called.
+    pub title: String,
+    /// The columns that it is made of, as `table.column`; those that only link rows need not be named.
+    pub columns: BTreeSet<String>,
 }
 
 /// Releases in a day where the application says nothing.
@@ -40,9 +53,9 @@ const DENIALS_A_DAY: u32 = 2_000;
 const MANY_KEYS: usize = 3;
 
 impl Outputs {
-    /// Nothing of one's own but kinds that people look at.
-    pub(crate) fn reviewed(kinds: Vec<String>) -> Self {
-        Self { reviewed: kinds.into_iter().collect(), ..Self::default() }
+    /// Nothing of one's own but kinds that people look at, and what is planned.
+    pub(crate) fn written(kinds: Vec<String>, planned: Vec<Planned>) -> Self {
+        Self { reviewed: kinds.into_iter().collect(), planned, ..Self::default() }
     }
 
     pub(crate) fn is_default(&self) -> bool {
@@ -51,10 +64,21 @@ impl Outputs {
 
     pub(crate) fn check(&self, reading: Reading<'_>) -> Result<(), FileFault> {
         let unknown = self.reviewed.iter().find(|kind| !OUTPUT_KINDS.contains(&kind.as_str()));
-        match unknown {
-            Some(kind) => Err(reading.fault("outputs.reviewed", FileProblem::Unknown(kind.clone()))),
-            None => Ok(()),
+        if let Some(kind) = unknown {
+            return Err(reading.fault("outputs.reviewed", FileProblem::Unknown(kind.clone())));
         }
+        for planned in &self.planned {
+            reading.text("outputs.planned.title", &planned.title)?;
+            if planned.columns.is_empty() {
+                return Err(reading.fault("outputs.planned.columns", FileProblem::Empty));
+            }
+            for column in &planned.columns {
+                let (table, name) = column.split_once('.').unwrap_or((column, ""));
+                reading.name("outputs.planned.columns", table)?;
+                reading.name("outputs.planned.columns", name)?;
+            }
+        }
+        Ok(())
     }
 
     /// How many releases go out in a day.
@@ -70,6 +94,20 @@ impl Outputs {
     /// Points of denied answers in a day, after which nothing more is answered.
     pub fn denials_a_day(&self) -> u32 {
         self.denials_a_day.map_or(DENIALS_A_DAY, |number| number.min(DENIALS_A_DAY))
+    }
+
+    /// Whether one planned table has all of these columns, or nothing was planned. A column of a table that the project
+    /// made itself is compared by its name.
+    pub fn is_planned(&self, columns: &[&str]) -> bool {
+        let is_of = |planned: &Planned, column: &str| match column.strip_prefix("ws.") {
+            None => planned.columns.contains(column),
+            Some(own) => {
+                let name = own.rsplit('.').next().unwrap_or(own);
+                planned.columns.iter().any(|column| column.rsplit('.').next() == Some(name))
+            }
+        };
+        self.planned.is_empty()
+            || self.planned.iter().any(|one| columns.iter().all(|column| is_of(one, column)))
     }
 
     /// Whether people look at an output before it goes out: one with columns of these kinds and so many keys.
@@ -92,6 +130,22 @@ mod tests {
         assert_eq!((looser.a_day(), looser.drawn_one_in(), looser.denials_a_day()), (2_000, 50, 2_000));
         let stricter = outputs("a_day = 0\ndrawn_one_in = 0\ndenials_a_day = 5");
         assert_eq!((stricter.a_day(), stricter.drawn_one_in(), stricter.denials_a_day()), (0, 1, 5));
+    }
+
+    #[test]
+    fn a_release_is_within_one_planned_table_or_outside_of_the_plan() {
+        let text = "planned = [{ title = \"1\", columns = [\"person.sex\"] }, \
+                    { title = \"2\", columns = [\"ndb_receipt.setting\", \"ndb_receipt.total_points\"] }]";
+        let outputs: Outputs = toml::from_str(text).unwrap();
+        for inside in [&["person.sex"][..], &["ndb_receipt.total_points"], &[], &["ws.mine.setting"]] {
+            assert!(outputs.is_planned(inside), "{inside:?}");
+        }
+        // Two planned tables are not one that crosses them.
+        let crossed = ["person.sex", "ndb_receipt.setting"];
+        for outside in [&["person.birth_date"][..], &crossed, &["ws.mine.birth_date"]] {
+            assert!(!outputs.is_planned(outside), "{outside:?}");
+        }
+        assert!(Outputs::default().is_planned(&["person.birth_date"]));
     }
 
     #[test]

@@ -7,13 +7,13 @@ use governance::form::{Answer, Answers};
 
 use crate::fault::{FileFault, FileProblem, Reading};
 use crate::form::{Columns, Form, Person, Purpose, Role, Stricter, Written};
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, Planned};
 
 /// The file's name in faults.
 const FILE: &str = "application";
 
 /// The fields that permits are made of; every other field is an answer to a question.
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
     "project",
     "tier",
     "rules",
@@ -25,12 +25,14 @@ const OWN: [&str; 11] = [
     "people",
     "tables",
     "reviewed",
+    "planned",
 ];
 
 impl Form {
     /// The application that these fields write, with its text.
     ///
-    /// People are entries `user lead` or `user researcher`; tables are entries `table: column, column` or `table: *`.
+    /// People are entries `user lead` or `user researcher`; tables are entries `table: column, column` or
+    /// `table: *`; planned outputs are entries `title: table.column, table.column`.
     ///
     /// # Errors
     ///
@@ -51,7 +53,10 @@ impl Form {
             people: given.entries("people").iter().map(|entry| person(entry)).collect::<Result<_, _>>()?,
             tables: given.entries("tables").iter().map(|entry| table(entry)).collect::<Result<_, _>>()?,
             thresholds: Stricter::default(),
-            outputs: Outputs::reviewed(given.entries("reviewed")),
+            outputs: Outputs::written(
+                given.entries("reviewed"),
+                given.entries("planned").iter().map(|entry| planned(entry)).collect::<Result<_, _>>()?,
+            ),
             answers: fields.iter().filter(|(name, _)| !OWN.contains(&name.as_str())).map(owned).collect(),
             approval: None,
         };
@@ -80,6 +85,7 @@ impl Form {
                 ("people", Answer::List(written.people.iter().map(person_entry).collect())),
                 ("tables", Answer::List(written.tables.iter().map(table_entry).collect())),
                 ("reviewed", Answer::List(written.outputs.reviewed.iter().cloned().collect())),
+                ("planned", Answer::List(written.outputs.planned.iter().map(planned_entry).collect())),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
@@ -142,6 +148,20 @@ fn table(entry: &str) -> Result<(String, Columns), FileFault> {
         columns.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let columns = if columns.trim() == "*" { Columns::All } else { Columns::Named(named) };
     Ok((table.trim().to_owned(), columns))
+}
+
+fn planned(entry: &str) -> Result<Planned, FileFault> {
+    // A title may have a colon of its own; columns have none.
+    let Some((title, columns)) = entry.rsplit_once([':', '：']) else {
+        return Err(Reading(FILE).fault("planned", FileProblem::Form(format!("{entry}: no columns"))));
+    };
+    let columns = columns.split([',', '、']).map(str::trim).filter(|name| !name.is_empty());
+    Ok(Planned { title: title.trim().to_owned(), columns: columns.map(str::to_owned).collect() })
+}
+
+fn planned_entry(planned: &Planned) -> String {
+    let columns: Vec<&str> = planned.columns.iter().map(String::as_str).collect();
+    format!("{}: {}", planned.title, columns.join(", "))
 }
 
 fn table_entry((table, columns): (&String, &Columns)) -> String {

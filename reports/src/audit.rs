@@ -43,6 +43,14 @@ pub fn verified(verified: &Verified, language: Language) -> String {
             ),
         });
     }
+    if verified.back_in_time > 0 {
+        text.push_str(&match language {
+            Language::Japanese => format!("前の記録より前の時刻をもつ記録：{}件\n", verified.back_in_time),
+            Language::English => {
+                format!("entries whose time lies before the one before: {}\n", verified.back_in_time)
+            }
+        });
+    }
     text
 }
 

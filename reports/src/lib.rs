@@ -12,6 +12,7 @@ pub mod certificate;
 pub mod chart;
 pub mod number;
 pub mod package;
+mod provenance;
 pub mod quality;
 pub mod table;
 pub mod verdict;

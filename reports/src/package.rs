@@ -10,7 +10,7 @@ use serde::Serialize;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::table;
+use crate::{provenance, table};
 
 /// Why no package can be made.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,7 @@ pub enum PackageError {
 const README: &str = "\
 analysis.toml        the file as it was submitted
 provenance.json      who ran it, when, on which snapshot, what was asked in each step and what came of it
+ro-crate-metadata.json  the same for tools that read provenance (RO-Crate 1.1, Process Run Crate)
 outputs/NAME.csv     the protected table; *** is hidden
 outputs/NAME.json    the same, as its certificate speaks of it
 outputs/NAME.note    the signed certificate
@@ -103,6 +104,7 @@ pub fn package(of: &AnalysisOutputs) -> Result<Vec<u8>, PackageError> {
     file("README.txt", README.as_bytes())?;
     file("analysis.toml", of.text.as_bytes())?;
     file("provenance.json", &serde_json::to_vec_pretty(&Provenance::of(of))?)?;
+    file(provenance::FILE, &serde_json::to_vec_pretty(&provenance::of(of))?)?;
     for output in &of.outputs {
         let name = &output.step;
         file(&format!("outputs/{name}.csv"), table::csv(&output.table).as_bytes())?;
@@ -211,6 +213,7 @@ mod tests {
                 "README.txt",
                 "analysis.toml",
                 "provenance.json",
+                "ro-crate-metadata.json",
                 "outputs/one.csv",
                 "outputs/one.json",
                 "outputs/one.note"

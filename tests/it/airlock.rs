@@ -101,6 +101,28 @@ fn reviewers_see_what_stands_behind_and_each_look_is_recorded() {
 }
 
 #[test]
+fn a_release_outside_of_the_plan_is_told_of_and_looked_at() {
+    let house = House::new(
+        "planned = [{ title = \"表1\", columns = [\"ndb_receipt.prefecture\", \"ndb_receipt.total_points\"] }]",
+    );
+    assert!(matches!(house.query(SQL), ClientReply::Released(_)));
+    assert_eq!(house.recorded("outside-plan"), 0);
+    let outside = SQL.replace("prefecture", "setting");
+    let ClientReply::Released(table) = house.query(&outside) else { panic!("not released") };
+    assert!(matches!(house.query(&outside), ClientReply::Released(_)));
+    assert_eq!(house.recorded("outside-plan"), 1, "once for one table");
+    let inbox = house.govern("demo-reviewer", Govern::Inbox);
+    let Governed::Cases { cases } = inbox else { panic!("no list") };
+    let case = cases.iter().find(|case| case.id == format!("demo-{}", table.query)).unwrap();
+    // It waits from now on, and the page says so.
+    let waits = case.waits.as_ref().unwrap();
+    assert_eq!((waits.days, waits.target, waits.is_late()), (0, 7, false));
+    let what = Govern::Case { kind: CaseKind::Output, id: case.id.clone() };
+    let Governed::Case(case) = house.govern("demo-reviewer", what) else { panic!("no case") };
+    assert!(case.facts.iter().any(|fact| fact.name.en == "compared with the plan"), "{:?}", case.facts);
+}
+
+#[test]
 fn a_quota_ends_the_releases_of_a_day() {
     let house = House::new("a_day = 1\ndrawn_one_in = 1");
     // The demo asked questions of its own that day.

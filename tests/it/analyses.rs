@@ -1,13 +1,14 @@
 //! Analyses: what is cut off goes on where it stood, what is called back leaves the package, and programs submit them
 //! through the HTTP API.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use catalog_store::{Environment, Papers, Passphrase, Workspaces};
 use serde_json::{Value, json};
 
 use crate::demo::{program, untouched};
-use crate::doors::{DOORS, printed};
+use crate::doors::{DOORS, installed, printed};
 use crate::journeys::copy;
 
 struct House {
@@ -27,19 +28,17 @@ impl House {
         command.output().unwrap()
     }
 
-    /// The one run that lies in the environment.
-    fn stored(&self) -> PathBuf {
-        let room = self.folder.path().join("env/analyses/demo");
-        let files = std::fs::read_dir(room).unwrap().map(|entry| entry.unwrap().path());
-        files.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "json")).unwrap()
-    }
-
-    /// Changes the run as it lies, as a process that ended would have left it.
+    /// Changes the one run as it lies, as a process that ended would have left it.
     fn change(&self, with: impl FnOnce(&mut Value)) {
-        let path = self.stored();
-        let mut stored: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let environment = Environment::open(&self.folder.path().join("env")).unwrap();
+        let environment = environment.unlocked_by(Passphrase::find(&|_| None).unwrap());
+        let workspaces = Workspaces::new(&environment);
+        let papers = Papers::new(&workspaces, "analyses");
+        let id = papers.names("demo").remove(0);
+        let text = papers.read("demo", &id).unwrap().unwrap();
+        let mut stored: Value = serde_json::from_slice(&text).unwrap();
         with(&mut stored["run"]);
-        std::fs::write(&path, stored.to_string()).unwrap();
+        papers.write("demo", &id, stored.to_string().as_bytes()).unwrap();
     }
 
     fn queries(&self) -> usize {
@@ -113,6 +112,19 @@ fn a_run_is_its_submitters_and_what_was_called_back_is_not_packed() {
     let left = names(&package);
     assert!(left.contains(&"outputs/by_month.note".to_owned()), "{left:?}");
     assert!(!left.iter().any(|name| name.contains("by_sex")), "{left:?}");
+}
+
+#[test]
+fn a_packages_provenance_passes_its_validator() {
+    let house = House::new();
+    let package = house.folder.path().join("outputs.zip");
+    run(&house.misu(&["run", &file(), "--json", "--out", &package.display().to_string()]));
+    let mut command = Command::new(installed("provenance", "python"));
+    command.arg(crate::root().join("tests/clients/provenance_session.py")).arg(&package);
+    let told = printed(&command.output().unwrap());
+    let expected =
+        "ro-crate-1.1 []\nprocess-run-crate-0.5 []\nwithout license True\nwithout instrument True\n";
+    assert_eq!(told, expected);
 }
 
 /// The names of a zip package's files, by the standard tool.

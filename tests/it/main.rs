@@ -13,6 +13,7 @@ mod demo;
 mod doors;
 mod dummy;
 mod edges;
+mod ending;
 mod files;
 mod flight;
 mod halting;

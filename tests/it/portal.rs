@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::demo::{program, untouched};
 use crate::journeys::copy;
+use crate::templates::TEXT;
 
 /// Where `tests/install` puts the browser's driver.
 fn modules() -> PathBuf {
@@ -72,8 +73,13 @@ fn people_walk_through_the_portal() {
     let who = ["--project", "demo", "--user", "demo-researcher", "--format", "json"];
     let released = said("misu", &[&["query", "--env", &at][..], &who, &[sql]].concat());
     said("misu", &["audit", "checkpoint", "--env", &at]);
+    let template = folder.path().join("template.toml");
+    std::fs::write(&template, TEXT).unwrap();
+    let template = template.display().to_string();
+    let by = ["--by", "demo-board", "--user", "demo-researcher"];
+    said("misu", &[&["approve-template", &template, "--env", &at][..], &by].concat());
     let people = json!({
-        "researcher": words(&at, "demo-researcher", 4),
+        "researcher": words(&at, "demo-researcher", 5),
         "officer": words(&at, "demo-officer", 2),
         "reviewer": words(&at, "demo-reviewer", 1),
         "reviewer-2": words(&at, "demo-reviewer-2", 1),

@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 
 use crate::demo::{DEMO, program};
 
-const TEXT: &str = r#"
+/// A template of the demo project: one parameter, codes of diseases.
+pub(crate) const TEXT: &str = r#"
 template = "patients-by-prefecture"
 project = "demo"
 title = { ja = "都道府県別の受診者", en = "patients by prefecture" }

@@ -75,3 +75,25 @@ fn decisions_are_dated_and_short() {
         assert!(text.lines().count() <= 60, "{name} is long");
     }
 }
+
+#[test]
+fn dependencies_are_looked_at_with_every_change() {
+    let read = |path: &str| std::fs::read_to_string(crate::root().join(path)).unwrap();
+    // What a change must pass is `make test`, and that looks at licences, sources and bans of what is locked.
+    assert!(read(".ci/run").lines().any(|line| line == "exec make test"));
+    let makefile = read("Makefile");
+    let recipe = |target: &str| {
+        let (_, rest) = makefile.split_once(&format!("\n{target}:")).unwrap();
+        let lines = rest.lines().skip(1).take_while(|line| line.starts_with('\t'));
+        lines.map(str::trim).collect::<Vec<_>>().join("\n")
+    };
+    assert!(recipe("test").contains("cargo deny --locked check bans licenses sources"));
+    // Advisories take the network, so they have a target of their own, with nothing left out.
+    assert_eq!(recipe("deny"), "cargo deny --locked check");
+    let rules: toml::Table = toml::from_str(&read("deny.toml")).unwrap();
+    assert_eq!(rules["sources"]["unknown-git"].as_str(), Some("deny"));
+    assert_eq!(rules["sources"]["unknown-registry"].as_str(), Some("deny"));
+    assert_eq!(rules["advisories"]["yanked"].as_str(), Some("deny"));
+    assert!(rules["advisories"].get("ignore").is_none(), "no advisory is left out");
+    assert!(rules["bans"]["deny"].as_array().unwrap().iter().all(|ban| ban.get("reason").is_some()));
+}

@@ -12,7 +12,7 @@ export async function board(person) {
   await person("reviewer", {}, (walk) => gives(walk, "reviewer"));
   await person("second-reviewer", { colorScheme: "dark", locale: "en-GB" }, (walk) => gives(walk, "reviewer-2"));
   await person("officer-decides", {}, decides);
-  await person("operator", { locale: "en-GB" }, oversees);
+  await person("operator", { locale: "en-GB", acceptDownloads: true }, oversees);
 }
 
 /** Opens a move's form if it is folded, fills it and makes the move. */
@@ -93,4 +93,16 @@ async function oversees(walk) {
   await signIn(walk, "operator");
   await walk.go("/operations");
   await walk.look("1-operations");
+  await walk.page.getByRole("link", { name: "Quality report" }).first().click();
+  await walk.page.locator("svg").first().waitFor();
+  await walk.look("2-quality");
+  await walk.page.getByRole("link", { name: /Back to operations/ }).click();
+  await walk.sees("Operations");
+  await walk.page.getByRole("link", { name: "Reports" }).click();
+  await walk.sees("Checklist");
+  await walk.look("3-period");
+  const arrives = walk.page.waitForEvent("download");
+  await walk.page.getByRole("link", { name: "Sealed PDF" }).click();
+  const file = (await arrives).suggestedFilename();
+  walk.expect(file === "misu-report.pdf", `the report comes as ${file}`);
 }

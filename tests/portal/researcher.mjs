@@ -7,6 +7,7 @@ import { signIn } from "./sign-in.mjs";
 export async function researcher(person) {
   await person("researcher", { acceptDownloads: true }, asks);
   await person("researcher-night", { colorScheme: "dark", locale: "en-GB" }, reads);
+  await person("researcher-templates", {}, chooses);
   await person("researcher-plain", { javaScriptEnabled: false }, plainly);
 }
 
@@ -109,6 +110,34 @@ async function reads(walk) {
   await walk.page.locator(".live.vetted, .live.refused").first().waitFor();
   await walk.sees("Example questions");
   await walk.look("1-workbench");
+}
+
+/** A question that the board approved: its values are a form, and its answer stands below. */
+async function chooses(walk) {
+  const { page } = walk;
+  await signIn(walk, "researcher");
+  await walk.go("/workbench");
+  await page.getByRole("link", { name: "値を選んで実行する" }).click();
+  await walk.sees("都道府県別の受診者");
+  await walk.look("1-templates");
+  await page.locator("input[name=p-diseases]").fill("9990010");
+  await page.getByRole("button", { name: "実行" }).first().click();
+  await page.locator(".template .result, .template .notice").first().waitFor({ timeout: 60_000 });
+  await walk.look("2-answer");
+  walk.expect((await page.locator("input[name=p-diseases]").inputValue()) === "9990010", "the form forgets its value");
+  await page.locator("input[name=p-diseases]").fill("nothing");
+  await page.getByRole("button", { name: "実行" }).first().click();
+  await page.locator(".template .verdict.refused").waitFor({ timeout: 60_000 });
+  await walk.look("3-outside");
+
+  // A whole word closes the list of words, so that the verdict can be read.
+  await walk.go("/workbench");
+  const editor = page.locator(".sql-cell .cm-content").first();
+  await editor.click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("SELECT p.sex", { delay: 40 });
+  await page.waitForTimeout(400);
+  walk.expect((await page.locator(".cm-tooltip-autocomplete").count()) === 0, "a list covers the verdict of a whole word");
 }
 
 /** Without a script every button is a form. */

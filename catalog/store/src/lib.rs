@@ -19,6 +19,7 @@ mod history;
 mod keys;
 mod lease;
 mod meta;
+mod papers;
 mod restored;
 mod services;
 mod signing;
@@ -47,6 +48,7 @@ pub use keys::{
 };
 pub use lease::{Holder, Writer};
 pub use meta::{Meta, MetaError};
+pub use papers::Papers;
 pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
 pub use snapshots::{SnapshotError, Snapshots};

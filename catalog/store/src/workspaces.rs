@@ -1,7 +1,7 @@
 //! What projects keep inside: row-level tables, views and lists of codes, each project's under a key of its own.
 //!
 //! `workspaces/PROJECT/` holds the project's key, wrapped under the project master key, the sealed list of what is kept
-//! (`space.sealed`), and a folder of encrypted files for each table. Whoever destroys the project's key, or the master,
+//! (`space.sealed`), a folder of encrypted files for each table, and the project's [`crate::Papers`]. Whoever destroys the project's key, or the master,
 //! has made all of it unreadable. What a table means and who may read it is decided elsewhere; no Parquet here.
 
 use std::collections::{BTreeMap, HashMap};
@@ -286,8 +286,22 @@ impl Workspaces {
         std::fs::remove_dir_all(&folder).or_else(|source| io(&folder, source))
     }
 
+    /// The projects that keep something.
+    pub(crate) fn projects(&self) -> Vec<String> {
+        let folders = std::fs::read_dir(self.environment.room(ROOM)).into_iter().flatten().flatten();
+        let mut projects: Vec<String> =
+            folders.filter_map(|folder| folder.file_name().into_string().ok()).collect();
+        projects.sort_unstable();
+        projects
+    }
+
+    /// Whether a project has a key.
+    pub(crate) fn is_keyed(&self, project: &str) -> Result<bool, EnvironmentError> {
+        Ok(self.folder(project)?.join(KEY).exists())
+    }
+
     /// The project's own key; a project without one gets one.
-    fn key(&self, project: &str) -> Result<Arc<SecretKey>, EnvironmentError> {
+    pub(crate) fn key(&self, project: &str) -> Result<Arc<SecretKey>, EnvironmentError> {
         let folder = self.folder(project)?;
         let path = folder.join(KEY);
         let bytes = match std::fs::read(&path) {
@@ -332,7 +346,7 @@ impl Workspaces {
     }
 
     /// The project's folder; no name leads anywhere else.
-    fn folder(&self, project: &str) -> Result<PathBuf, EnvironmentError> {
+    pub(crate) fn folder(&self, project: &str) -> Result<PathBuf, EnvironmentError> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if project.is_empty() || !project.chars().all(is_plain) {
             return Err(DAMAGED.into());

@@ -3,7 +3,7 @@
 mod audit;
 mod doctor;
 mod dummy;
-mod quality;
+pub(crate) mod quality;
 mod query;
 mod run;
 mod signed;
@@ -94,6 +94,9 @@ enum Command {
         /// Writes the report as a page.
         #[arg(long)]
         html: Option<PathBuf>,
+        /// Keeps the report, sealed, for operators and data officers to read in the portal.
+        #[arg(long)]
+        keep: bool,
     },
     /// Seals a delivery at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves it.
     #[command(disable_help_flag = true)]
@@ -363,7 +366,10 @@ impl Arguments {
             Command::Catalog(passed) => passed.run("catalog"),
             Command::LinkFiles(passed) => passed.run("link-files"),
             Command::Upgrade(passed) => passed.run("upgrade"),
-            Command::Quality { env, snapshot, html } => quality::run(&env, snapshot.as_deref(), html),
+            Command::Quality { env, snapshot, html, keep } => {
+                let to = quality::To { html, keep };
+                quality::run(&env, snapshot.as_deref(), to)
+            }
             Command::Vet { ask, json, budget: true, .. } => ask.estimate(json),
             Command::Vet { ask, json, catalog, permit, budget: false } => match (catalog, permit) {
                 (Some(catalog), Some(permit)) => ask.vet_offline(&catalog, &permit, json),

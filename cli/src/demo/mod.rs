@@ -14,7 +14,7 @@ use engine_protocol::{ClientReply, ClientRequest, Question};
 use synthetic::Options;
 
 use crate::ask::Guard;
-use crate::commands::{Format, shown};
+use crate::commands::{Format, quality, shown};
 use crate::failure::{Failure, io};
 use crate::portal::{self, DEMO_PEOPLE, Doors, Running, Streams};
 use crate::programs::{self, Program};
@@ -130,11 +130,12 @@ impl Demo {
         let arguments = ["approve", "--env", &text(env), "--by", "demo-board"].map(str::to_owned);
         Program::Guard.run(&arguments)?;
         screen::say(&format!("project {PROJECT}: approved for {USER} on this snapshot"));
-        let quality = Program::Ingest.output(&["quality", "--env", &text(env)].map(str::to_owned))?;
+        let report = quality::report(env, None)?;
+        quality::keep(env, &report)?;
         let truth = text(&self.dir.join("truth"));
         let evaluation = Program::Ingest
             .output(&["evaluate", "--truth", &truth, "--env", &text(env)].map(str::to_owned))?;
-        summary.figures(&quality, &evaluation)
+        summary.figures(report, &evaluation)
     }
 }
 

@@ -39,9 +39,8 @@ impl Summary {
     }
 
     /// Takes the quality report and the evaluation in.
-    pub(super) fn figures(&mut self, quality: &[u8], evaluation: &[u8]) -> Result<(), Failure> {
+    pub(super) fn figures(&mut self, quality: Quality, evaluation: &[u8]) -> Result<(), Failure> {
         let form = |_| Failure::Form { program: Program::Ingest.name(), what: "figures" };
-        let quality = serde_json::from_slice(quality).map_err(form)?;
         let evaluation = serde_json::from_slice(evaluation).map_err(form)?;
         self.figures = Some((quality, evaluation));
         Ok(())

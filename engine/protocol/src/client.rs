@@ -10,6 +10,7 @@ use crate::identity::{IdentityAsk, IdentityReply};
 use crate::notebook::{NotebookReply, NotebookRequest};
 use crate::operating::{OperatingAsk, OperatingReply};
 use crate::public::{Opening, OpeningReply, PublicAsk, PublicReply};
+use crate::reporting::{ReportAsk, ReportReply};
 use crate::running::{RunningAsk, RunningReply};
 use crate::template::{TemplateView, TemplatesAsk};
 use crate::workspace::{WorkspaceAsk, WorkspaceReply};
@@ -42,6 +43,8 @@ pub enum ClientRequest {
     Open(Opening),
     /// How does the environment stand?
     Operating(OperatingAsk),
+    /// Reports for the board and for operators.
+    Report(ReportAsk),
     /// Lists of codes and cohorts of a project.
     Workspace(WorkspaceAsk),
     /// How far a question of the asker's is, or that it be stopped.
@@ -67,6 +70,7 @@ impl ClientRequest {
             | Self::Analysis(_)
             | Self::Notebook(_)
             | Self::Open(_)
+            | Self::Report(_)
             | Self::Operating(_) => false,
         }
     }
@@ -87,6 +91,7 @@ impl ClientRequest {
             | Self::Govern(_)
             | Self::Public(_)
             | Self::Open(_)
+            | Self::Report(_)
             | Self::Operating(_) => None,
         }
     }
@@ -107,6 +112,7 @@ impl ClientRequest {
             Self::Notebook(asked) => user.clone_into(&mut asked.user),
             Self::Open(wish) => user.clone_into(&mut wish.user),
             Self::Operating(asked) => user.clone_into(&mut asked.user),
+            Self::Report(asked) => user.clone_into(&mut asked.user),
             // Answered for whoever asks, whom the guard knows by then.
             Self::Catalogue | Self::Identity(_) | Self::Public(_) => {}
         }
@@ -175,6 +181,8 @@ pub enum ClientReply {
     Public(PublicReply),
     /// How the environment stands.
     Operating(OperatingReply),
+    /// A report.
+    Report(ReportReply),
     /// What became of the wish to make a table open.
     Opening {
         /// That.

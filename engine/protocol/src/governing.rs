@@ -204,6 +204,27 @@ pub struct CaseLine {
     pub may: Vec<String>,
     /// What this person is told about it: a recall, a duty that is overdue.
     pub notices: Vec<Label>,
+    /// How long it has waited for its reviewers, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Waits>,
+}
+
+/// How long a case has waited for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// Since when, as RFC 3339 text.
+    pub since: String,
+    /// Whole days.
+    pub days: u64,
+    /// Days within which it should be decided.
+    pub target: u64,
+}
+
+impl Waits {
+    /// Whether it waits longer than it should.
+    pub const fn is_late(&self) -> bool {
+        self.days >= self.target
+    }
 }
 
 /// A text in both languages.

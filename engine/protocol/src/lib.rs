@@ -14,6 +14,7 @@ mod notebook;
 mod operating;
 mod post;
 mod public;
+mod reporting;
 mod running;
 mod socket;
 mod template;
@@ -36,7 +37,7 @@ pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
 pub use governing::{
     AllowedMove, Attachment, CaseKind, CaseLine, CaseView, DutyView, EarlierRelease, EvidenceLine,
     EvidencePack, Fact, FieldKind, FieldValue, Fields, FormField, Govern, GovernRequest, Governed, Halt,
-    Happened, Label, OpinionView, Word,
+    Happened, Label, OpinionView, Waits, Word,
 };
 pub use identity::{
     Call, Caller, CertificateProof, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView,
@@ -50,6 +51,7 @@ pub use operating::{
 };
 pub use post::{Post, PostColumn, PostComparison, PostExpr, PostOperator, PostOrder};
 pub use public::{OpenTable, Opening, OpeningReply, PublicAsk, PublicRecord, PublicReply};
+pub use reporting::{ReportAsk, ReportReply, ReportWhat};
 pub use running::{NoRunName, RunName, RunStage, RunningAct, RunningAsk, RunningReply};
 pub use socket::Socket;
 pub use template::{ParameterView, TemplateView, TemplatesAsk};

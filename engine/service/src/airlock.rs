@@ -2,9 +2,12 @@
 //!
 //! Within the permit's quota it goes out; kinds that the permit sends to people wait for them; what was called back or
 //! decided against stays inside, also for the same question asked again. One in so many that go out is drawn, and
-//! people look at it afterwards.
+//! people look at it afterwards; so do they at a release that is none of the tables that its application planned.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use audit::{Event, Kind};
+use catalog_model::{Catalogue, Class};
 use engine_protocol::{ReleasedTable, TableColumnKind};
 use policies::Outputs;
 
@@ -29,6 +32,25 @@ pub(crate) struct Asked<'a> {
     pub(crate) project: &'a str,
     pub(crate) user: &'a str,
     pub(crate) outputs: &'a Outputs,
+    /// Whether it is one of the tables that the application planned.
+    pub(crate) is_planned: bool,
+}
+
+/// The columns that a table tells something of: those that only link rows are left out.
+pub(crate) fn telling(
+    catalogue: &Catalogue,
+    used: &BTreeMap<String, BTreeSet<String>>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let links = |table: &str, column: &str| {
+        let class = catalogue.tables.get(table).and_then(|table| table.column(column)).map(|one| one.class);
+        matches!(class, Some(Class::Person | Class::Record | Class::Facility))
+            || table.starts_with("ws.") && column == "person_id"
+    };
+    let told = |(table, columns): (&String, &BTreeSet<String>)| {
+        let left = columns.iter().filter(|column| !links(table, column)).cloned();
+        (table.clone(), left.collect())
+    };
+    used.iter().map(told).collect()
 }
 
 /// The way of an answer of which a copy is kept.
@@ -38,17 +60,32 @@ pub(crate) fn way(guard: &Guard, asked: Asked<'_>, kept: &Retained) -> Result<Wa
     Ok(match cases::standing(&office, asked.project, &kept.query)? {
         Some(Standing::Held(id)) => Way::Held(id),
         Some(Standing::Inside) => Way::Inside("inside"),
-        None if is_reviewed() => Way::Held(cases::held(&office, kept, asked.user)?),
+        None if is_reviewed() => {
+            outside_plan(guard, asked, kept)?;
+            Way::Held(cases::held(&office, kept, (asked.user, asked.is_planned))?)
+        }
         Some(Standing::Free) | None if is_full(guard, asked)? => Way::Inside("quota"),
         Some(Standing::Free) => Way::Out,
         None => {
             let digest = blake3::hash(&serde_json::to_vec(&kept.table).unwrap_or_default());
-            if governance::output::is_drawn(digest.as_bytes(), asked.outputs.drawn_one_in()) {
-                cases::open_for_people(&office, kept, asked.user)?;
+            let is_drawn = governance::output::is_drawn(digest.as_bytes(), asked.outputs.drawn_one_in());
+            outside_plan(guard, asked, kept)?;
+            if is_drawn || !asked.is_planned {
+                cases::open_for_people(&office, kept, (asked.user, asked.is_planned))?;
             }
             Way::Out
         }
     })
+}
+
+/// Records that a release is none of the tables that were planned, where it is not.
+fn outside_plan(guard: &Guard, asked: Asked<'_>, kept: &Retained) -> Result<(), GuardError> {
+    if asked.is_planned {
+        return Ok(());
+    }
+    let event = Event::new(Kind::OutsidePlan, "guard").project(asked.project).subject(kept.query.as_str());
+    guard.log.record(event.with("planned", asked.outputs.planned.len() as u64))?;
+    Ok(())
 }
 
 fn is_reviewed(outputs: &Outputs, table: &ReleasedTable) -> bool {

@@ -25,7 +25,9 @@ use crate::recent::Recent;
 use crate::running::{Asking, Running};
 use crate::texts::TextFiles;
 use crate::worker::{WorkerError, WorkerProgram};
-use crate::{analyses, codes, describe, notebooks, open_tables, operating, query, templates, turn};
+use crate::{
+    analyses, codes, describe, notebooks, open_tables, operating, query, reporting, templates, turn,
+};
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
 pub struct Guard {
@@ -83,12 +85,12 @@ pub enum GuardError {
     /// The release ledger cannot be used; then nothing is released.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The notebooks cannot be used.
-    #[error("cannot use the notebooks")]
-    Notebook(#[source] std::io::Error),
     /// The analyses cannot be used.
     #[error("cannot use the analyses")]
     Analysis(#[source] std::io::Error),
+    /// A report cannot be made.
+    #[error(transparent)]
+    Report(Box<reporting::ReportError>),
     /// The open tables cannot be used.
     #[error("cannot use the open tables")]
     Open(#[source] std::io::Error),
@@ -217,6 +219,7 @@ impl Guard {
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
             ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),
             ClientRequest::Public(asked) => public(self, *asked).map(ClientReply::Public),
+            ClientRequest::Report(asked) => reporting::answer(self, asked).map(ClientReply::Report),
             ClientRequest::Operating(asked) => operating::answer(self, asked).map(ClientReply::Operating),
             ClientRequest::Open(wish) => {
                 open_tables::open(self, wish).map(|reply| ClientReply::Opening { reply })

@@ -16,6 +16,7 @@ mod check;
 mod checkpoints;
 mod codes;
 mod describe;
+mod ending;
 mod exclusions;
 mod guard;
 mod identity;
@@ -27,6 +28,7 @@ mod offline;
 mod open_tables;
 mod operating;
 mod output_rules;
+mod papers;
 mod past;
 mod permits;
 mod public_record;
@@ -59,7 +61,8 @@ pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
 pub use replay::{Change, Rules, asked_texts, compare, forget_texts};
 pub use reporting::{
-    Desk, ReportError, Span, dossier, evidence, passed, period, proven, said, scored, seal, usage,
+    Desk, ReportError, Span, dossier, evidence, keep_quality, passed, pdf, period, proven, said, scored,
+    seal, usage,
 };
 pub use server::{ServeError, serve, serve_once};
 pub use shape::shape;

@@ -92,6 +92,12 @@ enum Command {
         #[command(subcommand)]
         command: board::report::Report,
     },
+    /// Keeps the quality report that comes on standard input, for operators and data officers to read in the portal.
+    KeepQuality {
+        /// The environment.
+        #[arg(long)]
+        env: PathBuf,
+    },
     /// Scores the environment against the checklist of trusted environments.
     Checklist(board::report::Checklist),
     /// Output review: list, show, describe, attach, submit, review, decide, release, revoke.
@@ -212,6 +218,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Report { command } => command.run(),
+        Command::KeepQuality { env } => board::keep_quality(&env),
         Command::Checklist(checklist) => checklist.run(),
         Command::Output { command } => command.run(),
         Command::Incident { command } => command.run(),

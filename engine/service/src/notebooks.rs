@@ -1,18 +1,16 @@
-//! A project's notebooks, one JSON file each below `notebooks/<project>/`: read by those who have a permit in the
-//! project, changed by those who made them.
+//! A project's notebooks: read by those who have a permit in the project, changed by those who made them.
 //!
-//! Texts stay inside the environment: literals of a question can point at people. They are no record; what was asked
-//! stands in the audit log.
+//! Literals of a question can point at people, so each is a paper under the project's own key, and destroyed with it.
+//! They are no record; what was asked stands in the audit log.
 
-use std::path::{Path, PathBuf};
-
+use catalog_store::Papers;
 use engine_protocol::{Notebook, NotebookAct, NotebookEntry, NotebookReply, NotebookRequest, Question};
 
 use crate::guard::{Guard, GuardError};
 use crate::query;
 
-/// The folder in the environment.
-const FOLDER: &str = "notebooks";
+/// The kind of paper.
+pub(crate) const KIND: &str = "notebooks";
 /// Cells of a notebook.
 const CELLS: usize = 200;
 /// Bytes of all its texts together.
@@ -32,9 +30,9 @@ pub(crate) fn answer(guard: &Guard, asked: &NotebookRequest) -> Result<NotebookR
     }
     // Two writers of one project wait for each other, so that a version is checked and kept in one go.
     let _turn = guard.notebooks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let shelf = Shelf { folder: guard.environment.room(FOLDER).join(project), user };
+    let shelf = Shelf { papers: Papers::new(&guard.workspaces, KIND), project, user };
     match act {
-        NotebookAct::List => shelf.list(),
+        NotebookAct::List => Ok(shelf.list()),
         NotebookAct::Open { id } => Ok(shelf.open(id).map_or(NotebookReply::NotFound, NotebookReply::One)),
         NotebookAct::Keep { notebook } => shelf.keep(notebook),
         NotebookAct::Remove { id } => shelf.remove(id),
@@ -42,45 +40,41 @@ pub(crate) fn answer(guard: &Guard, asked: &NotebookRequest) -> Result<NotebookR
 }
 
 /// The notebooks of one project as one user sees them.
-struct Shelf<'u> {
-    folder: PathBuf,
-    user: &'u str,
+struct Shelf<'a> {
+    papers: Papers<'a>,
+    project: &'a str,
+    user: &'a str,
 }
 
 impl Shelf<'_> {
-    fn list(&self) -> Result<NotebookReply, GuardError> {
-        let mut entries: Vec<NotebookEntry> = self.all()?.into_iter().map(entry).collect();
+    fn list(&self) -> NotebookReply {
+        let mut entries: Vec<NotebookEntry> = self.all().into_iter().map(entry).collect();
         entries.sort_by(|one, other| (&one.title, &one.id).cmp(&(&other.title, &other.id)));
-        Ok(NotebookReply::List { entries })
+        NotebookReply::List { entries }
     }
 
     /// Every notebook that the user may read.
-    fn all(&self) -> Result<Vec<Notebook>, GuardError> {
-        let files = match std::fs::read_dir(&self.folder) {
-            Ok(files) => files,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(GuardError::Notebook(error)),
-        };
-        let mut all = Vec::new();
-        for file in files {
-            let path = file.map_err(GuardError::Notebook)?.path();
-            let is_notebook = path.extension().is_some_and(|extension| extension == "json");
-            all.extend(is_notebook.then(|| read(&path)).flatten());
-        }
-        all.retain(|notebook| self.may_read(notebook));
-        Ok(all)
+    fn all(&self) -> Vec<Notebook> {
+        let names = self.papers.names(self.project);
+        let all = names.iter().filter_map(|id| self.read(id));
+        all.filter(|notebook| self.may_read(notebook)).collect()
     }
 
     fn open(&self, id: &str) -> Option<Notebook> {
-        is_word(id).then(|| read(&self.path(id))).flatten().filter(|notebook| self.may_read(notebook))
+        self.read(id).filter(|notebook| self.may_read(notebook))
+    }
+
+    /// A notebook; a paper that is none, or that cannot be read, is nobody's notebook.
+    fn read(&self, id: &str) -> Option<Notebook> {
+        let text = is_word(id).then(|| self.papers.read(self.project, id).ok().flatten()).flatten()?;
+        serde_json::from_slice(&text).ok()
     }
 
     fn keep(&self, notebook: &Notebook) -> Result<NotebookReply, GuardError> {
         if !is_fit(notebook) {
             return Ok(NotebookReply::Unfit);
         }
-        let path = self.path(&notebook.id);
-        let before = read(&path);
+        let before = self.read(&notebook.id);
         if before.as_ref().is_some_and(|before| before.owner != self.user) {
             return Ok(NotebookReply::NotFound);
         }
@@ -88,32 +82,21 @@ impl Shelf<'_> {
         if version != notebook.version {
             return Ok(NotebookReply::Changed);
         }
-        let own = self.all()?.iter().filter(|of| of.owner == self.user).count();
+        let own = self.all().iter().filter(|of| of.owner == self.user).count();
         if before.is_none() && own >= OF_ONE {
             return Ok(NotebookReply::Unfit);
         }
         let version = version + 1;
         let kept = Notebook { owner: self.user.to_owned(), version, ..notebook.clone() };
-        self.write(&path, &kept).map_err(GuardError::Notebook)?;
+        let text = serde_json::to_vec(&kept).map_err(|_| GuardError::Bug("a notebook can be written"))?;
+        self.papers.write(self.project, &kept.id, &text)?;
         Ok(NotebookReply::Kept { version })
-    }
-
-    fn write(&self, path: &Path, notebook: &Notebook) -> std::io::Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
-        let text = serde_json::to_vec(notebook)?;
-        let temporary = path.with_extension("writing");
-        let mut file = std::fs::OpenOptions::new();
-        std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-        let mut file = file.write(true).create(true).truncate(true).open(&temporary)?;
-        std::io::Write::write_all(&mut file, &text)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
     }
 
     fn remove(&self, id: &str) -> Result<NotebookReply, GuardError> {
         match self.open(id).filter(|notebook| notebook.owner == self.user) {
             Some(_) => {
-                std::fs::remove_file(self.path(id)).map_err(GuardError::Notebook)?;
+                self.papers.remove(self.project, id)?;
                 Ok(NotebookReply::Removed)
             }
             None => Ok(NotebookReply::NotFound),
@@ -123,15 +106,6 @@ impl Shelf<'_> {
     fn may_read(&self, notebook: &Notebook) -> bool {
         notebook.owner == self.user || notebook.is_shared
     }
-
-    fn path(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.json"))
-    }
-}
-
-/// A notebook in its file; a file that is none is nobody's notebook.
-fn read(path: &Path) -> Option<Notebook> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 fn entry(notebook: Notebook) -> NotebookEntry {
@@ -165,7 +139,15 @@ fn is_fit(notebook: &Notebook) -> bool {
 mod tests {
     use engine_protocol::{Notebook, NotebookCell, NotebookCellKind, NotebookReply};
 
-    use super::Shelf;
+    use catalog_store::{Config, Environment, Papers, Workspaces};
+
+    use super::{KIND, Shelf};
+
+    fn workspaces() -> (tempfile::TempDir, Workspaces) {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(5))).unwrap();
+        (folder, Workspaces::new(&environment))
+    }
 
     fn notebook(id: &str, version: u64) -> Notebook {
         let cell =
@@ -182,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_notebook_is_changed_by_its_maker_and_read_where_shared() {
-        let folder = tempfile::tempdir().unwrap();
-        let shelf = |user: &'static str| Shelf { folder: folder.path().join("p"), user };
+        let (_folder, workspaces) = workspaces();
+        let shelf = |user: &'static str| Shelf { papers: Papers::new(&workspaces, KIND), project: "p", user };
         let (one, two) = (shelf("one"), shelf("two"));
         assert_eq!(one.keep(&notebook("n", 0)).unwrap(), NotebookReply::Kept { version: 1 });
         assert_eq!(one.open("n").unwrap().owner, "one");
@@ -195,13 +177,13 @@ mod tests {
         assert_eq!(two.keep(&notebook("n", 2)).unwrap(), NotebookReply::NotFound);
         assert_eq!(two.remove("n").unwrap(), NotebookReply::NotFound);
         assert_eq!(one.remove("n").unwrap(), NotebookReply::Removed);
-        assert_eq!(one.list().unwrap(), NotebookReply::List { entries: Vec::new() });
+        assert_eq!(one.list(), NotebookReply::List { entries: Vec::new() });
     }
 
     #[test]
     fn what_is_no_notebook_is_not_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf { folder: folder.path().join("p"), user: "one" };
+        let (_folder, workspaces) = workspaces();
+        let shelf = Shelf { papers: Papers::new(&workspaces, KIND), project: "p", user: "one" };
         let mut twice = notebook("n", 0);
         twice.cells.push(twice.cells[0].clone());
         let mut long = notebook("n", 0);

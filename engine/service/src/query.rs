@@ -132,7 +132,7 @@ pub(crate) fn answer(
             return Ok(ClientReply::Verdict(verdict));
         }
     };
-    let asked = asked(&vetted, question)?;
+    let asked = asked(guard, &vetted, question)?;
     let opened = open(guard, question, &vetted)?;
     if airlock::is_locked(guard, asked)? {
         let outcome = Outcome::Withheld { reason: "denials".to_owned() };
@@ -166,10 +166,12 @@ pub(crate) fn answer(
 }
 
 /// Who asks, and how the permit lets releases go out.
-fn asked<'a>(vetted: &'a Vetted, question: &'a Question) -> Result<Asked<'a>, GuardError> {
+fn asked<'a>(guard: &Guard, vetted: &'a Vetted, question: &'a Question) -> Result<Asked<'a>, GuardError> {
     let application = vetted.policies.application(&question.project);
-    let application = application.ok_or(GuardError::Bug("a permit has its application"))?;
-    Ok(Asked { project: &question.project, user: &question.user, outputs: application.outputs() })
+    let outputs = application.ok_or(GuardError::Bug("a permit has its application"))?.outputs();
+    let told: Vec<String> = columns(&airlock::telling(&guard.catalogue, vetted.plan.used()));
+    let is_planned = outputs.is_planned(&told.iter().map(String::as_str).collect::<Vec<_>>());
+    Ok(Asked { project: &question.project, user: &question.user, outputs, is_planned })
 }
 
 /// What is kept of a release: the question, the table, and what stood behind it where it was computed just now.
@@ -317,14 +319,14 @@ pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit
 }
 
 fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, GuardError> {
-    let plan = Digest::parse(vetted.plan.hash()).ok_or(GuardError::Bug("a plan's hash has 64 digits"))?;
+    let (sql, plan) = committed(guard, question, vetted.plan.hash())?;
     let columns: Vec<String> = columns(vetted.plan.used());
     let request = QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
         .with("columns", columns.join(" "))
         .with("rules", vetted.permit.rule_digest())
         .with("policies", vetted.permit.policy_digest())
         .with("exclusion", vetted.exclusion.exclusion.as_str())
-        .with("sql", text(guard, question)?);
+        .with("sql", sql);
     Ok(guard.log.open_query(request)?)
 }
 
@@ -435,5 +437,18 @@ pub(crate) fn record_no(
 
 /// Keeps the text of a question for auditors; what the record has in its place.
 pub(crate) fn text(guard: &Guard, question: &Question) -> Result<String, GuardError> {
-    Ok(guard.texts.keep((&question.user, &question.project, &question.sql), guard.now())?)
+    let asked = (&*question.user, &*question.project, &*question.sql);
+    Ok(guard.texts.keep(asked, None, guard.now())?.text)
+}
+
+/// Keeps the question's text and its plan's hash for auditors; the digests of both for the record.
+pub(crate) fn committed(
+    guard: &Guard,
+    question: &Question,
+    plan: &str,
+) -> Result<(String, Digest), GuardError> {
+    let asked = (&*question.user, &*question.project, &*question.sql);
+    let committed = guard.texts.keep(asked, Some(plan), guard.now())?;
+    let plan = committed.plan.ok_or(GuardError::Bug("a plan's hash is kept with its question"))?;
+    Ok((committed.text, Digest::new(plan)))
 }

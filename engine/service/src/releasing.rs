@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use audit::{Digest, Event, Kind, Opened, Outcome};
-use catalog_model::{CellRules, OutputRules};
+use catalog_model::{CellRules, OutputRules, RoundingMode};
 use catalog_store::KeyRole;
 use classified::Protected;
 use engine_disclosure::{LedgerEntry, Release, Setting, Shape, Withheld};
@@ -41,7 +41,8 @@ pub(crate) fn release(
         return again(answer).map(Ok);
     }
     let (rules, packs) = rules(guard, vetted);
-    let secret = rounding_secret(guard)?;
+    let is_drawn = rules.rounding.is_some_and(|rounding| rounding.mode == RoundingMode::Random);
+    let secret = is_drawn.then(|| rounding_secret(guard)).transpose()?;
     let least = output_rules::least(&vetted.plan, &guard.catalogue, &dimension_rules(guard, vetted));
     let shape = Shape { least, ..shape(&vetted.plan) };
     let says = past::Says::of(&vetted.plan, &vetted.manifest);
@@ -52,7 +53,7 @@ pub(crate) fn release(
             query,
             snapshot: vetted.manifest.id.as_str(),
             pack: &packs,
-            secret: Some(&secret),
+            secret: secret.as_ref(),
             past: Some(&past),
         };
         engine_disclosure::release(evidence, &shape, setting)

@@ -15,6 +15,8 @@ use engine_protocol::{ClientReply, RunName, RunStage, RunningAct, RunningAsk, Ru
 const CANCELLED: &str = "cancelled";
 /// The reason, in the record, of a question whose asker went away.
 const GONE: &str = "asker-gone";
+/// The reason, in the record, of a question that was not done when its guard ended.
+const ENDED: &str = "guard-ended";
 
 /// How often it is looked whether halts and permits stop a question; the asker's own wish is seen at once.
 const NOW_AND_THEN: Duration = Duration::from_millis(250);
@@ -34,7 +36,10 @@ impl Asking<'static> {
 
 /// The questions that run in this guard.
 #[derive(Default)]
-pub(crate) struct Running(Mutex<Vec<Arc<Known>>>);
+pub(crate) struct Running {
+    known: Mutex<Vec<Arc<Known>>>,
+    is_closed: AtomicBool,
+}
 
 /// What everybody may see and do of a question that runs.
 struct Known {
@@ -43,6 +48,8 @@ struct Known {
     name: Option<RunName>,
     stage: Mutex<RunStage>,
     is_cancelled: AtomicBool,
+    /// Whether its guard ends before it.
+    is_ended: AtomicBool,
 }
 
 /// A question that runs, for as long as this value is there.
@@ -61,6 +68,7 @@ impl Running {
             name: asking.name.clone(),
             stage: Mutex::new(RunStage::Vetting),
             is_cancelled: AtomicBool::new(false),
+            is_ended: AtomicBool::new(self.is_closed()),
         });
         self.lock().push(Arc::clone(&known));
         Run { running: self, known, is_gone: asking.is_gone }
@@ -83,9 +91,24 @@ impl Running {
         }
     }
 
+    /// Lets no further question begin; those that run go on.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether no further question may begin.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+
+    /// Stops what runs.
+    pub(crate) fn stop_all(&self) {
+        self.lock().iter().for_each(|known| known.is_ended.store(true, Ordering::Relaxed));
+    }
+
     // A panic while the lock is held leaves the list whole: every change is one call.
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Known>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -105,6 +128,9 @@ impl<'a> Run<'a> {
     pub(crate) fn stopped(&self) -> Option<&'static str> {
         if self.known.is_cancelled.load(Ordering::Relaxed) {
             return Some(CANCELLED);
+        }
+        if self.known.is_ended.load(Ordering::Relaxed) {
+            return Some(ENDED);
         }
         (self.is_gone)().then_some(GONE)
     }
@@ -162,11 +188,15 @@ impl Watch<'_> {
     }
 }
 
-/// What the asker is told of a question without an answer: that they stopped it, where they did; otherwise every reason
-/// looks the same.
+/// What the asker is told of a question without an answer: that they stopped it, where they did, or that the guard
+/// ended; otherwise every reason looks the same.
 pub(crate) fn reply(outcome: &Outcome) -> ClientReply {
     match outcome {
         Outcome::Stopped { reason } if reason == CANCELLED || reason == GONE => ClientReply::Stopped,
+        Outcome::Stopped { reason } if reason == ENDED => {
+            let message = "the guard was asked to end before this question was answered; ask it again";
+            ClientReply::Fault { message: message.to_owned() }
+        }
         _ => ClientReply::Withheld,
     }
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use engine_protocol::{Call, ClientReply, FrameError, read_json, write_json};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::analyses;
+use crate::ending::{self, Answering};
 use crate::guard::Guard;
 use crate::identity::{self, Door, Line};
+use crate::{analyses, papers};
 
 /// The longest request: a query of 64 KiB with room to spare.
 const MOST: u32 = 1 << 20;
@@ -36,8 +37,8 @@ pub enum ServeError {
     Frame(#[from] FrameError),
 }
 
-/// Answers connections on the socket at `path` until the process ends. Only the same user may connect; `listens` is
-/// called once when they can.
+/// Answers connections on the socket at `path` until the process is asked to end, and what runs then has ended. Only
+/// the same user may connect; `listens` is called once when they can.
 ///
 /// # Errors
 ///
@@ -55,7 +56,10 @@ pub fn serve(
     let listener = UnixListener::bind(path).map_err(listen)?;
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(path, private).map_err(listen)?;
+    papers::take_over(&guard.environment, &guard.workspaces);
+    ending::on_signal(guard, path).map_err(listen)?;
     listens().map_err(listen)?;
+    let answering = Arc::new(Answering::default());
     let keeper = Arc::clone(guard);
     // A checkpoint that cannot be signed stops nobody: the record goes on, and verifying it says what is wrong.
     std::thread::spawn(move || {
@@ -64,22 +68,27 @@ pub fn serve(
             std::thread::sleep(LOOK);
         }
     });
-    let runner = Arc::clone(guard);
+    let (runner, working) = (Arc::clone(guard), answering.one());
     std::thread::spawn(move || {
         analyses::go_on(&runner);
         analyses::work(&runner);
+        drop(working);
     });
     for connection in listener.incoming() {
+        if guard.running.is_closed() {
+            break;
+        }
         let Ok(connection) = connection else { continue };
         if !is_same_user(&connection) {
             continue;
         }
-        let guard = Arc::clone(guard);
+        let (guard, answering) = (Arc::clone(guard), Arc::clone(&answering));
         std::thread::spawn(move || {
             // A client that goes away ends its own connection, nothing else.
-            let _ = converse(&guard, Door::Socket, &connection, &connection);
+            let _ = converse(&guard, (Door::Socket, &answering), &connection, &connection);
         });
     }
+    ending::finish(guard, &answering, path);
     Ok(())
 }
 
@@ -92,7 +101,7 @@ pub fn serve(
 pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write + AsFd) -> Result<(), ServeError> {
     std::thread::scope(|scope| {
         scope.spawn(|| analyses::work(guard));
-        let ended = converse(guard, Door::Streams, from, to);
+        let ended = converse(guard, (Door::Streams, &Arc::default()), from, to);
         guard.analyses.close();
         Ok(ended?)
     })
@@ -100,7 +109,7 @@ pub fn serve_once(guard: &Guard, from: impl Read, to: impl Write + AsFd) -> Resu
 
 fn converse(
     guard: &Guard,
-    door: Door,
+    (door, answering): (Door, &Arc<Answering>),
     mut from: impl Read,
     mut to: impl Write + AsFd,
 ) -> Result<(), FrameError> {
@@ -114,6 +123,7 @@ fn converse(
                 return Err(error);
             }
         };
+        let _one = answering.one();
         let reply = identity::reply(guard, call, Line { door, is_gone: &|| is_gone(to.as_fd()) });
         write_json(&mut to, &reply)?;
     }

@@ -2,6 +2,7 @@
 //!
 //! A literal in a question can point at a person, so the record, which is copied and published in part, must not let
 //! anybody try texts against it: the digest is taken under a salt of its own, and the salt lies here beside the text.
+//! The same holds for the hash of its plan, which whoever has the catalogue can make of any text.
 //! `ledger/questions/<day>`, one line for each question: the digest, then the text sealed under the ledger's key and
 //! bound to the digest. A line is on disk before its question stands in the record. Once a day's file is removed,
 //! what the record says of its questions can be tried against nothing any more.
@@ -34,6 +35,32 @@ pub struct Text {
     /// What.
     pub sql: String,
     salt: String,
+    /// The hash of its vetted plan, where it came to be vetted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+}
+
+/// What the record says of a question: digests under a salt that lies with its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// Of the text.
+    pub(crate) text: String,
+    /// Of the hash of its plan, which whoever guesses the text could make as well.
+    pub(crate) plan: Option<[u8; 32]>,
+}
+
+impl Text {
+    /// Whether the record's digest of a plan is that of the plan that this question was vetted to.
+    pub fn is_of_plan(&self, committed: &str) -> bool {
+        let salt = from_hex(&self.salt).and_then(|salt| <[u8; 32]>::try_from(salt.as_slice()).ok());
+        let (Some(salt), Some(plan)) = (salt, &self.plan) else { return false };
+        of_plan(&salt, plan).to_hex().as_str() == committed
+    }
+}
+
+fn of_plan(salt: &[u8; 32], plan: &str) -> blake3::Hash {
+    // No text of a question begins with this word and the end of its line.
+    blake3::keyed_hash(salt, format!("misu plan v1\n{plan}").as_bytes())
 }
 
 /// What a folder of texts has, and how many of its lines nobody can read.
@@ -60,12 +87,14 @@ impl TextFiles {
         Self { environment: environment.clone(), folder, key: Mutex::new(None) }
     }
 
-    /// Keeps what a user asked; its digest for the record. It is on disk when this returns.
+    /// Keeps what a user asked, and the hash of the plan that it was vetted to; the digests for the record. It is on
+    /// disk when this returns.
     pub(crate) fn keep(
         &self,
         (user, project, sql): (&str, &str, &str),
+        plan: Option<&str>,
         now: OffsetDateTime,
-    ) -> Result<String, LedgerError> {
+    ) -> Result<Committed, LedgerError> {
         let salt = SecretKey::random()?;
         let digest = blake3::keyed_hash(salt.as_bytes(), sql.as_bytes()).to_hex().to_string();
         let text = Text {
@@ -74,7 +103,9 @@ impl TextFiles {
             project: project.to_owned(),
             sql: sql.to_owned(),
             salt: hex(salt.as_bytes()),
+            plan: plan.map(str::to_owned),
         };
+        let plan = plan.map(|plan| *of_plan(salt.as_bytes(), plan).as_bytes());
         let clear = serde_json::to_vec(&text).map_err(|_| LedgerError::Entry)?;
         let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let key = match &mut *key {
@@ -89,7 +120,7 @@ impl TextFiles {
         // The line begins with its end of line: what a crash cut off before spoils no line but itself.
         let line = format!("\n{digest} {sealed}");
         file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)?;
-        Ok(digest)
+        Ok(Committed { text: digest, plan })
     }
 
     /// The texts of all days that are kept.
@@ -165,7 +196,7 @@ fn bound_to(digest: &str) -> Vec<u8> {
 mod tests {
     use std::io::Write as _;
 
-    use catalog_store::{Config, Environment};
+    use catalog_store::{Config, Environment, hex};
     use time::macros::{date, datetime};
 
     use super::TextFiles;
@@ -179,7 +210,7 @@ mod tests {
         let files = TextFiles::new(&environment);
         assert_eq!(files.read().unwrap().texts, []);
         let now = datetime!(2026-11-20 15:30 UTC);
-        let digests = [(); 2].map(|()| files.keep(("user", "project", SQL), now).unwrap());
+        let digests = [(); 2].map(|()| files.keep(("user", "project", SQL), None, now).unwrap().text);
         assert_ne!(digests[0], digests[1], "the same text twice has two salts");
         assert_ne!(digests[0], blake3::hash(SQL.as_bytes()).to_hex().to_string());
 
@@ -190,12 +221,20 @@ mod tests {
 
         // A crash cuts a line off; the next one is whole.
         std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"\n0123 45").unwrap();
-        let third = files.keep(("other", "project", "SELECT 1"), now).unwrap();
+        let plan = "5a".repeat(32);
+        let third = files.keep(("other", "project", "SELECT 1"), Some(&plan), now).unwrap();
+        let committed = third.plan.map(|plan| hex(&plan)).unwrap();
+        let third = third.text;
         let read = files.read().unwrap();
         let found: Vec<_> = read.texts.iter().map(|text| (&*text.digest, &*text.user, &*text.sql)).collect();
         let expected =
             [(&*digests[0], "user", SQL), (&*digests[1], "user", SQL), (&*third, "other", "SELECT 1")];
         assert_eq!((found.as_slice(), read.unreadable), (expected.as_slice(), 1));
+
+        // The plan is not in the record, and is told from another with the salt alone.
+        assert_ne!(committed, plan);
+        let of_plan = |at: usize, committed: &str| read.texts[at].is_of_plan(committed);
+        assert!(of_plan(2, &committed) && !of_plan(2, &plan) && !of_plan(0, &committed));
 
         // A text moved under another digest is not read as what was asked there.
         let text = std::fs::read_to_string(&path).unwrap();

@@ -4,7 +4,7 @@
 //! evidence. Nothing of them is told to whoever asked, not even how many there are: that is a count of rows, and counts
 //! are asked by a query.
 
-use audit::{Digest, Event, Kind, Outcome, QueryRequest};
+use audit::{Event, Kind, Outcome, QueryRequest};
 use catalog_model::{FileEntry, SnapshotManifest, WorkspaceView};
 use catalog_store::{EnvironmentError, KeptTable, NewFile, Space};
 use engine_protocol::{
@@ -123,13 +123,13 @@ fn keep(
         let ja = "この課題の保存領域が一杯です。不要な表を削除してください";
         return query::refuse(guard, question, "workspace", (message.to_owned(), ja));
     }
-    let plan = Digest::parse(rows.hash()).ok_or(GuardError::Bug("a plan's hash has 64 digits"))?;
+    let (sql, plan) = query::committed(guard, question, rows.hash())?;
     let request = QueryRequest::new(&question.user, &question.project, inside.manifest.id.as_str(), plan)
         .with("columns", columns(rows.used()).join(" "))
         .with("keeps", format!("ws.{}", rows.name()))
         .with("policies", inside.permit.policy_digest())
         .with("exclusion", inside.exclusion.exclusion.as_str())
-        .with("sql", query::text(guard, question)?);
+        .with("sql", sql);
     let opened = guard.log.open_query(request)?;
     let entry = opened.query().to_string();
     let id = guard.workspaces.new_id()?;

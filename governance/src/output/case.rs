@@ -10,6 +10,9 @@ use crate::actor::{Actor, Role};
 use crate::application::{Opinion, Vote};
 use crate::moves::{Illegal, Move};
 
+/// Days within which an output should be decided, as the NDB's desk has for its own check of outputs.
+pub const TARGET_DAYS: u64 = 7;
+
 /// Opinions that a decision needs.
 const OPINIONS: usize = 2;
 
@@ -230,6 +233,17 @@ impl Output {
         self.state
     }
 
+    /// Whether it waits for its reviewers or for the decision.
+    pub const fn waits(&self) -> bool {
+        matches!(self.state, State::Submitted | State::PartlyReviewed | State::Reviewed)
+    }
+
+    /// When it was handed in last, or a decision was appealed against.
+    pub fn handed_in(&self) -> Option<OffsetDateTime> {
+        let is_handing = |action: &Action| matches!(action.mark(), Mark::Submit | Mark::Appeal);
+        self.moves.iter().rev().find(|made| is_handing(&made.action)).map(|made| made.at)
+    }
+
     /// What its author says of it: context and controls.
     pub const fn description(&self) -> Option<&(String, String)> {
         self.description.as_ref()
@@ -330,6 +344,7 @@ mod tests {
         output.make(&house.two, AT, review(Vote::For)).unwrap();
         output.make(&house.author, AT, described()).unwrap();
         assert_eq!(output.state(), State::Submitted);
+        assert!(output.waits() && output.handed_in() == Some(AT));
         let early = output.make(&house.officer, AT, Action::Approve);
         assert_eq!(early, Err(Illegal::State { state: "submitted" }));
         output.make(&house.one, AT, review(Vote::For)).unwrap();

@@ -13,5 +13,5 @@ mod case;
 mod step;
 
 pub use attachment::{AttachmentFault, check as check_attachment};
-pub use case::{Output, is_drawn};
+pub use case::{Output, TARGET_DAYS, is_drawn};
 pub use step::{Action, Mark, State};

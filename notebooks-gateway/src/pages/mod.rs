@@ -14,6 +14,7 @@ mod open;
 mod operations;
 pub(crate) mod problem;
 mod record;
+mod reports;
 mod sign_in;
 mod sign_out;
 mod table;
@@ -59,6 +60,9 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/cases/output/{id}/evidence", get(cases::evidence))
         .route("/halts", get(cases::halts).post(cases::change_halts))
         .route("/operations", get(operations::page))
+        .route("/operations/quality", get(reports::quality))
+        .route("/reports/period", get(reports::period))
+        .route("/reports/period.pdf", get(reports::pdf))
         .route("/language/{tag}", get(language::choose))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-in/oidc", get(oidc::depart))
@@ -68,6 +72,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/sign-out", post(sign_out::sign_out))
         .route("/workbench", get(workbench::page).post(workbench::act))
         .route("/workbench/check", post(workbench::check))
+        .route("/workbench/templates", get(workbench::templates).post(workbench::ask_template))
         .route("/workbench/vocabulary", get(workbench::vocabulary))
         .route("/workbench/runs/{run}", get(workbench::state))
         .route("/workbench/runs/{run}/cancel", post(workbench::cancel))
@@ -104,6 +109,7 @@ pub(crate) enum Here {
     Workbench,
     Cases,
     Operations,
+    Reports,
     Elsewhere,
 }
 
@@ -123,6 +129,7 @@ impl Chrome {
             Here::Workbench => path == "/workbench",
             Here::Cases => path == "/cases",
             Here::Operations => path == "/operations",
+            Here::Reports => path == "/reports/period",
             Here::Elsewhere => false,
         }
     }

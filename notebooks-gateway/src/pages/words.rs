@@ -199,6 +199,8 @@ pub(super) fn entry(word: &str) -> &'static str {
         "project-destroyed" => "研究課題の消去",
         "view" => "閲覧",
         "log-recovered" => "記録の回復",
+        "outside-plan" => "計画外の提供",
+        "clock-set-back" => "時計の逆行",
         _ => "その他の記録",
     }
 }

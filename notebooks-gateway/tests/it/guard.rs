@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
     AnalysisReply, Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue,
-    ClientReply, ClientRequest, Govern, Governed, IdentityAsk, IdentityReply, Me, Notebook, NotebookAct,
-    NotebookEntry, NotebookReply, NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName,
-    PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, RunStage, RunningAct, RunningReply,
-    SecretWord, TableColumn, TableColumnKind, Verdict, VerdictKind, read_json, write_json,
+    ClientReply, ClientRequest, EvidenceLine, EvidencePack, Govern, Governed, IdentityAsk, IdentityReply, Me,
+    Notebook, NotebookAct, NotebookEntry, NotebookReply, NotebookRequest, OpenTable, OpeningReply,
+    OperatingReply, ProjectName, PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, ReportReply,
+    RunStage, RunningAct, RunningReply, SecretWord, TableColumn, TableColumnKind, Verdict, VerdictKind,
+    read_json, write_json,
 };
 use tokio::sync::Mutex;
 
@@ -111,6 +112,7 @@ impl FakeGuard {
                 ClientRequest::Public(PublicAsk::Record) => {
                     ClientReply::Public(PublicReply::Record(record()))
                 }
+                ClientRequest::Report(_) => ClientReply::Report(ReportReply::NotAllowed),
                 ClientRequest::Operating(_) => ClientReply::Operating(OperatingReply::NotAllowed),
                 ClientRequest::Open(_) => ClientReply::Opening { reply: OpeningReply::NotAllowed },
                 ClientRequest::Vet(question) => {
@@ -199,11 +201,45 @@ fn is_known(by: &Caller, sessions: &Lock<Sessions>) -> bool {
     }
 }
 
+/// The output whose evidence may be read.
+pub(crate) const INSIDE: &str = "p1-q7";
+
+/// What stands behind the released table: its hidden cell is two persons.
+fn evidence() -> EvidencePack {
+    let line = EvidenceLine {
+        at: vec!["2".to_owned()],
+        part: 0,
+        rows: 3,
+        persons: 2,
+        facilities: Some(1),
+        largest: Some(700),
+        is_hidden: true,
+        why: Some("few-persons".to_owned()),
+    };
+    EvidencePack {
+        output: INSIDE.to_owned(),
+        project: "p1".to_owned(),
+        asker: "u1".to_owned(),
+        sql: "SELECT 1".to_owned(),
+        plan: "00".to_owned(),
+        snapshot: "5a5a".to_owned(),
+        rules: "general-2026".to_owned(),
+        table: released(),
+        cells: vec![line],
+        is_cut: false,
+        trace: Vec::new(),
+        earlier: Vec::new(),
+        context: Vec::new(),
+        attachments: Vec::new(),
+    }
+}
+
 /// Nobody may begin or read a case here, and nothing waits.
 fn governed(what: &Govern) -> Governed {
     match what {
         Govern::Inbox | Govern::List { .. } => Governed::Cases { cases: Vec::new() },
         Govern::Form { .. } => Governed::Begin { may: false, fields: Vec::new() },
+        Govern::Evidence { id } if id == INSIDE => Governed::Evidence(Box::new(evidence())),
         Govern::Halts => Governed::Halted { halts: Vec::new(), may: false },
         _ => Governed::No {
             rule: "role".to_owned(),

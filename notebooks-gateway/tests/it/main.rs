@@ -6,6 +6,7 @@ mod guard;
 mod support;
 
 mod api;
+mod inside;
 mod pages;
 mod serving;
 mod workbench;

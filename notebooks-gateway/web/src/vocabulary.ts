@@ -50,8 +50,23 @@ export function complete(words: () => Vocabulary | undefined) {
     const text = context.state.doc.toString();
     const before = text.slice(0, context.pos);
     const known = aliases(text, vocabulary.tables);
-    return codes(context, before, known, vocabulary) ?? names(context, known, vocabulary);
+    return unlessTyped(context, codes(context, before, known, vocabulary) ?? names(context, known, vocabulary));
   };
+}
+
+/** Offers nothing once one of the words stands there already: the box would only cover the verdict below. */
+function unlessTyped(context: CompletionContext, result: CompletionResult | null): CompletionResult | null {
+  if (!result || context.explicit) {
+    return result;
+  }
+  const labels = new Set(result.options.map((option) => option.label.toLowerCase()));
+  const isTyped = (text: string) => labels.has(text.toLowerCase());
+  if (isTyped(context.state.sliceDoc(result.from, context.pos))) {
+    return null;
+  }
+  const isWord = result.validFor;
+  // A box that is open is asked for again, and then closed, when its word is complete.
+  return isWord instanceof RegExp ? { ...result, validFor: (text) => isWord.test(text) && !isTyped(text) } : result;
 }
 
 /** Codes after `column = '`, `column IN ('` or `column LIKE '`; found by their names as well. */

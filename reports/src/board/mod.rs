@@ -11,6 +11,7 @@ mod html;
 pub mod period;
 pub mod project;
 pub mod release;
+pub mod reviews;
 mod seal;
 pub mod usage;
 mod words;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checklist::{Scored, roll_up};
 use super::document::{Document, Part, figure, noted};
+use super::reviews::Reviews;
 use super::{chart, words};
 use crate::Language;
 use crate::number::{count, share};
@@ -53,6 +54,12 @@ pub struct Period {
     pub near_cohorts: BTreeMap<String, u64>,
     /// Incidents and near misses by kind of move.
     pub incidents: BTreeMap<String, u64>,
+    /// How long outputs wait for their reviewers.
+    #[serde(default)]
+    pub reviews: Reviews,
+    /// Releases that were none of the tables that their application planned, by project.
+    #[serde(default)]
+    pub outside_plan: BTreeMap<String, u64>,
     /// Acts on keys by kind.
     pub key_acts: BTreeMap<String, u64>,
     /// Keys as they are.
@@ -171,6 +178,7 @@ impl Period {
         document.section(w("照会と開示", "Questions and releases"), self.asked(language));
         document.section(w("拒否・不許可・保留", "Refused, denied, withheld"), self.refusals(language));
         document.section(w("秘匿と警告", "What was hidden, and alerts"), self.protection(language));
+        document.section(w("出力審査", "Output reviews"), self.reviews.parts(language));
         document.section(w("課題と利用者", "Projects and people"), self.projects(language));
         document.section(w("データと連結", "Data and linkage"), self.data(language));
         document.section(w("鍵と運用の記録", "Keys and operations"), self.operations(language));
@@ -320,8 +328,9 @@ impl Period {
         let w = |ja, en| language.pick(ja, en);
         let hidden: Vec<(String, u64)> =
             self.hidden_by.iter().map(|(rule, number)| (words::hiding(rule, language), *number)).collect();
-        let alerts =
-            self.near_cohorts.iter().map(|(project, number)| vec![project.clone(), count(*number)]).collect();
+        let by_project = |map: &BTreeMap<String, u64>| {
+            map.iter().map(|(project, number)| vec![project.clone(), count(*number)]).collect()
+        };
         vec![
             Part::chart(
                 chart::ranking(&hidden, "#2b5d6b"),
@@ -335,7 +344,12 @@ impl Period {
             Part::table(
                 w("近接集団の警告", "near cohorts"),
                 &[w("課題*", "project*"), w("警告#", "alerts#")],
-                alerts,
+                by_project(&self.near_cohorts),
+            ),
+            Part::table(
+                w("申出の計画にない開示", "releases outside of the plan"),
+                &[w("課題*", "project*"), w("開示#", "releases#")],
+                by_project(&self.outside_plan),
             ),
         ]
     }

@@ -21,7 +21,7 @@ pub use text::text;
 pub(crate) use words::{conflict, database, rule};
 
 /// The quality of what lies in an environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quality {
     /// The snapshot that the report is about.
     pub snapshot: Option<String>,
@@ -83,7 +83,7 @@ pub struct LineAccount {
 }
 
 /// What linking found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkageQuality {
     /// The name of the result, made from its inputs.
     pub run: String,

@@ -10,6 +10,8 @@ mod file;
 mod run;
 mod shelf;
 
+pub(crate) use shelf::KIND;
+
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +47,8 @@ struct Queue {
     /// Whether the run at hand is to stop after its step.
     is_to_stop: bool,
     is_closed: bool,
+    /// Whether a later guard is to go on with the run at hand.
+    is_left: bool,
 }
 
 /// A run: its project and id.
@@ -97,11 +101,23 @@ impl Analyses {
         queue.waiting.len() < before
     }
 
-    /// Lets [`work`] end after the step at hand.
+    /// Lets [`work`] end; the step at hand is stopped.
     pub(crate) fn close(&self) {
         let mut queue = self.queue();
         queue.is_closed = true;
         self.changed.notify_all();
+    }
+
+    /// As [`Analyses::close`], and the run at hand waits for the next guard, which goes on with it.
+    pub(crate) fn leave(&self) {
+        self.queue().is_left = true;
+        self.close();
+    }
+
+    /// Where a run that is not done is left: stopped, unless the next guard goes on with it.
+    fn left(&self) -> AnalysisState {
+        let queue = self.queue();
+        if queue.is_left && !queue.is_to_stop { AnalysisState::Queued } else { AnalysisState::Stopped }
     }
 }
 
@@ -121,7 +137,7 @@ pub(crate) fn work(guard: &Guard) {
 
 /// Goes on with what an earlier guard left behind.
 pub(crate) fn go_on(guard: &Guard) {
-    for Stored { project, run, .. } in Shelf::of(&guard.environment).unended() {
+    for Stored { project, run, .. } in Shelf::of(&guard.workspaces).unended() {
         guard.analyses.put(Turn(project, run.id));
     }
 }
@@ -133,7 +149,7 @@ pub(crate) fn answer(guard: &Guard, asked: &AnalysisAsk) -> Result<AnalysisReply
     if guard.halts.is_halted(project) || query::permit(guard, &question)?.is_none() {
         return Ok(AnalysisReply::Denied);
     }
-    let shelf = Shelf::of(&guard.environment);
+    let shelf = Shelf::of(&guard.workspaces);
     let find = |id: &str| shelf.read(project, id).filter(|stored| stored.run.by == *user);
     let found = match act {
         AnalysisAct::Submit { text } => return submit(guard, &shelf, &question, text),
@@ -154,7 +170,7 @@ pub(crate) fn answer(guard: &Guard, asked: &AnalysisAsk) -> Result<AnalysisReply
     }
 }
 
-fn submit(guard: &Guard, shelf: &Shelf, by: &Question, text: &str) -> Result<AnalysisReply, GuardError> {
+fn submit(guard: &Guard, shelf: &Shelf<'_>, by: &Question, text: &str) -> Result<AnalysisReply, GuardError> {
     let analysis = match Analysis::parse(text) {
         Ok(analysis) => analysis,
         Err(fault) => {
@@ -171,7 +187,7 @@ fn submit(guard: &Guard, shelf: &Shelf, by: &Question, text: &str) -> Result<Ana
     theirs.retain(|stored| stored.run.state.has_ended());
     theirs.sort_by(|one, other| one.run.at.cmp(&other.run.at));
     for old in theirs.iter().take((theirs.len() + 1).saturating_sub(KEPT)) {
-        shelf.remove(old).map_err(GuardError::Analysis)?;
+        shelf.remove(old)?;
     }
     let step = |step: file::Step| AnalysisStep { name: step.name, sql: step.sql, came: StepCame::Nothing };
     let run = AnalysisRun {
@@ -184,12 +200,12 @@ fn submit(guard: &Guard, shelf: &Shelf, by: &Question, text: &str) -> Result<Ana
         steps: analysis.steps.into_iter().map(step).collect(),
     };
     let stored = Stored { project: by.project.clone(), text: text.to_owned(), run };
-    shelf.write(&stored).map_err(GuardError::Analysis)?;
+    shelf.add(&stored)?;
     guard.analyses.put(Turn(stored.project, stored.run.id.clone()));
     Ok(AnalysisReply::Run(stored.run))
 }
 
-fn list(guard: &Guard, shelf: &Shelf, by: &Question) -> AnalysisReply {
+fn list(guard: &Guard, shelf: &Shelf<'_>, by: &Question) -> AnalysisReply {
     let mut theirs = shelf.of_project(&by.project);
     theirs.retain(|stored| stored.run.by == by.user);
     theirs.sort_by(|one, other| (&other.run.at, &other.run.id).cmp(&(&one.run.at, &one.run.id)));
@@ -197,13 +213,14 @@ fn list(guard: &Guard, shelf: &Shelf, by: &Question) -> AnalysisReply {
 }
 
 /// Whether some process has the run: this one, or another that holds it.
-fn is_alive(guard: &Guard, shelf: &Shelf, stored: &Stored) -> bool {
+fn is_alive(guard: &Guard, shelf: &Shelf<'_>, stored: &Stored) -> bool {
     let turn = Turn(stored.project.clone(), stored.run.id.clone());
-    guard.analyses.is_here(&turn) || !matches!(shelf.hold(&turn.0, &turn.1), Ok(Some(_)))
+    // What cannot be looked at is left to whoever may have it.
+    guard.analyses.is_here(&turn) || shelf.is_held(&turn.0, &turn.1).unwrap_or(true)
 }
 
 /// The run as it stands: what nobody works on and has not ended was interrupted.
-fn seen(guard: &Guard, shelf: &Shelf, stored: Stored) -> AnalysisRun {
+fn seen(guard: &Guard, shelf: &Shelf<'_>, stored: Stored) -> AnalysisRun {
     if stored.run.state.has_ended() || is_alive(guard, shelf, &stored) {
         return stored.run;
     }
@@ -213,19 +230,19 @@ fn seen(guard: &Guard, shelf: &Shelf, stored: Stored) -> AnalysisRun {
     AnalysisRun { state, ..again.run }
 }
 
-fn stop(guard: &Guard, shelf: &Shelf, mut stored: Stored) -> Result<AnalysisReply, GuardError> {
+fn stop(guard: &Guard, shelf: &Shelf<'_>, mut stored: Stored) -> Result<AnalysisReply, GuardError> {
     let turn = Turn(stored.project.clone(), stored.run.id.clone());
     if guard.analyses.stop(&turn) || !is_alive(guard, shelf, &stored) && !stored.run.state.has_ended() {
         stored.run.state = AnalysisState::Stopped;
-        shelf.write(&stored).map_err(GuardError::Analysis)?;
+        shelf.write(&stored)?;
     }
     Ok(AnalysisReply::Run(seen(guard, shelf, stored)))
 }
 
-fn resume(guard: &Guard, shelf: &Shelf, mut stored: Stored) -> Result<AnalysisReply, GuardError> {
+fn resume(guard: &Guard, shelf: &Shelf<'_>, mut stored: Stored) -> Result<AnalysisReply, GuardError> {
     if stored.run.state != AnalysisState::Done && !is_alive(guard, shelf, &stored) {
         stored.run.state = AnalysisState::Queued;
-        shelf.write(&stored).map_err(GuardError::Analysis)?;
+        shelf.write(&stored)?;
         guard.analyses.put(Turn(stored.project.clone(), stored.run.id.clone()));
     }
     Ok(AnalysisReply::Run(seen(guard, shelf, stored)))

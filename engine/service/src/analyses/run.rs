@@ -5,20 +5,14 @@
 //! that was under way is asked again: an answer that was released before is the same answer, and a table that was kept
 //! since the step began is that step's.
 
-use std::time::Duration;
-
 use engine_protocol::{AnalysisState, ClientReply, Governed, Question, StepCame, Verdict, VerdictKind};
 
 use super::file::{Analysis, Gives, Step};
-use super::shelf::{Hold, Shelf, Stored};
+use super::shelf::{Shelf, Stored};
 use crate::guard::{Guard, GuardError};
 use crate::query;
 use crate::running::Asking;
 use crate::verdicts::no;
-
-/// How often and how long apart a run is tried to be taken.
-const LOOKS: u32 = 10;
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Works on a run until it has ended or is to stop. Nothing where another process does, or the run is gone.
 pub(super) fn work(
@@ -26,10 +20,10 @@ pub(super) fn work(
     (project, id): (&str, &str),
     is_to_stop: &dyn Fn() -> bool,
 ) -> Result<(), GuardError> {
-    let shelf = Shelf::of(&guard.environment);
-    let Some(_hold) = held(&shelf, (project, id)).map_err(GuardError::Analysis)? else { return Ok(()) };
+    let shelf = Shelf::of(&guard.workspaces);
+    let Some(_hold) = shelf.hold(project, id).map_err(GuardError::Analysis)? else { return Ok(()) };
     let Some(mut stored) = shelf.read(project, id) else { return Ok(()) };
-    let keep = |stored: &Stored| shelf.write(stored).map_err(GuardError::Analysis);
+    let keep = |stored: &Stored| shelf.write(stored);
     let Ok(analysis) = Analysis::parse(&stored.text) else {
         // A later version may read files in another way.
         stored.run.state = AnalysisState::Failed;
@@ -42,7 +36,7 @@ pub(super) fn work(
             continue;
         }
         if is_to_stop() {
-            stored.run.state = AnalysisState::Stopped;
+            stored.run.state = guard.analyses.left();
             return keep(&stored);
         }
         let began = if let StepCame::Begun { at } = before { at } else { guard.seconds() };
@@ -50,7 +44,7 @@ pub(super) fn work(
         keep(&stored)?;
         let after = ask(guard, &stored, step, (began, is_to_stop));
         if matches!(after, StepCame::Begun { .. }) {
-            stored.run.state = AnalysisState::Stopped;
+            stored.run.state = guard.analyses.left();
             return keep(&stored);
         }
         let goes_on = is_good(&after, &step.gives);
@@ -63,17 +57,6 @@ pub(super) fn work(
     }
     stored.run.state = AnalysisState::Done;
     keep(&stored)
-}
-
-/// Takes the run. Somebody who only looks whether it is worked on has it for a moment.
-fn held(shelf: &Shelf, (project, id): (&str, &str)) -> std::io::Result<Option<Hold>> {
-    for _ in 0..LOOKS {
-        if let Some(hold) = shelf.hold(project, id)? {
-            return Ok(Some(hold));
-        }
-        std::thread::sleep(LOOK);
-    }
-    Ok(None)
 }
 
 fn came(stored: &mut Stored, at: usize, came: StepCame) {

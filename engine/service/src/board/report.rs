@@ -2,11 +2,10 @@
 
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use audit::Log;
 use clap::{Args, Subcommand, ValueEnum};
-use engine_service::{Desk, Span, dossier, evidence, passed, period, proven, scored, seal, usage};
+use engine_service::{Desk, Span, dossier, evidence, passed, pdf, period, proven, scored, seal, usage};
 use reports::Language;
 use reports::board::{Document, Seal, checklist, page, xlsx};
 use serde::Serialize;
@@ -192,23 +191,6 @@ fn open(env: &Path, now: OffsetDateTime) -> Result<Desk, Failure> {
     let environment = super::environment(env)?;
     let log = Log::open(&environment.room("audit"), OffsetDateTime::now_utc)?;
     Ok(Desk::open(environment, log, now)?)
-}
-
-/// Has `misu-pdf`, which lies beside this program, lay the report out.
-fn pdf(document: &Document) -> Result<Vec<u8>, Failure> {
-    let program = std::env::current_exe()?.with_file_name("misu-pdf");
-    let mut child = Command::new(&program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
-    let text = document.to_json();
-    if let Some(mut stdin) = child.stdin.take() {
-        // It reads to the end before it writes. Where it ends early, it says why itself.
-        let _ = stdin.write_all(text.as_bytes());
-    }
-    let output = child.wait_with_output()?;
-    if output.status.success() { Ok(output.stdout) } else { Err("misu-pdf made no PDF".into()) }
 }
 
 impl Checklist {

@@ -189,6 +189,8 @@ fn own_fields() -> Vec<FormField> {
     ];
     let people = field::of_kind("people", ("取扱者", "the persons who work with the data"), FieldKind::List);
     let tables = field::of_kind("tables", ("申し出る表と項目", "tables and columns"), FieldKind::List);
+    let planned =
+        field::of_kind("planned", ("予定する表に使う項目", "columns of planned tables"), FieldKind::List);
     let reviewed =
         field::of_kind("reviewed", ("人が確認する出力の種類", "kinds of outputs reviewed"), FieldKind::List);
     vec![
@@ -214,6 +216,11 @@ fn own_fields() -> Vec<FormField> {
             "「表名: 項目, 項目」または「表名: *」を一行に一表ずつ。",
             "One on a line: `table: column, column` or `table: *`.",
         ),
+        field::optional(field::helped(
+            planned,
+            "「表の名前: 表名.項目, 表名.項目」を一行に一つずつ。提供された表と照合され、計画にない提供は審査委員に知らされます。",
+            "One on a line: `title: table.column, table.column`. Releases are compared with it, and reviewers are told of those outside.",
+        )),
         field::optional(field::helped(
             reviewed,
             &format!("提供の前に人が確認する種類：{}", OUTPUT_KINDS.join("、")),

@@ -1,6 +1,7 @@
 //! Close-down: what lies in the house for a project is destroyed, and a signed record of it stays.
 //!
-//! The workspace goes with the keys in it, then the permit and the tokens that serve the project. Releases that went
+//! The workspace goes with the keys in it, and with it the project's notebooks and the runs of its analyses, which lie
+//! there under those keys; then the permit and the tokens that serve the project. Releases that went
 //! out stay known to the ledger, since what was shown once is known for good; the record of the project stays in the
 //! log.
 
@@ -18,6 +19,9 @@ use crate::signing;
 
 /// The folder of deletion records in the room `audit`.
 pub const DELETION_RECORD: &str = "deletions";
+
+/// Where a project's own things lie: the workspace, and what an earlier version kept outside of it.
+const ROOMS: [&str; 3] = ["workspaces", "analyses", "notebooks"];
 
 /// What a deletion record says. The order of its members is the order in its JSON.
 #[derive(Debug, Serialize)]
@@ -52,10 +56,12 @@ pub(super) fn destroy(
     project: &str,
     note: &str,
 ) -> Result<String, GovernError> {
-    let workspace = office.environment.room("workspaces").join(project);
     let mut destroyed = Destroyed::default();
-    let failed = |source| GovernError::Io { doing: "destroy", path: workspace.clone(), source };
-    erase(&workspace, &mut destroyed).map_err(failed)?;
+    for room in ROOMS {
+        let path = office.environment.room(room).join(project);
+        let failed = |source| GovernError::Io { doing: "destroy", path: path.clone(), source };
+        erase(&path, &mut destroyed).map_err(failed)?;
+    }
     let permits = office.permits.destroy(project)?;
     // Tokens of the project ask nothing any more; a session asks by its person's permits, of which this was one.
     let tokens = office.meta.revoke_tokens_of_project(project)?;

@@ -10,11 +10,13 @@ use audit::{Event, Kind};
 use catalog_store::CaseRecord;
 use engine_protocol::{
     AllowedMove, Attachment, CaseKind, CaseLine, CaseView, EarlierRelease, EvidencePack, Fact, Fields,
-    Governed, Happened, Label, Word,
+    Governed, Happened, Label, Waits, Word,
 };
-use governance::output::{Action, Mark, Output, State};
+use governance::output::{Action, Mark, Output, State, TARGET_DAYS};
 use governance::{Actor, Illegal, Role};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::field::{self, Given};
 use super::retained::{Retained, RetainedFiles};
@@ -37,6 +39,9 @@ struct About {
     people: BTreeSet<String>,
     /// The table went out by itself.
     is_out: bool,
+    /// It is none of the tables that the application planned.
+    #[serde(default)]
+    is_outside_plan: bool,
 }
 
 struct Loaded {
@@ -98,24 +103,25 @@ pub(crate) fn standing(
     }))
 }
 
-/// Opens the case of an answer that waits for people, and gives its id.
-pub(crate) fn held(office: &Office<'_>, kept: &Retained, asker: &str) -> Result<String, GovernError> {
-    open(office, (&kept.project, &kept.query), asker, (OPENER, false))
+/// Opens the case of an answer that waits for people, and gives its id. It is told who asked, and whether it is one of
+/// the tables that were planned.
+pub(crate) fn held(office: &Office<'_>, kept: &Retained, asked: (&str, bool)) -> Result<String, GovernError> {
+    open(office, (&kept.project, &kept.query), asked, (OPENER, false))
 }
 
 /// Opens the case of a release that is out and is looked at afterwards.
 pub(crate) fn open_for_people(
     office: &Office<'_>,
     kept: &Retained,
-    asker: &str,
+    asked: (&str, bool),
 ) -> Result<String, GovernError> {
-    open(office, (&kept.project, &kept.query), asker, (OPENER, true))
+    open(office, (&kept.project, &kept.query), asked, (OPENER, true))
 }
 
 fn open(
     office: &Office<'_>,
     (project, query): (&str, &str),
-    asker: &str,
+    (asker, is_planned): (&str, bool),
     (by, is_out): (&str, bool),
 ) -> Result<String, GovernError> {
     let id = id(project, query);
@@ -128,6 +134,7 @@ fn open(
         asker: asker.to_owned(),
         people,
         is_out,
+        is_outside_plan: !is_planned,
     };
     let text = serde_json::to_string(&about).map_err(|_| GovernError::Bug("an output can be written"))?;
     let event = Event::new(Kind::OutputMoved, by).project(project).subject(id.as_str());
@@ -152,7 +159,7 @@ pub(super) fn list(office: &Office<'_>, reader: &Actor) -> Result<Vec<CaseLine>,
     for case in office.meta.cases(KIND.as_str())? {
         let loaded = replay(case)?;
         if may_read(&loaded, reader) {
-            lines.push(line(&loaded, reader));
+            lines.push(line(&loaded, reader, office.now));
         }
     }
     Ok(lines)
@@ -162,10 +169,10 @@ pub(super) fn show(office: &Office<'_>, id: &str, reader: &Actor) -> Result<Gove
     let loaded = load(office, id, reader)?;
     let view = Event::new(Kind::View, reader.user()).project(loaded.about.project.as_str());
     office.log.record(view.subject(format!("output {id}")))?;
-    Ok(governed(&loaded, reader))
+    Ok(governed(&loaded, reader, office.now))
 }
 
-fn line(loaded: &Loaded, reader: &Actor) -> CaseLine {
+fn line(loaded: &Loaded, reader: &Actor, now: OffsetDateTime) -> CaseLine {
     let output = &loaded.output;
     let state = output.state();
     let may = Mark::ALL.into_iter().filter(|mark| output.may(reader, *mark).is_ok());
@@ -183,6 +190,7 @@ fn line(loaded: &Loaded, reader: &Actor) -> CaseLine {
         people: output.people().iter().cloned().collect(),
         may: may.map(|mark| mark.as_str().to_owned()).collect(),
         notices: recalled.into_iter().collect(),
+        waits: waits(loaded, now),
         ..stored::line(
             KIND,
             &loaded.case,
@@ -192,11 +200,22 @@ fn line(loaded: &Loaded, reader: &Actor) -> CaseLine {
     }
 }
 
-fn governed(loaded: &Loaded, reader: &Actor) -> Governed {
+/// How long it has waited for its reviewers, where it does; a drawn release waits from the beginning.
+fn waits(loaded: &Loaded, now: OffsetDateTime) -> Option<Waits> {
+    if !loaded.output.waits() {
+        return None;
+    }
+    let begun = || OffsetDateTime::parse(&loaded.case.at, &Rfc3339).ok();
+    let since = loaded.output.handed_in().or_else(begun)?;
+    let days = u64::try_from((now - since).whole_days()).unwrap_or(0);
+    Some(Waits { since: instant(since), days, target: TARGET_DAYS })
+}
+
+fn governed(loaded: &Loaded, reader: &Actor, now: OffsetDateTime) -> Governed {
     let output = &loaded.output;
     let allowed = |mark: &Mark| output.may(reader, *mark).is_ok();
     Governed::Case(Box::new(CaseView {
-        line: line(loaded, reader),
+        line: line(loaded, reader, now),
         by: loaded.about.asker.clone(),
         number: output.moves().len() as u64,
         facts: facts(loaded),
@@ -222,6 +241,13 @@ fn facts(loaded: &Loaded) -> Vec<Fact> {
         fact("問い合わせ", "query", &about.query),
         fact("審査の時期", "when it is looked at", why),
     ];
+    if about.is_outside_plan {
+        facts.push(fact(
+            "計画との照合",
+            "compared with the plan",
+            "申出の予定する表のどれにも当たらない / none of the tables that the application planned",
+        ));
+    }
     facts.extend(context(&loaded.output));
     let names: Vec<&str> = loaded.output.attachments().keys().map(String::as_str).collect();
     if !names.is_empty() {
@@ -303,9 +329,9 @@ pub(super) fn begin(office: &Office<'_>, actor: &Actor, fields: &Fields) -> Resu
     let kept = RetainedFiles::new(office.environment).find(&project, &query)?;
     let kept = kept.ok_or_else(|| GovernError::missing("release", &query))?;
     if office.stored(KIND, &id(&project, &query))?.is_none() {
-        open(office, (&project, &query), &kept.asker, (actor.user(), true))?;
+        open(office, (&project, &query), (&kept.asker, true), (actor.user(), true))?;
     }
-    Ok(governed(&load(office, &id(&project, &query), actor)?, actor))
+    Ok(governed(&load(office, &id(&project, &query), actor)?, actor, office.now))
 }
 
 pub(super) fn make(office: &Office<'_>, actor: &Actor, asked: Asked<'_>) -> Result<Governed, GovernError> {
@@ -331,7 +357,7 @@ pub(super) fn make(office: &Office<'_>, actor: &Actor, asked: Asked<'_>) -> Resu
         let people: Vec<&str> = loaded.output.people().iter().map(String::as_str).collect();
         office.log.record(event.subject(loaded.about.query.as_str()).with("notified", people.join(" ")))?;
     }
-    Ok(governed(&loaded, actor))
+    Ok(governed(&loaded, actor, office.now))
 }
 
 fn action(word: &str, given: Given<'_>) -> Result<Action, GovernError> {

@@ -107,6 +107,7 @@ pub(super) fn line<A>(kind: CaseKind, case: &CaseRecord, moves: &[Move<A>], stat
         people: Vec::new(),
         may: Vec::new(),
         notices: Vec::new(),
+        waits: None,
     }
 }
 

@@ -92,8 +92,10 @@ fn recorded(house: &House) -> Result<HashMap<String, (String, String)>, Failure>
     let mut found = HashMap::new();
     for entry in Entry::all(house.log.path())? {
         let entry = entry?;
-        let at = entry.at().format(&Rfc3339)?;
-        found.insert(said(&entry, "sql").to_owned(), (entry.seq().to_string(), at));
+        let digest = said(&entry, "sql");
+        if !digest.is_empty() {
+            found.insert(digest.to_owned(), (entry.seq().to_string(), entry.at().format(&Rfc3339)?));
+        }
     }
     Ok(found)
 }

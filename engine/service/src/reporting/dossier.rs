@@ -1,5 +1,7 @@
 //! The dossier of one project.
 
+use std::collections::BTreeSet;
+
 use audit::Kind;
 use catalog_model::Tier;
 use policies::Application;
@@ -22,6 +24,12 @@ pub fn dossier(desk: &Desk, span: &Span, project: &str) -> Result<Dossier, Repor
     }
     let all = questions(&desk.entries);
     let (from, to) = span.words();
+    let outside: BTreeSet<&str> = desk
+        .entries
+        .iter()
+        .filter(|entry| entry.kind() == Kind::OutsidePlan && entry.project() == Some(project))
+        .filter_map(audit::Entry::subject)
+        .collect();
     Ok(Dossier {
         project: project.to_owned(),
         from,
@@ -31,7 +39,7 @@ pub fn dossier(desk: &Desk, span: &Span, project: &str) -> Result<Dossier, Repor
         questions: all
             .iter()
             .filter(|asked| asked.project() == project && span.holds(asked.at()))
-            .map(question)
+            .map(|asked| question(asked, outside.contains(asked.id())))
             .collect(),
         usage: application.map(|one| usage::of_project(desk, span, one, &all)).unwrap_or_default(),
     })
@@ -90,14 +98,14 @@ fn moves(desk: &Desk, project: &str) -> Vec<Move> {
         .collect()
 }
 
-fn question(asked: &Asked<'_>) -> Question {
+fn question(asked: &Asked<'_>, is_outside_plan: bool) -> Question {
     let (cells, hidden) = asked.cells();
     Question {
         id: asked.id().to_owned(),
         at: minute(asked.at()),
         by: asked.entry.who().to_owned(),
         outcome: asked.outcome().to_owned(),
-        why: asked.why().to_owned(),
+        why: if is_outside_plan { Kind::OutsidePlan.as_str() } else { asked.why() }.to_owned(),
         cells,
         hidden,
         tables: asked.tables().into_iter().map(str::to_owned).collect(),

@@ -5,12 +5,16 @@
 //! last page carries it, so that whoever holds a copy of the record can tell a changed report from the one that was
 //! made. Looking at figures without writing them is recorded as a view as well.
 
+mod asked;
 mod checklist;
 mod dossier;
 mod evidence;
+mod pdf;
 mod period;
 mod probes;
+mod quality;
 mod questions;
+mod reviews;
 mod seal;
 mod span;
 mod usage;
@@ -27,10 +31,14 @@ use time::OffsetDateTime;
 use crate::LedgerError;
 use crate::permits::{Permits, PermitsError};
 
+pub(crate) use asked::answer;
 pub use checklist::{passed, scored};
 pub use dossier::dossier;
 pub use evidence::{evidence, proven};
+pub use pdf::pdf;
 pub use period::period;
+pub use quality::keep_quality;
+pub(crate) use quality::kept_quality;
 pub use seal::seal;
 pub use span::Span;
 pub use usage::usage;
@@ -80,6 +88,15 @@ pub enum ReportError {
     /// A file cannot be read.
     #[error("cannot read {0}")]
     Io(PathBuf, #[source] std::io::Error),
+    /// The program that lays reports out cannot be used.
+    #[error("cannot use misu-pdf, which lies beside this program")]
+    Pdf(#[source] std::io::Error),
+    /// The program that lays reports out made no PDF.
+    #[error("misu-pdf made no PDF")]
+    NoPdf,
+    /// A report is not of its form, or was not kept here.
+    #[error("a report is not of the form that was expected")]
+    Form,
     /// A day is not written as one, or the period ends before it begins.
     #[error("a period is two days such as 2026-11-01, the first not after the last")]
     Day,

@@ -8,6 +8,7 @@ use reports::board::period::{Deliveries, Key, Linkage, People, Period, Project};
 use time::OffsetDateTime;
 
 use super::questions::{Asked, questions};
+use super::reviews::reviews;
 use super::span::day;
 use super::{Desk, ReportError, Span, said, scored};
 
@@ -32,6 +33,7 @@ pub fn period(desk: &Desk, span: &Span) -> Result<Period, ReportError> {
         keys: keys(desk)?,
         deliveries: deliveries(desk)?,
         linkage: linkage(desk),
+        reviews: reviews(desk, span),
         checklist: scored(desk, None)?,
         ..Period::default()
     };
@@ -76,6 +78,7 @@ fn events(period: &mut Period, desk: &Desk, span: &Span) {
     for entry in desk.within(span) {
         match entry.kind() {
             Kind::NearCohort => count(&mut period.near_cohorts, entry.project().unwrap_or("-")),
+            Kind::OutsidePlan => count(&mut period.outside_plan, entry.project().unwrap_or("-")),
             Kind::IncidentMoved => {
                 count(&mut period.incidents, &format!("incident-moved: {}", said(entry, "action")));
             }

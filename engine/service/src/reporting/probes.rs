@@ -33,13 +33,14 @@ pub(super) struct Found {
 type Probe = fn(&Desk) -> Found;
 
 /// Every probe by name.
-const PROBES: [(&str, Probe); 22] = [
+const PROBES: [(&str, Probe); 25] = [
     ("accounts", accounts),
     ("approval-recorded", approval_recorded),
     ("backup", backup),
     ("certificates", certificates),
     ("checkpoint", checkpoint),
     ("classified", classified),
+    ("clock", clock),
     ("confined", confined),
     ("encrypted", encrypted),
     ("exclusions", exclusions),
@@ -51,15 +52,20 @@ const PROBES: [(&str, Probe); 22] = [
     ("loads-recorded", loads_recorded),
     ("named-people", named_people),
     ("permits", permits),
+    ("planned", planned),
     ("record", record),
     ("refused", refused),
     ("register", register),
+    ("review-queue", review_queue),
     ("roles-apart", roles_apart),
     ("thresholds", thresholds),
 ];
 
 /// How long a backup counts.
 const RECENT: Duration = Duration::days(35);
+
+/// How far an entry may stand ahead of the clock that looks at it.
+const AHEAD: Duration = Duration::seconds(5);
 
 /// What the probe of this name finds.
 pub(super) fn probe(desk: &Desk, name: &str) -> Found {
@@ -112,6 +118,37 @@ fn permits(desk: &Desk) -> Found {
             && approval.valid_from < approval.valid_until
             && !application.tables().is_empty()
     })
+}
+
+/// Permits say which tables were planned, so that releases outside of them are told of.
+fn planned(desk: &Desk) -> Found {
+    let all = applications(desk);
+    let with = all.iter().filter(|application| !application.outputs().planned.is_empty()).count();
+    if with == 0 {
+        return Found::nothing();
+    }
+    let outside = desk.entries.iter().filter(|entry| entry.kind() == Kind::OutsidePlan).count();
+    Found::of(
+        true,
+        format!("予定する表のある許可 {with} 件（全 {} 件）、計画にない開示 {outside} 件", all.len()),
+        format!("{with} of {} permits name planned tables; {outside} releases outside of a plan", all.len()),
+    )
+}
+
+/// What waits for reviewers does so within the target.
+fn review_queue(desk: &Desk) -> Found {
+    if !desk.entries.iter().any(|entry| entry.kind() == Kind::OutputMoved) {
+        return Found::nothing();
+    }
+    let today = super::span::day(desk.now);
+    let Ok(span) = super::Span::parse(Some(&today), Some(&today), desk.now) else { return Found::nothing() };
+    let reviews = super::reviews::reviews(desk, &span);
+    let (waiting, late, target) = (reviews.waiting, reviews.late, reviews.target_days);
+    Found::of(
+        late == 0,
+        format!("審査待ち {waiting} 件、目標 {target} 日を超えたもの {late} 件"),
+        format!("{waiting} outputs wait, {late} of them beyond the target of {target} days"),
+    )
 }
 
 fn named_people(desk: &Desk) -> Found {
@@ -402,6 +439,23 @@ fn checkpoint(desk: &Desk) -> Found {
         is_right().unwrap_or(false),
         format!("署名済みチェックポイント（{size} 項）が記録と一致する"),
         format!("the signed checkpoint over {size} entries is that of the record"),
+    )
+}
+
+/// Times of the record never go back, no clock was set back lately, and no entry stands in the future.
+fn clock(desk: &Desk) -> Found {
+    let Some(last) = desk.entries.last() else { return Found::nothing() };
+    let back =
+        desk.entries.iter().zip(desk.entries.iter().skip(1)).filter(|(one, next)| next.at() < one.at());
+    let set_back =
+        |entry: &&audit::Entry| entry.kind() == Kind::ClockSetBack && desk.now - entry.at() <= RECENT;
+    let (back, set_back) = (back.count(), desk.entries.iter().filter(set_back).count());
+    let ahead = last.at() - desk.now;
+    let count = desk.entries.len();
+    Found::of(
+        back == 0 && set_back == 0 && ahead <= AHEAD,
+        format!("記録 {count} 項、時刻の逆行 {back}、時計の逆行（35日以内） {set_back}"),
+        format!("of {count} entries {back} go back in time; clocks set back within 35 days: {set_back}"),
     )
 }
 

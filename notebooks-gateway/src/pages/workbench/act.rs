@@ -234,21 +234,34 @@ fn is_id(text: &str) -> bool {
 /// Asks the cell's question by a task of its own; a quick answer is waited for.
 async fn ask(gateway: &Gateway, visitor: &Visitor, form: &Acted, done: Done, patience: Duration) -> Done {
     let Done::At { notebook, cell, notice, .. } = done;
-    let owner = visitor.owner();
-    let cell_place = place(&notebook, &form.cell);
-    let Some(underway) = gateway.parts().desks.start(&owner, &cell_place, &form.text, gateway.now()) else {
-        return Done::At { notebook, cell, notice: Some(Notice::Early), run: None };
-    };
-    let number = underway.number;
-    let (user, project) = owner.clone();
+    let (user, project) = visitor.owner();
     let question = Question { user, project, sql: form.text.clone() };
     let request =
         if form.what == What::Run { ClientRequest::Query(question) } else { ClientRequest::Vet(question) };
+    let cell_place = place(&notebook, &form.cell);
+    match put(gateway, visitor, (&cell_place, &form.text), request, patience).await {
+        Some(number) => Done::At { notebook, cell, notice, run: Some(number) },
+        None => Done::At { notebook, cell, notice: Some(Notice::Early), run: None },
+    }
+}
+
+/// Puts a question on the visitor's desk, at a place and with a text to know it by, and asks it by a task of its own.
+/// A quick answer is waited for; one that takes longer is shown when the page is loaded again, or the script asks. The
+/// question's number; none where as many as may run at once are running.
+pub(super) async fn put(
+    gateway: &Gateway,
+    visitor: &Visitor,
+    (place, text): (&str, &str),
+    request: ClientRequest,
+    patience: Duration,
+) -> Option<u64> {
+    let owner = visitor.owner();
+    let underway = gateway.parts().desks.start(&owner, place, text, gateway.now())?;
+    let number = underway.number;
     let asking = Asking { gateway: gateway.clone(), visitor: visitor.clone(), owner, underway };
     let task = tokio::spawn(asking.run(request));
-    // An answer that takes longer than this is shown when the page is loaded again, or the script asks.
     let _ = tokio::time::timeout(patience, task).await;
-    Done::At { notebook, cell, notice, run: Some(number) }
+    Some(number)
 }
 
 /// The word by which a question of a desk is found while it runs.

@@ -8,11 +8,13 @@ mod act;
 mod cells;
 mod check;
 mod runs;
+mod templates;
 mod vocabulary;
 
 pub(super) use act::act;
 pub(super) use check::check;
 pub(super) use runs::{cancel, download, state};
+pub(super) use templates::{ask as ask_template, page as templates};
 pub(super) use vocabulary::vocabulary;
 
 use askama::Template;
