@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use catalog_store::{Environment, FileKeyring, FileKeys};
+use bytes::Bytes;
+use catalog_store::{Environment, FileKeyring, FileKeys, StagedFiles};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use tempfile::TempDir;
 
@@ -117,9 +118,12 @@ fn no_identity_of_the_truth_lies_anywhere_in_the_environment() {
     let published = published();
     assert!(!published.is_empty());
     // Parquet pages are compressed, so their content is looked at as it is read back.
+    let staged = Environment::open(Path::new(&DEMO.env())).unwrap().staged_files();
     let readable: Vec<(PathBuf, Vec<u8>)> = found
         .iter()
-        .flat_map(|(path, bytes)| [Some((path.clone(), bytes.clone())), uncompressed(path, &published)])
+        .flat_map(|(path, bytes)| {
+            [Some((path.clone(), bytes.clone())), uncompressed(path, &published, &staged)]
+        })
         .flatten()
         .collect();
     let identities = synthetic::identities::Identities::parse(&DEMO.truth("identities.csv"));
@@ -154,17 +158,34 @@ fn no_column_name_of_the_catalogue_lies_in_a_file_of_the_snapshot() {
     }
 }
 
-/// The text columns of a Parquet file, one value after the other; of a file of a snapshot with its keys.
-fn uncompressed(path: &Path, published: &BTreeMap<PathBuf, FileKeys>) -> Option<(PathBuf, Vec<u8>)> {
+#[test]
+fn no_table_file_of_the_environment_lies_in_clear() {
+    let mut found = Vec::new();
+    files(Path::new(&DEMO.env()), &mut found);
+    found.retain(|(path, _)| path.extension().is_some_and(|extension| extension == "parquet"));
+    let is_in = |room: &str| found.iter().any(|(path, _)| path.to_string_lossy().contains(room));
+    assert!(is_in("/store/staging/") && is_in("/links/run-") && is_in("/links/persons-"));
+    for (path, bytes) in &found {
+        assert!(!bytes.starts_with(b"PAR1") && !bytes.ends_with(b"PAR1"), "{} is in clear", path.display());
+    }
+}
+
+/// The text columns of a Parquet file, one value after the other: of a file of a snapshot with its keys, of staged rows
+/// and links with the environment's.
+fn uncompressed(
+    path: &Path,
+    published: &BTreeMap<PathBuf, FileKeys>,
+    staged: &StagedFiles,
+) -> Option<(PathBuf, Vec<u8>)> {
     use arrow::array::AsArray as _;
     path.extension().filter(|extension| *extension == "parquet")?;
-    let file = std::fs::File::open(path).unwrap();
-    let mut options = ArrowReaderOptions::new();
-    if let Some(keys) = published.get(&path.canonicalize().unwrap()) {
-        options = crate::files::options(keys);
-    }
-    let reader =
-        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap().build().unwrap();
+    let path = path.canonicalize().unwrap();
+    let (bytes, options) = match published.get(&path) {
+        Some(keys) => (std::fs::read(&path).unwrap(), crate::files::options(keys)),
+        None => (staged.read(&path).unwrap().to_vec(), ArrowReaderOptions::new()),
+    };
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(Bytes::from(bytes), options);
+    let reader = reader.unwrap().build().unwrap();
     let mut bytes = Vec::new();
     for batch in reader {
         for column in batch.unwrap().columns() {
@@ -176,7 +197,7 @@ fn uncompressed(path: &Path, published: &BTreeMap<PathBuf, FileKeys>) -> Option<
             }
         }
     }
-    Some((path.to_owned(), bytes))
+    Some((path, bytes))
 }
 
 #[test]

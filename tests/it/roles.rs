@@ -91,9 +91,11 @@ fn every_route_answers_each_role_as_the_table_says() {
             continue;
         }
         covered.insert(route.to_owned());
+        let ask = |person: &mut Person| person.ask(&served.origin, method, path).status.to_string();
+        // On a busy machine somebody may be asked to come back.
         let answers: Vec<String> = people
             .iter_mut()
-            .map(|person| person.ask(&served.origin, method, path).status.to_string())
+            .map(|person| (0..3).map(|_| ask(person)).find(|status| status != "503").unwrap_or_default())
             .collect();
         writeln!(found, "{method:<4} {path:<46} {route:<34} {}", answers.join(" ")).unwrap();
     }

@@ -4,7 +4,8 @@
 //! the rest row by row in `TABLE.parquet`, and every text once in `words.parquet`, elsewhere by its number. Whoever
 //! reads gets whole rows. Parts that an earlier version left, which have whole rows on disk, are read as well.
 //!
-//! Only the layout is here: what becomes a row is the ingest's, whose claim it is publish's.
+//! Only the layout is here: what becomes a row is the ingest's, whose claim it is publish's. Staged files are encrypted as
+//! wholes by whoever writes them, and whoever reads says how they are opened.
 
 pub mod encrypted;
 mod part;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use catalog_model::{Class, Table};
 
-pub use part::StagedPart;
+pub use part::{Opened, StagedPart};
 pub use rows::Rows;
 
 /// The column with the number of the claim.

@@ -1,12 +1,13 @@
 //! One part of a delivery: its files, and its words.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatchReader as _, StringArray, StringBuilder};
 use arrow::datatypes::{Field, Schema};
+use bytes::Bytes;
 use catalog_model::Table;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -14,17 +15,26 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use crate::rows::{Heads, Rows};
 use crate::{LINE, RECORD, StagedError, WORD, heads_file, rows_file, staged_schema, words_file};
 
+/// Gives the bytes of a staged file, which lies encrypted.
+pub type Opened<'a> = dyn Fn(&Path) -> std::io::Result<Bytes> + Send + Sync + 'a;
+
 /// The staged files of one part.
-#[derive(Debug)]
-pub struct StagedPart {
+pub struct StagedPart<'a> {
     folder: PathBuf,
+    open: &'a Opened<'a>,
     words: OnceLock<ArrayRef>,
 }
 
-impl StagedPart {
-    /// The part in `folder`; nothing is read yet.
-    pub const fn new(folder: PathBuf) -> Self {
-        Self { folder, words: OnceLock::new() }
+impl fmt::Debug for StagedPart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StagedPart({})", self.folder.display())
+    }
+}
+
+impl<'a> StagedPart<'a> {
+    /// The part in `folder`, whose files `open` reads; nothing is read yet.
+    pub const fn new(folder: PathBuf, open: &'a Opened<'a>) -> Self {
+        Self { folder, open, words: OnceLock::new() }
     }
 
     /// The folder of the part.
@@ -69,10 +79,11 @@ impl StagedPart {
             return Ok(None);
         }
         let names: HashSet<String> = wanted.iter().map(|field| field.name().clone()).collect();
-        let (rows, has_records) = reader(&path, batch, |name| names.contains(name) || name == LINE)?;
+        let (rows, has_records) =
+            reader(self.open, &path, batch, |name| names.contains(name) || name == LINE)?;
         let heads = match has_records {
             true => None,
-            false => Some(Heads::read(&heads_file(&self.folder, table), &names)?),
+            false => Some(Heads::read(self.open, &heads_file(&self.folder, table), &names)?),
         };
         let own = rows.schema();
         let is_shared = |name: &str| heads.as_ref().is_some_and(|heads| heads.has(name));
@@ -90,7 +101,7 @@ impl StagedPart {
         let mut words = StringBuilder::new();
         words.append_null();
         if path.exists() {
-            for batch in reader(&path, 65_536, |_| true)?.0 {
+            for batch in reader(self.open, &path, 65_536, |_| true)?.0 {
                 let batch = batch.map_err(|source| StagedError::Arrow { path: path.clone(), source })?;
                 let column = batch.column_by_name(WORD).and_then(|column| column.as_string_opt::<i32>());
                 let column: &StringArray = column
@@ -106,11 +117,12 @@ impl StagedPart {
 
 /// Opens a file for the wanted columns; also whether it has the column of claims.
 pub(crate) fn reader(
+    open: &Opened<'_>,
     path: &Path,
     batch: usize,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<(ParquetRecordBatchReader, bool), StagedError> {
-    let file = File::open(path).map_err(|source| StagedError::Open { path: path.to_owned(), source })?;
+    let file = open(path).map_err(|source| StagedError::Open { path: path.to_owned(), source })?;
     let parquet = |source| StagedError::Parquet { path: path.to_owned(), source };
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?.with_batch_size(batch);
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();

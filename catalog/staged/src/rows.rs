@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, SchemaRef, UInt32Type};
 use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
-use crate::part::reader;
+use crate::part::{Opened, reader};
 use crate::{COUNT, RECORD, StagedError};
 
 /// The rows of one table in one part, batch by batch.
@@ -85,9 +85,9 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
-    pub(crate) fn read(path: &Path, names: &HashSet<String>) -> Result<Self, StagedError> {
+    pub(crate) fn read(open: &Opened<'_>, path: &Path, names: &HashSet<String>) -> Result<Self, StagedError> {
         let (reader, _) =
-            reader(path, 65_536, |name| names.contains(name) || name == RECORD || name == COUNT)?;
+            reader(open, path, 65_536, |name| names.contains(name) || name == RECORD || name == COUNT)?;
         let arrow = |source| StagedError::Arrow { path: path.to_owned(), source };
         let schema = arrow::array::RecordBatchReader::schema(&reader);
         let batches = reader.collect::<Result<Vec<_>, _>>().map_err(arrow)?;

@@ -1,5 +1,6 @@
 //! An environment: a directory with a place for everything.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use crate::keys::{self, KeyError, KeyRing, KeyRole, KeyWatch, Passphrase, Protec
 use crate::lease::Holder;
 use crate::meta::{Meta, MetaError};
 use crate::snapshots::{self, SnapshotError, Snapshots};
+use crate::staged_files::StagedFiles;
 
 pub(crate) const CONFIG: &str = "misu.toml";
 const LOCK: &str = "lock";
@@ -40,7 +42,11 @@ pub struct Environment {
     keys: KeyRing,
     // The catalogue that was read last, by its digest: many deliveries are taken in under one.
     parsed: Arc<Mutex<Option<Parsed>>>,
+    datasets: OpenedDatasets,
 }
+
+/// The dataset's keys that were opened, by id; the present one by an empty one. They are slow to open.
+pub(crate) type OpenedDatasets = Arc<Mutex<HashMap<String, Arc<SecretKey>>>>;
 
 /// Why an environment cannot be made or opened.
 #[derive(Debug, thiserror::Error)]
@@ -158,13 +164,22 @@ impl Environment {
     /// The environment, whose keys are opened by this passphrase or PIN.
     #[must_use]
     pub fn unlocked_by(self, passphrase: Option<Passphrase>) -> Self {
-        Self { keys: self.keys.unlocked_by(passphrase), ..self }
+        Self { keys: self.keys.unlocked_by(passphrase), datasets: OpenedDatasets::default(), ..self }
     }
 
     /// The environment, each use of whose keys is told to `watch` before the key is handed out.
     #[must_use]
     pub fn watched(self, watch: Arc<KeyWatch>) -> Self {
-        Self { keys: self.keys.watched(watch), ..self }
+        Self { keys: self.keys.watched(watch), datasets: OpenedDatasets::default(), ..self }
+    }
+
+    /// Staged files and links.
+    pub fn staged_files(&self) -> StagedFiles {
+        StagedFiles::of(self)
+    }
+
+    pub(crate) fn opened_datasets(&self) -> OpenedDatasets {
+        Arc::clone(&self.datasets)
     }
 
     /// The key store.
@@ -174,7 +189,9 @@ impl Environment {
 
     /// The environment in `root` as `config` says it is; for the upgrade, which makes it so.
     pub(crate) fn with_config(root: &Path, config: Config) -> Self {
-        Self { root: root.to_owned(), config, keys: KeyRing::new(&root.join("keys")), parsed: Arc::default() }
+        let keys = KeyRing::new(&root.join("keys"));
+        let (parsed, datasets) = (Arc::default(), OpenedDatasets::default());
+        Self { root: root.to_owned(), config, keys, parsed, datasets }
     }
 
     /// The directory.

@@ -4,13 +4,13 @@
 //! Who may read which column is therefore a matter of who is given which key. Files themselves are written and read
 //! elsewhere; no Parquet here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use catalog_model::{ColumnKeys, FileEntry, WrappedKey};
 
-use crate::environment::{Environment, EnvironmentError};
+use crate::environment::{Environment, EnvironmentError, OpenedDatasets};
 use crate::keys::{KeyError, KeyRole, SecretKey, decrypt, encrypt, from_hex, hex};
 
 /// The footer's place among a file's wrapped keys; no column has an empty name.
@@ -39,7 +39,7 @@ impl FileKeys {
 /// Wraps and unwraps keys of files. It keeps the dataset's keys, which are slow to open.
 pub struct FileKeyring {
     environment: Environment,
-    opened: Mutex<HashMap<String, Arc<SecretKey>>>,
+    opened: OpenedDatasets,
 }
 
 impl fmt::Debug for FileKeyring {
@@ -51,7 +51,12 @@ impl fmt::Debug for FileKeyring {
 impl FileKeyring {
     /// The keyring of an environment.
     pub fn new(environment: &Environment) -> Self {
-        Self { environment: environment.clone(), opened: Mutex::default() }
+        Self { environment: environment.clone(), opened: OpenedDatasets::default() }
+    }
+
+    /// A keyring that shares the opened keys with the environment's others of this sort.
+    pub(crate) fn shared(environment: &Environment) -> Self {
+        Self { environment: environment.clone(), opened: environment.opened_datasets() }
     }
 
     /// Makes keys for a new file: its random id, which becomes a part of its name, the keys, and the keys wrapped.
@@ -78,6 +83,18 @@ impl FileKeyring {
         may_read: &dyn Fn(&str) -> bool,
     ) -> Result<Option<FileKeys>, EnvironmentError> {
         open_under(file, may_read, &|id| self.dataset(Some(id)))
+    }
+
+    /// Makes the key of a file that has one for all of it, bound to its name; the key, and the key wrapped.
+    pub(crate) fn make_one(&self, name: &str) -> Result<(SecretKey, WrappedKey), EnvironmentError> {
+        let (kek, key) = (self.dataset(None)?, SecretKey::random()?);
+        let wrapped = wrap(&kek, name, FOOTER, &key)?;
+        Ok((key, wrapped))
+    }
+
+    /// Unwraps such a key.
+    pub(crate) fn open_one(&self, name: &str, wrapped: &WrappedKey) -> Result<SecretKey, EnvironmentError> {
+        unwrap(name, FOOTER, wrapped, &|id| self.dataset(Some(id)))
     }
 
     /// The dataset's key with this id; the current one where none is named.
@@ -112,15 +129,16 @@ pub(crate) fn make_under<'c>(
     for column in columns {
         keys.columns.insert(column.to_owned(), SecretKey::random()?);
     }
-    let wrap = |place: &str, key: &SecretKey| {
-        let wrapped = hex(&encrypt(kek, &purpose(&id, place), key.as_bytes())?);
-        Ok::<_, KeyError>((place.to_owned(), WrappedKey { kek: kek.id().as_str().to_owned(), wrapped }))
-    };
-    let mut wrapped = BTreeMap::from([wrap(FOOTER, &keys.footer)?]);
+    let mut wrapped = BTreeMap::from([(FOOTER.to_owned(), wrap(kek, &id, FOOTER, &keys.footer)?)]);
     for (column, key) in &keys.columns {
-        wrapped.extend([wrap(column, key)?]);
+        wrapped.insert(column.clone(), wrap(kek, &id, column, key)?);
     }
     Ok((id, keys, wrapped))
+}
+
+fn wrap(kek: &SecretKey, id: &str, place: &str, key: &SecretKey) -> Result<WrappedKey, KeyError> {
+    let wrapped = hex(&encrypt(kek, &purpose(id, place), key.as_bytes())?);
+    Ok(WrappedKey { kek: kek.id().as_str().to_owned(), wrapped })
 }
 
 /// The key under which keys of files are wrapped, by its id.

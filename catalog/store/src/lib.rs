@@ -23,6 +23,7 @@ mod restored;
 mod services;
 mod signing;
 mod snapshots;
+mod staged_files;
 #[cfg(test)]
 mod stores;
 mod turns;
@@ -49,6 +50,7 @@ pub use meta::{Meta, MetaError};
 pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
 pub use snapshots::{SnapshotError, Snapshots};
+pub use staged_files::StagedFiles;
 pub use turns::TurnRules;
 pub use upgrade::{Upgraded, upgrade};
 pub use workspaces::{KeptList, KeptTable, NewFile, Space, WorkspaceLimits, Workspaces};

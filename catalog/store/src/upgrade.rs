@@ -44,6 +44,9 @@ pub fn upgrade(root: &Path, passphrase: Option<Passphrase>) -> Result<Upgraded, 
     }
     environment.keys().upgrade(config.demo_seed)?;
     environment.meta()?.upgrade()?;
+    for room in ["store/staging", "links"] {
+        encrypt_left(&environment, &environment.room(room))?;
+    }
     // The snapshots must be readable by this build before the environment says that it is of this build's version.
     environment.snapshots()?.all()?;
     if from < FORMAT {
@@ -51,6 +54,24 @@ pub fn upgrade(root: &Path, passphrase: Option<Passphrase>) -> Result<Upgraded, 
             .map_err(|source| EnvironmentError::Io { path: path.clone(), source })?;
     }
     Ok(Upgraded { from, to: FORMAT })
+}
+
+/// Encrypts the staged files and links below `folder` that an earlier version left in clear.
+fn encrypt_left(environment: &Environment, folder: &Path) -> Result<(), EnvironmentError> {
+    let files = environment.staged_files();
+    let io = |source| EnvironmentError::Io { path: folder.to_owned(), source };
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() {
+            encrypt_left(environment, &path)?;
+        } else if path.extension().is_some_and(|extension| extension == "parquet") {
+            files.encrypt_left(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn settle(path: &Path, text: &str) -> std::io::Result<()> {

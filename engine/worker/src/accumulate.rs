@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 
-use engine_protocol::{Evidence, EvidenceCell, EvidencePart, SumEvidence, TOTAL, WorkerFault};
+use engine_protocol::{Evidence, EvidenceCell, EvidencePart, SumEvidence, WorkerFault};
 use engine_vet::PlanShape;
 use roaring::RoaringBitmap;
 
 use crate::quantile;
 use crate::rows::Rows;
+use crate::tally::{self, Sum};
 
 /// The cells of a query so far.
 #[derive(Debug, Default)]
@@ -19,8 +20,9 @@ pub(crate) struct Cells {
     cells: HashMap<Vec<u32>, Cell>,
 }
 
+/// A cell so far.
 #[derive(Debug, Default)]
-struct Cell {
+pub(crate) struct Cell {
     parts: Vec<Part>,
     /// By facility, the total of each measure.
     facilities: HashMap<u32, Facility>,
@@ -31,88 +33,31 @@ struct Cell {
 #[derive(Clone, Debug, Default)]
 struct Part {
     rows: u64,
-    // Collected first, made a bitmap at the end: rows of a bucket do not come in order of persons.
+    // Collected first, made a bitmap at the end.
     persons: Vec<u32>,
     /// One for each measure of the query; only those of the part are used.
     sums: Vec<SumEvidence>,
 }
 
+/// What one facility adds to one cell.
 #[derive(Clone, Debug, Default)]
-struct Facility {
+pub(crate) struct Facility {
     /// Rows of each part.
     rows: Vec<u64>,
     totals: Vec<i128>,
 }
 
-/// What one person adds to one cell.
-#[derive(Clone, Debug)]
-struct Contribution {
-    key: Vec<u32>,
-    rows: Vec<u64>,
-    totals: Vec<i128>,
-    values: Vec<u64>,
-    squares: Vec<i128>,
-}
-
 impl Cells {
-    /// Adds rows of one bucket; a person's rows are all there.
-    pub(crate) fn add(&mut self, rows: &Rows, shape: &PlanShape, most: u32) -> Result<(), WorkerFault> {
-        let order = rows.by_person();
-        let mut from = 0;
-        while let Some(first) = order.get(from).copied() {
-            let person = rows.person(first);
-            let same = order.iter().skip(from).take_while(|row| rows.person(**row) == person).count();
-            let block = order.get(from..from + same).unwrap_or_default();
-            for set in shape.evidence_sets() {
-                self.person(person, block, rows, shape, set, most)?;
-            }
-            from += same;
-        }
-        Ok(())
-    }
-
-    /// Adds one person's rows to the cells of one grouping set.
-    fn person(
-        &mut self,
-        person: u32,
-        block: &[usize],
-        rows: &Rows,
-        shape: &PlanShape,
-        set: u32,
-        most: u32,
-    ) -> Result<(), WorkerFault> {
-        let mut own: Vec<Contribution> = Vec::new();
-        for row in block.iter().copied() {
-            let key = rows.key(row, set);
-            let at = own.iter().position(|known| known.key == key);
-            let at = at.unwrap_or_else(|| {
-                own.push(Contribution::new(key.clone(), shape));
-                own.len() - 1
-            });
-            if let Some(contribution) = own.get_mut(at) {
-                contribution.add(rows, row)?;
-            }
-            let cell = self.cell(key, shape, most)?;
-            cell.facility(rows, row, shape)?;
-            if let (Some(ranked), Some(value)) = (&shape.ranked, rows.ranked(row)) {
-                let number = rows.part_rows(row).get(ranked.part).copied().unwrap_or_default();
-                if number > 0 {
-                    cell.ranked.push((value, person, number));
-                }
+    /// The cells of one bucket's rows; a person's rows are all there.
+    pub(crate) fn of(rows: &Rows, shape: &PlanShape, most: u32) -> Result<Self, WorkerFault> {
+        let (order, mut cells) = (rows.by_person(), HashMap::new());
+        for set in shape.evidence_sets() {
+            cells.extend(tally::cells(rows, &order, shape, set, most)?);
+            if cells.len() > most as usize {
+                return Err(WorkerFault::TooLarge);
             }
         }
-        for contribution in own {
-            let cell = self.cell(contribution.key.clone(), shape, most)?;
-            cell.contribute(person, &contribution)?;
-        }
-        Ok(())
-    }
-
-    fn cell(&mut self, key: Vec<u32>, shape: &PlanShape, most: u32) -> Result<&mut Cell, WorkerFault> {
-        if self.cells.len() >= most as usize && !self.cells.contains_key(&key) {
-            return Err(WorkerFault::TooLarge);
-        }
-        Ok(self.cells.entry(key).or_insert_with(|| Cell::new(shape)))
+        Ok(Self { cells })
     }
 
     /// Adds the cells of other buckets, in which other persons are.
@@ -141,36 +86,24 @@ impl Cells {
     }
 }
 
-impl Contribution {
-    fn new(key: Vec<u32>, shape: &PlanShape) -> Self {
-        let measures = shape.measures.len();
-        Self {
-            key,
-            rows: vec![0; shape.parts()],
-            totals: vec![0; measures],
-            values: vec![0; measures],
-            squares: vec![0; measures],
-        }
+impl Facility {
+    pub(crate) fn new(shape: &PlanShape) -> Self {
+        Self { rows: vec![0; shape.parts()], totals: vec![0; shape.measures.len()] }
     }
 
-    fn add(&mut self, rows: &Rows, row: usize) -> Result<(), WorkerFault> {
-        for (known, more) in self.rows.iter_mut().zip(rows.part_rows(row)) {
-            *known = known.checked_add(more).ok_or(WorkerFault::Execution)?;
+    pub(crate) fn add(&mut self, rows: &Rows, row: usize) -> Result<(), WorkerFault> {
+        for (part, known) in self.rows.iter_mut().enumerate() {
+            *known = known.checked_add(rows.part(part, row)).ok_or(WorkerFault::Execution)?;
         }
-        for (at, measure) in rows.measures().iter().enumerate() {
-            let (total, values, square) = measure.at(row);
-            let own = self.totals.get_mut(at).zip(self.values.get_mut(at)).zip(self.squares.get_mut(at));
-            let Some(((own_total, own_values), own_square)) = own else { continue };
-            *own_total = own_total.checked_add(total).ok_or(WorkerFault::Execution)?;
-            *own_values = own_values.checked_add(values).ok_or(WorkerFault::Execution)?;
-            *own_square = own_square.checked_add(square).ok_or(WorkerFault::Execution)?;
+        for (known, measure) in self.totals.iter_mut().zip(rows.measures()) {
+            *known = known.checked_add(measure.at(row).0).ok_or(WorkerFault::Execution)?;
         }
         Ok(())
     }
 }
 
 impl Cell {
-    fn new(shape: &PlanShape) -> Self {
+    pub(crate) fn new(shape: &PlanShape) -> Self {
         let squared = |measure: &engine_vet::MeasureColumn| SumEvidence {
             squares: measure.squares.then_some(0),
             facility_tops: shape.has_facility.then_some((0, 0)),
@@ -181,29 +114,32 @@ impl Cell {
         Self { parts: vec![part; shape.parts()], ..Self::default() }
     }
 
-    fn facility(&mut self, rows: &Rows, row: usize, shape: &PlanShape) -> Result<(), WorkerFault> {
-        let Some(number) = rows.facility(row) else { return Ok(()) };
-        let empty = || Facility { rows: vec![0; shape.parts()], totals: vec![0; shape.measures.len()] };
-        let facility = self.facilities.entry(number).or_insert_with(empty);
-        for (known, more) in facility.rows.iter_mut().zip(rows.part_rows(row)) {
-            *known = known.checked_add(more).ok_or(WorkerFault::Execution)?;
-        }
-        for (known, measure) in facility.totals.iter_mut().zip(rows.measures()) {
-            *known = known.checked_add(measure.at(row).0).ok_or(WorkerFault::Execution)?;
+    /// Adds what the rows of one person in the cell are in sum.
+    pub(crate) fn contribute(
+        &mut self,
+        person: u32,
+        rows: &[u64],
+        sums: &[Sum],
+        shape: &PlanShape,
+    ) -> Result<(), WorkerFault> {
+        for ((at, part), rows) in self.parts.iter_mut().enumerate().zip(rows).filter(|(_, rows)| **rows > 0) {
+            part.rows = part.rows.checked_add(*rows).ok_or(WorkerFault::Execution)?;
+            part.persons.push(person);
+            let measures = part.sums.iter_mut().zip(sums).zip(&shape.measures);
+            for ((sum, own), _) in measures.filter(|(_, measure)| measure.part == at) {
+                add(sum, own)?;
+            }
         }
         Ok(())
     }
 
-    fn contribute(&mut self, person: u32, own: &Contribution) -> Result<(), WorkerFault> {
-        for (part, rows) in self.parts.iter_mut().zip(&own.rows).filter(|(_, rows)| **rows > 0) {
-            part.rows = part.rows.checked_add(*rows).ok_or(WorkerFault::Execution)?;
-            part.persons.push(person);
-            let own = own.totals.iter().zip(&own.values).zip(&own.squares);
-            for (sum, ((total, values), square)) in part.sums.iter_mut().zip(own) {
-                add(sum, *total, *values, *square)?;
-            }
-        }
-        Ok(())
+    /// Takes a value whose rank is asked.
+    pub(crate) fn rank(&mut self, value: i128, person: u32, rows: u64) {
+        self.ranked.push((value, person, rows));
+    }
+
+    pub(crate) fn keep_facility(&mut self, number: u32, facility: Facility) {
+        self.facilities.insert(number, facility);
     }
 
     fn merge(&mut self, other: Self) -> Result<(), WorkerFault> {
@@ -263,7 +199,8 @@ impl Cell {
 
 /// The distinct persons of a part; each was added once, and none may come twice.
 fn bitmap(mut persons: Vec<u32>) -> Result<Vec<u8>, WorkerFault> {
-    persons.sort_unstable();
+    // Each bucket's come sorted, so there are as many runs as buckets.
+    persons.sort();
     let bitmap = RoaringBitmap::from_sorted_iter(persons.iter().copied());
     let bitmap = bitmap.map_err(|_| WorkerFault::Execution)?;
     if bitmap.len() != persons.len() as u64 {
@@ -284,14 +221,14 @@ fn largest(facilities: &HashMap<u32, Facility>, measure: usize) -> (i128, i128) 
     })
 }
 
-fn add(sum: &mut SumEvidence, total: i128, values: u64, square: i128) -> Result<(), WorkerFault> {
-    sum.sum = sum.sum.checked_add(total).ok_or(WorkerFault::Execution)?;
-    sum.values = sum.values.checked_add(values).ok_or(WorkerFault::Execution)?;
-    sum.negatives += u64::from(total < 0);
+fn add(sum: &mut SumEvidence, own: &Sum) -> Result<(), WorkerFault> {
+    sum.sum = sum.sum.checked_add(own.total).ok_or(WorkerFault::Execution)?;
+    sum.values = sum.values.checked_add(own.values).ok_or(WorkerFault::Execution)?;
+    sum.negatives += u64::from(own.total < 0);
     if let Some(squares) = &mut sum.squares {
-        *squares = squares.checked_add(square).ok_or(WorkerFault::Execution)?;
+        *squares = squares.checked_add(own.square).ok_or(WorkerFault::Execution)?;
     }
-    contribute(sum, total);
+    contribute(sum, own.total);
     Ok(())
 }
 
@@ -302,9 +239,4 @@ fn contribute(sum: &mut SumEvidence, total: i128) {
     } else if total > sum.top2 {
         sum.top2 = total;
     }
-}
-
-/// A key of a grouping set: what the set leaves out is the total.
-pub(crate) fn projected(key: impl Iterator<Item = u32>, set: u32) -> Vec<u32> {
-    key.enumerate().map(|(at, value)| if set >> at & 1 == 1 { value } else { TOTAL }).collect()
 }

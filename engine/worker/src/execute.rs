@@ -124,9 +124,7 @@ impl Query {
         while let Some(batch) = batches.next().await {
             rows.push(&batch.map_err(|error| fault(&error))?, shape, &self.numbers)?;
         }
-        let mut cells = Cells::default();
-        cells.add(&rows, shape, self.most)?;
-        Ok(cells)
+        Cells::of(&rows, shape, self.most)
     }
 }
 

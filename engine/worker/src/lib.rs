@@ -14,10 +14,12 @@ mod files;
 mod ground;
 mod keep;
 mod net;
+mod numbering;
 mod quantile;
 mod rows;
 mod session;
 mod source;
+mod tally;
 
 pub use execute::run;
 pub use files::Descriptors;

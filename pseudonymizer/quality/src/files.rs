@@ -4,11 +4,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use catalog_model::FileEntry;
 use catalog_staged::encrypted;
-use catalog_store::{Environment, FileKeyring, FileKeys};
+use catalog_store::{DeliveryRecord, Environment, FileKeyring, StagedFiles};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::reader::ChunkReader;
 
 use crate::failure::Failure;
 
@@ -16,24 +18,31 @@ use crate::failure::Failure;
 pub(crate) const BATCH: usize = 131_072;
 
 /// The folders of a delivery's parts.
-pub(crate) fn parts(environment: &Environment, delivery: &str, parts: u32) -> Vec<PathBuf> {
-    let folder = environment.room("store").join("staging").join(delivery);
-    (0..parts).map(|part| folder.join(format!("{part:05}"))).collect()
+pub(crate) fn parts(environment: &Environment, delivery: &DeliveryRecord) -> Vec<PathBuf> {
+    let folder = environment.room("store").join("staging").join(delivery.staged());
+    (0..delivery.parts).map(|part| folder.join(format!("{part:05}"))).collect()
 }
 
 /// The files with a delivery's identities, one for each part.
-pub(crate) fn identities(environment: &Environment, delivery: &str, parts: u32) -> Vec<PathBuf> {
-    let folder = environment.room("links").join("staging").join(delivery);
-    (0..parts).map(|part| folder.join(format!("{part:05}.parquet"))).collect()
+pub(crate) fn identities(environment: &Environment, delivery: &DeliveryRecord) -> Vec<PathBuf> {
+    let folder = environment.room("links").join("staging").join(delivery.staged());
+    (0..delivery.parts).map(|part| folder.join(format!("{part:05}.parquet"))).collect()
 }
 
-/// Hands the rows of a file over, batch by batch: the named columns, or all where none is named.
+/// How `catalog-staged` opens staged files.
+pub(crate) fn opened(files: &StagedFiles) -> impl Fn(&Path) -> std::io::Result<Bytes> + Send + Sync + '_ {
+    |path| Ok(Bytes::from_owner(files.read(path).map_err(std::io::Error::other)?))
+}
+
+/// Hands the rows of a staged file over, batch by batch: the named columns, or all where none is named.
 pub(crate) fn each_batch(
+    files: &StagedFiles,
     path: &Path,
     columns: &[&str],
     mut take: impl FnMut(&RecordBatch) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    each_batch_with(path, None, columns, &mut take)
+    let bytes = opened(files)(path).map_err(|source| Failure::Read { path: path.to_owned(), source })?;
+    each_batch_of(path, bytes, ArrowReaderOptions::new(), columns, &mut take)
 }
 
 /// As [`each_batch`], of a file of a snapshot, which is encrypted.
@@ -46,19 +55,21 @@ pub(crate) fn each_published_batch(
 ) -> Result<(), Failure> {
     let path = store.join(&file.path);
     let keys = ring.open(file, &|column| columns.is_empty() || columns.contains(&column))?;
-    each_batch_with(&path, keys.as_ref(), columns, &mut take)
+    let open = File::open(&path).map_err(|source| Failure::Read { path: path.clone(), source })?;
+    let keys = keys.as_ref().map(catalog_store::FileKeys::by_column);
+    let options = encrypted::reading(keys.as_ref())
+        .map_err(|source| Failure::Parquet { path: path.clone(), source })?;
+    each_batch_of(&path, open, options, columns, &mut take)
 }
 
-fn each_batch_with(
+fn each_batch_of<F: ChunkReader + 'static>(
     path: &Path,
-    keys: Option<&FileKeys>,
+    file: F,
+    options: ArrowReaderOptions,
     columns: &[&str],
     take: &mut dyn FnMut(&RecordBatch) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let file = File::open(path).map_err(|source| Failure::Read { path: path.to_owned(), source })?;
     let parquet = |source| Failure::Parquet { path: path.to_owned(), source };
-    let keys = keys.map(FileKeys::by_column);
-    let options = encrypted::reading(keys.as_ref()).map_err(parquet)?;
     let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(parquet)?
         .with_batch_size(BATCH);

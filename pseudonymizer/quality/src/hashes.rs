@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use catalog_store::StagedFiles;
 use polars::prelude::{DataType, IntoLazy as _, col, len};
 use reports::quality::profile::{HashCoverage, SchemeCoverage};
 
@@ -13,7 +14,11 @@ use crate::files;
 use crate::rows::number;
 
 /// Counts over the files with a delivery's identities.
-pub(crate) fn coverage(paths: &[PathBuf], schemes: &[String]) -> Result<HashCoverage, Failure> {
+pub(crate) fn coverage(
+    staged: &StagedFiles,
+    paths: &[PathBuf],
+    schemes: &[String],
+) -> Result<HashCoverage, Failure> {
     let mut sum = HashCoverage {
         schemes: schemes
             .iter()
@@ -23,7 +28,7 @@ pub(crate) fn coverage(paths: &[PathBuf], schemes: &[String]) -> Result<HashCove
     };
     let names: Vec<&str> = std::iter::once("claims").chain(schemes.iter().map(String::as_str)).collect();
     for path in paths {
-        files::each_batch(path, &names, |batch| add(&mut sum, batch))?;
+        files::each_batch(staged, path, &names, |batch| add(&mut sum, batch))?;
     }
     Ok(sum)
 }

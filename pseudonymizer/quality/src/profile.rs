@@ -16,9 +16,8 @@ pub(crate) fn profile(environment: &Environment, snapshot: Option<&str>) -> Resu
     let masters = Masters::new(&catalogue)?;
     // In the order in which publishing ranks files.
     let records = environment.meta()?.deliveries()?;
-    let parts: Vec<_> =
-        records.iter().map(|record| files::parts(environment, &record.id, record.parts)).collect();
-    let repeated = repeats::count(&parts)?;
+    let parts: Vec<_> = records.iter().map(|record| files::parts(environment, record)).collect();
+    let repeated = repeats::count(&environment.staged_files(), &parts)?;
     let mut deliveries = Vec::with_capacity(records.len());
     for (record, repeated) in records.iter().zip(repeated) {
         deliveries.push(delivery(environment, &catalogue, &masters, record, repeated)?);
@@ -48,11 +47,13 @@ fn delivery(
     record: &DeliveryRecord,
     repeated: Records,
 ) -> Result<DeliveryProfile, Failure> {
-    let parts: Vec<StagedPart> =
-        files::parts(environment, &record.id, record.parts).into_iter().map(StagedPart::new).collect();
-    let quarantine = environment.room("quarantine").join(format!("{}.csv", record.id));
+    let staged = environment.staged_files();
+    let open = files::opened(&staged);
+    let folders = files::parts(environment, record).into_iter();
+    let parts: Vec<StagedPart<'_>> = folders.map(|folder| StagedPart::new(folder, &open)).collect();
+    let quarantine = environment.room("quarantine").join(format!("{}.csv", record.staged()));
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-    let identities = files::identities(environment, &record.id, record.parts);
+    let identities = files::identities(environment, record);
     let mut profile = DeliveryProfile {
         name: record.name.clone(),
         database: record.database.clone(),
@@ -60,7 +61,7 @@ fn delivery(
         records: repeated.records,
         repeated: repeated.repeated,
         faults: faults::count(&quarantine, repeated)?,
-        hashes: hashes::coverage(&identities, &schemes)?,
+        hashes: hashes::coverage(&staged, &identities, &schemes)?,
         ..DeliveryProfile::default()
     };
     let Ok(month) = record.month.parse::<Month>() else { return Ok(profile) };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array, UInt64Array};
+use catalog_store::StagedFiles;
 use polars::prelude::{
     DataFrame, IntoLazy as _, LazyFrame, SortMultipleOptions, UnionArgs, col, concat, len, lit,
 };
@@ -27,13 +28,14 @@ pub(crate) struct Records {
 }
 
 /// Counts for each delivery, given the folders of its parts; deliveries are in the order in which publishing ranks them.
-pub(crate) fn count(deliveries: &[Vec<PathBuf>]) -> Result<Vec<Records>, Failure> {
+pub(crate) fn count(staged: &StagedFiles, deliveries: &[Vec<PathBuf>]) -> Result<Vec<Records>, Failure> {
     let mut sums = vec![Records::default(); deliveries.len()];
     let mut frames: Vec<LazyFrame> = Vec::new();
     for (delivery, (parts, sum)) in (0_u32..).zip(deliveries.iter().zip(&mut sums)) {
         for part in parts {
             let path = part.join("claims.parquet");
-            files::each_batch(&path, &["file", "line", "lines", "identity", "unique", "void"], |batch| {
+            let columns = ["file", "line", "lines", "identity", "unique", "void"];
+            files::each_batch(staged, &path, &columns, |batch| {
                 sum.records += batch.num_rows() as u64;
                 frames.push(keyed(batch, delivery)?.lazy());
                 Ok(())

@@ -54,7 +54,7 @@ fn system(column: &Column) -> Option<&str> {
 /// Counts over the table's files of all parts.
 pub(crate) fn profile(
     table: &Table,
-    parts: &[StagedPart],
+    parts: &[StagedPart<'_>],
     delivered: Month,
     masters: &Masters,
 ) -> Result<TableProfile, Failure> {

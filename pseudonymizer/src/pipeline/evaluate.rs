@@ -76,6 +76,7 @@ pub fn evaluate(environment: &Environment, truth: &Path) -> Result<Evaluation, E
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
     let mentions = link::mentions(environment, &parts, &schemes)?;
+    let staged_files = environment.staged_files();
     let mut counts: HashMap<(u64, usize), u64> = HashMap::new();
     for (part, offset) in parts.iter().zip(offsets) {
         let Some(delivery) = deliveries.iter().find(|delivery| delivery.id == part.delivery) else {
@@ -88,7 +89,7 @@ pub fn evaluate(environment: &Environment, truth: &Path) -> Result<Evaluation, E
             .join(&part.folder)
             .join(format!("{:05}", part.number))
             .join("claims.parquet");
-        for batch in open(&path, 65_536)? {
+        for batch in open(&staged_files, &path, 65_536)? {
             let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
             let files = link::numbers(&batch, "file", &path)?;
             let lines = link::numbers(&batch, "line", &path)?;

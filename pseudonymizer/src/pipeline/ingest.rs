@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use catalog_model::{Catalogue, DeliveryManifest};
 use catalog_store::{
     Account, DeliveryRecord, Environment, EnvironmentError, FileAccount, KeyError, KeyId, KeyRing, KeyRole,
-    MetaError, SecretKey, Standing, staged,
+    MetaError, SecretKey, StagedFiles, Standing, staged,
 };
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -21,7 +21,7 @@ use super::delivery::{Delivery, Rejection, Stamp};
 use super::life::{LifeError, sweep};
 use super::parts::{self, CutError, Part, Piece};
 use super::sealed::SealedError;
-use super::store::{self, fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
+use super::store::{fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::formats::{FilePart, Program, ProgramError, Reader};
 use crate::keying::{KeyCache, Keyer, Surrogates};
 use crate::tables::{FileError, Staging, StagingError, write_identities};
@@ -309,6 +309,8 @@ pub(crate) struct RunPlaces {
     pub(crate) links: PathBuf,
     /// The places of the faults.
     pub(crate) quarantine: PathBuf,
+    /// How rows, claims and identities are written.
+    pub(crate) files: StagedFiles,
 }
 
 impl RunPlaces {
@@ -319,6 +321,7 @@ impl RunPlaces {
             staging: environment.room("store").join("staging").join(&name),
             links: environment.room("links").join("staging").join(&name),
             quarantine: environment.room("quarantine").join(format!("{name}.csv")),
+            files: environment.staged_files(),
         }
     }
 }
@@ -406,8 +409,13 @@ impl<'a> Run<'a> {
             Some(former) => keyer.under_both(former.as_bytes()),
             None => keyer,
         };
-        let mut staging =
-            Staging::new(folder, self.catalogue, program, (keyer, seed), &self.keys.surrogates)?;
+        let mut staging = Staging::new(
+            (&self.places.files, folder),
+            self.catalogue,
+            program,
+            (keyer, seed),
+            &self.keys.surrogates,
+        )?;
         let mut account = PartAccount::default();
         let mut first_record = 0;
         for piece in &part.pieces {
@@ -420,9 +428,9 @@ impl<'a> Run<'a> {
         let identities = staging.finish()?;
         let schemes: Vec<String> =
             self.catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-        write_identities(&self.identities(part), &schemes, &identities)?;
+        write_identities(&self.places.files, &self.identities(part), &schemes, &identities)?;
         account.layouts = self.layouts.to_owned();
-        account.digests = self.digests(part, folder).map_err(io("read", folder))?;
+        account.digests = self.digests(part, folder)?;
         let path = folder.join(ACCOUNT);
         write_json(&path, &account).map_err(io("write", &path))
     }
@@ -436,10 +444,20 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn digests(&self, part: &Part, folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
-        let mut digests = store::digests(folder)?;
-        digests.remove(ACCOUNT);
-        digests.insert("identities".to_owned(), store::digest(&self.identities(part))?);
+    /// The digest of what each file of a part says, by name.
+    fn digests(&self, part: &Part, folder: &Path) -> Result<BTreeMap<String, String>, IngestError> {
+        let digest = |path: &Path| -> Result<String, EnvironmentError> {
+            Ok(blake3::hash(&self.places.files.read(path)?).to_hex().to_string())
+        };
+        let mut digests = BTreeMap::new();
+        for entry in std::fs::read_dir(folder).map_err(io("read", folder))? {
+            let entry = entry.map_err(io("read", folder))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name != ACCOUNT {
+                digests.insert(name, digest(&entry.path())?);
+            }
+        }
+        digests.insert("identities".to_owned(), digest(&self.identities(part))?);
         Ok(digests)
     }
 

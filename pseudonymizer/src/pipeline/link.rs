@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, FixedSizeBinaryBuilder, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int32Type, UInt8Type, UInt32Type};
-use catalog_store::{DeliveryRecord, Environment, EnvironmentError, KeyError, KeyId, KeyRole, MetaError};
+use catalog_store::{
+    DeliveryRecord, Environment, EnvironmentError, KeyError, KeyId, KeyRole, MetaError, StagedFiles,
+};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +143,7 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     let summary = summarise(&run, &schemes, count, &clusters);
     let temporary = folder.with_extension("writing");
     fresh_folder(&temporary).map_err(io("create", &temporary))?;
-    write_clusters(&temporary, &clusters)?;
+    write_clusters(&environment.staged_files(), &temporary, &clusters)?;
     write_json(&temporary.join("summary.json"), &summary).map_err(io("write", &temporary))?;
     settle_folder(&temporary, &folder).map_err(io("complete", &folder))?;
     sync_filesystem(&links).map_err(io("flush", &links))?;
@@ -159,8 +161,8 @@ pub(super) fn mentions(
     let key = environment.key(KeyRole::Linkage)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let former = FormerKeys::read(environment, parts, schemes)?;
-    let mut mentions = Mentions::new(schemes.len());
-    let mut reader = MentionReader::new(schemes, &key, &former);
+    let (mut mentions, files) = (Mentions::new(schemes.len()), environment.staged_files());
+    let mut reader = MentionReader::new(&files, schemes, &key, &former);
     for part in parts {
         let staged = environment.room("store").join("staging").join(&part.folder);
         let staged = staged.join(format!("{:05}", part.number));
@@ -227,13 +229,13 @@ pub(super) fn current(environment: &Environment, parts: &[PartName]) -> Result<C
     if run != run_name(parts, &schemes, &linkage_id(environment)?) {
         return Err(LinkError::Stale);
     }
-    let folder = links.join(format!("run-{run}"));
+    let (folder, files) = (links.join(format!("run-{run}")), environment.staged_files());
     let mut current = CurrentLinks { of_mention: Vec::new(), keys: Vec::new(), shared: Vec::new(), count: 0 };
-    for batch in open(&folder.join("mentions.parquet"), 65_536)? {
+    for batch in open(&files, &folder.join("mentions.parquet"), 65_536)? {
         let batch = batch.map_err(|source| FileError::Arrow { path: folder.clone(), source })?;
         current.of_mention.extend(numbers(&batch, "cluster", &folder)?.values());
     }
-    for batch in open(&folder.join("keys.parquet"), 65_536)? {
+    for batch in open(&files, &folder.join("keys.parquet"), 65_536)? {
         let batch = batch.map_err(|source| FileError::Arrow { path: folder.clone(), source })?;
         let clusters = numbers(&batch, "cluster", &folder)?;
         for (key, cluster) in fixed::<32>(&batch, "key", &folder)?.into_iter().zip(clusters.values()) {
@@ -261,9 +263,9 @@ pub(super) fn read_identities(
     environment: &Environment,
     part: &PartName,
 ) -> Result<Vec<PartIdentity>, LinkError> {
-    let path = identities_path(environment, part);
+    let (path, files) = (identities_path(environment, part), environment.staged_files());
     let mut identities = Vec::new();
-    for batch in open(&path, 65_536)? {
+    for batch in open(&files, &path, 65_536)? {
         let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
         let missing = |column: &str| FileError::Column { path: path.clone(), column: column.to_owned() };
         let months = |column: &str| {
@@ -289,11 +291,11 @@ pub(super) fn read_identities(
 /// The number of the first mention of each part.
 pub(super) fn offsets(environment: &Environment, parts: &[PartName]) -> Result<Vec<usize>, LinkError> {
     let mut offsets = Vec::with_capacity(parts.len());
-    let mut next = 0;
+    let (mut next, files) = (0, environment.staged_files());
     for part in parts {
         offsets.push(next);
         let path = identities_path(environment, part);
-        for batch in open(&path, 65_536)? {
+        for batch in open(&files, &path, 65_536)? {
             next += batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?.num_rows();
         }
     }
@@ -350,9 +352,9 @@ fn summarise(run: &str, schemes: &[String], mentions: usize, clusters: &Clusters
     }
 }
 
-fn write_clusters(folder: &Path, clusters: &Clusters) -> Result<(), FileError> {
+fn write_clusters(files: &StagedFiles, folder: &Path, clusters: &Clusters) -> Result<(), FileError> {
     let mentions = UInt32Array::from_iter_values(clusters.of_mention.iter().copied());
-    write(&folder.join("mentions.parquet"), vec![("cluster", std::sync::Arc::new(mentions))])?;
+    write(files, &folder.join("mentions.parquet"), vec![("cluster", std::sync::Arc::new(mentions))])?;
     // Keys of several persons stand at the end, with no cluster.
     let shared = clusters.shared.iter().map(|key| (*key, NO_KEY));
     let all = || clusters.keys.iter().copied().chain(shared.clone());
@@ -363,14 +365,18 @@ fn write_clusters(folder: &Path, clusters: &Clusters) -> Result<(), FileError> {
     let numbers = UInt32Array::from_iter_values(all().map(|(_, cluster)| cluster));
     let columns: Vec<(&str, ArrayRef)> =
         vec![("key", std::sync::Arc::new(keys.finish())), ("cluster", std::sync::Arc::new(numbers))];
-    write(&folder.join("keys.parquet"), columns)
+    write(files, &folder.join("keys.parquet"), columns)
 }
 
 /// Writes one small file of the link table.
-pub(super) fn write(path: &Path, columns: Vec<(&str, ArrayRef)>) -> Result<(), FileError> {
+pub(super) fn write(
+    files: &StagedFiles,
+    path: &Path,
+    columns: Vec<(&str, ArrayRef)>,
+) -> Result<(), FileError> {
     let batch = RecordBatch::try_from_iter(columns)
         .map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
-    let mut file = ParquetFile::create(path, batch.schema())?;
+    let mut file = ParquetFile::links(files, path, batch.schema())?;
     file.write(&batch)?;
     file.finish()?;
     Ok(())

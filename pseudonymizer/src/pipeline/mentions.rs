@@ -9,6 +9,7 @@ use std::path::Path;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, UInt8Type, UInt64Type};
 use catalog_staged::{RECORD, StagedPart, rows_file};
+use catalog_store::StagedFiles;
 use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 
@@ -16,7 +17,7 @@ use super::link::{fixed, numbers};
 use super::rotation::FormerKeys;
 use crate::keying::linkage_key;
 use crate::linkage::{Mention, Mentions};
-use crate::tables::{FileError, open};
+use crate::tables::{FileError, open, opened};
 
 /// The tables whose rows say where a claim was written, and perhaps of which stay.
 const PLACES: [&str; 2] = ["ndb_receipt", "dpc_stay"];
@@ -32,6 +33,7 @@ struct Seen {
 /// Turns the identities of a part into mentions.
 #[derive(Debug)]
 pub(super) struct MentionReader<'a> {
+    files: &'a StagedFiles,
     schemes: &'a [String],
     key: &'a hmac::Key,
     // Keys of a new intake key stand for those of the former one.
@@ -41,8 +43,13 @@ pub(super) struct MentionReader<'a> {
 }
 
 impl<'a> MentionReader<'a> {
-    pub(super) fn new(schemes: &'a [String], key: &'a hmac::Key, former: &'a FormerKeys) -> Self {
-        Self { schemes, key, former, known: vec![HashMap::new(); schemes.len()] }
+    pub(super) fn new(
+        files: &'a StagedFiles,
+        schemes: &'a [String],
+        key: &'a hmac::Key,
+        former: &'a FormerKeys,
+    ) -> Self {
+        Self { files, schemes, key, former, known: vec![HashMap::new(); schemes.len()] }
     }
 
     /// Adds the identities in `path`, whose rows are staged in `staged`.
@@ -52,9 +59,9 @@ impl<'a> MentionReader<'a> {
         staged: &Path,
         mentions: &mut Mentions,
     ) -> Result<(), FileError> {
-        let seen = seen(staged)?;
+        let seen = seen(self.files, staged)?;
         let mut identity = 0_u32;
-        for batch in open(path, 65_536)? {
+        for batch in open(self.files, path, 65_536)? {
             let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
             for mut mention in self.batch(&batch, path)? {
                 if let Some(seen) = seen.get(&identity) {
@@ -124,13 +131,14 @@ fn stays(mention: &Mention, seen: &Seen) -> Vec<u64> {
 }
 
 /// Where each identity of a part was seen.
-fn seen(staged: &Path) -> Result<BTreeMap<u32, Seen>, FileError> {
+fn seen(files: &StagedFiles, staged: &Path) -> Result<BTreeMap<u32, Seen>, FileError> {
     let mut seen: BTreeMap<u32, Seen> = BTreeMap::new();
     if PLACES.iter().all(|table| !rows_file(staged, table).exists()) {
         return Ok(seen);
     }
-    let identity_of = identities_of_records(&staged.join("claims.parquet"))?;
-    let part = StagedPart::new(staged.to_owned());
+    let identity_of = identities_of_records(files, &staged.join("claims.parquet"))?;
+    let open = opened(files);
+    let part = StagedPart::new(staged.to_owned(), &open);
     let fields = || {
         vec![
             Field::new(RECORD, DataType::UInt32, false),
@@ -168,9 +176,9 @@ fn seen(staged: &Path) -> Result<BTreeMap<u32, Seen>, FileError> {
     Ok(seen)
 }
 
-fn identities_of_records(path: &Path) -> Result<Vec<Option<u32>>, FileError> {
+fn identities_of_records(files: &StagedFiles, path: &Path) -> Result<Vec<Option<u32>>, FileError> {
     let mut identity_of: Vec<Option<u32>> = Vec::new();
-    for batch in open(path, 65_536)? {
+    for batch in open(files, path, 65_536)? {
         let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
         let (records, identities) = (numbers(&batch, "record", path)?, numbers(&batch, "identity", path)?);
         for (record, identity) in records.values().iter().zip(identities) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, FixedSizeBinaryBuilder, UInt32Array, UInt64Array};
 use arrow::datatypes::UInt64Type;
+use catalog_store::StagedFiles;
 
 use super::link::{self, CurrentLinks};
 use crate::tables::{FileError, open};
@@ -66,9 +67,9 @@ pub(super) fn number_facilities(seen: &BTreeSet<u64>, before: &HashMap<u64, u32>
     numbers
 }
 
-pub(super) fn read_persons(path: &Path) -> Result<HashMap<[u8; 32], u32>, FileError> {
+pub(super) fn read_persons(files: &StagedFiles, path: &Path) -> Result<HashMap<[u8; 32], u32>, FileError> {
     let mut persons = HashMap::new();
-    for batch in open(path, 65_536)? {
+    for batch in open(files, path, 65_536)? {
         let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
         let keys = link::fixed::<32>(&batch, "key", path)?;
         let numbers = link::numbers(&batch, "person", path)?;
@@ -80,12 +81,13 @@ pub(super) fn read_persons(path: &Path) -> Result<HashMap<[u8; 32], u32>, FileEr
 
 /// Keeps the number of every linkage key, those of keys that no delivery mentions any more as well.
 pub(super) fn write_persons(
+    files: &StagedFiles,
     path: &Path,
     links: &CurrentLinks,
     numbers: &PersonNumbers,
     before: &HashMap<[u8; 32], u32>,
 ) -> Result<(), FileError> {
-    write_numbers(path, &kept(links, numbers, before))
+    write_numbers(files, path, &kept(links, numbers, before))
 }
 
 /// The number of every key from now on.
@@ -111,7 +113,11 @@ fn kept(
 }
 
 /// Writes the person of every linkage key, in the order of the keys.
-pub(super) fn write_numbers(path: &Path, persons: &HashMap<[u8; 32], u32>) -> Result<(), FileError> {
+pub(super) fn write_numbers(
+    files: &StagedFiles,
+    path: &Path,
+    persons: &HashMap<[u8; 32], u32>,
+) -> Result<(), FileError> {
     let all: BTreeMap<[u8; 32], u32> = persons.iter().map(|(key, person)| (*key, *person)).collect();
     let mut keys = FixedSizeBinaryBuilder::with_capacity(all.len(), 32);
     for key in all.keys() {
@@ -120,12 +126,12 @@ pub(super) fn write_numbers(path: &Path, persons: &HashMap<[u8; 32], u32>) -> Re
     let persons = UInt32Array::from_iter_values(all.values().copied());
     let columns: Vec<(&str, ArrayRef)> =
         vec![("key", Arc::new(keys.finish())), ("person", Arc::new(persons))];
-    link::write(path, columns)
+    link::write(files, path, columns)
 }
 
-pub(super) fn read_facilities(path: &Path) -> Result<HashMap<u64, u32>, FileError> {
+pub(super) fn read_facilities(files: &StagedFiles, path: &Path) -> Result<HashMap<u64, u32>, FileError> {
     let mut facilities = HashMap::new();
-    for batch in open(path, 65_536)? {
+    for batch in open(files, path, 65_536)? {
         let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
         let surrogates =
             batch.column_by_name("surrogate").and_then(|array| array.as_primitive_opt::<UInt64Type>());
@@ -137,12 +143,16 @@ pub(super) fn read_facilities(path: &Path) -> Result<HashMap<u64, u32>, FileErro
     Ok(facilities)
 }
 
-pub(super) fn write_facilities(path: &Path, facilities: &HashMap<u64, u32>) -> Result<(), FileError> {
+pub(super) fn write_facilities(
+    files: &StagedFiles,
+    path: &Path,
+    facilities: &HashMap<u64, u32>,
+) -> Result<(), FileError> {
     let sorted: BTreeMap<u64, u32> =
         facilities.iter().map(|(surrogate, number)| (*surrogate, *number)).collect();
     let surrogates = UInt64Array::from_iter_values(sorted.keys().copied());
     let numbers = UInt32Array::from_iter_values(sorted.values().copied());
-    link::write(path, vec![("surrogate", Arc::new(surrogates)), ("facility", Arc::new(numbers))])
+    link::write(files, path, vec![("surrogate", Arc::new(surrogates)), ("facility", Arc::new(numbers))])
 }
 
 #[cfg(test)]
@@ -150,6 +160,8 @@ mod tests {
     use std::collections::{BTreeSet, HashMap};
 
     use proptest::prelude::*;
+
+    use catalog_store::StagedFiles;
 
     use super::super::link::CurrentLinks;
     use super::{kept, number_facilities, number_persons, read_persons, write_persons};
@@ -193,8 +205,8 @@ mod tests {
         let numbers = number_persons(&links, &before);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("persons.parquet");
-        write_persons(&path, &links, &numbers, &before).unwrap();
-        let kept = read_persons(&path).unwrap();
+        write_persons(&StagedFiles::Clear, &path, &links, &numbers, &before).unwrap();
+        let kept = read_persons(&StagedFiles::Clear, &path).unwrap();
         let mut expected = self::before(&[(1, 0), (2, 5), (9, 4)]);
         expected.insert(super::HIGHEST, 5);
         assert_eq!(kept, expected);

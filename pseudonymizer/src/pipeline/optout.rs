@@ -130,8 +130,8 @@ pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOut
     let mut latest = (0, String::new());
     for (_, manifest) in environment.snapshots()?.all().map_err(EnvironmentError::from)? {
         let numbers = persons_file(&links, manifest.id.as_str(), epoch);
-        let known: HashMap<[u8; 32], u32> =
-            numbering::read_persons(&numbers).map_err(|error| OptOutError::Link(error.into()))?;
+        let known: HashMap<[u8; 32], u32> = numbering::read_persons(&environment.staged_files(), &numbers)
+            .map_err(|error| OptOutError::Link(error.into()))?;
         let persons: BTreeSet<u32> = linkage.iter().filter_map(|key| known.get(key)).copied().collect();
         let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 exclusion");
         hasher.update(manifest.id.as_str().as_bytes());

@@ -204,13 +204,13 @@ impl<'a> Publisher<'a> {
     }
 
     fn numbers(&self, head: Option<&SnapshotManifest>) -> Result<Numbers, PublishError> {
-        let links = self.environment.room("links");
+        let (links, files) = (self.environment.room("links"), self.environment.staged_files());
         let epoch = rotation::linkage_epoch(self.environment)?;
         let (persons_before, facilities_before) = match head {
             None => (HashMap::new(), HashMap::new()),
             Some(head) => (
-                numbering::read_persons(&rotation::persons_file(&links, head.id.as_str(), epoch))?,
-                numbering::read_facilities(&links.join(format!("facilities-{}.parquet", head.id)))?,
+                numbering::read_persons(&files, &rotation::persons_file(&links, head.id.as_str(), epoch))?,
+                numbering::read_facilities(&files, &links.join(format!("facilities-{}.parquet", head.id)))?,
             ),
         };
         let persons = numbering::number_persons(&self.links, &persons_before);
@@ -231,7 +231,9 @@ impl<'a> Publisher<'a> {
             let files = 0..u32::try_from(delivery.files.len()).unwrap_or(u32::MAX);
             ranks.extend(files.map(|file| (delivery.id.clone(), file)));
         }
-        let mut spill = Spill::new(scratch, &self.catalogue, self.buckets);
+        let files = self.environment.staged_files();
+        let mut spill =
+            Spill::new(scratch, &files, &self.catalogue, self.buckets).map_err(EnvironmentError::from)?;
         for ((part, number), offset) in self.parts.iter().zip(0_u32..).zip(offsets) {
             let folder = self
                 .environment
@@ -399,10 +401,10 @@ impl<'a> Publisher<'a> {
     ) -> Result<SnapshotManifest, PublishError> {
         let snapshots = self.environment.snapshots()?;
         let id = snapshots.id_of(&body);
-        let links = self.environment.room("links");
+        let (links, files) = (self.environment.room("links"), self.environment.staged_files());
         let persons = rotation::persons_file(&links, id.as_str(), rotation::linkage_epoch(self.environment)?);
-        numbering::write_persons(&persons, &self.links, &numbers.persons, &numbers.persons_before)?;
-        numbering::write_facilities(&links.join(format!("facilities-{id}.parquet")), facilities)?;
+        numbering::write_persons(&files, &persons, &self.links, &numbers.persons, &numbers.persons_before)?;
+        numbering::write_facilities(&files, &links.join(format!("facilities-{id}.parquet")), facilities)?;
         let reports = self.environment.room("reports");
         let path = links.join(format!("aliases-{id}.json"));
         write_json(&path, &numbers.persons.aliases).map_err(io("write", &path))?;

@@ -51,13 +51,13 @@ impl FormerKeys {
         parts: &[PartName],
         schemes: &[String],
     ) -> Result<Self, LinkError> {
-        let mut former = Self::default();
+        let (mut former, files) = (Self::default(), environment.staged_files());
         for part in parts {
             if keyed_under(environment, part).is_none_or(|keyed| keyed.former.is_none()) {
                 continue;
             }
             let path = link::identities_path(environment, part);
-            for batch in open(&path, 65_536)? {
+            for batch in open(&files, &path, 65_536)? {
                 let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
                 for scheme in schemes {
                     let column = former_column(scheme);
@@ -123,7 +123,7 @@ pub fn rotate_linkage(environment: &Environment) -> Result<RotatedLinkage, LinkE
         if !path.exists() {
             continue;
         }
-        let persons = numbering::read_persons(&path)?;
+        let persons = numbering::read_persons(&environment.staged_files(), &path)?;
         let (mut recomputed, mut dropped) = (0, 0);
         let moved: HashMap<[u8; 32], u32> = persons
             .iter()
@@ -140,7 +140,11 @@ pub fn rotate_linkage(environment: &Environment) -> Result<RotatedLinkage, LinkE
                 }
             })
             .collect();
-        numbering::write_numbers(&persons_file(&links, manifest.id.as_str(), entry.epoch), &moved)?;
+        numbering::write_numbers(
+            &environment.staged_files(),
+            &persons_file(&links, manifest.id.as_str(), entry.epoch),
+            &moved,
+        )?;
         (rotated.recomputed, rotated.dropped) = (recomputed, dropped);
         former.push(path);
     }
@@ -165,10 +169,10 @@ fn translation(
     let earlier = FormerKeys::read(environment, &parts, &schemes)?;
     let [before, after] = [before, after].map(|key| hmac::Key::new(hmac::HMAC_SHA256, key));
     let mut seen: HashSet<Keyed<Intake>> = HashSet::new();
-    let mut translation = HashMap::new();
+    let (mut translation, files) = (HashMap::new(), environment.staged_files());
     for part in &parts {
         let path = link::identities_path(environment, part);
-        for batch in open(&path, 65_536)? {
+        for batch in open(&files, &path, 65_536)? {
             let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
             for scheme in schemes.iter().filter(|scheme| batch.column_by_name(scheme).is_some()) {
                 for key in fixed::<32>(&batch, scheme, &path)?.into_iter().flatten() {

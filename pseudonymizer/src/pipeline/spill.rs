@@ -1,11 +1,13 @@
 //! The first pass of publishing: staged rows go to the bucket of their person.
 //!
-//! Rows of one bucket wait in one file per table until the second pass sorts them. A spilled row carries the person,
-//! the claim (part and number) and the line; a spilled claim carries what tells duplicates.
+//! Rows of one bucket wait in one file per table until the second pass sorts them, each batch encrypted under a key that
+//! ends with the process. A spilled row carries the person, the claim (part and number) and the line; a spilled claim
+//! carries what tells duplicates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +18,12 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use catalog_model::{Catalogue, Class, Table};
 use catalog_staged::{LINE, RECORD, StagedPart, staged_schema};
+use catalog_store::{EnvironmentError, KeyError, SecretKey, StagedFiles, decrypt, encrypt};
+
+use zeroize::Zeroizing;
 
 use super::link;
-use crate::tables::{FileError, open};
+use crate::tables::{FileError, open, opened};
 
 /// The spilled column with the person number.
 pub(super) const PERSON: &str = "__person";
@@ -44,6 +49,7 @@ pub(super) struct SpilledClaim {
 #[derive(Debug)]
 pub(super) struct Spilled {
     folder: PathBuf,
+    key: SecretKey,
     /// Claims by bucket.
     pub(super) claims: Vec<Vec<SpilledClaim>>,
     /// Facility surrogates that occur.
@@ -53,22 +59,34 @@ pub(super) struct Spilled {
 
 /// Spreads the rows of every part over `buckets`.
 pub(super) struct Spill<'a> {
+    files: &'a StagedFiles,
     catalogue: &'a Catalogue,
     buckets: u32,
-    writers: BTreeMap<(String, u32), StreamWriter<BufWriter<File>>>,
+    writers: BTreeMap<(String, u32), BufWriter<File>>,
     out: Spilled,
 }
 
 impl<'a> Spill<'a> {
-    pub(super) fn new(folder: &Path, catalogue: &'a Catalogue, buckets: u32) -> Self {
+    /// Spills below `folder` what is staged in `files`.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gave no random bytes.
+    pub(super) fn new(
+        folder: &Path,
+        files: &'a StagedFiles,
+        catalogue: &'a Catalogue,
+        buckets: u32,
+    ) -> Result<Self, KeyError> {
         let claims = (0..buckets).map(|_| Vec::new()).collect();
         let out = Spilled {
             folder: folder.to_owned(),
+            key: SecretKey::random()?,
             claims,
             facilities: BTreeSet::new(),
             tables: BTreeSet::new(),
         };
-        Self { catalogue, buckets, writers: BTreeMap::new(), out }
+        Ok(Self { files, catalogue, buckets, writers: BTreeMap::new(), out })
     }
 
     /// Spreads one part, whose staged files lie in `folder`.
@@ -80,7 +98,8 @@ impl<'a> Spill<'a> {
         file_rank: &dyn Fn(u32) -> u32,
     ) -> Result<(), FileError> {
         let persons = self.claims(part, &folder.join("claims.parquet"), person_of, file_rank)?;
-        let (catalogue, staged) = (self.catalogue, StagedPart::new(folder.to_owned()));
+        let (catalogue, open) = (self.catalogue, opened(self.files));
+        let staged = StagedPart::new(folder.to_owned(), &open);
         for table in catalogue.tables.values() {
             for batch in staged.rows(table, 65_536)?.into_iter().flatten() {
                 self.rows(part, table, &batch?, &persons, folder)?;
@@ -93,7 +112,7 @@ impl<'a> Spill<'a> {
     pub(super) fn finish(self) -> Result<Spilled, FileError> {
         for ((table, bucket), mut writer) in self.writers {
             let path = self.out.path(&table, bucket);
-            writer.finish().map_err(|source| FileError::Arrow { path, source })?;
+            writer.flush().map_err(|source| FileError::Io { action: "write", path, source })?;
         }
         Ok(self.out)
     }
@@ -107,7 +126,7 @@ impl<'a> Spill<'a> {
         file_rank: &dyn Fn(u32) -> u32,
     ) -> Result<Vec<u32>, FileError> {
         let mut persons = Vec::new();
-        for batch in open(path, 65_536)? {
+        for batch in open(self.files, path, 65_536)? {
             let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
             let missing =
                 |column: &str| FileError::Column { path: path.to_owned(), column: column.to_owned() };
@@ -219,15 +238,20 @@ impl<'a> Spill<'a> {
                 path: path.clone(),
                 source,
             })?;
-            let writer =
-                StreamWriter::try_new(BufWriter::with_capacity(1 << 18, file), &schema).map_err(arrow)?;
-            self.writers.insert(key.clone(), writer);
+            self.writers.insert(key.clone(), BufWriter::with_capacity(1 << 16, file));
             self.out.tables.insert(table.table.clone());
         }
-        match self.writers.get_mut(&key) {
-            Some(writer) => writer.write(&spilled).map_err(arrow),
-            None => Ok(()),
-        }
+        let mut clear = StreamWriter::try_new(Vec::new(), &schema).map_err(arrow)?;
+        clear.write(&spilled).map_err(arrow)?;
+        let clear = Zeroizing::new(clear.into_inner().map_err(arrow)?);
+        let sealed = encrypt(&self.out.key, path.as_os_str().as_bytes(), &clear)
+            .map_err(|source| FileError::from(EnvironmentError::from(source)))?;
+        let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let written = self
+            .writers
+            .get_mut(&key)
+            .map(|writer| writer.write_all(&length).and_then(|()| writer.write_all(&sealed)));
+        written.unwrap_or(Ok(())).map_err(|source| FileError::Io { action: "write", path, source })
     }
 }
 
@@ -243,13 +267,22 @@ impl Spilled {
             return Ok(None);
         }
         let arrow = |source| FileError::Arrow { path: path.clone(), source };
-        let file = File::open(&path).map_err(|source| FileError::Io {
-            action: "open",
+        let bytes = std::fs::read(&path).map_err(|source| FileError::Io {
+            action: "read",
             path: path.clone(),
             source,
         })?;
-        let reader = StreamReader::try_new_buffered(file, None).map_err(arrow)?;
-        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(arrow)?;
+        let damaged = || FileError::from(EnvironmentError::from(KeyError::Damaged("a spilled file")));
+        let mut batches = Vec::new();
+        let mut rest = bytes.as_slice();
+        while let Some((length, more)) = rest.split_first_chunk::<4>() {
+            let length = u32::from_le_bytes(*length) as usize;
+            let (sealed, more) = more.split_at_checked(length).ok_or_else(damaged)?;
+            let clear = decrypt(&self.key, path.as_os_str().as_bytes(), sealed).ok_or_else(damaged)?;
+            let reader = StreamReader::try_new(clear.as_slice(), None).map_err(arrow)?;
+            batches.extend(reader.collect::<Result<Vec<_>, _>>().map_err(arrow)?);
+            rest = more;
+        }
         arrow::compute::concat_batches(&spilled_schema(table), &batches).map(Some).map_err(arrow)
     }
 

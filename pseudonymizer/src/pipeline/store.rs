@@ -1,6 +1,5 @@
 //! Small files and directories that appear at once.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -33,23 +32,6 @@ pub(super) fn settle_folder(temporary: &Path, path: &Path) -> std::io::Result<()
 /// every file.
 pub(super) fn sync_filesystem(folder: &Path) -> std::io::Result<()> {
     Ok(rustix::fs::syncfs(File::open(folder)?)?)
-}
-
-/// The digest of each file of a folder, by name.
-pub(super) fn digests(folder: &Path) -> std::io::Result<BTreeMap<String, String>> {
-    let mut digests = BTreeMap::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        digests.insert(entry.file_name().to_string_lossy().into_owned(), digest(&entry.path())?);
-    }
-    Ok(digests)
-}
-
-/// The digest of a file.
-pub(super) fn digest(path: &Path) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    std::io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// Makes an empty directory, removing what a killed run left there.

@@ -177,6 +177,7 @@ impl Bits {
 mod tests {
     use arrow::array::{BooleanBuilder, Date32Builder, Decimal128Builder, Int64Builder};
     use arrow::datatypes::DataType;
+    use catalog_store::StagedFiles;
     use proptest::prelude::*;
 
     use super::{ColumnBuilder, Words};
@@ -185,7 +186,7 @@ mod tests {
 
     /// The column that is made of these values.
     fn built(kind: &DataType, values: &[Value<'_>]) -> arrow::array::ArrayRef {
-        let mut words = Words::new(std::path::Path::new("."), [3, 5]);
+        let mut words = Words::new((&StagedFiles::Clear, std::path::Path::new(".")), [3, 5]);
         let mut builder = ColumnBuilder::new(kind, 4);
         for value in values {
             assert!(builder.push(*value, &Surrogates::new([1; 32]), &mut words));

@@ -1,15 +1,17 @@
 //! Parquet files: how ours are written, and how they are read back.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
 use catalog_model::Table;
 use catalog_staged::StagedError;
 use catalog_staged::encrypted::{self, Unkeyed};
-use catalog_store::FileKeys;
+use catalog_store::{EnvironmentError, FileKeys, StagedFiles};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -61,7 +63,7 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// What the store said.
-        source: Box<catalog_store::EnvironmentError>,
+        source: Box<EnvironmentError>,
     },
     /// A column that must be there is not.
     #[error("{path} has no column {column} of the expected type")]
@@ -71,17 +73,51 @@ pub enum FileError {
         /// The column.
         column: String,
     },
+    /// A staged file cannot be written or read.
+    #[error(transparent)]
+    Store(Box<EnvironmentError>),
     /// Staged rows cannot be read.
     #[error(transparent)]
     Staged(#[from] StagedError),
+}
+
+impl From<EnvironmentError> for FileError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 /// A Parquet file that is being written.
 #[derive(Debug)]
 pub struct ParquetFile {
     path: PathBuf,
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<Sink>,
     rows: u64,
+}
+
+/// Where the bytes of a file go.
+#[derive(Debug)]
+enum Sink {
+    /// To disk: what Parquet itself encrypts.
+    Disk(File),
+    /// To memory until all are there, since they are encrypted as a whole.
+    Memory(Vec<u8>, StagedFiles),
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Disk(file) => file.write(bytes),
+            Self::Memory(kept, _) => kept.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Disk(file) => file.flush(),
+            Self::Memory(..) => Ok(()),
+        }
+    }
 }
 
 /// Rows in a row group: large enough to compress well, small enough to bound memory.
@@ -97,7 +133,7 @@ impl ParquetFile {
     /// # Errors
     ///
     /// It cannot be created.
-    pub fn staged(path: &Path, schema: SchemaRef) -> Result<Self, FileError> {
+    pub fn staged(files: &StagedFiles, path: &Path, schema: SchemaRef) -> Result<Self, FileError> {
         let mut plain =
             Self::properties().set_dictionary_enabled(false).set_statistics_enabled(EnabledStatistics::None);
         for field in schema.fields() {
@@ -110,16 +146,17 @@ impl ParquetFile {
                 _ => plain,
             };
         }
-        Self::with_properties(path, schema, plain.build())
+        Self::with_properties(path, schema, plain.build(), Sink::Memory(Vec::new(), files.clone()))
     }
 
-    /// Creates a file of a snapshot.
+    /// Creates a file of links, whose keys and numbers are sorted.
     ///
     /// # Errors
     ///
     /// It cannot be created.
-    pub fn create(path: &Path, schema: SchemaRef) -> Result<Self, FileError> {
-        Self::with_properties(path, schema, Self::properties().build())
+    pub fn links(files: &StagedFiles, path: &Path, schema: SchemaRef) -> Result<Self, FileError> {
+        let sink = Sink::Memory(Vec::new(), files.clone());
+        Self::with_properties(path, schema, Self::properties().build(), sink)
     }
 
     /// Creates an encrypted file of a snapshot: its footer and each column under a key of its own.
@@ -141,7 +178,12 @@ impl ParquetFile {
         {
             return Err(FileError::Clear { path: path.to_owned(), column: leaf.path().string() });
         }
-        Self::with_properties(path, schema, properties)
+        let file = File::create(path).map_err(|source| FileError::Io {
+            action: "create",
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::with_properties(path, schema, properties, Sink::Disk(file))
     }
 
     fn properties() -> WriterPropertiesBuilder {
@@ -155,13 +197,9 @@ impl ParquetFile {
         path: &Path,
         schema: SchemaRef,
         properties: WriterProperties,
+        sink: Sink,
     ) -> Result<Self, FileError> {
-        let file = File::create(path).map_err(|source| FileError::Io {
-            action: "create",
-            path: path.to_owned(),
-            source,
-        })?;
-        let writer = ArrowWriter::try_new(file, schema, Some(properties))
+        let writer = ArrowWriter::try_new(sink, schema, Some(properties))
             .map_err(|source| FileError::Parquet { action: "create", path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), writer, rows: 0 })
     }
@@ -186,21 +224,37 @@ impl ParquetFile {
     ///
     /// The disk is full.
     pub fn finish(self) -> Result<u64, FileError> {
-        let closed = self.writer.close();
-        closed.map_err(|source| FileError::Parquet { action: "complete", path: self.path, source })?;
+        let closed = self.writer.into_inner();
+        let path = &self.path;
+        let parquet = |source| FileError::Parquet { action: "complete", path: path.clone(), source };
+        if let Sink::Memory(bytes, files) = closed.map_err(parquet)? {
+            files.write(path, &bytes)?;
+        }
         Ok(self.rows)
     }
 }
 
-/// Opens a file for reading in batches of at most `rows` rows.
+/// The bytes of a staged file.
 ///
 /// # Errors
 ///
-/// It is not there or not a Parquet file.
-pub fn open(path: &Path, rows: usize) -> Result<ParquetRecordBatchReader, FileError> {
-    let file =
-        File::open(path).map_err(|source| FileError::Io { action: "open", path: path.to_owned(), source })?;
-    ParquetRecordBatchReaderBuilder::try_new(file)
+/// It is not there, or does not open with the environment's keys.
+fn bytes(files: &StagedFiles, path: &Path) -> Result<Bytes, EnvironmentError> {
+    Ok(Bytes::from_owner(files.read(path)?))
+}
+
+/// How `catalog-staged` opens these files.
+pub fn opened(files: &StagedFiles) -> impl Fn(&Path) -> std::io::Result<Bytes> + Send + Sync + '_ {
+    |path| bytes(files, path).map_err(std::io::Error::other)
+}
+
+/// Opens a staged file or one of links for reading in batches of at most `rows` rows.
+///
+/// # Errors
+///
+/// It is not there, does not open with the environment's keys, or is not a Parquet file.
+pub fn open(files: &StagedFiles, path: &Path, rows: usize) -> Result<ParquetRecordBatchReader, FileError> {
+    ParquetRecordBatchReaderBuilder::try_new(bytes(files, path)?)
         .and_then(|builder| builder.with_batch_size(rows).build())
         .map_err(|source| FileError::Parquet { action: "open", path: path.to_owned(), source })
 }
@@ -247,7 +301,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{Int64Array, RecordBatch, StringArray};
-    use catalog_store::{FileKeys, SecretKey};
+    use catalog_store::{FileKeys, SecretKey, StagedFiles};
 
     use super::{FileError, ParquetFile, open_encrypted};
 
@@ -280,7 +334,7 @@ mod tests {
     fn no_value_statistic_or_name_lies_in_the_bytes_of_an_encrypted_file() {
         let folder = tempfile::tempdir().unwrap();
         let (clear, sealed) = (folder.path().join("clear"), folder.path().join("sealed"));
-        let mut file = ParquetFile::create(&clear, rows().schema()).unwrap();
+        let mut file = ParquetFile::links(&StagedFiles::Clear, &clear, rows().schema()).unwrap();
         file.write(&rows()).unwrap();
         file.finish().unwrap();
         write(&sealed, &keys(&["marked_column", "second_column"])).unwrap();

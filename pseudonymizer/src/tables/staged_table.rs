@@ -9,6 +9,8 @@ use arrow::record_batch::RecordBatch;
 use catalog_model::Table;
 use catalog_staged::{COUNT, LINE, RECORD, heads_file, rows_file, staged_schema, stored_field};
 
+use catalog_store::StagedFiles;
+
 use super::builder::ColumnBuilder;
 use super::files::{FileError, ParquetFile};
 
@@ -22,6 +24,7 @@ pub(super) struct StagedTable {
     places: Vec<(bool, usize)>,
     heads: Side,
     rows: Side,
+    files: StagedFiles,
     records: Vec<u32>,
     counts: Vec<u32>,
     lines: Vec<u32>,
@@ -37,8 +40,8 @@ struct Side {
 }
 
 impl StagedTable {
-    /// Stages a table's rows in `folder`; `shared` says which of the columns that the file gives go to the heads.
-    pub(super) fn new(folder: &Path, table: &Table, shared: &[bool]) -> Self {
+    /// Stages a table's rows in `folder`, by `files`; `shared` says which of the columns that the file gives go to the heads.
+    pub(super) fn new((files, folder): (&StagedFiles, &Path), table: &Table, shared: &[bool]) -> Self {
         let number = |name: &str| Field::new(name, DataType::UInt32, false);
         let (mut heads, mut rows) = (vec![number(RECORD), number(COUNT)], vec![number(LINE)]);
         let (mut head_columns, mut row_columns) = (Vec::new(), Vec::new());
@@ -61,6 +64,7 @@ impl StagedTable {
             places,
             heads: side(heads_file(folder, &table.table), heads, head_columns),
             rows: side(rows_file(folder, &table.table), rows, row_columns),
+            files: files.clone(),
             records: Vec::new(),
             counts: Vec::new(),
             lines: Vec::with_capacity(BATCH),
@@ -97,12 +101,12 @@ impl StagedTable {
     /// Writes the rows that wait.
     pub(super) fn flush_rows(&mut self) -> Result<(), FileError> {
         let lines = std::mem::replace(&mut self.lines, Vec::with_capacity(BATCH));
-        self.rows.write(vec![lines])
+        self.rows.write(&self.files, vec![lines])
     }
 
     fn flush_heads(&mut self) -> Result<(), FileError> {
         let (records, counts) = (std::mem::take(&mut self.records), std::mem::take(&mut self.counts));
-        self.heads.write(vec![records, counts])
+        self.heads.write(&self.files, vec![records, counts])
     }
 
     /// Writes what is left.
@@ -116,7 +120,7 @@ impl StagedTable {
 
 impl Side {
     /// Writes the columns that wait, behind these numbers.
-    fn write(&mut self, numbers: Vec<Vec<u32>>) -> Result<(), FileError> {
+    fn write(&mut self, files: &StagedFiles, numbers: Vec<Vec<u32>>) -> Result<(), FileError> {
         let rows = numbers.first().map_or(0, Vec::len);
         if rows == 0 {
             return Ok(());
@@ -132,7 +136,7 @@ impl Side {
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|source| FileError::Arrow { path: self.path.clone(), source })?;
         if self.file.is_none() {
-            self.file = Some(ParquetFile::staged(&self.path, Arc::clone(&self.schema))?);
+            self.file = Some(ParquetFile::staged(files, &self.path, Arc::clone(&self.schema))?);
         }
         match &mut self.file {
             Some(file) => file.write(&batch),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int32Array, UInt8Array, UInt32Array};
 use arrow::record_batch::RecordBatch;
 use catalog_model::Catalogue;
+use catalog_store::StagedFiles;
 use classified::{Intake, Keyed};
 
 use super::files::{FileError, ParquetFile};
@@ -36,6 +37,7 @@ pub enum StagingError {
 #[derive(Debug)]
 pub struct Staging<'a> {
     folder: PathBuf,
+    files: StagedFiles,
     tables: Vec<StagedTable>,
     words: Words,
     keyer: Keyer,
@@ -48,13 +50,13 @@ pub struct Staging<'a> {
 pub type StagedClaims = Vec<Claim<Option<IdentityNo>>>;
 
 impl<'a> Staging<'a> {
-    /// Stages below `folder` the rows of the tables that `program` feeds; `seed` is random.
+    /// Stages below `folder`, by `files`, the rows of the tables that `program` feeds; `seed` is random.
     ///
     /// # Errors
     ///
     /// A table is unknown.
     pub fn new(
-        folder: &Path,
+        (files, folder): (&StagedFiles, &Path),
         catalogue: &Catalogue,
         program: &Program,
         (keyer, seed): (Keyer, [u64; 2]),
@@ -65,11 +67,12 @@ impl<'a> Staging<'a> {
                 .tables
                 .get(name.as_ref())
                 .ok_or_else(|| StagingError::UnknownTable(name.to_string()))?;
-            Ok(StagedTable::new(folder, table, &program.shared_columns(number)))
+            Ok(StagedTable::new((files, folder), table, &program.shared_columns(number)))
         });
         let tables = tables.collect::<Result<_, StagingError>>()?;
-        let (folder, words) = (folder.to_owned(), Words::new(folder, seed));
-        Ok(Self { folder, tables, words, keyer, surrogates, claims: Vec::new(), error: None })
+        let words = Words::new((files, folder), seed);
+        let (folder, files) = (folder.to_owned(), files.clone());
+        Ok(Self { folder, files, tables, words, keyer, surrogates, claims: Vec::new(), error: None })
     }
 
     /// The first thing that could not be written, if any; the reader goes on without noticing.
@@ -98,7 +101,7 @@ impl<'a> Staging<'a> {
             table.finish()?;
         }
         self.words.finish()?;
-        write_claims(&self.folder.join("claims.parquet"), &self.claims)?;
+        write_claims(&self.files, &self.folder.join("claims.parquet"), &self.claims)?;
         Ok(self.keyer.into_identities())
     }
 }
@@ -155,7 +158,11 @@ impl Claims for Staging<'_> {
     }
 }
 
-fn write_claims(path: &Path, claims: &[Claim<Option<IdentityNo>>]) -> Result<(), FileError> {
+fn write_claims(
+    files: &StagedFiles,
+    path: &Path,
+    claims: &[Claim<Option<IdentityNo>>],
+) -> Result<(), FileError> {
     let heads = || claims.iter().map(|claim| &claim.head);
     let numbers = |of: fn(&Head) -> u32| Arc::new(UInt32Array::from_iter_values(heads().map(of))) as ArrayRef;
     let surrogates = |of: fn(&Head) -> Option<[u8; 16]>| {
@@ -186,7 +193,7 @@ fn write_claims(path: &Path, claims: &[Claim<Option<IdentityNo>>]) -> Result<(),
         ),
     ])
     .map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
-    let mut file = ParquetFile::staged(path, batch.schema())?;
+    let mut file = ParquetFile::staged(files, path, batch.schema())?;
     file.write(&batch)?;
     file.finish()?;
     Ok(())
@@ -206,6 +213,7 @@ const IDENTITIES: usize = 2_048;
 ///
 /// The file cannot be written.
 pub fn write_identities(
+    files: &StagedFiles,
     path: &Path,
     schemes: &[String],
     identities: &[KeyedIdentity],
@@ -219,7 +227,7 @@ pub fn write_identities(
         let batch = RecordBatch::try_from_iter_with_nullable(identity_columns(identities, schemes, &former));
         batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })
     };
-    let mut file = ParquetFile::staged(path, lay_out(&[])?.schema())?;
+    let mut file = ParquetFile::staged(files, path, lay_out(&[])?.schema())?;
     for some in identities.chunks(IDENTITIES) {
         file.write(&lay_out(some)?)?;
     }

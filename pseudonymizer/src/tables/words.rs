@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringArray};
 use arrow::record_batch::RecordBatch;
 use catalog_staged::{WORD, words_file};
+use catalog_store::StagedFiles;
 
 use super::files::{FileError, ParquetFile};
 
@@ -36,12 +37,13 @@ pub(super) struct Words {
     /// How many of the kept texts are written.
     written: usize,
     file: Option<ParquetFile>,
+    files: StagedFiles,
     path: PathBuf,
 }
 
 impl Words {
     /// No texts yet, for the part in `folder`.
-    pub(super) fn new(folder: &Path, seed: [u64; 2]) -> Self {
+    pub(super) fn new((files, folder): (&StagedFiles, &Path), seed: [u64; 2]) -> Self {
         Self {
             seed,
             recent: vec![(Short::default(), 0); RECENT],
@@ -52,6 +54,7 @@ impl Words {
             before: 0,
             written: 0,
             file: None,
+            files: files.clone(),
             path: words_file(folder),
         }
     }
@@ -142,7 +145,7 @@ impl Words {
         let batch = RecordBatch::try_from_iter_with_nullable([(WORD, texts, false)])
             .map_err(|source| FileError::Arrow { path: self.path.clone(), source })?;
         if self.file.is_none() {
-            self.file = Some(ParquetFile::staged(&self.path, batch.schema())?);
+            self.file = Some(ParquetFile::staged(&self.files, &self.path, batch.schema())?);
         }
         if let Some(file) = &mut self.file {
             file.write(&batch)?;
@@ -246,6 +249,8 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use catalog_store::StagedFiles;
+
     use super::Words;
 
     /// As good as a random one; a small number mixes badly.
@@ -254,7 +259,7 @@ mod tests {
     #[test]
     fn equal_texts_and_only_those_have_one_number_and_all_are_written() {
         let folder = tempfile::tempdir().unwrap();
-        let mut words = Words::new(folder.path(), SEED);
+        let mut words = Words::new((&StagedFiles::Clear, folder.path()), SEED);
         let mut known: HashMap<String, u32> = HashMap::new();
         for turn in 0..3_u32 {
             for text in (0..20_000_u32).map(|number| format!("{:0w$}", number, w = (number % 20) as usize)) {
@@ -265,14 +270,15 @@ mod tests {
             words.flush().unwrap();
         }
         words.finish().unwrap();
-        let file = super::super::open(&folder.path().join("words.parquet"), 1_000).unwrap();
+        let file =
+            super::super::open(&StagedFiles::Clear, &folder.path().join("words.parquet"), 1_000).unwrap();
         assert_eq!(file.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), known.len());
     }
 
     #[test]
     fn too_many_texts_are_forgotten_and_numbers_go_on() {
         let folder = tempfile::tempdir().unwrap();
-        let mut words = Words::new(folder.path(), SEED);
+        let mut words = Words::new((&StagedFiles::Clear, folder.path()), SEED);
         words.most = 1_000;
         for number in 0..=1_000 {
             words.number(&format!("{number}")).unwrap();
@@ -287,7 +293,7 @@ mod tests {
         #[test]
         fn numbers_agree_with_a_map(texts in prop::collection::vec("[0-9a-cあ-う]{0,18}", 1..200)) {
             let folder = tempfile::tempdir().unwrap();
-            let mut words = Words::new(folder.path(), SEED);
+            let mut words = Words::new((&StagedFiles::Clear, folder.path()), SEED);
             let mut known: HashMap<String, u32> = HashMap::new();
             for text in texts {
                 let next = u32::try_from(known.len()).unwrap() + 1;

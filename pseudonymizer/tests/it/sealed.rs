@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::AsArray as _;
 use catalog_model::Catalogue;
+use catalog_store::{Environment, StagedFiles};
 use synthetic::Options;
 use synthetic::identities::Identities;
 use tempfile::TempDir;
@@ -91,24 +92,24 @@ impl World {
     }
 }
 
-fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+fn files(folder: &Path, staged: &StagedFiles, found: &mut Vec<(PathBuf, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files(&path, found);
+            files(&path, staged, found);
         } else {
             let bytes = std::fs::read(&path).unwrap();
             if path.extension().is_some_and(|extension| extension == "parquet") {
-                found.push((path.clone(), texts(&path)));
+                found.push((path.clone(), texts(staged, &path)));
             }
             found.push((path, bytes));
         }
     }
 }
 
-/// The text values of a Parquet file, whose pages are compressed.
-fn texts(path: &Path) -> Vec<u8> {
-    let reader = pseudonymizer::tables::open(path, 4_096).unwrap();
+/// The text values of a Parquet file, which is encrypted and whose pages are compressed.
+fn texts(staged: &StagedFiles, path: &Path) -> Vec<u8> {
+    let reader = pseudonymizer::tables::open(staged, path, 4_096).unwrap();
     let mut bytes = Vec::new();
     for batch in reader {
         for column in batch.unwrap().columns() {
@@ -122,9 +123,9 @@ fn texts(path: &Path) -> Vec<u8> {
     bytes
 }
 
-fn search(folder: &str, identities: &Identities) {
+fn search(folder: &str, staged: &StagedFiles, identities: &Identities) {
     let mut found = Vec::new();
-    files(Path::new(folder), &mut found);
+    files(Path::new(folder), staged, &mut found);
     for (path, bytes) in &found {
         assert_eq!(identities.first_in(bytes), None, "in {}", path.display());
     }
@@ -145,10 +146,11 @@ fn a_sealed_delivery_holds_no_name_and_gives_the_snapshot_of_the_clear_one() {
         ok(&["seal", &delivery.display().to_string(), "--holder", &holders[holder], "--out", &out]);
     }
     let identities = world.identities();
-    search(&world.path("sealed"), &identities);
+    search(&world.path("sealed"), &StagedFiles::Clear, &identities);
     ok(&["ingest", &world.path("sealed"), "--env", &world.path("env")]);
     // What was under the encryption holds none either.
-    search(&world.path("env"), &identities);
+    let staged = Environment::open(Path::new(&world.path("env"))).unwrap().staged_files();
+    search(&world.path("env"), &staged, &identities);
     ok(&["ingest", &world.path("deliveries"), "--env", &world.path("clear")]);
     let publish = |env: &str| {
         ok(&["link", "--env", env]);

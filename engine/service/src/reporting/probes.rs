@@ -33,7 +33,7 @@ pub(super) struct Found {
 type Probe = fn(&Desk) -> Found;
 
 /// Every probe by name.
-const PROBES: [(&str, Probe); 21] = [
+const PROBES: [(&str, Probe); 22] = [
     ("accounts", accounts),
     ("approval-recorded", approval_recorded),
     ("backup", backup),
@@ -41,6 +41,7 @@ const PROBES: [(&str, Probe); 21] = [
     ("checkpoint", checkpoint),
     ("classified", classified),
     ("confined", confined),
+    ("encrypted", encrypted),
     ("exclusions", exclusions),
     ("files-listed", files_listed),
     ("keys-sealed", keys_sealed),
@@ -270,6 +271,36 @@ fn files_listed(desk: &Desk) -> Found {
         right == files.len(),
         format!("スナップショット {} 件の署名、ファイル {} 件中 {right} 件", all.len(), files.len()),
         format!("{} signed snapshots, {right} of {} files as listed and encrypted", all.len(), files.len()),
+    )
+}
+
+/// Every table file below these rooms is looked at by its first bytes: `PAR1` begins one in clear.
+fn encrypted(desk: &Desk) -> Found {
+    let (mut all, mut clear) = (0_u64, 0_u64);
+    let mut folders: Vec<_> =
+        ["store", "links", "workspaces"].iter().map(|room| desk.environment.room(room)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "parquet") {
+                let mut start = [0; 4];
+                let is_clear = File::open(&path)
+                    .and_then(|mut file| file.read_exact(&mut start))
+                    .map_or(true, |()| &start == b"PAR1");
+                all += 1;
+                clear += u64::from(is_clear);
+            }
+        }
+    }
+    if all == 0 {
+        return Found::nothing();
+    }
+    Found::of(
+        clear == 0,
+        format!("表のファイル {all} 件中 {clear} 件が平文"),
+        format!("{clear} of {all} table files lie in clear"),
     )
 }
 

@@ -146,7 +146,10 @@ impl Sealed {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
             }
-            std::fs::write(&path, &*clear).map_err(|source| io(&path, source))?;
+            match name.ends_with(".parquet") {
+                true => places.files.write(&path, &clear)?,
+                false => std::fs::write(&path, &*clear).map_err(|source| io(&path, source))?,
+            }
         }
         form::check(catalogue, &self.contents, places)?;
         let path = places.links.join(KEYED_UNDER);

@@ -14,10 +14,12 @@ use catalog_staged::{
     COUNT, LINE, RECORD, StagedPart, WORD, heads_file, rows_file, staged_schema, stored_field, words_file,
 };
 
+use catalog_store::StagedFiles;
+
 use super::Contents;
 use super::accept::SealedError;
 use crate::pipeline::ingest::{IngestError, RunPlaces};
-use crate::tables::{FileError, former_column, open};
+use crate::tables::{FileError, former_column, open, opened};
 
 const BATCH: usize = 65_536;
 const CLAIMS: &str = "claims";
@@ -61,14 +63,14 @@ pub(super) fn check(
                 check_name(catalogue, name)?;
             }
             Some(_) => {}
-            None => check_identities(catalogue, name, &places.links)?,
+            None => check_identities(catalogue, name, places)?,
         }
     }
     for part in 0..contents.parts {
         let folder = places.staging.join(format!("{part:05}"));
-        check_apart(&folder, part)?;
+        check_apart(&places.files, &folder, part)?;
         for table in catalogue.tables.values() {
-            check_table(table, &folder, part)?;
+            check_table(&places.files, table, &folder, part)?;
         }
     }
     Ok(())
@@ -83,11 +85,11 @@ fn check_name(catalogue: &Catalogue, name: &str) -> Result<(), SealedError> {
 }
 
 /// Identities have numbers and keys, and nothing else.
-fn check_identities(catalogue: &Catalogue, name: &str, links: &Path) -> Result<(), IngestError> {
-    let path = links.join(name.trim_start_matches("links/"));
+fn check_identities(catalogue: &Catalogue, name: &str, places: &RunPlaces) -> Result<(), IngestError> {
+    let path = places.links.join(name.trim_start_matches("links/"));
     let schemes = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone());
     let keys: BTreeSet<String> = schemes.flat_map(|scheme| [former_column(&scheme), scheme]).collect();
-    let is_right = columns(&path)?.iter().all(|(name, kind)| {
+    let is_right = columns(&places.files, &path)?.iter().all(|(name, kind)| {
         let is_number = matches!(kind, DataType::UInt8 | DataType::UInt32 | DataType::Int32);
         is_number || (keys.contains(name) && *kind == DataType::FixedSizeBinary(32))
     });
@@ -95,31 +97,32 @@ fn check_identities(catalogue: &Catalogue, name: &str, links: &Path) -> Result<(
 }
 
 /// The claims have no texts, and the words have nothing else.
-fn check_apart(folder: &Path, part: u32) -> Result<(), IngestError> {
+fn check_apart(files: &StagedFiles, folder: &Path, part: u32) -> Result<(), IngestError> {
     let wrong = |name: &str| SealedError::Columns(format!("staging/{part:05}/{name}.parquet"));
     let is_text = |kind: &DataType| matches!(kind, DataType::Utf8 | DataType::Binary);
-    if columns(&folder.join("claims.parquet"))?.iter().any(|(_, kind)| is_text(kind)) {
+    if columns(files, &folder.join("claims.parquet"))?.iter().any(|(_, kind)| is_text(kind)) {
         return Err(wrong(CLAIMS).into());
     }
     let words = words_file(folder);
-    if words.exists() && columns(&words)? != [(WORD.to_owned(), DataType::Utf8)] {
+    if words.exists() && columns(files, &words)? != [(WORD.to_owned(), DataType::Utf8)] {
         return Err(wrong(WORDS).into());
     }
     Ok(())
 }
 
 /// Heads and rows of a table share its columns between them, and make whole rows.
-fn check_table(table: &Table, folder: &Path, part: u32) -> Result<(), IngestError> {
+fn check_table(files: &StagedFiles, table: &Table, folder: &Path, part: u32) -> Result<(), IngestError> {
     let (rows, heads) = (rows_file(folder, &table.table), heads_file(folder, &table.table));
     if !rows.exists() && !heads.exists() {
         return Ok(());
     }
     let name = format!("staging/{part:05}/{}.parquet", table.table);
     let is_there = rows.exists() && heads.exists();
-    if !is_there || !are_shared_out(table, &columns(&rows)?, &columns(&heads)?) {
+    if !is_there || !are_shared_out(table, &columns(files, &rows)?, &columns(files, &heads)?) {
         return Err(SealedError::Columns(name).into());
     }
-    let staged = StagedPart::new(folder.to_owned());
+    let open = opened(files);
+    let staged = StagedPart::new(folder.to_owned(), &open);
     let unreadable = |_| SealedError::Form(name.clone());
     for batch in staged.rows(table, BATCH).map_err(unreadable)?.into_iter().flatten() {
         batch.map_err(unreadable)?;
@@ -139,8 +142,8 @@ fn are_shared_out(table: &Table, rows: &Columns, heads: &Columns) -> bool {
         && *heads == with(&[RECORD, COUNT], &|column| heads.contains(column))
 }
 
-fn columns(path: &Path) -> Result<Columns, FileError> {
-    let schema: std::sync::Arc<Schema> = open(path, 1)?.schema();
+fn columns(files: &StagedFiles, path: &Path) -> Result<Columns, FileError> {
+    let schema: std::sync::Arc<Schema> = open(files, path, 1)?.schema();
     Ok(schema.fields().iter().map(|field| column(field)).collect())
 }
 

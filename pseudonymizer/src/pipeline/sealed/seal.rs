@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use catalog_store::{KeyError, SecretKey, encrypt, hex};
+use catalog_store::{KeyError, SecretKey, StagedFiles, encrypt, hex};
 use zeroize::Zeroizing;
 
 use super::envelope::{EnvelopeError, seal_to};
@@ -88,6 +88,8 @@ fn read_and_pack(
         staging: scratch.join("staging"),
         links: scratch.join("links"),
         quarantine: scratch.join("quarantine.csv"),
+        // The delivery itself lies here in clear, and all of this goes when it is packed.
+        files: StagedFiles::Clear,
     };
     let keys = RunKeys::open(&holder.keys, is_overlap)?;
     let keyed = keys.ids(&catalogue);

@@ -1,0 +1,182 @@
+//! Files between ingest and publish: rows, claims, identities, links.
+//!
+//! Custodians' programs read them, and read them whole, so one key for a file is enough: random, wrapped under the
+//! dataset's key at the file's head. Files of snapshots, whose columns are granted one by one, have
+//! [`FileKeyring`]'s other keys. A data holder has no environment: there they lie as they are, beside the delivery
+//! that they were made of.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use catalog_model::WrappedKey;
+use zeroize::Zeroizing;
+
+use crate::environment::{Environment, EnvironmentError};
+use crate::file_keys::FileKeyring;
+use crate::keys::{KeyError, decrypt, encrypt};
+
+/// How an encrypted file begins. Its wrapped key follows, as JSON up to the end of the line, then what is encrypted.
+const MARK: &[u8] = b"misu staged file 1\n";
+
+/// How such files are written and read.
+#[derive(Clone, Debug)]
+pub enum StagedFiles {
+    /// As they are.
+    Clear,
+    /// Encrypted, in an environment.
+    Encrypted(Arc<Covered>),
+}
+
+/// The environment whose files are encrypted.
+#[derive(Debug)]
+pub struct Covered {
+    root: PathBuf,
+    ring: FileKeyring,
+}
+
+impl StagedFiles {
+    /// Those of an environment.
+    pub fn of(environment: &Environment) -> Self {
+        let (root, ring) = (environment.root().to_owned(), FileKeyring::shared(environment));
+        Self::Encrypted(Arc::new(Covered { root, ring }))
+    }
+
+    /// Writes a file. It is brought to disk by whoever commits.
+    ///
+    /// # Errors
+    ///
+    /// The dataset's key cannot be opened, or the file cannot be written.
+    pub fn write(&self, path: &Path, clear: &[u8]) -> Result<(), EnvironmentError> {
+        let written = match self {
+            Self::Clear => std::fs::write(path, clear),
+            Self::Encrypted(covered) => std::fs::write(path, covered.encrypted(path, clear)?),
+        };
+        written.map_err(|source| EnvironmentError::Io { path: path.to_owned(), source })
+    }
+
+    /// Reads a file, also one that an earlier version left as it is.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, its key cannot be opened, or it is not what was written under this name.
+    pub fn read(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| EnvironmentError::Io { path: path.to_owned(), source })?;
+        match (self, bytes.strip_prefix(MARK)) {
+            (Self::Encrypted(covered), Some(sealed)) => covered.decrypted(path, sealed),
+            _ => Ok(Zeroizing::new(bytes)),
+        }
+    }
+
+    /// Encrypts what an earlier version left as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`StagedFiles::read`] and [`StagedFiles::write`].
+    pub(crate) fn encrypt_left(&self, path: &Path) -> Result<(), EnvironmentError> {
+        let io = |source| EnvironmentError::Io { path: path.to_owned(), source };
+        let bytes = std::fs::read(path).map_err(io)?;
+        let Self::Encrypted(covered) = self else { return Ok(()) };
+        if bytes.starts_with(MARK) {
+            return Ok(());
+        }
+        let temporary = path.with_extension("writing");
+        std::fs::write(&temporary, covered.encrypted(path, &bytes)?).map_err(io)?;
+        std::fs::rename(&temporary, path).map_err(io)
+    }
+}
+
+impl Covered {
+    fn encrypted(&self, path: &Path, clear: &[u8]) -> Result<Vec<u8>, EnvironmentError> {
+        let name = self.name(path);
+        let (key, wrapped) = self.ring.make_one(&name)?;
+        let head = serde_json::to_vec(&wrapped).unwrap_or_default();
+        Ok([MARK, &head, b"\n", &encrypt(&key, &content_of(&name), clear)?].concat())
+    }
+
+    fn decrypted(&self, path: &Path, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {
+        let damaged = || KeyError::Damaged("a staged file");
+        let name = self.name(path);
+        let end = sealed.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+        let (head, rest) = sealed.split_at(end);
+        let wrapped: WrappedKey = serde_json::from_slice(head).map_err(|_| damaged())?;
+        let key = self.ring.open_one(&name, &wrapped)?;
+        let content = rest.get(1..).unwrap_or_default();
+        Ok(decrypt(&key, &content_of(&name), content).ok_or_else(damaged)?)
+    }
+
+    /// The place of a file in its environment, to which it is bound. A folder has another name while it is written.
+    fn name(&self, path: &Path) -> String {
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        let parts: Vec<_> =
+            below.iter().map(|part| part.to_string_lossy().trim_end_matches(".writing").to_owned()).collect();
+        parts.join("/")
+    }
+}
+
+fn content_of(name: &str) -> Vec<u8> {
+    format!("misu/v1/staged-file\0{name}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MARK, StagedFiles};
+    use crate::{Agreed, Config, Environment, KeyRole};
+
+    fn environment(folder: &std::path::Path) -> Environment {
+        Environment::create(&folder.join("env"), Config::new(4, None)).unwrap()
+    }
+
+    #[test]
+    fn a_file_opens_in_its_place_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = environment(folder.path());
+        let files = StagedFiles::of(&environment);
+        let part = environment.room("store").join("staging/abc/00001");
+        let writing = part.with_extension("writing");
+        std::fs::create_dir_all(&writing).unwrap();
+        files.write(&writing.join("rows.parquet"), b"MARKED ROWS").unwrap();
+        std::fs::rename(&writing, &part).unwrap();
+        let path = part.join("rows.parquet");
+        assert_eq!(files.read(&path).unwrap().as_slice(), b"MARKED ROWS");
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.starts_with(MARK) && !bytes.windows(6).any(|bytes| bytes == b"MARKED"));
+        // Neither in another place, nor with a changed byte, nor under a name of another environment.
+        std::fs::copy(&path, part.join("others.parquet")).unwrap();
+        assert!(files.read(&part.join("others.parquet")).is_err());
+        for at in [MARK.len() + 3, bytes.len() - 1] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            std::fs::write(&path, changed).unwrap();
+            assert!(files.read(&path).is_err());
+        }
+    }
+
+    #[test]
+    fn without_the_dataset_key_no_file_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = environment(folder.path());
+        let path = environment.room("links").join("keys.parquet");
+        StagedFiles::of(&environment).write(&path, b"keys").unwrap();
+        environment.keys().rotate(KeyRole::Dataset).unwrap();
+        assert!(StagedFiles::of(&environment).read(&path).is_ok());
+        let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned() };
+        environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
+        let later = Environment::open(environment.root()).unwrap();
+        assert!(StagedFiles::of(&later).read(&path).is_err());
+    }
+
+    #[test]
+    fn what_an_earlier_version_left_is_read_and_an_upgrade_encrypts_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = environment(folder.path());
+        let (files, path) = (StagedFiles::of(&environment), environment.room("links").join("keys.parquet"));
+        std::fs::write(&path, b"PAR1 as it was").unwrap();
+        assert_eq!(files.read(&path).unwrap().as_slice(), b"PAR1 as it was");
+        for _ in 0..2 {
+            crate::upgrade(environment.root(), None).unwrap();
+        }
+        assert!(std::fs::read(&path).unwrap().starts_with(MARK));
+        assert_eq!(files.read(&path).unwrap().as_slice(), b"PAR1 as it was");
+    }
+}

@@ -1,0 +1,93 @@
+//! Cells of one grouping set in the rows of a bucket, numbered as they occur.
+//!
+//! Keys are numbered one column after the other: the number so far and the column's value give the next number. So a
+//! row costs one look-up for each key, in a plain table where there are few combinations, and no key is built for it.
+
+use std::collections::HashMap;
+
+use engine_protocol::{TOTAL, WorkerFault};
+
+use crate::rows::Rows;
+
+/// So many combinations are looked up in a plain table; more of them in a map.
+const PLAIN: usize = 1 << 16;
+
+/// The cell of each row, and the key of each cell.
+#[derive(Debug)]
+pub(crate) struct Numbering {
+    pub(crate) of_row: Vec<u32>,
+    pub(crate) keys: Vec<Vec<u32>>,
+}
+
+impl Numbering {
+    /// Numbers the cells of `set`, bit `n` of which says that key `n` is grouped by; `sizes` has each key's number of
+    /// values.
+    ///
+    /// # Errors
+    ///
+    /// There are more than `most` cells.
+    pub(crate) fn new(rows: &Rows, set: u32, sizes: &[usize], most: u32) -> Result<Self, WorkerFault> {
+        let mut of_row = vec![0; rows.len()];
+        let mut keys = vec![Vec::with_capacity(sizes.len())];
+        for (at, (column, size)) in rows.keys().iter().zip(sizes).enumerate() {
+            if set >> at & 1 == 0 {
+                keys.iter_mut().for_each(|key| key.push(TOTAL));
+                continue;
+            }
+            let mut finer: Vec<Vec<u32>> = Vec::new();
+            let mut known = Known::new(keys.len(), *size);
+            for (number, value) in of_row.iter_mut().zip(column) {
+                let slot = known.slot(*number, *value);
+                if *slot == NEW {
+                    if finer.len() >= most as usize {
+                        return Err(WorkerFault::TooLarge);
+                    }
+                    *slot = u32::try_from(finer.len()).map_err(|_| WorkerFault::TooLarge)?;
+                    let mut key = keys.get(*number as usize).cloned().unwrap_or_default();
+                    key.push(*value);
+                    finer.push(key);
+                }
+                *number = *slot;
+            }
+            keys = finer;
+        }
+        if of_row.is_empty() {
+            keys.clear();
+        }
+        Ok(Self { of_row, keys })
+    }
+}
+
+/// No number was given yet.
+const NEW: u32 = u32::MAX;
+
+/// The numbers given so far, by the number before and the value.
+enum Known {
+    Plain { numbers: Vec<u32>, size: usize, other: HashMap<(u32, u32), u32> },
+    Map(HashMap<(u32, u32), u32>),
+}
+
+impl Known {
+    /// Room for `before` numbers with values below `size`, and one that is none of them.
+    fn new(before: usize, size: usize) -> Self {
+        let size = size + 1;
+        match before.checked_mul(size).filter(|count| *count <= PLAIN) {
+            Some(count) => Self::Plain { numbers: vec![NEW; count], size, other: HashMap::new() },
+            None => Self::Map(HashMap::new()),
+        }
+    }
+
+    fn slot(&mut self, before: u32, value: u32) -> &mut u32 {
+        match self {
+            Self::Plain { numbers, size, other } => {
+                let at = (value as usize) < *size;
+                let at = at.then(|| before as usize * *size + value as usize);
+                match at.and_then(|at| numbers.get_mut(at)) {
+                    Some(slot) => slot,
+                    None => other.entry((before, value)).or_insert(NEW),
+                }
+            }
+            Self::Map(numbers) => numbers.entry((before, value)).or_insert(NEW),
+        }
+    }
+}
