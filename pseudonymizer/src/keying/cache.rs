@@ -6,16 +6,20 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroize as _;
 
-use super::keyer::KeySet;
+use super::keyer::{KeySet, MarkedKeys};
 
 /// Threads rarely want the same shard at the same time.
 const SHARDS: usize = 64;
 /// Key sets in a shard at most, about 80 MB in all; then the shard begins anew.
 const MOST: usize = 4_096;
+
+/// A keyed digest of a raw identity. Under a random key nobody can look for two with one digest, and by chance two of a
+/// thousand million share one with a probability of 2 in 10²¹.
+pub(super) type RawDigest = [u8; 16];
 
 /// A map whose keys are the outcome of a keyed hash already, so that some bytes of them serve as theirs.
 pub(super) type ByDigest<Key, Value> = HashMap<Key, Value, BuildHasherDefault<Leading>>;
@@ -23,7 +27,7 @@ pub(super) type ByDigest<Key, Value> = HashMap<Key, Value, BuildHasherDefault<Le
 /// Key sets by the digest of the raw identity; none where no scheme can be built from it.
 pub struct KeyCache {
     key: [u8; 32],
-    shards: Vec<Mutex<ByDigest<[u8; 32], Arc<KeySet>>>>,
+    shards: Vec<Mutex<ByDigest<RawDigest, MarkedKeys>>>,
 }
 
 impl KeyCache {
@@ -38,21 +42,21 @@ impl KeyCache {
     }
 
     /// The key set of a digest, made where it is not known.
-    pub(super) fn key_set(&self, digest: &[u8; 32], make: impl FnOnce() -> KeySet) -> Arc<KeySet> {
+    pub(super) fn key_set(&self, digest: &RawDigest, make: impl FnOnce() -> KeySet) -> MarkedKeys {
         // The last byte, since the first ones serve the map.
         let shard = digest.last().map_or(0, |byte| usize::from(*byte) % SHARDS);
-        let Some(shard) = self.shards.get(shard) else { return Arc::new(make()) };
+        let Some(shard) = self.shards.get(shard) else { return MarkedKeys::new(make()) };
         // What another thread left is whole: a map is changed in one call.
         let lock = || shard.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(digest) {
-            return Arc::clone(known);
+            return known.clone();
         }
-        let made = Arc::new(make());
+        let made = MarkedKeys::new(make());
         let mut shard = lock();
         if shard.len() >= MOST {
             shard.clear();
         }
-        shard.insert(*digest, Arc::clone(&made));
+        shard.insert(*digest, made.clone());
         made
     }
 }

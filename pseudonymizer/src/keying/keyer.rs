@@ -1,15 +1,16 @@
 //! Makes the key set of an identity, and numbers equal key sets.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use catalog_model::{Catalogue, Date, Encoding, Normaliser, Profile};
 use classified::{Intake, Keyed, Linkage, Raw};
 use ring::hmac;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
-use super::cache::{ByDigest, KeyCache};
+use super::cache::{ByDigest, KeyCache, Leading, RawDigest};
 use super::identity::Identity;
-use super::norm::{given, normalise, variant};
+use super::norm;
 use crate::claim::Claim;
 use crate::formats;
 
@@ -33,14 +34,35 @@ pub struct IdentityNo(pub u32);
 /// A key set with when and how often it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyedIdentity {
-    /// The keys.
-    pub keys: KeySet,
+    /// The keys, which equal identities of all parts share.
+    pub keys: Arc<KeySet>,
     /// The first month, as months since year 0.
     pub first_month: Option<i32>,
     /// The last month.
     pub last_month: Option<i32>,
     /// The number of claims.
     pub claims: u32,
+}
+
+/// A shared key set with a number made of its keys, so that it is found without looking at all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MarkedKeys {
+    mark: u64,
+    keys: Arc<KeySet>,
+}
+
+impl MarkedKeys {
+    pub(super) fn new(keys: KeySet) -> Self {
+        let mut leading = Leading::default();
+        keys.hash(&mut leading);
+        Self { mark: leading.finish(), keys: Arc::new(keys) }
+    }
+}
+
+impl Hash for MarkedKeys {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.mark);
+    }
 }
 
 /// Turns raw identities into numbered key sets.
@@ -54,11 +76,14 @@ pub struct Keyer {
     sex: Option<usize>,
     birth: Option<usize>,
     // Raw identities that were numbered before, by their digest.
-    seen: ByDigest<[u8; 32], Option<IdentityNo>>,
+    seen: ByDigest<RawDigest, Option<IdentityNo>>,
     cache: Arc<KeyCache>,
     // The raw fields one after the other, for their digest.
     raw: Zeroizing<Vec<u8>>,
-    numbers: ByDigest<Arc<KeySet>, IdentityNo>,
+    forms: NormalForms,
+    /// Which forms of each role a scheme takes.
+    wanted: Vec<[bool; 3]>,
+    numbers: ByDigest<MarkedKeys, IdentityNo>,
     identities: Vec<KeyedIdentity>,
 }
 
@@ -82,18 +107,35 @@ enum Form {
     Given,
 }
 
-/// The normal forms of an identity's roles, one after the other.
+/// The three forms of an identity's roles, one after the other in one buffer for each form, and room for what is hashed.
+///
+/// The buffers serve every identity, so that what is erased is all that there was: one that grows leaves its bytes behind.
 #[derive(Default)]
 struct NormalForms {
-    bytes: Zeroizing<Vec<u8>>,
-    ends: Vec<usize>,
+    bytes: [Zeroizing<Vec<u8>>; 3],
+    ends: Vec<[usize; 3]>,
+    record: Zeroizing<Vec<u8>>,
 }
 
 impl NormalForms {
-    fn get(&self, role: usize) -> &[u8] {
-        let start = role.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(role).copied().unwrap_or(start);
-        self.bytes.get(start..end).unwrap_or_default()
+    fn new() -> Self {
+        let room = || Zeroizing::new(Vec::with_capacity(1 << 12));
+        Self { bytes: [room(), room(), room()], ends: Vec::new(), record: room() }
+    }
+
+    fn get(&self, form: Form, role: usize) -> &[u8] {
+        let end = |role: usize| Some(*self.ends.get(role)?.get(form as usize)?);
+        let start = role.checked_sub(1).and_then(end).unwrap_or(0);
+        let bytes = self.bytes.get(form as usize).and_then(|bytes| bytes.get(start..end(role)?));
+        bytes.unwrap_or_default()
+    }
+
+    fn erase(&mut self) {
+        for bytes in self.bytes.iter_mut().chain([&mut self.record]) {
+            bytes.as_mut_slice().zeroize();
+            bytes.clear();
+        }
+        self.ends.clear();
     }
 }
 
@@ -120,18 +162,23 @@ impl Keyer {
                 .map(|only| (role(&only.role).unwrap_or(usize::MAX), only.begins.clone().into_bytes()));
             SchemeProgram { prefix, form, only, places: places.collect() }
         });
+        let schemes: Vec<SchemeProgram> = schemes.collect();
+        let sex = role("sex");
+        let wanted = (0..catalogue.roles.len()).map(|role| wanted(&schemes, sex, role)).collect();
         Self {
             intake: hmac::Key::new(hmac::HMAC_SHA256, intake),
             former: None,
-            schemes: schemes.collect(),
+            schemes,
+            forms: NormalForms::new(),
+            wanted,
             profile: catalogue.profile,
             rules: catalogue.roles.values().map(|role| role.normalise).collect(),
             encoding,
-            sex: role("sex"),
+            sex,
             birth: role("birth_date"),
             seen: ByDigest::default(),
             cache,
-            raw: Zeroizing::default(),
+            raw: Zeroizing::new(Vec::with_capacity(1 << 12)),
             numbers: ByDigest::default(),
             identities: Vec::new(),
         }
@@ -150,7 +197,9 @@ impl Keyer {
         let number = match self.seen.get(&digest) {
             Some(number) => *number,
             None => {
-                let keys = self.cache.key_set(&digest, || self.key_set(claim.person));
+                let mut forms = std::mem::take(&mut self.forms);
+                let keys = self.cache.key_set(&digest, || self.key_set(claim.person, &mut forms));
+                self.forms = forms;
                 let number = self.number(&keys);
                 self.seen.insert(digest, number);
                 number
@@ -170,83 +219,99 @@ impl Keyer {
         std::mem::take(&mut self.identities)
     }
 
-    fn number(&mut self, keys: &Arc<KeySet>) -> Option<IdentityNo> {
-        if keys.keys.iter().all(Option::is_none) {
-            return None;
-        }
+    fn number(&mut self, keys: &MarkedKeys) -> Option<IdentityNo> {
         if let Some(number) = self.numbers.get(keys) {
             return Some(*number);
         }
+        if keys.keys.keys.iter().all(Option::is_none) {
+            return None;
+        }
         let number = IdentityNo(u32::try_from(self.identities.len()).ok()?);
-        self.identities.push(KeyedIdentity {
-            keys: KeySet::clone(keys),
-            first_month: None,
-            last_month: None,
-            claims: 0,
-        });
-        self.numbers.insert(Arc::clone(keys), number);
+        let keyed =
+            KeyedIdentity { keys: Arc::clone(&keys.keys), first_month: None, last_month: None, claims: 0 };
+        self.identities.push(keyed);
+        self.numbers.insert(keys.clone(), number);
         Some(number)
     }
 
-    fn key_set(&self, identity: &Identity) -> KeySet {
-        let [normal, second, given] =
-            [Form::First, Form::Second, Form::Given].map(|form| self.forms(identity, form));
-        let mut record = Zeroizing::new(Vec::with_capacity(256));
-        let mut under = |key: &hmac::Key| -> Vec<Option<Keyed<Intake>>> {
-            let forms = |scheme: &SchemeProgram| match scheme.form {
-                Form::First => &normal,
-                Form::Second => &second,
-                Form::Given => &given,
-            };
-            let holds = |scheme: &SchemeProgram| {
-                scheme.only.as_ref().is_none_or(|(role, begins)| normal.get(*role).starts_with(begins))
-            };
-            let key_of = |scheme: &SchemeProgram| {
-                holds(scheme).then(|| intake_key(key, scheme, forms(scheme), &mut record)).flatten()
-            };
-            self.schemes.iter().map(key_of).collect()
-        };
-        KeySet {
-            keys: under(&self.intake),
-            former: self.former.as_ref().map(under).unwrap_or_default(),
-            sex: self.sex.and_then(|role| normal.get(role).first().map(|digit| digit - b'0')),
+    fn key_set(&self, identity: &Identity, forms: &mut NormalForms) -> KeySet {
+        self.write_forms(identity, forms);
+        let mut record = std::mem::take(&mut forms.record);
+        let keys = KeySet {
+            keys: self.keys_under(&self.intake, forms, &mut record),
+            former: match &self.former {
+                Some(former) => self.keys_under(former, forms, &mut record),
+                None => Vec::new(),
+            },
+            sex: self.sex.and_then(|role| forms.get(Form::First, role).first().map(|digit| digit - b'0')),
             birth: self.birth.and_then(|role| birth_date(identity.roles().get(role)?)),
-        }
+        };
+        forms.record = record;
+        forms.erase();
+        keys
     }
 
-    /// The roles in one form; nothing where no scheme takes it. Sex and birth date are read off the first.
-    #[expect(clippy::disallowed_methods, reason = "the keyed hash is where raw fields end")]
-    fn forms(&self, identity: &Identity, form: Form) -> NormalForms {
-        let mut forms = NormalForms::default();
-        if form != Form::First && self.schemes.iter().all(|scheme| scheme.form != form) {
-            return forms;
-        }
-        let write = match form {
-            Form::First => normalise,
-            Form::Second => variant,
-            Form::Given => given,
+    fn keys_under(
+        &self,
+        key: &hmac::Key,
+        forms: &NormalForms,
+        record: &mut Vec<u8>,
+    ) -> Vec<Option<Keyed<Intake>>> {
+        let holds = |scheme: &SchemeProgram| {
+            let only = scheme.only.as_ref();
+            only.is_none_or(|(role, begins)| forms.get(Form::First, *role).starts_with(begins))
         };
-        for (raw, rule) in identity.roles().iter().zip(&self.rules) {
+        let key_of =
+            |scheme: &SchemeProgram| holds(scheme).then(|| intake_key(key, scheme, forms, record)).flatten();
+        self.schemes.iter().map(key_of).collect()
+    }
+
+    /// The roles in the forms that a scheme takes.
+    #[expect(clippy::disallowed_methods, reason = "the keyed hash is where raw fields end")]
+    fn write_forms(&self, identity: &Identity, forms: &mut NormalForms) {
+        forms.erase();
+        for ((raw, rule), wanted) in identity.roles().iter().zip(&self.rules).zip(&self.wanted) {
+            let [first, second, given] = &mut forms.bytes;
             if !raw.is_empty() {
-                write(self.profile, *rule, raw.expose(), self.encoding, &mut forms.bytes);
+                let delivered = (raw.expose().as_slice(), self.encoding);
+                norm::forms(self.profile, *rule, delivered, *wanted, [first, second, given]);
             }
-            forms.ends.push(forms.bytes.len());
+            forms.ends.push([first.len(), second.len(), given.len()]);
         }
-        forms
     }
 
     /// A digest by which the same raw fields are known again, so that their keys are made once.
     #[expect(clippy::disallowed_methods, reason = "a keyed hash under a key that dies with the process")]
-    fn digest(&mut self, identity: &Identity) -> [u8; 32] {
+    fn digest(&mut self, identity: &Identity) -> RawDigest {
         self.raw.clear();
         // The same bytes in another encoding are another name.
         self.raw.push(u8::from(self.encoding == Encoding::Utf8));
         for raw in identity.roles() {
-            self.raw.extend((raw.expose().len() as u64).to_le_bytes());
-            self.raw.extend_from_slice(raw.expose());
+            let raw = raw.expose();
+            match u8::try_from(raw.len()) {
+                Ok(length) if length < u8::MAX => self.raw.push(length),
+                _ => {
+                    self.raw.push(u8::MAX);
+                    self.raw.extend((raw.len() as u64).to_le_bytes());
+                }
+            }
+            self.raw.extend_from_slice(raw);
         }
-        *blake3::keyed_hash(self.cache.key(), &self.raw).as_bytes()
+        let digest = blake3::keyed_hash(self.cache.key(), &self.raw);
+        self.raw.as_mut_slice().zeroize();
+        digest.as_bytes().first_chunk().copied().unwrap_or_default()
     }
+}
+
+/// Which forms of a role the schemes take; sex is read off the first.
+fn wanted(schemes: &[SchemeProgram], sex: Option<usize>, role: usize) -> [bool; 3] {
+    [Form::First, Form::Second, Form::Given].map(|form| {
+        let takes = |scheme: &SchemeProgram| {
+            scheme.form == form && scheme.places.iter().any(|(roles, _)| roles.contains(&role))
+        };
+        let asks = |scheme: &SchemeProgram| matches!(&scheme.only, Some((only, _)) if *only == role);
+        schemes.iter().any(takes) || form == Form::First && (sex == Some(role) || schemes.iter().any(asks))
+    })
 }
 
 impl std::fmt::Debug for Keyer {
@@ -258,13 +323,13 @@ impl std::fmt::Debug for Keyer {
 fn intake_key(
     key: &hmac::Key,
     scheme: &SchemeProgram,
-    normal: &NormalForms,
+    forms: &NormalForms,
     record: &mut Vec<u8>,
 ) -> Option<Keyed<Intake>> {
     record.clear();
     record.extend_from_slice(&scheme.prefix);
     for (roles, may_be_empty) in &scheme.places {
-        let value = roles.iter().map(|role| normal.get(*role)).find(|value| !value.is_empty());
+        let value = roles.iter().map(|role| forms.get(scheme.form, *role)).find(|value| !value.is_empty());
         let value = match value {
             Some(value) => value,
             None if *may_be_empty => &[],

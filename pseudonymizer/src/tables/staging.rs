@@ -204,6 +204,9 @@ pub fn former_column(scheme: &str) -> String {
     format!("{scheme}@former")
 }
 
+/// So many identities are laid out at a time that their keys stay in a processor's cache from column to column.
+const IDENTITIES: usize = 2_048;
+
 /// Writes the identities of a part for the link table: sex, birth date, months, and the intake key of each scheme.
 ///
 /// # Errors
@@ -215,6 +218,28 @@ pub fn write_identities(
     schemes: &[String],
     identities: &[KeyedIdentity],
 ) -> Result<(), FileError> {
+    let has_former = identities.iter().any(|identity| !identity.keys.former.is_empty());
+    let former: Vec<String> = match has_former {
+        true => schemes.iter().map(|scheme| former_column(scheme)).collect(),
+        false => Vec::new(),
+    };
+    let lay_out = |identities: &[KeyedIdentity]| {
+        let batch = RecordBatch::try_from_iter_with_nullable(identity_columns(identities, schemes, &former));
+        batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })
+    };
+    let mut file = ParquetFile::staged(files, path, lay_out(&[])?.schema())?;
+    for some in identities.chunks(IDENTITIES) {
+        file.write(&lay_out(some)?)?;
+    }
+    file.finish()?;
+    Ok(())
+}
+
+fn identity_columns<'n>(
+    identities: &[KeyedIdentity],
+    schemes: &'n [String],
+    former: &'n [String],
+) -> Vec<(&'n str, ArrayRef, bool)> {
     let months = |of: fn(&KeyedIdentity) -> Option<i32>| {
         Arc::new(identities.iter().map(of).collect::<Int32Array>()) as ArrayRef
     };
@@ -229,28 +254,18 @@ pub fn write_identities(
     ];
     let keys = |of: fn(&KeySet) -> &[Option<Keyed<Intake>>], at: usize| -> ArrayRef {
         let mut builder = FixedSizeBinaryBuilder::with_capacity(identities.len(), 32);
-        for key in identities.iter().map(|identity| of(&identity.keys).get(at).copied().flatten()) {
-            match key {
-                Some(key) => builder.append_value(key.as_bytes()).unwrap_or_else(|_| builder.append_null()),
-                None => builder.append_null(),
+        for identity in identities {
+            match of(&identity.keys).get(at) {
+                Some(Some(key)) => {
+                    builder.append_value(key.as_bytes()).unwrap_or_else(|_| builder.append_null());
+                }
+                _ => builder.append_null(),
             }
         }
         Arc::new(builder.finish())
     };
-    for (at, scheme) in schemes.iter().enumerate() {
-        columns.push((scheme, keys(|set| &set.keys, at), true));
+    for (names, of) in [(schemes, (|set| &set.keys) as fn(&KeySet) -> &[_]), (former, |set| &set.former)] {
+        columns.extend(names.iter().enumerate().map(|(at, name)| (name.as_str(), keys(of, at), true)));
     }
-    let former: Vec<String> = match identities.iter().any(|identity| !identity.keys.former.is_empty()) {
-        true => schemes.iter().map(|scheme| former_column(scheme)).collect(),
-        false => Vec::new(),
-    };
-    for (at, column) in former.iter().enumerate() {
-        columns.push((column, keys(|set| &set.former, at), true));
-    }
-    let batch = RecordBatch::try_from_iter_with_nullable(columns)
-        .map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
-    let mut file = ParquetFile::staged(files, path, batch.schema())?;
-    file.write(&batch)?;
-    file.finish()?;
-    Ok(())
+    columns
 }

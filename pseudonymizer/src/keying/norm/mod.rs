@@ -6,33 +6,24 @@ mod v1;
 
 use catalog_model::{Encoding, Normaliser, Profile};
 
-/// Writes the normal form of `raw` into `out`; nothing where the value is empty or cannot be brought to one form.
-pub(super) fn normalise(
+/// Writes the forms of `raw` that are wanted, each into its own buffer: the normal form, the one that loses information,
+/// for a second key beside the first, and that of a name without its family name.
+///
+/// A form is nothing where the value is empty or cannot be brought to it. In norm/v0 there is only the first.
+pub(super) fn forms(
     profile: Profile,
     rule: Normaliser,
-    raw: &[u8],
-    encoding: Encoding,
-    out: &mut Vec<u8>,
+    (raw, encoding): (&[u8], Encoding),
+    wanted: [bool; 3],
+    out: [&mut Vec<u8>; 3],
 ) {
     match profile {
-        Profile::V0 => v0::normalise(rule, raw, encoding, out),
-        Profile::V1 => v1::normalise(rule, raw, encoding, out),
-    }
-}
-
-/// Writes the form that loses information, for a second key beside the first; in norm/v0 there is none.
-pub(super) fn variant(profile: Profile, rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
-    match profile {
-        Profile::V0 => {}
-        Profile::V1 => v1::variant(rule, raw, encoding, out),
-    }
-}
-
-/// Writes the second form of a name without its family name; nothing where no space tells the two apart. Other fields
-/// are written as for the first key.
-pub(super) fn given(profile: Profile, rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
-    match profile {
-        Profile::V0 => {}
-        Profile::V1 => v1::given(rule, raw, encoding, out),
+        Profile::V0 => {
+            let ([is_first, _, _], [first, _, _]) = (wanted, out);
+            if is_first {
+                v0::normalise(rule, raw, encoding, first);
+            }
+        }
+        Profile::V1 => v1::forms(rule, raw, encoding, wanted, out),
     }
 }

@@ -1,6 +1,6 @@
 //! The rules of norm/v1 as their table has them, ready for use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
@@ -44,6 +44,8 @@ struct Rule {
 pub(super) struct Stage {
     pairs: HashMap<char, char>,
     dropped: Vec<RangeInclusive<char>>,
+    /// A bit for each character of the first plane that becomes another or nothing; empty where nobody looked.
+    touched: Vec<u64>,
     /// Marks that repeat the character before them.
     pub(super) repeat: Vec<char>,
     /// Signs that are the long-vowel mark behind a kana.
@@ -53,15 +55,31 @@ pub(super) struct Stage {
 impl Stage {
     /// What a character becomes; nothing where it is left out.
     pub(super) fn of(&self, c: char) -> Option<char> {
+        let number = u32::from(c) as usize;
+        match self.touched.get(number / 64) {
+            Some(bits) if bits >> (number % 64) & 1 == 0 => Some(c),
+            _ => self.looked_up(c),
+        }
+    }
+
+    fn looked_up(&self, c: char) -> Option<char> {
         let c = self.pairs.get(&c).copied().unwrap_or(c);
         (!self.dropped.iter().any(|range| range.contains(&c))).then_some(c)
+    }
+
+    /// Notes what is touched, once all rules are there.
+    fn settle(&mut self) {
+        let is_touched = |number: u32| char::from_u32(number).is_some_and(|c| self.looked_up(c) != Some(c));
+        let word =
+            |first: u32| (0..64).fold(0, |word, bit| word | u64::from(is_touched(first * 64 + bit)) << bit);
+        self.touched = (0..0x1_0000 / 64).map(word).collect();
     }
 }
 
 /// The stages by name.
-static STAGES: LazyLock<HashMap<String, Stage>> = LazyLock::new(|| {
+static STAGES: LazyLock<BTreeMap<String, Stage>> = LazyLock::new(|| {
     let file: Option<File> = toml::from_str(include_str!("v1.toml")).ok();
-    let mut stages: HashMap<String, Stage> = HashMap::new();
+    let mut stages: BTreeMap<String, Stage> = BTreeMap::new();
     for rule in file.into_iter().flat_map(|file| file.rules) {
         let stage = stages.entry(rule.stage).or_default();
         stage.pairs.extend(rule.pairs.split_whitespace().filter_map(pair));
@@ -69,6 +87,7 @@ static STAGES: LazyLock<HashMap<String, Stage>> = LazyLock::new(|| {
         stage.repeat.extend(rule.repeat.chars());
         stage.dash.extend(rule.dash.chars());
     }
+    stages.values_mut().for_each(Stage::settle);
     stages
 });
 
@@ -95,7 +114,16 @@ fn range(text: &str) -> Option<RangeInclusive<char>> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{File, pair, range};
+    use super::{File, STAGES, pair, range};
+
+    #[test]
+    fn the_short_cut_tells_what_the_rules_tell() {
+        for stage in STAGES.values() {
+            assert!(('\0'..=char::MAX).all(|c| stage.of(c) == stage.looked_up(c)));
+            assert!(stage.dash.iter().all(|c| !('ァ'..='ヺ').contains(c)));
+        }
+        assert_eq!(STAGES.get("variant-kanji").unwrap().of('髙'), Some('高'));
+    }
 
     #[test]
     fn the_table_is_whole_and_every_rule_says_why() {

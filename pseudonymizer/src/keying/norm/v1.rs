@@ -4,19 +4,62 @@
 //! profile. A value that is not text of its encoding gives no form, since a replacement character would be one form
 //! for many values.
 
+use std::io::Write as _;
+
 use catalog_model::{Date, Encoding, Normaliser};
 use unicode_normalization::UnicodeNormalization as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::table::stage;
 use crate::formats;
 
-/// Writes the form for the first key.
-pub(super) fn normalise(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
+/// Writes those forms of a field that are wanted: for the first key, for the second, and of what stands behind a name's
+/// space. The text is decoded and folded once for all of them.
+pub(super) fn forms(
+    rule: Normaliser,
+    raw: &[u8],
+    encoding: Encoding,
+    [is_first, is_second, is_given]: [bool; 3],
+    [first, second, given]: [&mut Vec<u8>; 3],
+) {
     let Some(folded) = fold(raw, encoding) else { return };
+    let is_name = matches!(rule, Normaliser::Kanji | Normaliser::Kana);
+    let begin = first.len();
+    if is_first {
+        normal(rule, &folded, first);
+    }
+    let again = |out: &mut Vec<u8>| match is_first {
+        true => out.extend_from_slice(first.get(begin..).unwrap_or_default()),
+        false => normal(rule, &folded, out),
+    };
+    match (is_second, is_name || rule == Normaliser::Number) {
+        (true, true) => variant(rule, &folded, second),
+        (true, false) => again(second),
+        (false, _) => {}
+    }
+    match (is_given, is_name) {
+        (true, true) => {
+            // The spaces between the two names go with the family name.
+            if let Some((_, name)) = folded.split_once(' ')
+                && let Some(name) = fold(name.as_bytes(), Encoding::Utf8)
+            {
+                variant(rule, &name, given);
+            }
+        }
+        (true, false) => again(given),
+        (false, _) => {}
+    }
+}
+
+/// The form for the first key.
+fn normal(rule: Normaliser, folded: &str, out: &mut Vec<u8>) {
     match rule {
         Normaliser::Kanji => keep(folded.chars(), out, is_name_character),
-        Normaliser::Kana => keep(katakana(&folded).chars(), out, is_name_character),
+        Normaliser::Kana => keep(katakana(folded).chars(), out, is_name_character),
+        Normaliser::Number if folded.is_ascii() => {
+            let kept = folded.bytes().filter(u8::is_ascii_alphanumeric);
+            out.extend(kept.map(|byte| byte.to_ascii_uppercase()));
+        }
         Normaliser::Number => keep(Zeroizing::new(folded.to_uppercase()).chars(), out, char::is_alphanumeric),
         Normaliser::Unpadded => {
             let bare = folded.trim_start_matches(['0', ' ']);
@@ -24,29 +67,28 @@ pub(super) fn normalise(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &
             let bare = if bare.is_empty() && folded.contains('0') { "0" } else { bare };
             keep(bare.chars(), out, char::is_alphanumeric)
         }
-        Normaliser::Insurer => insurer(&folded, out),
-        Normaliser::Sex => sex(&folded, out),
+        Normaliser::Insurer => insurer(folded, out),
+        Normaliser::Sex => sex(folded, out),
         Normaliser::Code => keep(folded.chars(), out, |c| !c.is_whitespace()),
         Normaliser::Date => {
-            if let Some(date) = date(&folded) {
-                out.extend_from_slice(date.to_string().as_bytes());
+            if let Some(date) = date(folded) {
+                // Writing to a vector cannot fail.
+                let _ = write!(out, "{date}");
             }
         }
     }
 }
 
-/// Writes the form for the second key. A field that has no such form is written as for the first.
-pub(super) fn variant(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
+/// The form for the second key of a name or a number.
+fn variant(rule: Normaliser, folded: &str, out: &mut Vec<u8>) {
     match rule {
         Normaliser::Kanji => {
-            let Some(folded) = fold(raw, encoding) else { return };
-            let repeated = repeated(&folded);
+            let repeated = repeated(folded);
             let table = stage("variant-kanji");
             keep(repeated.chars().filter_map(|c| table.of(c)), out, is_name_character);
         }
         Normaliser::Kana => {
-            let Some(folded) = fold(raw, encoding) else { return };
-            let (kana, table) = (repeated(&katakana(&folded)), stage("variant-kana"));
+            let (kana, table) = (repeated(&katakana(folded)), stage("variant-kana"));
             // ヴァ is バ: the small vowel behind ヴ names the vowel.
             let mut spelled = Zeroizing::new(String::with_capacity(kana.len()));
             let mut characters = kana.chars().peekable();
@@ -60,31 +102,38 @@ pub(super) fn variant(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mu
             keep(spelled.chars(), out, is_name_character);
         }
         Normaliser::Number => {
-            let mut whole = Zeroizing::new(Vec::new());
-            normalise(rule, raw, encoding, &mut whole);
+            let mut whole = Zeroizing::new(Vec::with_capacity(folded.len()));
+            normal(rule, folded, &mut whole);
             let first = whole.iter().position(|byte| *byte != b'0').unwrap_or(whole.len());
             out.extend_from_slice(whole.get(first..).unwrap_or_default());
         }
-        _ => normalise(rule, raw, encoding, out),
+        _ => normal(rule, folded, out),
     }
 }
 
-/// Writes the second form of what stands behind a name's space. Fields that are no names are written as for the first
-/// key.
-pub(super) fn given(rule: Normaliser, raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
-    match rule {
-        Normaliser::Kanji | Normaliser::Kana => {
-            let Some(folded) = fold(raw, encoding) else { return };
-            if let Some((_, name)) = folded.split_once(' ') {
-                variant(rule, name.as_bytes(), Encoding::Utf8, out);
-            }
+/// A field's text of one width: as it was delivered where nothing is to be done, else erased after use.
+enum Folded<'r> {
+    Delivered(&'r str),
+    Made(Zeroizing<String>),
+}
+
+impl std::ops::Deref for Folded<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Delivered(text) => text,
+            Self::Made(text) => text,
         }
-        _ => normalise(rule, raw, encoding, out),
     }
 }
 
 /// Decodes, maps what code tables tell apart, and folds widths and voiced marks (NFKC).
-fn fold(raw: &[u8], encoding: Encoding) -> Option<Zeroizing<String>> {
+fn fold(raw: &[u8], encoding: Encoding) -> Option<Folded<'_>> {
+    // ASCII is the same in both encodings, and no rule changes it.
+    if raw.is_ascii() {
+        return std::str::from_utf8(raw).ok().map(|text| Folded::Delivered(text.trim()));
+    }
     let decoded = match encoding {
         Encoding::Utf8 => std::str::from_utf8(raw).ok().map(str::to_owned)?,
         Encoding::Cp932 => {
@@ -93,13 +142,19 @@ fn fold(raw: &[u8], encoding: Encoding) -> Option<Zeroizing<String>> {
     };
     let decoded = Zeroizing::new(decoded);
     let text = decoded.trim();
-    // What stands in nearly every field needs no tables; a dash and its like do.
-    if text.chars().all(|c| is_plain(c) || c == '\u{3000}') {
-        return Some(Zeroizing::new(text.replace('\u{3000}', " ")));
+    // What stands in nearly every field needs no tables; a dash and its like do. Room for all of it is made before, so
+    // that no piece is left behind where the text grew.
+    let mut folded = Zeroizing::new(String::with_capacity(text.len()));
+    let is_plain = text.chars().all(|c| {
+        folded.push(if c == '\u{3000}' { ' ' } else { c });
+        is_plain(c) || c == '\u{3000}'
+    });
+    if is_plain {
+        return Some(Folded::Made(folded));
     }
     let table = stage("before");
-    let folded: String = text.chars().filter_map(|c| table.of(c)).nfkc().collect();
-    Some(Zeroizing::new(folded.trim().to_owned()))
+    let folded: Zeroizing<String> = Zeroizing::new(text.chars().filter_map(|c| table.of(c)).nfkc().collect());
+    Some(Folded::Made(Zeroizing::new(folded.trim().to_owned())))
 }
 
 /// Characters that no rule before NFKC and NFKC itself leave alone whatever stands beside them.
@@ -114,6 +169,7 @@ fn katakana(text: &str) -> Zeroizing<String> {
     let mut before = ' ';
     for c in text.chars() {
         let c = match c {
+            'ァ'..='ヺ' => c,
             'ぁ'..='ゖ' | 'ゝ' | 'ゞ' => char::from_u32(u32::from(c) + 0x60).unwrap_or(c),
             dash if dashes.contains(&dash) && matches!(before, 'ァ'..='ヺ' | 'ー') => 'ー',
             other => other,
@@ -148,13 +204,11 @@ const fn voiced(vowel: char) -> Option<char> {
 
 /// An insurer number has eight digits; those of the national health insurance are written with six.
 fn insurer(folded: &str, out: &mut Vec<u8>) {
-    let mut digits: String = folded.chars().filter(char::is_ascii_digit).collect();
-    if !digits.is_empty() && digits.len() <= 8 {
-        let mut filled = format!("{digits:0>8}");
-        out.extend_from_slice(filled.as_bytes());
-        filled.zeroize();
+    let digits = || folded.bytes().filter(u8::is_ascii_digit);
+    let count = digits().count();
+    if (1..=8).contains(&count) {
+        out.extend(std::iter::repeat_n(b'0', 8 - count).chain(digits()));
     }
-    digits.zeroize();
 }
 
 fn sex(folded: &str, out: &mut Vec<u8>) {
@@ -212,15 +266,23 @@ mod tests {
 
     use catalog_model::{Encoding, Normaliser};
 
-    use super::{given, is_plain, normalise, variant};
+    use super::is_plain;
+
+    fn written(rule: Normaliser, raw: &[u8], encoding: Encoding, wanted: [bool; 3]) -> [String; 3] {
+        let [mut first, mut second, mut given] = [Vec::new(), Vec::new(), Vec::new()];
+        super::forms(rule, raw, encoding, wanted, [&mut first, &mut second, &mut given]);
+        [first, second, given].map(|form| String::from_utf8(form).unwrap())
+    }
 
     fn forms(rule: Normaliser, text: &str) -> (String, String) {
-        let form = |make: fn(Normaliser, &[u8], Encoding, &mut Vec<u8>)| {
-            let mut out = Vec::new();
-            make(rule, text.as_bytes(), Encoding::Utf8, &mut out);
-            String::from_utf8(out).unwrap()
-        };
-        (form(normalise), form(variant))
+        let [first, second, given] = written(rule, text.as_bytes(), Encoding::Utf8, [true; 3]);
+        // A form does not depend on which others are wanted.
+        for at in 0..3 {
+            let wanted = std::array::from_fn(|form| form == at);
+            let alone = written(rule, text.as_bytes(), Encoding::Utf8, wanted);
+            assert_eq!(alone[at], [&first, &second, &given][at].as_str(), "{rule:?} {text}");
+        }
+        (first, second)
     }
 
     #[test]
@@ -273,18 +335,16 @@ mod tests {
             (Normaliser::Kanji, "髙橋　邦彥", "邦彦"),
             (Normaliser::Date, "3230726", "1948-07-26"),
         ] {
-            let mut out = Vec::new();
-            given(rule, written.as_bytes(), Encoding::Utf8, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), expected, "{written}");
+            let [_, _, given] = super::tests::written(rule, written.as_bytes(), Encoding::Utf8, [true; 3]);
+            assert_eq!(given, expected, "{written}");
         }
     }
 
     #[test]
     fn bytes_that_are_no_text_give_no_form() {
-        let mut out = Vec::new();
-        normalise(Normaliser::Kanji, &[0x81], Encoding::Cp932, &mut out);
-        normalise(Normaliser::Kanji, &[0xFF, 0x41], Encoding::Utf8, &mut out);
-        assert!(out.is_empty());
+        let cp932 = written(Normaliser::Kanji, &[0x81], Encoding::Cp932, [true; 3]);
+        let utf8 = written(Normaliser::Kanji, &[0xFF, 0x41], Encoding::Utf8, [true; 3]);
+        assert_eq!(cp932.concat() + &utf8.concat(), "");
     }
 
     #[test]
