@@ -291,7 +291,7 @@ fn taking_a_person_away_changes_only_the_cells_that_they_are_in() {
     let granted = grant(&catalogue);
     let mut dice = Dice(5);
     let worker = crate::files::worker();
-    let mut same = 0;
+    let (mut same, mut withheld) = (0, 0);
     for number in 0..vetted {
         let sql = query(&mut dice);
         let scope = Scope { catalogue: &catalogue, grant: &granted };
@@ -305,15 +305,21 @@ fn taking_a_person_away_changes_only_the_cells_that_they_are_in() {
         let shape = engine_service::shape(&plan);
         let released = [all, rest].map(|evidence| {
             let protected = Protected::new(evidence);
-            let release = engine_disclosure::release(&protected, &shape, SETTING).unwrap();
-            release.table.get().clone()
+            let release = engine_disclosure::release(&protected, &shape, SETTING).ok()?;
+            Some(release.table.get().clone())
         });
+        // Of so few persons a table may be withheld; everybody is told that in the same words.
+        let [Some(one), Some(two)] = &released else {
+            withheld += 1;
+            continue;
+        };
         // The envelope is made of the protected table alone.
-        if released[0].rows == released[1].rows && released[0].suppressed == released[1].suppressed {
-            let [one, two] = released.map(|table| serde_json::to_vec(&table).unwrap());
+        if one.rows == two.rows && one.suppressed == two.suppressed {
+            let [one, two] = [one, two].map(|table| serde_json::to_vec(table).unwrap());
             assert_eq!(one, two, "{sql}");
             same += 1;
         }
     }
-    println!("{run} of {} queries ran twice, {same} with the same answer", vetted);
+    println!("{run} of {vetted} queries ran twice, {same} with the same answer, {withheld} withheld");
+    assert!(withheld * 10 < run, "{withheld} of {run} queries are withheld");
 }

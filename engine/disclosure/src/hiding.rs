@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalog_model::CellRules;
 
 use crate::family::{Cell, CellNo, Family, Link, Relation, Total};
-use crate::ledger::{Cohort, Combined, Ledger};
+use crate::ledger::{Cohort, Ledger};
 use crate::primary::{self, Reason};
 use crate::protect::{self, Exposed};
 use crate::shape::{AggregateKind, Shape};
@@ -47,8 +47,6 @@ pub(crate) enum Unprotected {
     Exposed(#[from] Exposed),
     #[error("with what was released before the table gives a small group")]
     SmallGroup,
-    #[error("more was released before than can be audited with the table")]
-    TooMany,
     #[error("the table has {0} cells and totals over them")]
     TooLarge(usize),
 }
@@ -104,13 +102,11 @@ impl Hidden {
             }
         }
         let shown: Vec<Cohort> = numbering.told(&cohorts, &hidden, &counts, rules);
-        let combined = past.map_or(Combined::Open, |past| {
-            past.ledger.combined(&shown.iter().collect::<Vec<_>>(), past.family, rules.persons)
-        });
-        match combined {
-            Combined::Open => {}
-            Combined::SmallGroup => return Err(Unprotected::SmallGroup),
-            Combined::TooMany => return Err(Unprotected::TooMany),
+        let is_small_group = |past: &Past<'_>| {
+            past.ledger.gives_small_group(&shown.iter().collect::<Vec<_>>(), past.family, rules.persons)
+        };
+        if past.is_some_and(is_small_group) {
+            return Err(Unprotected::SmallGroup);
         }
         Ok(numbering.settled(&hidden, &reasons, shown))
     }

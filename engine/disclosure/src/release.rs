@@ -73,9 +73,6 @@ pub enum Withheld {
     /// Random rounding is asked, and there is nothing to draw with.
     #[error("random rounding has no secret to draw with")]
     Rounding,
-    /// More was released before than can be audited together with the table.
-    #[error("more was released before than can be audited with the table")]
-    Family,
 }
 
 /// Protects a table and releases it.
@@ -105,7 +102,6 @@ pub fn release(
     }
     let mut hidden = Hidden::of(&cells, &linked, rules, setting.past).map_err(|error| match error {
         Unprotected::SmallGroup => Withheld::Ledger,
-        Unprotected::TooMany => Withheld::Family,
         Unprotected::TooLarge(cells) => Withheld::TooLarge(cells),
         Unprotected::Exposed(_) => Withheld::Unprotected(error.to_string()),
     })?;

@@ -16,6 +16,7 @@ use catalog_store::{Environment, EnvironmentError, KeyError, KeyRole, SecretKey,
 use engine_disclosure::{Ledger, LedgerEntry};
 use time::OffsetDateTime;
 
+use crate::ledger_entry;
 use crate::recent::Recent;
 
 /// The file's name in the ledger's room.
@@ -128,7 +129,7 @@ impl Held<'_> {
     /// Keeps a release; it is on disk when this returns.
     pub(crate) fn keep(&mut self, environment: &Environment, entry: LedgerEntry) -> Result<(), LedgerError> {
         let key = environment.key(KeyRole::Ledger)?;
-        let clear = postcard::to_allocvec(&entry).map_err(|_| LedgerError::Entry)?;
+        let clear = ledger_entry::written(&entry).ok_or(LedgerError::Entry)?;
         let sealed = encrypt(&key, &bound_to(self.own.frames, &self.own.head), &clear)?;
         let frame = framed(&sealed);
         let written = self.write(&frame);
@@ -163,7 +164,7 @@ impl Held<'_> {
                 keys = Some(environment.keys_of(KeyRole::Ledger)?);
             }
             let clear = keys.iter().flatten().find_map(|key| decrypt(key, &bound, sealed));
-            let entry = clear.and_then(|clear| postcard::from_bytes::<LedgerEntry>(&clear).ok());
+            let entry = clear.and_then(|clear| ledger_entry::read(&clear));
             let entry = entry.ok_or(LedgerError::Changed(number))?;
             self.own.ledger.keep(entry);
             let length = rest.len() - after.len();

@@ -21,6 +21,7 @@ mod exclusions;
 mod guard;
 mod identity;
 mod latency;
+mod ledger_entry;
 mod ledger_file;
 mod metadata;
 mod notebooks;

@@ -66,7 +66,6 @@ pub(crate) fn release(
         }
         Err(Withheld::TooLarge(_)) => return withheld("too-large"),
         Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
-        Err(Withheld::Family) => return withheld("family"),
         Err(Withheld::Rounding) => return Err(GuardError::Bug("random rounding has a secret")),
         Err(Withheld::Ledger) => {
             alert(guard, vetted, opened)?;

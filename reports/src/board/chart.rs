@@ -30,7 +30,9 @@ pub(super) fn piles(labels: &[&str], series: &[Series<'_>]) -> String {
     let height = |value: u64| (base - top) * (value as f64) / (highest as f64);
     let slot = (right - left) / (labels.len() as f64);
     let width = (slot * 0.66).min(46.0);
-    let mut out = opened(220.0);
+    let names: Vec<String> =
+        series.iter().map(|one| format!("{} {}", one.name, count(one.values.iter().sum()))).collect();
+    let mut out = opened(220.0, &names.join(", "));
     for step in 0..=4 {
         let value = highest / 4 * step;
         let y = base - height(value);
@@ -74,7 +76,8 @@ pub(super) fn ranking(rows: &[(String, u64)], color: &str) -> String {
     rows.truncate(12);
     let Some(most) = rows.first().map(|(_, value)| *value) else { return String::new() };
     let (left, right, line) = (250.0, WIDTH - 70.0, 21.0);
-    let mut out = opened(line * (rows.len() as f64) + 8.0);
+    let told: Vec<String> = rows.iter().map(|(name, value)| format!("{name} {}", count(*value))).collect();
+    let mut out = opened(line * (rows.len() as f64) + 8.0, &told.join(", "));
     for (at, (name, value)) in rows.iter().enumerate() {
         let y = 4.0 + line * (at as f64);
         let long = ((right - left) * (*value as f64) / (most as f64)).max(1.0);
@@ -88,9 +91,11 @@ pub(super) fn ranking(rows: &[(String, u64)], color: &str) -> String {
     out + "</svg>"
 }
 
-fn opened(height: f64) -> String {
+/// The beginning of a picture, with what it says in words for those who do not see it.
+fn opened(height: f64, words: &str) -> String {
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH:.0} {height:.0}\" role=\"img\" font-family=\"{FONT}\">"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH:.0} {height:.0}\" role=\"img\" aria-label=\"{}\" font-family=\"{FONT}\">",
+        escaped(words)
     )
 }
 

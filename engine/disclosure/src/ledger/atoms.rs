@@ -1,79 +1,50 @@
 //! What several cohorts tell together: the linear audit.
 //!
-//! The persons fall into atoms: those who are in the same cohorts. Every released count is a sum of atoms, and that is
-//! all a reader has to solve. The table is open where every atom of fewer than k persons could as well have k − 1,
-//! shown by other sizes of the atoms that agree with every released count, checked in whole numbers. Any group of fewer
-//! than k persons, of however many atoms, is then open too: each of its atoms alone could be as large.
-//!
-//! The reader is assumed to know which combinations of cohorts have nobody in them, which is more than a reader knows.
+//! The persons fall into atoms: those who are in the same cohorts. Every released count is a sum of atoms, so whatever
+//! can be derived by addition and subtraction is a combination of those sums. Where the size of a small atom is such a
+//! combination, the new cohorts may not be released.
 
 use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
-use crate::protect::{Known, Residue, Sizes};
+use crate::protect::{Known, Residue};
 
-/// Atoms that a family may have; beyond, it is too many.
-pub(super) const ATOMS: usize = 4_096;
-/// Atoms that are solved together.
-const TOGETHER: usize = 512;
+/// Atoms that are looked at; where there are more, cohorts are compared in pairs only.
+const ATOMS: usize = 4_096;
 
-/// What a family of cohorts tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// No group of fewer persons than the threshold.
-    Nothing,
-    /// A small group that it did not tell without the new cohorts.
-    SmallGroup,
-    /// Too much to be said.
-    TooMany,
-}
-
-/// What the kept and the new cohorts tell that the kept ones alone do not.
-pub(super) fn told(kept: &[RoaringBitmap], new: &[&RoaringBitmap], few: u64) -> Told {
+/// Whether the counts of the kept and the new cohorts give the size of a group of fewer than `few` persons that the
+/// kept ones alone do not give.
+pub(super) fn gives_small_group(kept: &[RoaringBitmap], new: &[&RoaringBitmap], few: u64) -> bool {
     let rows: Vec<&RoaringBitmap> = kept.iter().chain(new.iter().copied()).collect();
-    let Some(atoms) = atoms(&rows) else { return Told::TooMany };
-    for family in linked(&atoms, rows.len()) {
-        // What only kept cohorts speak of was judged when they were released.
-        if !family.iter().any(|atom| atom.0.last().is_some_and(|row| *row >= kept.len())) {
-            continue;
-        }
-        if family.len() > TOGETHER {
-            return Told::TooMany;
-        }
-        if gives(&family, kept.len(), few) {
-            return Told::SmallGroup;
-        }
-    }
-    Told::Nothing
+    let atoms = atoms(&rows).unwrap_or_default();
+    // What only kept cohorts speak of was judged when they were released.
+    let is_touched = |atom: &Atom| atom.0.last().is_some_and(|row| *row >= kept.len());
+    linked(&atoms, rows.len())
+        .iter()
+        .any(|family| family.iter().any(is_touched) && gives(family, kept.len(), few))
 }
 
 /// The cohorts that an atom's persons are in, in ascending order, and how many they are.
 type Atom = (Vec<usize>, u64);
 
-/// Whether the cohorts tell of a small atom what those before `first` do not.
-fn gives(atoms: &[Atom], first: usize, few: u64) -> bool {
-    let sizes: Vec<u64> = atoms.iter().map(|(_, size)| *size).collect();
-    let rows = |most: usize| -> Vec<Vec<usize>> {
-        let mut rows: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (atom, (cohorts, _)) in atoms.iter().enumerate() {
-            for cohort in cohorts.iter().filter(|cohort| **cohort < most) {
-                rows.entry(*cohort).or_default().push(atom);
-            }
+/// The atoms of each cohort whose number is below `most`.
+fn rows(atoms: &[Atom], most: usize) -> Vec<Vec<usize>> {
+    let mut rows: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (atom, (cohorts, _)) in atoms.iter().enumerate() {
+        for cohort in cohorts.iter().filter(|cohort| **cohort < most) {
+            rows.entry(*cohort).or_default().push(atom);
         }
-        rows.into_values().collect()
-    };
-    let (before, after) = (rows(first), rows(usize::MAX));
-    let narrow = Sizes::new(&sizes, &after, few).narrow();
-    if narrow.is_empty() {
-        return false;
     }
-    let known = Sizes::new(&sizes, &before, few).narrow();
-    let (exact_before, exact_after) = (derived(&before), derived(&after));
-    narrow.into_iter().any(|atom| {
-        let is_exact = |known: &Known| known.reduced(BTreeMap::from([(atom, Residue::ONE)])).is_empty();
-        !known.contains(&atom) || (is_exact(&exact_after) && !is_exact(&exact_before))
-    })
+    rows.into_values().collect()
+}
+
+/// Whether the size of a small atom follows from the cohorts, and not from those before `first`.
+fn gives(atoms: &[Atom], first: usize, few: u64) -> bool {
+    let (before, after) = (derived(&rows(atoms, first)), derived(&rows(atoms, usize::MAX)));
+    let is_exact = |known: &Known, atom| known.reduced(BTreeMap::from([(atom, Residue::ONE)])).is_empty();
+    let mut small = atoms.iter().enumerate().filter(|(_, (_, size))| *size < few);
+    small.any(|(atom, _)| is_exact(&after, atom) && !is_exact(&before, atom))
 }
 
 /// What follows from rows by addition and subtraction.

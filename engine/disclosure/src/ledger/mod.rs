@@ -18,11 +18,12 @@ use std::collections::{BTreeMap, HashSet};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::atoms::Told;
 use crate::ledger::packed::{Mark, Packed};
 
-/// Kept cohorts of one family that are audited together with a new table; beyond, nothing of it is released.
-const FAMILY: usize = 2_048;
+/// Kept cohorts of one family that are audited together with a new table, the nearest first.
+const FAMILY: usize = 256;
+/// New cohorts that are audited together; a larger table is compared with what is kept in pairs only.
+const TABLE: usize = 64;
 /// Kept cohorts of other families that are audited with them, the nearest first.
 const OTHERS: usize = 64;
 /// Persons that are compared at most to find the nearest of other families among those next in size.
@@ -55,17 +56,6 @@ pub struct Cohort {
     pub persons: RoaringBitmap,
     /// Whether it follows from other cohorts of its release by addition and subtraction.
     pub is_derived: bool,
-}
-
-/// What a new table and the kept cohorts tell together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Combined {
-    /// No small group.
-    Open,
-    /// A group of fewer persons than the threshold.
-    SmallGroup,
-    /// More cohorts than can be audited while somebody waits.
-    TooMany,
 }
 
 /// A cohort as it is kept.
@@ -148,35 +138,37 @@ impl Ledger {
         near.any(|kept| kept.mark.least_distance(mark) < few && kept.persons.distance(persons, few) < few)
     }
 
-    /// What kept cohorts and these tell together of groups of fewer than `few` persons.
+    /// Whether kept cohorts and these together give a group of fewer than `few` persons by addition and subtraction.
     ///
-    /// All kept cohorts of the same family are looked at, and the nearest of others up to a fixed number.
-    pub fn combined(&self, cohorts: &[&Cohort], family: &str, few: u32) -> Combined {
+    /// Of the kept cohorts those nearest to the new ones are looked at, of the same family and of others, up to fixed
+    /// numbers.
+    pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, few: u32) -> bool {
         let is_new = |cohort: &&&Cohort| !cohort.is_derived && !self.has(&cohort.id);
         let new: Vec<&RoaringBitmap> = cohorts.iter().filter(is_new).map(|cohort| &cohort.persons).collect();
-        if new.is_empty() || self.cohorts.is_empty() {
-            return Combined::Open;
+        if new.is_empty() || new.len() > TABLE || self.cohorts.is_empty() {
+            return false;
         }
         let own = self.by_family.get(family).map_or(&[][..], Vec::as_slice);
         let own: Vec<usize> = own.iter().copied().filter(|at| self.is_row(*at)).collect();
-        if own.len() > FAMILY {
-            return Combined::TooMany;
+        let others = self.others(&new, &own);
+        let near = self.nearest(&new, own, FAMILY).into_iter().chain(others);
+        let kept: Vec<RoaringBitmap> =
+            near.filter_map(|at| self.cohorts.get(at)).map(|kept| kept.persons.bitmap()).collect();
+        atoms::gives_small_group(&kept, &new, u64::from(few))
+    }
+
+    /// Of these kept cohorts at most so many, the nearest to one of the new ones first.
+    fn nearest(&self, new: &[&RoaringBitmap], mut kept: Vec<usize>, most: usize) -> Vec<usize> {
+        if kept.len() > most {
+            kept.sort_by_cached_key(|at| {
+                let distance = |persons: &&RoaringBitmap| {
+                    self.cohorts.get(*at).map(|kept| kept.persons.distance(persons, u64::MAX))
+                };
+                new.iter().filter_map(distance).min()
+            });
+            kept.truncate(most);
         }
-        let bitmaps = |numbers: &[usize]| -> Vec<RoaringBitmap> {
-            numbers.iter().filter_map(|at| self.cohorts.get(*at)).map(|kept| kept.persons.bitmap()).collect()
-        };
-        let few = u64::from(few);
-        let wide: Vec<usize> = own.iter().copied().chain(self.others(&new, &own)).collect();
-        let told = match atoms::told(&bitmaps(&wide), &new, few) {
-            // The family alone, where others make it too large.
-            Told::TooMany if wide.len() > own.len() => atoms::told(&bitmaps(&own), &new, few),
-            told => told,
-        };
-        match told {
-            Told::Nothing => Combined::Open,
-            Told::SmallGroup => Combined::SmallGroup,
-            Told::TooMany => Combined::TooMany,
-        }
+        kept
     }
 
     fn is_row(&self, at: usize) -> bool {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Cohort, Combined, Ledger, LedgerEntry};
+use super::{Cohort, Ledger, LedgerEntry};
 
 fn cohort(id: &str, persons: impl IntoIterator<Item = u32>) -> Cohort {
     Cohort { id: id.to_owned(), persons: persons.into_iter().collect(), is_derived: false }
@@ -41,35 +41,10 @@ fn a_tracker_is_seen_through() {
     let ledger = kept(vec![cohort("all", 0..200), cohort("padding and one", 95..200)]);
     let rest = cohort("rest", 0..100);
     assert!(!ledger.is_near(&rest, 10));
-    assert_eq!(ledger.combined(&[&rest], "f", 10), Combined::SmallGroup);
+    assert!(ledger.gives_small_group(&[&rest], "f", 10));
     // Another kind of question looks at the nearest cohorts all the same.
-    assert_eq!(ledger.combined(&[&rest], "g", 10), Combined::SmallGroup);
-    assert_eq!(ledger.combined(&[&cohort("other", 0..50)], "f", 10), Combined::Open);
-}
-
-#[test]
-fn a_group_that_is_not_exact_but_surely_small_is_seen() {
-    // c has ten persons of b and two of a without b. How many are of b nobody says; f says it up to how many of the
-    // outsiders it has. Where there are ten outsiders the two are eight at most.
-    let told = |outsiders: u32| {
-        let f = (0..10).chain(100..104);
-        let kept = kept(vec![
-            cohort("a", 0..30),
-            cohort("b", 0..18),
-            cohort("outsiders", 100..100 + outsiders),
-            cohort("f", f),
-        ]);
-        kept.combined(&[&cohort("c", (0..10).chain(18..20))], "f", 10)
-    };
-    assert_eq!((told(10), told(30)), (Combined::SmallGroup, Combined::Open));
-}
-
-#[test]
-fn a_family_that_is_too_large_is_not_released_from() {
-    let cohorts = (0..2_100).map(|at| cohort(&at.to_string(), at * 40..at * 40 + 40)).collect();
-    let ledger = kept(cohorts);
-    assert_eq!(ledger.combined(&[&cohort("new", 20..100)], "f", 10), Combined::TooMany);
-    assert_eq!(ledger.combined(&[&cohort("new", 20..100)], "g", 10), Combined::Open);
+    assert!(ledger.gives_small_group(&[&rest], "g", 10));
+    assert!(!ledger.gives_small_group(&[&cohort("other", 0..50)], "f", 10));
 }
 
 #[test]

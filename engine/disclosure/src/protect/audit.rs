@@ -79,12 +79,6 @@ pub(crate) fn first_gap(layer: &Layer, pattern: &Pattern, pool: &mut Pool) -> Op
     demands.iter().find_map(|demand| gap(&system, demand, pool))
 }
 
-/// Whether no table meets a demand.
-pub(crate) fn is_narrow(system: &System<'_>, demand: &Demand, pool: &mut Pool) -> bool {
-    pool.begin(system);
-    gap(system, demand, pool).is_some()
-}
-
 fn gap(system: &System<'_>, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
     let value = system.layer.value(demand.at);
     let mut missing = |is_up: bool, most: i128| {

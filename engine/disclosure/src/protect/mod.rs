@@ -13,7 +13,6 @@ mod kernel;
 mod layer;
 mod least;
 mod pattern;
-mod sizes;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -22,7 +21,6 @@ mod witness;
 
 pub(crate) use eliminate::Known;
 pub(crate) use field::Residue;
-pub(crate) use sizes::Sizes;
 
 use std::collections::BTreeSet;
 
