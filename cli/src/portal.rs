@@ -5,10 +5,11 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode, Stdio};
-use std::time::{Duration, Instant};
 
 use catalog_store::Environment;
 use clap::Parser;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::ask;
@@ -80,9 +81,8 @@ impl Doors {
     }
 }
 
-/// How long a program that is asked to end may take, and how often it is looked whether it has.
-const ENDS_WITHIN: Duration = Duration::from_secs(35);
-const LOOK: Duration = Duration::from_millis(20);
+/// How long a program that is asked to end may take.
+const ENDS_WITHIN: Timespec = Timespec { tv_sec: 35, tv_nsec: 0 };
 
 impl Serve {
     /// Runs the command.
@@ -96,7 +96,7 @@ impl Serve {
         // Both end with us; if one ends by itself, so do we.
         let status =
             running.gateway.wait().map_err(|source| Failure::Start { program: "misu-gateway", source })?;
-        end(running.guard.id(), Program::Guard, &mut || matches!(running.guard.try_wait(), Ok(None)));
+        end(running.guard.id(), Program::Guard);
         let _ = running.guard.kill();
         Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -195,26 +195,21 @@ pub(crate) fn stop(env: &Path) -> Result<(), Failure> {
     let left: Left = serde_json::from_str(&text)
         .map_err(|_| Failure::Form { program: "misu serve", what: "a list of processes" })?;
     for (process, program) in [(left.gateway, Program::Gateway), (left.guard, Program::Guard)] {
-        end(process, program, &mut || true);
+        end(process, program);
     }
     std::fs::remove_file(&path).map_err(io("remove", path))
 }
 
 /// Asks a program to end and waits until it has: what it is asked is answered first, and its record is closed. A
 /// program that takes longer goes on by itself.
-fn end(process: u32, program: Program, is_there: &mut dyn FnMut() -> bool) {
+fn end(process: u32, program: Program) {
+    let number = i32::try_from(process).ok().and_then(Pid::from_raw);
+    // From here on the handle is of this process, whoever gets its number next.
+    let Some(Ok(handle)) = number.map(|number| pidfd_open(number, PidfdFlags::empty())) else { return };
     // The number may belong to somebody else by now, so the program's name decides.
-    let is_ours = || {
-        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-        name.trim_end() == program.name()
-    };
-    if !is_ours() {
-        return;
-    }
-    let _ = std::process::Command::new("kill").arg(process.to_string()).status();
-    let begun = Instant::now();
-    while is_there() && is_ours() && begun.elapsed() < ENDS_WITHIN {
-        std::thread::sleep(LOOK);
+    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    if name.trim_end() == program.name() && pidfd_send_signal(&handle, Signal::TERM).is_ok() {
+        let _ = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&ENDS_WITHIN));
     }
 }
 

@@ -10,6 +10,8 @@ mod board;
 mod browser;
 mod calls;
 mod demo;
+#[path = "../../engine/disclosure/tests/dice/mod.rs"]
+mod dice;
 mod doors;
 mod dummy;
 mod edges;

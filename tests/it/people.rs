@@ -26,6 +26,7 @@ use engine_vet::{Scope, VettedPlan, vet};
 use parquet::arrow::ArrowWriter;
 use roaring::RoaringBitmap;
 
+use crate::dice::Dice;
 use crate::queries::{SETTING, grant};
 
 /// Queries that are vetted, and those of them that run, in `make test`.
@@ -33,19 +34,7 @@ const VETTED: usize = 5_000;
 const RUN: usize = 60;
 const PEOPLE: u32 = 60;
 
-/// A small generator of numbers: fixed seeds, no crate.
-struct Dice(u64);
-
 impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % most
-    }
-
     fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use catalog_model::{ColumnKeys, FileEntry, WrappedKey};
@@ -83,6 +84,11 @@ impl FileKeyring {
         may_read: &dyn Fn(&str) -> bool,
     ) -> Result<Option<FileKeys>, EnvironmentError> {
         open_under(file, may_read, &|id| self.dataset(Some(id)))
+    }
+
+    /// The environment's directory.
+    pub(crate) fn root(&self) -> &Path {
+        self.environment.root()
     }
 
     /// Makes the key of a file that has one for all of it, bound to its name; the key, and the key wrapped.

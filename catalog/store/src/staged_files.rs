@@ -5,9 +5,10 @@
 //! [`FileKeyring`]'s other keys. A data holder has no environment: there they lie as they are, beside the delivery
 //! that they were made of.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use catalog_model::WrappedKey;
 use zeroize::Zeroizing;
 
@@ -23,22 +24,14 @@ const MARK: &[u8] = b"misu staged file 1\n";
 pub enum StagedFiles {
     /// As they are.
     Clear,
-    /// Encrypted, in an environment.
-    Encrypted(Arc<Covered>),
-}
-
-/// The environment whose files are encrypted.
-#[derive(Debug)]
-pub struct Covered {
-    root: PathBuf,
-    ring: FileKeyring,
+    /// Encrypted, in the keyring's environment.
+    Encrypted(Arc<FileKeyring>),
 }
 
 impl StagedFiles {
     /// Those of an environment.
     pub fn of(environment: &Environment) -> Self {
-        let (root, ring) = (environment.root().to_owned(), FileKeyring::shared(environment));
-        Self::Encrypted(Arc::new(Covered { root, ring }))
+        Self::Encrypted(Arc::new(FileKeyring::shared(environment)))
     }
 
     /// Writes a file. It is brought to disk by whoever commits.
@@ -49,7 +42,7 @@ impl StagedFiles {
     pub fn write(&self, path: &Path, clear: &[u8]) -> Result<(), EnvironmentError> {
         let written = match self {
             Self::Clear => std::fs::write(path, clear),
-            Self::Encrypted(covered) => std::fs::write(path, covered.encrypted(path, clear)?),
+            Self::Encrypted(ring) => std::fs::write(path, encrypted(ring, path, clear)?),
         };
         written.map_err(|source| EnvironmentError::Io { path: path.to_owned(), source })
     }
@@ -63,9 +56,23 @@ impl StagedFiles {
         let bytes =
             std::fs::read(path).map_err(|source| EnvironmentError::Io { path: path.to_owned(), source })?;
         match (self, bytes.strip_prefix(MARK)) {
-            (Self::Encrypted(covered), Some(sealed)) => covered.decrypted(path, sealed),
+            (Self::Encrypted(ring), Some(sealed)) => decrypted(ring, path, sealed),
             _ => Ok(Zeroizing::new(bytes)),
         }
+    }
+
+    /// As [`StagedFiles::read`], for readers of Parquet.
+    ///
+    /// # Errors
+    ///
+    /// As [`StagedFiles::read`].
+    pub fn bytes(&self, path: &Path) -> Result<Bytes, EnvironmentError> {
+        Ok(Bytes::from_owner(self.read(path)?))
+    }
+
+    /// As [`StagedFiles::bytes`], for whoever knows files but no environment.
+    pub fn opener(&self) -> impl Fn(&Path) -> std::io::Result<Bytes> + Send + Sync + '_ {
+        |path| self.bytes(path).map_err(std::io::Error::other)
     }
 
     /// Encrypts what an earlier version left as it is.
@@ -76,42 +83,40 @@ impl StagedFiles {
     pub(crate) fn encrypt_left(&self, path: &Path) -> Result<(), EnvironmentError> {
         let io = |source| EnvironmentError::Io { path: path.to_owned(), source };
         let bytes = std::fs::read(path).map_err(io)?;
-        let Self::Encrypted(covered) = self else { return Ok(()) };
+        let Self::Encrypted(ring) = self else { return Ok(()) };
         if bytes.starts_with(MARK) {
             return Ok(());
         }
         let temporary = path.with_extension("writing");
-        std::fs::write(&temporary, covered.encrypted(path, &bytes)?).map_err(io)?;
+        std::fs::write(&temporary, encrypted(ring, path, &bytes)?).map_err(io)?;
         std::fs::rename(&temporary, path).map_err(io)
     }
 }
 
-impl Covered {
-    fn encrypted(&self, path: &Path, clear: &[u8]) -> Result<Vec<u8>, EnvironmentError> {
-        let name = self.name(path);
-        let (key, wrapped) = self.ring.make_one(&name)?;
-        let head = serde_json::to_vec(&wrapped).unwrap_or_default();
-        Ok([MARK, &head, b"\n", &encrypt(&key, &content_of(&name), clear)?].concat())
-    }
+fn encrypted(ring: &FileKeyring, path: &Path, clear: &[u8]) -> Result<Vec<u8>, EnvironmentError> {
+    let name = name(ring, path);
+    let (key, wrapped) = ring.make_one(&name)?;
+    let head = serde_json::to_vec(&wrapped).unwrap_or_default();
+    Ok([MARK, &head, b"\n", &encrypt(&key, &content_of(&name), clear)?].concat())
+}
 
-    fn decrypted(&self, path: &Path, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {
-        let damaged = || KeyError::Damaged("a staged file");
-        let name = self.name(path);
-        let end = sealed.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
-        let (head, rest) = sealed.split_at(end);
-        let wrapped: WrappedKey = serde_json::from_slice(head).map_err(|_| damaged())?;
-        let key = self.ring.open_one(&name, &wrapped)?;
-        let content = rest.get(1..).unwrap_or_default();
-        Ok(decrypt(&key, &content_of(&name), content).ok_or_else(damaged)?)
-    }
+fn decrypted(ring: &FileKeyring, path: &Path, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {
+    let damaged = || KeyError::Damaged("a staged file");
+    let name = name(ring, path);
+    let end = sealed.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+    let (head, rest) = sealed.split_at(end);
+    let wrapped: WrappedKey = serde_json::from_slice(head).map_err(|_| damaged())?;
+    let key = ring.open_one(&name, &wrapped)?;
+    let content = rest.get(1..).unwrap_or_default();
+    Ok(decrypt(&key, &content_of(&name), content).ok_or_else(damaged)?)
+}
 
-    /// The place of a file in its environment, to which it is bound. A folder has another name while it is written.
-    fn name(&self, path: &Path) -> String {
-        let below = path.strip_prefix(&self.root).unwrap_or(path);
-        let parts: Vec<_> =
-            below.iter().map(|part| part.to_string_lossy().trim_end_matches(".writing").to_owned()).collect();
-        parts.join("/")
-    }
+/// The place of a file in its environment, to which it is bound. A folder has another name while it is written.
+fn name(ring: &FileKeyring, path: &Path) -> String {
+    let below = path.strip_prefix(ring.root()).unwrap_or(path);
+    let parts: Vec<_> =
+        below.iter().map(|part| part.to_string_lossy().trim_end_matches(".writing").to_owned()).collect();
+    parts.join("/")
 }
 
 fn content_of(name: &str) -> Vec<u8> {

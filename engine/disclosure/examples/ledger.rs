@@ -12,27 +12,18 @@ use std::time::{Duration, Instant};
 use engine_disclosure::{Cohort, Ledger, LedgerEntry};
 use roaring::RoaringBitmap;
 
+use dice::Dice;
+
+#[path = "../tests/dice/mod.rs"]
+mod dice;
+
 /// Cells of one released table.
 const CELLS: u32 = 20;
 const FEW: u32 = 10;
 const PLANTED: usize = 1_000;
 
-/// A small generator of numbers: a fixed seed, no crate.
-struct Dice(u64);
-
-impl Dice {
-    fn draw(&mut self) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: u32) -> u32 {
-        u32::try_from(self.draw() % u64::from(most.max(1))).unwrap_or(0)
-    }
+fn below(dice: &mut Dice, most: u32) -> u32 {
+    u32::try_from(dice.below(u64::from(most.max(1)))).unwrap_or(0)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -91,7 +82,7 @@ fn combined(dice: &mut Dice, ledger: &Ledger, persons: u32) {
 /// The cells of a table: some share of everybody, each person in one cell.
 fn cells(dice: &mut Dice, persons: u32) -> Vec<RoaringBitmap> {
     // Most questions are about few: a twentieth of a per cent of everybody on average, one in a hundred about a tenth.
-    let wanted = match dice.below(100) {
+    let wanted = match below(dice, 100) {
         0 => persons / 10,
         1..=9 => persons / 200,
         _ => persons / 5_000,
@@ -99,8 +90,8 @@ fn cells(dice: &mut Dice, persons: u32) -> Vec<RoaringBitmap> {
     let mut cells: Vec<Vec<u32>> = vec![Vec::new(); CELLS as usize];
     for _ in 0..wanted.max(200) {
         // The lower of two: cells are of different sizes.
-        let cell = dice.below(CELLS).min(dice.below(CELLS)) as usize;
-        let person = dice.below(persons);
+        let cell = below(dice, CELLS).min(below(dice, CELLS)) as usize;
+        let person = below(dice, persons);
         if let Some(cell) = cells.get_mut(cell) {
             cell.push(person);
         }
@@ -138,12 +129,12 @@ fn neighbour(dice: &mut Dice, members: &RoaringBitmap, at: usize, persons: u32) 
     let mut planted = members.clone();
     for _ in 0..fewer {
         let size = u32::try_from(planted.len()).unwrap_or(1);
-        if let Some(one) = planted.select(dice.below(size)) {
+        if let Some(one) = planted.select(below(dice, size)) {
             planted.remove(one);
         }
     }
     for _ in 0..more {
-        planted.insert(dice.below(persons));
+        planted.insert(below(dice, persons));
     }
     Cohort { id: "planted".to_owned(), persons: planted, is_derived: false }
 }

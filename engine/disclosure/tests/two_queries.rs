@@ -7,6 +7,8 @@
 //! or at least k.
 #![cfg(test)]
 
+mod dice;
+
 use std::collections::BTreeMap;
 
 use catalog_model::CellRules;
@@ -18,25 +20,13 @@ use engine_disclosure::{
 use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr};
 use roaring::RoaringBitmap;
 
+use dice::Dice;
+
 /// The threshold. Small, so that generated people stand at it often.
 const K: u64 = 3;
 const PEOPLE: u32 = 24;
 /// Pairs of questions; each is asked once with everybody and once without each person.
 const PAIRS: usize = 120;
-
-/// A small generator of numbers: a fixed seed, no crate.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % most
-    }
-}
 
 /// What is known of a person: four properties of a few values each.
 type Person = [u64; 4];

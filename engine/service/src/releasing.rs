@@ -106,14 +106,18 @@ fn rounding_secret(guard: &Guard) -> Result<[u8; 32], GuardError> {
 
 /// What the cells are held to: the permit's numbers and those of every database that the query reads.
 pub(crate) fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
-    let tables = vetted.plan.lineage().iter().filter_map(|table| guard.catalogue.tables.get(table));
-    vetted.policies.rules(&vetted.permit, tables.map(|table| table.database.as_str()))
+    vetted.policies.rules(&vetted.permit, databases(guard, vetted))
 }
 
 /// What the table is held to by its dimensions, from the same packs.
 pub(crate) fn dimension_rules(guard: &Guard, vetted: &Vetted) -> OutputRules {
+    vetted.policies.output_rules(&vetted.permit, databases(guard, vetted))
+}
+
+/// The databases that the query reads.
+fn databases<'a>(guard: &'a Guard, vetted: &'a Vetted) -> impl Iterator<Item = &'a str> {
     let tables = vetted.plan.lineage().iter().filter_map(|table| guard.catalogue.tables.get(table));
-    vetted.policies.output_rules(&vetted.permit, tables.map(|table| table.database.as_str()))
+    tables.map(|table| table.database.as_str())
 }
 
 /// Tells the steward that an answer was held back beside an earlier one.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 use catalog_model::FileEntry;
 use catalog_staged::encrypted;
 use catalog_store::{DeliveryRecord, Environment, FileKeyring, StagedFiles};
@@ -29,11 +28,6 @@ pub(crate) fn identities(environment: &Environment, delivery: &DeliveryRecord) -
     (0..delivery.parts).map(|part| folder.join(format!("{part:05}.parquet"))).collect()
 }
 
-/// How `catalog-staged` opens staged files.
-pub(crate) fn opened(files: &StagedFiles) -> impl Fn(&Path) -> std::io::Result<Bytes> + Send + Sync + '_ {
-    |path| Ok(Bytes::from_owner(files.read(path).map_err(std::io::Error::other)?))
-}
-
 /// Hands the rows of a staged file over, batch by batch: the named columns, or all where none is named.
 pub(crate) fn each_batch(
     files: &StagedFiles,
@@ -41,8 +35,7 @@ pub(crate) fn each_batch(
     columns: &[&str],
     mut take: impl FnMut(&RecordBatch) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let bytes = opened(files)(path).map_err(|source| Failure::Read { path: path.to_owned(), source })?;
-    each_batch_of(path, bytes, ArrowReaderOptions::new(), columns, &mut take)
+    each_batch_of(path, files.bytes(path)?, ArrowReaderOptions::new(), columns, &mut take)
 }
 
 /// As [`each_batch`], of a file of a snapshot, which is encrypted.

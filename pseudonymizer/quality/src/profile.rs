@@ -48,7 +48,7 @@ fn delivery(
     repeated: Records,
 ) -> Result<DeliveryProfile, Failure> {
     let staged = environment.staged_files();
-    let open = files::opened(&staged);
+    let open = staged.opener();
     let folders = files::parts(environment, record).into_iter();
     let parts: Vec<StagedPart<'_>> = folders.map(|folder| StagedPart::new(folder, &open)).collect();
     let quarantine = environment.room("quarantine").join(format!("{}.csv", record.staged()));

@@ -17,7 +17,7 @@ use super::link::{fixed, numbers};
 use super::rotation::FormerKeys;
 use crate::keying::linkage_key;
 use crate::linkage::{Mention, Mentions};
-use crate::tables::{FileError, open, opened};
+use crate::tables::{FileError, open};
 
 /// The tables whose rows say where a claim was written, and perhaps of which stay.
 const PLACES: [&str; 2] = ["ndb_receipt", "dpc_stay"];
@@ -137,7 +137,7 @@ fn seen(files: &StagedFiles, staged: &Path) -> Result<BTreeMap<u32, Seen>, FileE
         return Ok(seen);
     }
     let identity_of = identities_of_records(files, &staged.join("claims.parquet"))?;
-    let open = opened(files);
+    let open = files.opener();
     let part = StagedPart::new(staged.to_owned(), &open);
     let fields = || {
         vec![

@@ -23,7 +23,7 @@ use catalog_store::{EnvironmentError, KeyError, SecretKey, StagedFiles, decrypt,
 use zeroize::Zeroizing;
 
 use super::link;
-use crate::tables::{FileError, open, opened};
+use crate::tables::{FileError, open};
 
 /// The spilled column with the person number.
 pub(super) const PERSON: &str = "__person";
@@ -98,7 +98,7 @@ impl<'a> Spill<'a> {
         file_rank: &dyn Fn(u32) -> u32,
     ) -> Result<(), FileError> {
         let persons = self.claims(part, &folder.join("claims.parquet"), person_of, file_rank)?;
-        let (catalogue, open) = (self.catalogue, opened(self.files));
+        let (catalogue, open) = (self.catalogue, self.files.opener());
         let staged = StagedPart::new(folder.to_owned(), &open);
         for table in catalogue.tables.values() {
             for batch in staged.rows(table, 65_536)?.into_iter().flatten() {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use bytes::Bytes;
 use catalog_model::Table;
 use catalog_staged::StagedError;
 use catalog_staged::encrypted::{self, Unkeyed};
@@ -234,27 +233,13 @@ impl ParquetFile {
     }
 }
 
-/// The bytes of a staged file.
-///
-/// # Errors
-///
-/// It is not there, or does not open with the environment's keys.
-fn bytes(files: &StagedFiles, path: &Path) -> Result<Bytes, EnvironmentError> {
-    Ok(Bytes::from_owner(files.read(path)?))
-}
-
-/// How `catalog-staged` opens these files.
-pub fn opened(files: &StagedFiles) -> impl Fn(&Path) -> std::io::Result<Bytes> + Send + Sync + '_ {
-    |path| bytes(files, path).map_err(std::io::Error::other)
-}
-
 /// Opens a staged file or one of links for reading in batches of at most `rows` rows.
 ///
 /// # Errors
 ///
 /// It is not there, does not open with the environment's keys, or is not a Parquet file.
 pub fn open(files: &StagedFiles, path: &Path, rows: usize) -> Result<ParquetRecordBatchReader, FileError> {
-    ParquetRecordBatchReaderBuilder::try_new(bytes(files, path)?)
+    ParquetRecordBatchReaderBuilder::try_new(files.bytes(path)?)
         .and_then(|builder| builder.with_batch_size(rows).build())
         .map_err(|source| FileError::Parquet { action: "open", path: path.to_owned(), source })
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::family::{CellNo, Family};
 use crate::protect::field::Residue;
 
-type Vector = BTreeMap<CellNo, Residue>;
+pub(super) type Vector = BTreeMap<CellNo, Residue>;
 
 /// The cells to hide besides the sensitive ones.
 ///
@@ -131,7 +131,7 @@ impl Known {
     }
 
     /// Adds a reduced vector as a row.
-    fn add(&mut self, reduced: Vector) -> Option<(CellNo, Vector)> {
+    pub(super) fn add(&mut self, reduced: Vector) -> Option<(CellNo, Vector)> {
         let (pivot, factor) = reduced.first_key_value().map(|(at, factor)| (*at, factor.inverse()))?;
         let row: Vector = reduced.into_iter().map(|(at, value)| (at, value.times(factor))).collect();
         self.0.insert(pivot, row.clone());
@@ -147,7 +147,8 @@ fn plus(one: &Vector, two: &Vector, factor: Residue) -> Vector {
     sum
 }
 
-fn add(vector: &mut Vector, at: CellNo, value: Residue) {
+/// Adds to one place of a vector.
+pub(super) fn add(vector: &mut Vector, at: CellNo, value: Residue) {
     let sum = vector.get(&at).copied().unwrap_or_default().plus(value);
     if sum.is_zero() {
         vector.remove(&at);

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::family::CellNo;
+use crate::protect::eliminate::{Known, Vector, add};
 use crate::protect::field::Residue;
 use crate::protect::system::System;
 use crate::protect::witness::Witness;
@@ -16,8 +17,6 @@ use crate::protect::witness::Witness;
 const MOST: usize = 3_000;
 /// Steps that one solution is walked at most: no demand on a count is wider.
 const STEPS: i128 = 1_000;
-
-type Vector = BTreeMap<usize, Residue>;
 
 /// Tables that agree with everything shown.
 pub(crate) fn witnesses(system: &System<'_>) -> Vec<Witness> {
@@ -42,8 +41,7 @@ pub(crate) fn witnesses(system: &System<'_>) -> Vec<Witness> {
 /// For each cell that is no pivot the solution in which it moves by one and no other such cell does.
 fn solutions(system: &System<'_>, cells: &[CellNo]) -> Vec<BTreeMap<CellNo, i128>> {
     let rank: BTreeMap<CellNo, usize> = cells.iter().enumerate().map(|(rank, at)| (*at, rank)).collect();
-    let mut rows: Vec<(usize, Vector)> = Vec::new();
-    let mut pivots: BTreeMap<usize, usize> = BTreeMap::new();
+    let (mut known, mut rows) = (Known::default(), Vec::new());
     for row in system.layer.rows.iter() {
         let mut vector = Vector::new();
         for (at, sign) in &row.terms {
@@ -51,16 +49,7 @@ fn solutions(system: &System<'_>, cells: &[CellNo]) -> Vec<BTreeMap<CellNo, i128
                 add(&mut vector, *rank, if *sign > 0 { Residue::ONE } else { Residue::ONE.negated() });
             }
         }
-        let reduced = reduced(vector, &rows, &pivots);
-        if let Some((pivot, factor)) =
-            reduced.first_key_value().map(|(rank, factor)| (*rank, factor.inverse()))
-        {
-            pivots.insert(pivot, rows.len());
-            rows.push((
-                pivot,
-                reduced.into_iter().map(|(rank, value)| (rank, value.times(factor))).collect(),
-            ));
-        }
+        rows.extend(known.add(known.reduced(vector)));
     }
     // A row has no pivots of earlier rows, so the last are settled first.
     let mut settled: BTreeMap<usize, Vector> = BTreeMap::new();
@@ -76,7 +65,7 @@ fn solutions(system: &System<'_>, cells: &[CellNo]) -> Vec<BTreeMap<CellNo, i128
         }
         settled.insert(*pivot, own);
     }
-    let free = (0..cells.len()).filter(|rank| !pivots.contains_key(rank));
+    let free = (0..cells.len()).filter(|rank| !settled.contains_key(rank));
     for rank in free {
         found.entry(rank).or_default().extend(cells.get(rank).map(|at| (*at, 1)));
     }
@@ -89,29 +78,6 @@ fn solutions(system: &System<'_>, cells: &[CellNo]) -> Vec<BTreeMap<CellNo, i128
     }
     let is_small = |solution: &BTreeMap<CellNo, i128>| solution.values().all(|by| by.abs() <= 8);
     found.into_values().filter(is_small).collect()
-}
-
-fn reduced(vector: Vector, rows: &[(usize, Vector)], pivots: &BTreeMap<usize, usize>) -> Vector {
-    let (mut open, mut left) = (vector, Vector::new());
-    while let Some((rank, factor)) = open.pop_first() {
-        match pivots.get(&rank).and_then(|at| rows.get(*at)) {
-            Some((_, row)) => {
-                let factor = factor.negated();
-                row.iter().skip(1).for_each(|(other, value)| add(&mut open, *other, value.times(factor)));
-            }
-            None => drop(left.insert(rank, factor)),
-        }
-    }
-    left
-}
-
-fn add(vector: &mut Vector, at: usize, value: Residue) {
-    let sum = vector.get(&at).copied().unwrap_or_default().plus(value);
-    if sum.is_zero() {
-        vector.remove(&at);
-    } else {
-        vector.insert(at, sum);
-    }
 }
 
 /// How far a cell can go in a direction.

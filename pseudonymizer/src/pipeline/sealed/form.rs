@@ -19,7 +19,7 @@ use catalog_store::StagedFiles;
 use super::Contents;
 use super::accept::SealedError;
 use crate::pipeline::ingest::{IngestError, RunPlaces};
-use crate::tables::{FileError, former_column, open, opened};
+use crate::tables::{FileError, former_column, open};
 
 const BATCH: usize = 65_536;
 const CLAIMS: &str = "claims";
@@ -121,7 +121,7 @@ fn check_table(files: &StagedFiles, table: &Table, folder: &Path, part: u32) -> 
     if !is_there || !are_shared_out(table, &columns(files, &rows)?, &columns(files, &heads)?) {
         return Err(SealedError::Columns(name).into());
     }
-    let open = opened(files);
+    let open = files.opener();
     let staged = StagedPart::new(folder.to_owned(), &open);
     let unreadable = |_| SealedError::Form(name.clone());
     for batch in staged.rows(table, BATCH).map_err(unreadable)?.into_iter().flatten() {
