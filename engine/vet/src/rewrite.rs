@@ -162,9 +162,9 @@ fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
         let LogicalPlan::Window(window) = node else { return Ok(Transformed::no(node)) };
         let schema = Arc::clone(window.input.schema());
         let columns: Vec<Expr> = (0..schema.fields().len())
-            .map(|at| schema.qualified_field(at))
-            .filter(|(_, field)| named.contains(field.name()))
-            .map(|field| Expr::Column(Column::from(field)))
+            .map(|at| Column::from(schema.qualified_field(at)))
+            .filter(|column| named.contains(&told(column)))
+            .map(Expr::Column)
             .collect();
         let exprs = window.window_expr.into_iter().map(|expr| with_ties(expr, &columns, &schema));
         let exprs = exprs.collect::<Result<Vec<_>>>()?;
@@ -173,16 +173,20 @@ fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(settled.data)
 }
 
-/// The names of all columns that a plan's expressions say.
-fn named(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
+/// All columns that a plan's expressions say, each with the relation that it is said to be of.
+fn named(plan: &LogicalPlan) -> Result<BTreeSet<(Option<String>, String)>> {
     let mut named = BTreeSet::new();
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
-            named.extend(expr.column_refs().into_iter().map(|column| column.name.clone()));
+            named.extend(expr.column_refs().into_iter().map(told));
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
     Ok(named)
+}
+
+fn told(column: &Column) -> (Option<String>, String) {
+    (column.relation.as_ref().map(ToString::to_string), column.name.clone())
 }
 
 /// Adds these columns to the order of a window whose outcome depends on how ties are broken.

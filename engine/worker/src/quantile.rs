@@ -3,7 +3,7 @@
 //! The value at a rank is one person's value. So the worker gives the intervals around it, each with the distinct
 //! persons below, in and above it, and the gate releases the finest one that enough persons stand behind.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 
 use engine_protocol::{QuantileEvidence, QuantileStep};
 use engine_vet::RankedColumn;
@@ -15,14 +15,46 @@ const ENOUGH: u64 = 1_000;
 
 /// The evidence of each asked rank over values with their persons and rows.
 pub(crate) fn evidence(values: &[(i128, u32, u64)], ranked: &RankedColumn) -> Vec<QuantileEvidence> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    let rows: u64 = sorted.iter().map(|(_, _, rows)| rows).sum();
-    let at_rank = |thousandths: u32| at_rank(&sorted, rows, thousandths);
+    let sorted = Sorted::new(values);
+    let rows: u64 = values.iter().map(|(_, _, rows)| rows).sum();
+    let at_rank = |thousandths: u32| at_rank(&sorted.values, rows, thousandths);
     let steps = |value: Option<i128>| QuantileEvidence {
         steps: value.map(|value| steps(&sorted, value, ranked)).unwrap_or_default(),
     };
     ranked.ranks.iter().map(|rank| steps(at_rank(*rank))).collect()
+}
+
+/// Values in order, and where each person's first and last stand, in order.
+struct Sorted {
+    values: Vec<(i128, u32, u64)>,
+    firsts: Vec<usize>,
+    lasts: Vec<usize>,
+}
+
+impl Sorted {
+    fn new(values: &[(i128, u32, u64)]) -> Self {
+        let mut values = values.to_vec();
+        values.sort_unstable();
+        let mut ends: HashMap<u32, (usize, usize)> = HashMap::new();
+        for (at, (_, person, _)) in values.iter().enumerate() {
+            ends.entry(*person).or_insert((at, at)).1 = at;
+        }
+        let (mut firsts, mut lasts): (Vec<usize>, Vec<usize>) = ends.into_values().unzip();
+        firsts.sort_unstable();
+        lasts.sort_unstable();
+        Self { values, firsts, lasts }
+    }
+
+    /// Distinct persons with values below, in and above an interval.
+    fn persons(&self, low: i128, width: i128) -> (u64, u64, u64) {
+        let place = |bound: i128| self.values.partition_point(|(value, _, _)| *value < bound);
+        let (from, to) = (place(low), place(low + width));
+        let below = self.firsts.partition_point(|first| *first < from);
+        let not_above = self.lasts.partition_point(|last| *last < to);
+        let within = self.values.get(from..to).unwrap_or_default().iter().map(|(_, person, _)| *person);
+        let within = within.collect::<HashSet<_>>().len();
+        (below as u64, within as u64, (self.lasts.len() - not_above) as u64)
+    }
 }
 
 /// The smallest value that at least the asked share of rows does not exceed.
@@ -35,25 +67,15 @@ fn at_rank(sorted: &[(i128, u32, u64)], rows: u64, thousandths: u32) -> Option<i
     })
 }
 
-fn steps(sorted: &[(i128, u32, u64)], value: i128, ranked: &RankedColumn) -> Vec<QuantileStep> {
+fn steps(sorted: &Sorted, value: i128, ranked: &RankedColumn) -> Vec<QuantileStep> {
     let unit = 10_i128.pow(ranked.scale);
     let mut steps = Vec::new();
     let widths = (0..16_u32).flat_map(|power| STEPS.map(|step| step * 10_i128.pow(power)));
     for width in widths.map(|width| width * unit) {
         let low = value.div_euclid(width) * width;
-        let persons = |is_there: &dyn Fn(i128) -> bool| {
-            let there = sorted.iter().filter(|(value, _, _)| is_there(*value));
-            there.map(|(_, person, _)| *person).collect::<BTreeSet<_>>().len() as u64
-        };
-        let step = QuantileStep {
-            low,
-            width,
-            below: persons(&|value| value < low),
-            within: persons(&|value| (low..low + width).contains(&value)),
-            above: persons(&|value| value >= low + width),
-        };
-        steps.push(step);
-        if step.within >= ENOUGH || width > 2 * i128::from(ranked.largest) {
+        let (below, within, above) = sorted.persons(low, width);
+        steps.push(QuantileStep { low, width, below, within, above });
+        if within >= ENOUGH || width > 2 * i128::from(ranked.largest) {
             break;
         }
     }
@@ -62,9 +84,31 @@ fn steps(sorted: &[(i128, u32, u64)], value: i128, ranked: &RankedColumn) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use engine_vet::RankedColumn;
+    use std::collections::BTreeSet;
 
-    use super::evidence;
+    use engine_vet::RankedColumn;
+    use proptest::prelude::*;
+
+    use super::{Sorted, evidence};
+
+    proptest! {
+        #[test]
+        fn persons_are_those_that_somebody_would_count(
+            values in prop::collection::vec((0_i128..30, 0_u32..8, 1_u64..3), 0..40),
+            (low, width) in (0_i128..30, 1_i128..12),
+        ) {
+            let count = |is_there: &dyn Fn(i128) -> bool| {
+                let there = values.iter().filter(|(value, _, _)| is_there(*value));
+                there.map(|(_, person, _)| *person).collect::<BTreeSet<_>>().len() as u64
+            };
+            let by_hand = (
+                count(&|value| value < low),
+                count(&|value| (low..low + width).contains(&value)),
+                count(&|value| value >= low + width),
+            );
+            prop_assert_eq!(Sorted::new(&values).persons(low, width), by_hand);
+        }
+    }
 
     #[test]
     fn the_value_at_a_rank_lies_in_every_interval() {
