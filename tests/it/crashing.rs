@@ -1,11 +1,12 @@
 //! A guard that is killed in the middle of a release, started again and asked the same: `tests/crashes/*.toml`.
 //!
 //! Nothing in the guard knows of this. It locks the ledger and the record while it writes them, so whoever holds one of
-//! the locks has it wait at that very place; a limit on the size of files ends it in the middle of a write. Whatever
-//! was reached, the same question then gets the answer that it would have got, once.
+//! the locks has it wait at that very place, and the system tells that it does; a limit on the size of files ends it in
+//! the middle of a write. Whatever was reached, the same question then gets the answer that it would have got, once.
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -62,7 +63,7 @@ impl House {
     fn asked(&self, sql: &str) -> Child {
         let mut command = Command::new(program("misu-guard"));
         command.args(["ask", "--env"]).arg(&self.env).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut guard = command.stderr(Stdio::null()).spawn().unwrap();
+        let guard = command.stderr(Stdio::null()).spawn().unwrap();
         let text = |text: &str| text.to_owned();
         let question = Question { user: text("demo-researcher"), project: text("demo"), sql: text(sql) };
         let call = Call::new(Caller::Owner, ClientRequest::Query(question));
@@ -86,34 +87,34 @@ impl House {
 
     /// Asks, and has the guard end at this place.
     fn killed(&self, sql: &str, place: Place) {
-        let ledger = locked(&self.ledger());
-        let (opened, before) = (self.recorded("query-opened"), self.entries());
+        let (ledger, record) = (self.ledger(), self.record());
+        let held = locked(&ledger);
         let mut guard = self.asked(sql);
-        // It runs once it is opened in the record, and waits for the ledger.
-        until(|| self.recorded("query-opened") > opened);
-        let signal = match place {
-            Place::BeforeTheLedger => {
-                guard.kill().unwrap();
-                KILLED
-            }
+        // It looks whether the ledger has the answer, then notes the keys that it uses, then comes to the release.
+        until(|| waits(&guard, &ledger));
+        let noting = locked(&record);
+        drop(held);
+        until(|| waits(&guard, &record));
+        let held = locked(&ledger);
+        drop(noting);
+        until(|| waits(&guard, &ledger));
+        match place {
+            Place::BeforeTheLedger => guard.kill().unwrap(),
             Place::WithinTheEntry => {
-                let most = ledger.metadata().unwrap().len() + 24;
-                let limit = format!("--fsize={most}");
+                let limit = format!("--fsize={}", held.metadata().unwrap().len() + 24);
                 let limited =
                     Command::new("prlimit").args(["--pid", &guard.id().to_string(), &limit]).status();
                 assert!(limited.unwrap().success());
-                drop(ledger);
-                TOO_LARGE
+                drop(held);
             }
             Place::BeforeTheRecord => {
-                let record = locked(&self.record());
-                drop(ledger);
-                until(|| self.entries() > before);
+                let _noting = locked(&record);
+                drop(held);
+                until(|| waits(&guard, &record));
                 guard.kill().unwrap();
-                drop(record);
-                KILLED
             }
-        };
+        }
+        let signal = if matches!(place, Place::WithinTheEntry) { TOO_LARGE } else { KILLED };
         assert_eq!(guard.wait().unwrap().signal(), Some(signal));
     }
 
@@ -163,6 +164,16 @@ fn locked(path: &Path) -> File {
     let file = File::options().read(true).write(true).open(path).unwrap();
     file.lock().unwrap();
     file
+}
+
+/// Whether a program waits for the lock of a file.
+fn waits(program: &Child, file: &Path) -> bool {
+    let (pid, inode) = (program.id().to_string(), std::fs::metadata(file).unwrap().ino().to_string());
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().filter(|line| line.contains("->")).any(|line| {
+        let mut words = line.split_whitespace();
+        words.any(|word| word == pid) && words.any(|word| word.rsplit(':').next() == Some(&inode))
+    })
 }
 
 fn until(is_so: impl Fn() -> bool) {
