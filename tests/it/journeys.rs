@@ -153,3 +153,8 @@ fn an_analysis_from_file_to_package() {
 fn from_a_near_miss_to_what_was_learnt() {
     check("incident.txt");
 }
+
+#[test]
+fn a_table_made_elsewhere_stands_beside_the_ledger() {
+    check("table-made-elsewhere.txt");
+}

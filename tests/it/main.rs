@@ -9,6 +9,7 @@ mod api;
 mod board;
 mod browser;
 mod calls;
+mod crashing;
 mod demo;
 #[path = "../../engine/disclosure/tests/dice/mod.rs"]
 mod dice;

@@ -230,6 +230,12 @@ enum Command {
         /// Prints the answer as JSON.
         #[arg(long)]
         json: bool,
+        /// The environment with whose ledger cells that name their persons are compared.
+        #[arg(long, requires = "user")]
+        env: Option<PathBuf>,
+        /// The data officer who asks the ledger; it is recorded.
+        #[arg(long = "as", value_name = "USER", requires = "env")]
+        user: Option<String>,
     },
     /// Verifies and shows the record.
     Audit {
@@ -397,10 +403,13 @@ impl Arguments {
                 let words = ["approve-template", &file, "--env", &env, "--by", &by, "--user", &user];
                 Program::Guard.run(&words.map(str::to_owned)).map(|()| ExitCode::SUCCESS)
             }
-            Command::CheckTable { file, audit_only, json } => {
+            Command::CheckTable { file, audit_only, json, env, user } => {
                 let mut arguments = vec!["check-table".to_owned(), file.display().to_string()];
                 arguments.extend(audit_only.then(|| "--audit-only".to_owned()));
                 arguments.extend(json.then(|| "--json".to_owned()));
+                for (name, word) in [("--env", env.map(|env| env.display().to_string())), ("--as", user)] {
+                    arguments.extend(word.into_iter().flat_map(|word| [name.to_owned(), word]));
+                }
                 Program::Guard.code(&arguments)
             }
             Command::Codes { command } => command.run(),

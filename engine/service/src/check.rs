@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use audit::Log;
+use catalog_store::Environment;
 use engine_disclosure::{CheckOptions, CheckedTable, Malformed, Status, Verdict, check_table};
 use policies::RulePack;
+
+use crate::ledger_file::{self, Held, LedgerFile};
 
 /// The pack that a file is held to which names none.
 const USUAL: &str = "general-2026";
@@ -17,12 +21,23 @@ pub struct Checked {
     pub is_open: bool,
 }
 
+/// How a file is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckHow<'e> {
+    /// Judges the pattern of the file instead of making one.
+    pub audit_only: bool,
+    /// Prints the answer as JSON.
+    pub json: bool,
+    /// The environment whose ledger the cells are compared with, and its record; for data officers.
+    pub beside: Option<(&'e Environment, &'e Log)>,
+}
+
 /// Checks the table in a file.
 ///
 /// # Errors
 ///
-/// The file cannot be read or is no table.
-pub fn check_file(file: &Path, audit_only: bool, json: bool) -> Result<Checked, Box<dyn std::error::Error>> {
+/// The file cannot be read or is no table, or the ledger cannot be used.
+pub fn check_file(file: &Path, how: CheckHow<'_>) -> Result<Checked, Box<dyn std::error::Error>> {
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let packs = RulePack::shipped()?;
@@ -31,9 +46,17 @@ pub fn check_file(file: &Path, audit_only: bool, json: bool) -> Result<Checked, 
         let pack = packs.iter().find(|pack| pack.pack() == name)?;
         Some((pack.cell_rules(), pack.output_rules()))
     };
-    let checked = check_table(&text, CheckOptions { audit_only }, rules)
+    let mut ledger = how.beside.map(|(environment, _)| LedgerFile::new(environment));
+    let held = match (&mut ledger, how.beside) {
+        (Some(ledger), Some((environment, log))) => {
+            Some(ledger.hold(environment, ledger_file::noted(log.path())?)?)
+        }
+        _ => None,
+    };
+    let options = CheckOptions { audit_only: how.audit_only, ledger: held.as_ref().map(Held::ledger) };
+    let checked = check_table(&text, options, rules)
         .map_err(|error: Malformed| format!("{}: {error}", file.display()))?;
-    let text = if json { serde_json::to_string(&checked)? } else { shown(&checked) };
+    let text = if how.json { serde_json::to_string(&checked)? } else { shown(&checked) };
     Ok(Checked { text, is_open: checked.verdict != Verdict::Unsafe })
 }
 
@@ -47,6 +70,7 @@ fn shown(checked: &CheckedTable) -> String {
             Status::Published => "published",
             Status::Primary => "primary",
             Status::Secondary => "secondary",
+            Status::Ledger => "ledger",
         };
         let why = cell.why.map_or_else(String::new, |why| format!(" ({why})"));
         let end =

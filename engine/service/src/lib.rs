@@ -53,7 +53,7 @@ mod working;
 
 pub use backup::{BackupError, RestoreOptions, Restored, Taken, backup, restore};
 pub use cases::{DELETION_RECORD, GovernError, Office, actor, compiled, govern, register};
-pub use check::{Checked, check_file};
+pub use check::{CheckHow, Checked, check_file};
 pub use guard::{Guard, GuardError};
 pub use identity::{AccountError, AccountLine, Standing};
 pub use latency::Latency;

@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use audit::Log;
+use audit::{Event, Kind, Log};
 use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
 use engine_service::{
-    GovernError, Guard, Offline, WorkerProgram, approve_template, check_file, compiled, register, serve,
-    serve_once,
+    CheckHow, GovernError, Guard, Offline, WorkerProgram, approve_template, check_file, compiled, register,
+    serve, serve_once,
 };
+use governance::Role;
 use policies::{DEMO_APPLICATION, Form};
 use time::OffsetDateTime;
+
+use governing::House;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -169,23 +172,52 @@ enum Command {
         /// Prints the answer as JSON.
         #[arg(long)]
         json: bool,
+        /// The environment with whose ledger cells that name their persons are compared.
+        #[arg(long, requires = "user")]
+        env: Option<PathBuf>,
+        /// The data officer who asks the ledger; it is recorded.
+        #[arg(long = "as", value_name = "USER", requires = "env")]
+        user: Option<String>,
     },
 }
 
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
-    if let Command::CheckTable { file, audit_only, json } = &command {
-        return check(file, *audit_only, *json);
+    if let Command::CheckTable { file, audit_only, json, env, user } = &command {
+        let house = match env.as_deref().zip(user.as_deref()).map(|(env, user)| officer(env, user)) {
+            Some(Ok(Some(house))) => Some(house),
+            None => None,
+            Some(Ok(None)) => {
+                let _ = writeln!(std::io::stderr(), "misu-guard: only a data officer asks the ledger");
+                return ExitCode::from(4);
+            }
+            Some(Err(error)) => return failed(error.as_ref()),
+        };
+        let beside = house.as_ref().map(|house| (&house.environment, &house.log));
+        return check(file, CheckHow { audit_only: *audit_only, json: *json, beside });
     }
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let causes = std::iter::successors(error.source(), |error| error.source());
-            let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-            let _ = writeln!(std::io::stderr(), "misu-guard: {text}");
-            code(error.as_ref())
-        }
+        Err(error) => failed(error.as_ref()),
     }
+}
+
+/// Says what failed, with its causes.
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    let _ = writeln!(std::io::stderr(), "misu-guard: {text}");
+    code(error)
+}
+
+/// The house, where a data officer asks; that the ledger is asked stands in the record first.
+fn officer(env: &Path, user: &str) -> Result<Option<House>, Failure> {
+    let house = House::open(env)?;
+    if !house.actor(user)?.is(Role::DataOfficer) {
+        return Ok(None);
+    }
+    house.log.record(Event::new(Kind::View, user).subject("check-table"))?;
+    Ok(Some(house))
 }
 
 /// 4 where governance does not allow it, 2 where what was given is not of the form, 1 where it is our fault.
@@ -243,8 +275,8 @@ fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// 0 where the table can go out as answered, 5 where it must not, 2 where the file is no table.
-fn check(file: &Path, audit_only: bool, json: bool) -> ExitCode {
-    match check_file(file, audit_only, json) {
+fn check(file: &Path, how: CheckHow<'_>) -> ExitCode {
+    match check_file(file, how) {
         Ok(checked) => {
             let _ = writeln!(stdout(), "{}", checked.text);
             if checked.is_open { ExitCode::SUCCESS } else { ExitCode::from(5) }

@@ -348,7 +348,7 @@ fn run(
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
-        held.ledger().answer(&question).map(<[u8]>::to_vec)
+        releasing::kept(guard, opened, &held, &question)?
     };
     let evidence = match &kept {
         Some(_) => None,

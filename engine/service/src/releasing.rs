@@ -11,6 +11,7 @@ use engine_protocol::{Evidence, ReleasedTable};
 
 use crate::cases::RetainedFiles;
 use crate::guard::{Guard, GuardError};
+use crate::ledger_file::Held;
 use crate::query::{Ran, Vetted, retained};
 use crate::recent::Recent;
 use crate::shape::shape;
@@ -26,6 +27,25 @@ pub(crate) fn again(answer: &[u8]) -> Result<(ReleasedTable, Outcome), GuardErro
     Ok((table, Outcome::Released { cells, suppressed, digest }))
 }
 
+/// The answer that the ledger has for a question, once the record knows how long the ledger is.
+///
+/// A crash between the ledger's entry and the record leaves the record behind. The answer goes out now, so from now on a
+/// ledger without it must be seen to be an old copy.
+pub(crate) fn kept(
+    guard: &Guard,
+    opened: &Opened,
+    held: &Held<'_>,
+    question: &str,
+) -> Result<Option<Vec<u8>>, GuardError> {
+    let Some(answer) = held.ledger().answer(question) else { return Ok(None) };
+    let (entries, head) = held.head();
+    if guard.recent(Recent::noted)? < entries {
+        let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
+        guard.log.record(event.with("entries", entries).with("head", head))?;
+    }
+    Ok(Some(answer.to_vec()))
+}
+
 /// Protects what the worker found beside what was released before, keeps it, and notes it in the record.
 pub(crate) fn release(
     guard: &Guard,
@@ -37,8 +57,8 @@ pub(crate) fn release(
     let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
     let mut held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
     // Somebody may have asked the same in the meantime.
-    if let Some(answer) = held.ledger().answer(&question) {
-        return again(answer).map(Ok);
+    if let Some(answer) = kept(guard, opened, &held, &question)? {
+        return again(&answer).map(Ok);
     }
     let (rules, packs) = rules(guard, vetted);
     let is_drawn = rules.rounding.is_some_and(|rounding| rounding.mode == RoundingMode::Random);
@@ -79,8 +99,8 @@ pub(crate) fn release(
     let reasons = reasons(&release);
     let head = held.head();
     // The copy is kept before the ledger knows of the release: nothing is out of which there is no copy.
-    let kept = retained(guard, vetted, (opened, release.table.get()), Some((&release, head)));
-    RetainedFiles::new(&guard.environment).keep(&kept)?;
+    let copy = retained(guard, vetted, (opened, release.table.get()), Some((&release, head)));
+    RetainedFiles::new(&guard.environment).keep(&copy)?;
     let (table, outcome) = finish(release);
     let entry = LedgerEntry {
         question,

@@ -60,6 +60,9 @@ pub(crate) struct CellForm {
     pub(crate) top2: Option<serde_json::Number>,
     #[serde(default)]
     pub(crate) suppressed: bool,
+    /// The environment's numbers of the persons behind it, where whoever made the table has them.
+    #[serde(default)]
+    pub(crate) cohort: Option<Vec<u32>>,
 }
 
 impl LevelForm {

@@ -5,6 +5,7 @@
 //! of making one.
 
 mod amount;
+mod before;
 mod form;
 mod output;
 mod read;
@@ -18,6 +19,7 @@ use serde_json::Number;
 use crate::check::form::TableForm;
 use crate::check::read::{At, Tables};
 use crate::family::CellNo;
+use crate::ledger::Ledger;
 use crate::primary::{self, Reason};
 use crate::protect::{self, Audited, Interval, Shield};
 
@@ -25,9 +27,11 @@ pub use read::Malformed;
 
 /// How a table is checked.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct CheckOptions {
+pub struct CheckOptions<'l> {
     /// Judges the pattern of the file instead of making one.
     pub audit_only: bool,
+    /// What was released before; cells that name their persons are compared with it.
+    pub ledger: Option<&'l Ledger>,
 }
 
 /// The answer.
@@ -70,6 +74,8 @@ pub enum Status {
     Primary,
     /// It is hidden so that no other can be worked out.
     Secondary,
+    /// Its persons are those of a cohort that was released, or differ from it by few.
+    Ledger,
 }
 
 /// Whether a table can go out.
@@ -93,7 +99,7 @@ pub enum Verdict {
 /// The text is no table, or its numbers contradict each other.
 pub fn check_table(
     text: &str,
-    options: CheckOptions,
+    options: CheckOptions<'_>,
     pack: impl FnOnce(Option<&str>) -> Option<(CellRules, OutputRules)>,
 ) -> Result<CheckedTable, Malformed> {
     let form: TableForm = serde_json::from_str(text).map_err(|error| Malformed::Json(error.to_string()))?;
@@ -110,6 +116,10 @@ pub fn check_table(
     for at in output::small_amounts(&tables, &form, &output)? {
         reasons.entry(at).or_insert(Reason::SmallAmount);
     }
+    let cohorts = before::cohorts(&tables, &form)?;
+    for at in options.ledger.iter().flat_map(|ledger| before::near(&cohorts, ledger, rules.persons)) {
+        reasons.entry(at).or_insert(Reason::Ledger);
+    }
     let sensitive: BTreeSet<CellNo> = reasons.keys().copied().collect();
     let everything = || (0..tables.family.cells.len()).collect();
     let shield = if options.audit_only {
@@ -123,7 +133,8 @@ pub fn check_table(
     let audited = protect::audit_shield(&tables.family, &sensitive, &shield, &rules, rounding);
     let hidden = shield.hidden;
     let answer = answer(&tables, &reasons, &hidden, &audited, options);
-    Ok(match output::refused(&form, &output) {
+    let beside = options.ledger.and_then(|ledger| before::refused(&cohorts, &hidden, ledger, rules.persons));
+    Ok(match output::refused(&form, &output).or(beside) {
         None => answer,
         refused => CheckedTable { verdict: Verdict::Unsafe, refused, ..answer },
     })
@@ -134,12 +145,13 @@ fn answer(
     reasons: &BTreeMap<CellNo, Reason>,
     hidden: &BTreeSet<CellNo>,
     audited: &Audited,
-    options: CheckOptions,
+    options: CheckOptions<'_>,
 ) -> CheckedTable {
     let intervals: BTreeMap<CellNo, &[Interval]> =
         audited.intervals.iter().map(|(at, intervals)| (*at, intervals.as_slice())).collect();
     let cell = |(number, at): (usize, &At)| {
         let is_hidden = hidden.contains(&number);
+        let is_released = reasons.get(&number) == Some(&Reason::Ledger);
         let reason = reasons.get(&number).map(|reason| reason.as_str());
         let why = match (is_hidden, audited.narrow.contains(&number)) {
             (false, _) => reason,
@@ -148,6 +160,7 @@ fn answer(
         };
         let status = match (is_hidden, reason.is_some()) {
             (false, _) => Status::Published,
+            (true, true) if is_released => Status::Ledger,
             (true, true) => Status::Primary,
             (true, false) => Status::Secondary,
         };
@@ -185,11 +198,13 @@ mod tests {
     use catalog_model::{CellRules, OutputRules, PopulationTier};
     use serde_json::{Value, json};
 
-    use super::{CheckOptions, CheckedTable, Status, Verdict, check_table};
+    use super::{CheckOptions, CheckedTable, Malformed, Status, Verdict, check_table};
+    use crate::ledger::{Cohort, Ledger, LedgerEntry};
 
     fn checked(table: &Value, audit_only: bool) -> CheckedTable {
         let rules = CellRules::general(10, true);
-        check_table(&table.to_string(), CheckOptions { audit_only }, |_| Some((rules, output()))).unwrap()
+        let options = CheckOptions { audit_only, ..CheckOptions::default() };
+        check_table(&table.to_string(), options, |_| Some((rules, output()))).unwrap()
     }
 
     fn output() -> OutputRules {
@@ -236,6 +251,72 @@ mod tests {
         let crossed = checked(&table("insurer"), false);
         assert_eq!(crossed.verdict, Verdict::Unsafe);
         assert_eq!(crossed.refused.as_deref(), Some("insurer and municipality are not crossed in one table"));
+    }
+
+    /// A ledger of one release with these cohorts.
+    fn ledger(cohorts: &[std::ops::Range<u32>]) -> Ledger {
+        let cohort = |(at, persons): (usize, &std::ops::Range<u32>)| Cohort {
+            id: at.to_string(),
+            persons: persons.clone().collect(),
+            is_derived: false,
+        };
+        let mut ledger = Ledger::default();
+        ledger.keep(LedgerEntry {
+            question: "one".to_owned(),
+            project: "p".to_owned(),
+            snapshot: "s".to_owned(),
+            family: "f".to_owned(),
+            answer: Vec::new(),
+            cohorts: cohorts.iter().enumerate().map(cohort).collect(),
+        });
+        ledger
+    }
+
+    /// Cells of these persons in one dimension, beside a ledger.
+    fn beside(ledger: &Ledger, cells: &[std::ops::Range<u32>]) -> CheckedTable {
+        let levels: Vec<String> = (0..cells.len()).map(|at| at.to_string()).collect();
+        let cell = |(at, persons): (usize, &std::ops::Range<u32>)| {
+            let cohort: Vec<u32> = persons.clone().collect();
+            json!({"at": {"d": at.to_string()}, "count": cohort.len(), "cohort": cohort})
+        };
+        let cells: Vec<Value> = cells.iter().enumerate().map(cell).collect();
+        let table = json!({"dimensions": [{"name": "d", "levels": levels}], "cells": cells});
+        let options = CheckOptions { ledger: Some(ledger), ..CheckOptions::default() };
+        check_table(&table.to_string(), options, |_| Some((CellRules::general(10, true), output()))).unwrap()
+    }
+
+    #[test]
+    fn a_cohort_that_was_released_or_nearly_is_not_shown_again() {
+        let ledger = ledger(std::slice::from_ref(&(0..100)));
+        for near in [0..100, 3..100, 0..109] {
+            let table = beside(&ledger, &[near, 200..300]);
+            let status: Vec<Status> = table.cells.iter().map(|cell| cell.status).collect();
+            assert_eq!(
+                (status, whys(&table)),
+                (vec![Status::Ledger, Status::Published], vec!["ledger", "shown"])
+            );
+            assert_eq!(table.verdict, Verdict::Protected);
+        }
+        assert_eq!(beside(&ledger, &[10..100, 200..300]).verdict, Verdict::Safe);
+    }
+
+    #[test]
+    fn a_table_that_with_earlier_releases_gives_a_small_group_is_unsafe() {
+        // Two released cohorts and the two of the table: everybody but three, without any two that are near.
+        let ledger = ledger(&[0..100, 50..153]);
+        let table = beside(&ledger, &[0..50, 100..150]);
+        assert_eq!(table.verdict, Verdict::Unsafe);
+        assert!(table.refused.unwrap().contains("small group"));
+    }
+
+    #[test]
+    fn a_cohort_has_the_persons_of_its_cell() {
+        let cells = json!([{"at": {"d": "a"}, "count": 30, "cohort": [1, 2]}]);
+        let table = json!({"dimensions": [{"name": "d", "levels": ["a"]}], "cells": cells});
+        let checked = check_table(&table.to_string(), CheckOptions::default(), |_| {
+            Some((CellRules::general(10, true), output()))
+        });
+        assert_eq!(checked.err(), Some(Malformed::Number { table: 1, cell: 1, field: "cohort" }));
     }
 
     /// The three-by-three example of the care-DB papers with all its totals; the 2 is hidden.

@@ -103,6 +103,11 @@ impl Tables {
         Ok(tables)
     }
 
+    /// The number of the cell at a place.
+    pub(crate) fn number(&self, at: &At) -> Option<CellNo> {
+        self.numbers.get(at).copied()
+    }
+
     fn take(&mut self, table: usize, form: &TableForm, has_sums: bool) -> Result<(), Malformed> {
         let levels = declared(table, &form.dimensions)?;
         for (number, cell) in form.cells.iter().enumerate() {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
-use crate::protect::{Known, Residue};
+use crate::ledger::known::Known;
+use crate::protect::Residue;
 
 /// Atoms that are looked at; where there are more, cohorts are compared in pairs only.
 const ATOMS: usize = 4_096;
@@ -51,7 +52,7 @@ fn gives(atoms: &[Atom], first: usize, few: u64) -> bool {
 fn derived(rows: &[Vec<usize>]) -> Known {
     let mut known = Known::default();
     for row in rows {
-        known.show(&row.iter().map(|atom| (*atom, Residue::ONE)).collect());
+        known.show(row.iter().map(|atom| (*atom, Residue::ONE)).collect());
     }
     known
 }

@@ -11,6 +11,7 @@
 //! This is the memory and its arithmetic. Where it lies on disk, sealed, is the guard's business.
 
 mod atoms;
+mod known;
 mod packed;
 
 use std::collections::{BTreeMap, HashSet};

@@ -1,11 +1,14 @@
 //! Whether a reader can narrow a hidden cell further than the rule allows, under one pattern of hidden cells.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::family::CellNo;
 use crate::protect::certain;
-use crate::protect::kernel;
 use crate::protect::layer::{Layer, Need};
 use crate::protect::pattern::Pattern;
 use crate::protect::system::{Move, Moved, System};
+use crate::protect::walk::{Walked, Walker};
 use crate::protect::witness::Witness;
 
 /// Something that must stay open.
@@ -26,35 +29,103 @@ pub(crate) struct Gap {
     pub(crate) known: Option<CellNo>,
 }
 
+/// A layer, with what finds other tables of it.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) layer: Layer,
+    walker: Walker,
+}
+
+impl Side {
+    pub(crate) fn new(layer: Layer) -> Self {
+        Self { walker: Walker::new(&layer), layer }
+    }
+}
+
 /// The tables found so far that a reader cannot tell from the true one, for one layer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pool(Vec<Witness>);
+pub(crate) struct Pool {
+    tables: Vec<Arc<Witness>>,
+    /// How far down and up each cell goes, and in which tables.
+    reach: BTreeMap<CellNo, Reach>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Reach {
+    down: i128,
+    up: i128,
+    /// The tables in which the cell differs, each with by how much.
+    tables: Vec<(usize, i128)>,
+}
 
 impl Pool {
-    /// Begins with the tables that elimination finds.
-    fn begin(&mut self, system: &System<'_>) {
-        if self.0.is_empty() {
-            self.0 = kernel::witnesses(system);
-        }
-    }
-
     /// Adds a table.
-    pub(crate) fn push(&mut self, witness: Witness) {
-        self.0.push(witness);
+    pub(crate) fn push(&mut self, witness: impl Into<Arc<Witness>>) {
+        let witness = witness.into();
+        for at in witness.cells() {
+            let (shift, reach) = (witness.shift(at), self.reach.entry(at).or_default());
+            reach.down = reach.down.max(-shift);
+            reach.up = reach.up.max(shift);
+            reach.tables.push((self.tables.len(), shift));
+        }
+        self.tables.push(witness);
     }
 
     /// Without the tables in which this cell differs: it is to be shown.
     pub(crate) fn keeping(&self, at: CellNo) -> Self {
-        Self(self.0.iter().filter(|witness| witness.keeps(at)).cloned().collect())
+        let mut kept = Self::default();
+        for witness in self.tables.iter().filter(|witness| witness.keeps(at)) {
+            kept.push(Arc::clone(witness));
+        }
+        kept
+    }
+
+    /// Whether every demand is met without the tables in which this cell differs.
+    pub(crate) fn is_enough_without(&self, at: CellNo, side: &Side, pattern: &Pattern) -> bool {
+        let Some(gone) = self.reach.get(&at) else { return true };
+        let mut is_in = vec![true; self.tables.len()];
+        let mut is_touched = vec![false; side.layer.places.len()];
+        for (number, _) in &gone.tables {
+            mark(&mut is_in, *number, false);
+            let cells = self.tables.get(*number).into_iter().flat_map(|witness| witness.cells());
+            cells.for_each(|cell| mark(&mut is_touched, cell, true));
+        }
+        let is_in = |number: usize| is_in.get(number).copied().unwrap_or(false);
+        let demands = demands(&side.layer, pattern).into_iter();
+        let touched = demands.filter(|demand| is_touched.get(demand.at).copied().unwrap_or(false));
+        touched.filter(|demand| demand.at != at).all(|demand| {
+            let (down, up) = self.reach_in(demand.at, demand.known, is_in);
+            let value = side.layer.value(demand.at);
+            match demand.need {
+                Need::Cover(low, high) => value - low <= down && high - value <= up,
+                Need::Width(width) => width <= down + up,
+            }
+        })
     }
 
     /// How far down and up the cell goes in the tables found.
     fn reach(&self, at: CellNo, known: Option<CellNo>) -> (i128, i128) {
-        let tables = self.0.iter().filter(|witness| known.is_none_or(|known| witness.keeps(known)));
-        tables.fold((0, 0), |(down, up), witness| {
-            let shift = witness.shift(at);
-            (down.max(-shift), up.max(shift))
-        })
+        match (self.reach.get(&at), known) {
+            (None, _) => (0, 0),
+            (Some(reach), None) => (reach.down, reach.up),
+            _ => self.reach_in(at, known, |_| true),
+        }
+    }
+
+    /// The same in some of the tables.
+    fn reach_in(&self, at: CellNo, known: Option<CellNo>, is_in: impl Fn(usize) -> bool) -> (i128, i128) {
+        let keeps =
+            |number: usize, known| self.tables.get(number).is_some_and(|witness| witness.keeps(known));
+        let tables = self.reach.get(&at).map_or(&[][..], |reach| &reach.tables).iter();
+        let tables = tables.filter(|(number, _)| is_in(*number));
+        let tables = tables.filter(|(number, _)| known.is_none_or(|known| keeps(*number, known)));
+        tables.fold((0, 0), |(down, up), (_, shift)| (down.max(-*shift), up.max(*shift)))
+    }
+}
+
+fn mark(marks: &mut [bool], at: usize, mark: bool) {
+    if let Some(slot) = marks.get_mut(at) {
+        *slot = mark;
     }
 }
 
@@ -69,17 +140,39 @@ pub(crate) fn demands(layer: &Layer, pattern: &Pattern) -> Vec<Demand> {
 }
 
 /// The first demand that no table meets. Tables that are found on the way go into the pool.
-pub(crate) fn first_gap(layer: &Layer, pattern: &Pattern, pool: &mut Pool) -> Option<Gap> {
-    let demands = demands(layer, pattern);
+pub(crate) fn first_gap(side: &mut Side, pattern: &Pattern, pool: &mut Pool) -> Option<Gap> {
+    let demands = demands(&side.layer, pattern);
     if demands.is_empty() {
         return None;
     }
-    let system = System::new(layer, |at| pattern.is_hidden(at));
-    pool.begin(&system);
-    demands.iter().find_map(|demand| gap(&system, demand, pool))
+    let system = System::new(&side.layer, |at| pattern.is_hidden(at));
+    side.walker.begin(&system);
+    demands.iter().find_map(|demand| gap(&system, &mut side.walker, demand, pool))
 }
 
-fn gap(system: &System<'_>, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
+/// How far a cell goes from the truth, the way that is asked: walked where that settles it, otherwise solved for.
+fn farthest(system: &System<'_>, walker: &mut Walker, asked: Move) -> Moved {
+    let reached = |witness: &Witness| {
+        let shift = witness.shift(asked.at);
+        if asked.is_up { shift } else { -shift }
+    };
+    let walked = match walker.farthest(system, asked) {
+        Some(Walked::Endless) => return Moved::Endless,
+        Some(Walked::To(witness, is_farthest)) => {
+            if is_farthest || asked.most.is_some_and(|most| reached(&witness) >= most) {
+                return Moved::To(witness);
+            }
+            Some(witness)
+        }
+        None => None,
+    };
+    match (system.farthest(asked, walked.as_ref().map_or(0, reached)), walked) {
+        (Moved::To(solved), Some(walked)) if reached(&solved) < reached(&walked) => Moved::To(walked),
+        (moved, _) => moved,
+    }
+}
+
+fn gap(system: &System<'_>, walker: &mut Walker, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
     let value = system.layer.value(demand.at);
     let mut missing = |is_up: bool, most: i128| {
         let (down, up) = pool.reach(demand.at, demand.known);
@@ -88,7 +181,7 @@ fn gap(system: &System<'_>, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
             return None;
         }
         let asked = Move { at: demand.at, is_up, most: Some(most), known: demand.known };
-        let reached = match system.farthest(asked) {
+        let reached = match farthest(system, walker, asked) {
             Moved::Endless => return None,
             Moved::To(witness) => {
                 let shift = witness.shift(demand.at);
@@ -121,14 +214,17 @@ fn gap(system: &System<'_>, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
     }
 }
 
-/// The lowest and highest value that a reader must hold possible; none is no limit.
+/// The lowest and highest value; none is no limit.
+type Ends = (Option<i128>, Option<i128>);
+
+/// The lowest and highest value that a reader must hold possible.
 ///
 /// `pool` has tables that are known to agree with what is shown.
-pub(crate) fn interval(system: &System<'_>, at: CellNo, pool: Option<&Pool>) -> (Option<i128>, Option<i128>) {
+fn interval(system: &System<'_>, walker: &mut Walker, at: CellNo, pool: Option<&Pool>) -> Ends {
     let value = system.layer.value(at);
     let need = system.layer.place(at).map(|place| place.need);
-    let end = |is_up: bool| {
-        let farthest = |most| system.farthest(Move { at, is_up, most, known: None });
+    let mut end = |is_up: bool| {
+        let mut farthest = |most| farthest(system, walker, Move { at, is_up, most, known: None });
         let Moved::To(witness) = farthest(None) else { return None };
         let (down, up) = pool.map_or((0, 0), |pool| pool.reach(at, None));
         let found = witness.shift(at).abs().max(if is_up { up } else { down });
@@ -139,7 +235,7 @@ pub(crate) fn interval(system: &System<'_>, at: CellNo, pool: Option<&Pool>) -> 
             Some(Need::Width(width)) => width,
             None => 0,
         };
-        let again = || match farthest(Some(asked)) {
+        let mut again = || match farthest(Some(asked)) {
             Moved::To(witness) => witness.shift(at).abs(),
             Moved::Endless => 0,
         };
@@ -150,15 +246,24 @@ pub(crate) fn interval(system: &System<'_>, at: CellNo, pool: Option<&Pool>) -> 
 }
 
 /// The cells with a demand that no table meets, although the rules alone do not rule one out.
-pub(crate) fn all_gaps(layer: &Layer, pattern: &Pattern, mut pool: Pool) -> Vec<CellNo> {
+pub(crate) fn all_gaps(side: &mut Side, pattern: &Pattern, mut pool: Pool) -> Vec<CellNo> {
+    let Side { layer, walker } = side;
     let system = System::new(layer, |at| pattern.is_hidden(at));
-    pool.begin(&system);
+    walker.begin(&system);
     let is_narrow = |demand: &Demand| {
-        gap(&system, demand, &mut pool).is_some() && {
+        gap(&system, walker, demand, &mut pool).is_some() && {
             let left = certain::range(layer, demand.at, demand.known);
             let demand = Demand { need: demand.need.within(left), ..*demand };
-            gap(&system, &demand, &mut pool).is_some()
+            gap(&system, walker, &demand, &mut pool).is_some()
         }
     };
     demands(layer, pattern).into_iter().filter(is_narrow).map(|demand| demand.at).collect()
+}
+
+/// For each hidden cell the lowest and highest value, as far as an interval says.
+pub(crate) fn intervals(side: &mut Side, pattern: &Pattern, pool: Option<&Pool>) -> Vec<(CellNo, Ends)> {
+    let Side { layer, walker } = side;
+    let system = System::new(layer, |at| pattern.is_hidden(at));
+    walker.begin(&system);
+    pattern.hidden().map(|at| (at, interval(&system, walker, at, pool))).collect()
 }

@@ -4,12 +4,11 @@
 //! one, the dearest first; one that together with those already shown would give a sensitive cell is hidden instead.
 //! Somebody who is alone in a cell knows it, so the sums of such a cell and its sensitive neighbours are sensitive too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::family::{CellNo, Family};
+use crate::family::{CellNo, Family, Link, Relation};
 use crate::protect::field::Residue;
-
-pub(super) type Vector = BTreeMap<CellNo, Residue>;
+use crate::protect::vector::{Vector, plus};
 
 /// The cells to hide besides the sensitive ones.
 ///
@@ -21,38 +20,113 @@ pub(crate) fn secondary(
     order: &[CellNo],
 ) -> Vec<CellNo> {
     let vectors = Vectors::of(family);
-    let mut known = Known::default();
+    let mut told = Told::of(family.cells.len());
     for difference in vectors.differences(family) {
-        known.show(&difference);
+        told.show(&difference);
     }
-    let open: std::collections::BTreeSet<CellNo> = order.iter().chain(sensitive).copied().collect();
+    let open: BTreeSet<CellNo> = order.iter().chain(sensitive).copied().collect();
     for at in (0..family.cells.len()).filter(|at| !open.contains(at)) {
-        known.show(vectors.cell(at));
+        told.show(vectors.cell(at));
     }
     let pairs = sums.iter().map(|(one, two)| plus(vectors.cell(*one), vectors.cell(*two), Residue::ONE));
     let secret = sensitive.iter().map(|at| vectors.cell(*at).clone()).chain(pairs);
-    let mut secret: Vec<Vector> =
-        secret.map(|vector| known.reduced(vector)).filter(|vector| !vector.is_empty()).collect();
+    let mut secret: Vec<New> = secret.filter_map(|vector| told.new_in(&vector)).collect();
     let mut hidden = Vec::new();
     for at in order {
-        let next = known.reduced(vectors.cell(*at).clone());
-        if next.is_empty() {
-            continue;
-        }
-        if secret.iter().any(|vector| is_multiple(vector, &next)) {
+        let Some(next) = told.new_in(vectors.cell(*at)) else { continue };
+        if secret.contains(&next) {
             hidden.push(*at);
             continue;
         }
-        let next = known.add(next);
-        for vector in &mut secret {
-            if let Some((pivot, row)) = &next
-                && let Some(factor) = vector.get(pivot).copied()
-            {
-                *vector = plus(vector, row, factor.negated());
-            }
-        }
+        secret.iter_mut().for_each(|one| one.take(&next));
+        told.add(next);
     }
     hidden
+}
+
+/// What is new in a cell beside what is told: innermost cells with numbers before them, of which the first is one. So
+/// two that are multiples of each other are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct New(Vec<(CellNo, Residue)>);
+
+impl New {
+    fn of(mut terms: Vec<(CellNo, Residue)>) -> Option<Self> {
+        let factor = terms.first()?.1;
+        if factor != Residue::ONE {
+            let factor = factor.inverse();
+            terms.iter_mut().for_each(|(_, number)| *number = number.times(factor));
+        }
+        Some(Self(terms))
+    }
+
+    fn first(&self) -> CellNo {
+        self.0.first().map_or(0, |(at, _)| *at)
+    }
+
+    /// Leaves out what another, which is told now, says.
+    fn take(&mut self, other: &Self) {
+        let first = other.first();
+        let Ok(place) = self.0.binary_search_by_key(&first, |(at, _)| *at) else { return };
+        let factor = self.0.get(place).map_or(Residue::default(), |(_, number)| number.negated());
+        let mut sum: Vec<(CellNo, Residue)> = Vec::with_capacity(self.0.len() + other.0.len());
+        let (mut own, mut more) = (self.0.iter().peekable(), other.0.iter().peekable());
+        while let Some(at) = own.peek().into_iter().chain(more.peek()).map(|(at, _)| *at).min() {
+            let one = own.next_if(|(own, _)| *own == at).map_or(Residue::default(), |(_, number)| *number);
+            let two = more.next_if(|(more, _)| *more == at).map_or(Residue::default(), |(_, number)| *number);
+            sum.push((at, one.plus(two.times(factor))));
+        }
+        sum.retain(|(_, number)| !number.is_zero());
+        // INVARIANT: the two are no multiples of each other, so something is left.
+        if let Some(left) = Self::of(sum) {
+            *self = left;
+        }
+    }
+}
+
+/// What the cells shown so far tell: rows by their first innermost cell, which stands in no later one.
+#[derive(Debug)]
+struct Told(Vec<Option<New>>);
+
+impl Told {
+    fn of(cells: usize) -> Self {
+        Self(vec![None; cells])
+    }
+
+    fn show(&mut self, vector: &Vector) {
+        if let Some(new) = self.new_in(vector) {
+            self.add(new);
+        }
+    }
+
+    /// What is new in a sum of innermost cells, if anything is.
+    fn new_in(&self, vector: &Vector) -> Option<New> {
+        let mut numbers = vec![Residue::default(); self.0.len()];
+        for (at, number) in vector {
+            *numbers.get_mut(*at)? = *number;
+        }
+        let first = *vector.keys().next()?;
+        for (at, row) in self.0.iter().enumerate().skip(first) {
+            let Some(row) = row else { continue };
+            let factor = numbers.get(at).copied().unwrap_or_default();
+            if factor.is_zero() {
+                continue;
+            }
+            let factor = factor.negated();
+            for (other, by) in &row.0 {
+                if let Some(slot) = numbers.get_mut(*other) {
+                    *slot = slot.plus(by.times(factor));
+                }
+            }
+        }
+        New::of(numbers.into_iter().enumerate().filter(|(_, number)| !number.is_zero()).collect())
+    }
+
+    fn add(&mut self, new: New) {
+        let first = new.first();
+        if let Some(slot) = self.0.get_mut(first) {
+            *slot = Some(new);
+        }
+    }
 }
 
 /// Every cell as a sum of innermost cells.
@@ -61,8 +135,7 @@ struct Vectors(Vec<Vector>);
 impl Vectors {
     fn of(family: &Family) -> Self {
         let mut first: BTreeMap<CellNo, &[CellNo]> = BTreeMap::new();
-        for relation in family.relations.iter().filter(|relation| relation.link == crate::family::Link::Whole)
-        {
+        for relation in family.relations.iter().filter(|relation| relation.link == Link::Whole) {
             first.entry(relation.whole).or_insert(&relation.parts);
         }
         let mut vectors = vec![Vector::new(); family.cells.len()];
@@ -91,8 +164,8 @@ impl Vectors {
 
     /// What the other relations say: sums of innermost cells that are known to be nothing.
     fn differences(&self, family: &Family) -> Vec<Vector> {
-        let whole = family.relations.iter().filter(|relation| relation.link == crate::family::Link::Whole);
-        let difference = |relation: &crate::family::Relation| {
+        let whole = family.relations.iter().filter(|relation| relation.link == Link::Whole);
+        let difference = |relation: &Relation| {
             let minus = Residue::ONE.negated();
             relation
                 .parts
@@ -101,69 +174,4 @@ impl Vectors {
         };
         whole.map(difference).filter(|vector| !vector.is_empty()).collect()
     }
-}
-
-/// What the cells shown so far tell, in echelon form: rows by their first innermost cell, which stands in them once.
-#[derive(Debug, Default)]
-pub(crate) struct Known(BTreeMap<CellNo, Vector>);
-
-impl Known {
-    pub(crate) fn show(&mut self, vector: &Vector) {
-        let reduced = self.reduced(vector.clone());
-        self.add(reduced);
-    }
-
-    /// What is new in a vector.
-    pub(crate) fn reduced(&self, vector: Vector) -> Vector {
-        let (mut open, mut left) = (vector, Vector::new());
-        while let Some((at, factor)) = open.pop_first() {
-            match self.0.get(&at) {
-                Some(row) => {
-                    let factor = factor.negated();
-                    for (other, value) in row.iter().skip(1) {
-                        add(&mut open, *other, value.times(factor));
-                    }
-                }
-                None => drop(left.insert(at, factor)),
-            }
-        }
-        left
-    }
-
-    /// Adds a reduced vector as a row.
-    pub(super) fn add(&mut self, reduced: Vector) -> Option<(CellNo, Vector)> {
-        let (pivot, factor) = reduced.first_key_value().map(|(at, factor)| (*at, factor.inverse()))?;
-        let row: Vector = reduced.into_iter().map(|(at, value)| (at, value.times(factor))).collect();
-        self.0.insert(pivot, row.clone());
-        Some((pivot, row))
-    }
-}
-
-fn plus(one: &Vector, two: &Vector, factor: Residue) -> Vector {
-    let mut sum = one.clone();
-    for (at, value) in two {
-        add(&mut sum, *at, value.times(factor));
-    }
-    sum
-}
-
-/// Adds to one place of a vector.
-pub(super) fn add(vector: &mut Vector, at: CellNo, value: Residue) {
-    let sum = vector.get(&at).copied().unwrap_or_default().plus(value);
-    if sum.is_zero() {
-        vector.remove(&at);
-    } else {
-        vector.insert(at, sum);
-    }
-}
-
-fn is_multiple(one: &Vector, two: &Vector) -> bool {
-    if one.len() != two.len() || one.is_empty() {
-        return false;
-    }
-    let mut factor = None;
-    one.iter().zip(two).all(|((at, value), (other, by))| {
-        let factor = *factor.get_or_insert_with(|| value.times(by.inverse()));
-        at == other && by.times(factor) == *value
-    })
 }

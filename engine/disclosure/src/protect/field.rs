@@ -26,16 +26,6 @@ impl Residue {
         Self(if self.0 == 0 { 0 } else { PRIME - self.0 })
     }
 
-    /// The small whole number, of either sign, that this is; none where it is none.
-    pub(crate) fn small(self) -> Option<i128> {
-        const SMALL: u64 = 1 << 20;
-        match self.0 {
-            small if small < SMALL => Some(i128::from(small)),
-            large if large > PRIME - SMALL => Some(-i128::from(PRIME - large)),
-            _ => None,
-        }
-    }
-
     #[expect(clippy::cast_possible_truncation, reason = "both halves are below 2^61 and 2^64")]
     pub(crate) const fn times(self, other: Self) -> Self {
         let product = self.0 as u128 * other.0 as u128;

@@ -27,24 +27,33 @@ pub(crate) fn proposed(
     let pair = |at: CellNo| pairs.get(at).copied().flatten();
     let (down, up) = pair(at)?;
     problem.add_constraint([(up, 1.0), (down, -1.0)], ComparisonOp::Eq, number(target));
-    for row in rows {
-        let mut terms = LinearExpr::empty();
-        let mut is_empty = true;
-        for ((down, up), sign) in
-            row.terms.iter().filter_map(|(at, sign)| Some((pair(*at)?, f64::from(*sign))))
-        {
-            terms.add(up, sign);
-            terms.add(down, -sign);
-            is_empty = false;
-        }
-        if is_empty {
-            continue;
-        }
-        let (relation, slack) =
-            if row.is_exact { (ComparisonOp::Eq, 0) } else { (ComparisonOp::Ge, system.slack(row) / scale) };
-        problem.add_constraint(terms, relation, -number(slack));
+    for row in rows.iter().copied() {
+        constrain(&mut problem, (system.slack(row), row), scale, pair);
     }
     let solution = problem.solve().ok()?.into_solution().ok()?;
     let by = |(down, up): (Variable, Variable)| solution.var_value(up) - solution.var_value(down);
     Some(members.iter().filter_map(|at| Some((*at, by(pair(*at)?)))).collect())
+}
+
+/// Adds a row, of which the truth leaves so much, over cells that each have a way down and one up.
+pub(crate) fn constrain(
+    problem: &mut Problem,
+    (slack, row): (i128, &Row),
+    scale: i128,
+    pair: impl Fn(CellNo) -> Option<(Variable, Variable)>,
+) {
+    let mut terms = LinearExpr::empty();
+    let mut is_empty = true;
+    for (at, sign) in &row.terms {
+        let Some((down, up)) = pair(*at) else { continue };
+        terms.add(up, f64::from(*sign));
+        terms.add(down, -f64::from(*sign));
+        is_empty = false;
+    }
+    if is_empty {
+        return;
+    }
+    let (relation, slack) =
+        if row.is_exact { (ComparisonOp::Eq, 0) } else { (ComparisonOp::Ge, slack / scale) };
+    problem.add_constraint(terms, relation, -number(slack));
 }

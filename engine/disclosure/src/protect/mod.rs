@@ -8,31 +8,34 @@
 mod audit;
 mod certain;
 mod eliminate;
+mod exchange;
 mod field;
-mod kernel;
 mod layer;
 mod least;
 mod pattern;
 mod system;
+mod tableau;
 #[cfg(test)]
 mod tests;
+mod vector;
+mod walk;
 mod widen;
 mod witness;
 
-pub(crate) use eliminate::Known;
 pub(crate) use field::Residue;
+pub(crate) use vector::{Vector, add};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::{CellRules, Rounding};
 
 use crate::family::{Cell, CellNo, Family};
-use crate::protect::audit::{Gap, Pool};
+use crate::protect::audit::{Gap, Pool, Side};
 use crate::protect::layer::{Layer, Need};
 use crate::protect::pattern::Pattern;
-use crate::protect::system::System;
 
-/// Families up to this size are tidied: cells that need not be hidden are shown again.
+/// Families up to this size are tidied: cells that need not be hidden are shown again, and what is hidden besides is
+/// solved for rather than exchanged.
 const TIDY: usize = 400;
 
 /// Hiding everything that may be hidden is not enough: what is out already gives a cell away.
@@ -85,22 +88,24 @@ pub(crate) fn protect(
     if sensitive.is_empty() {
         return Ok(Shield::default());
     }
-    let mut layers = layers(family, rules, None);
+    let mut sides = sides(family, rules, None);
     // An exact zero that is shown tells nothing by being hidden.
     let may_hide = |cell: &Cell| cell.persons > 0 || !rules.zero_shown;
     let start = Pattern::new(family, sensitive, may_hide);
     let mut best = eliminated(family, sensitive, &start);
-    let mut pools = vec![Pool::default(); layers.len()];
-    repair(&mut layers, &mut best, &mut pools)?;
+    let mut pools = vec![Pool::default(); sides.len()];
+    repair(&mut sides, &mut best, &mut pools)?;
     if family.cells.len() <= TIDY {
-        tidy(&layers, sensitive, &mut best, &mut pools);
+        tidy(&mut sides, sensitive, &mut best, &mut pools);
         // Where lines are short, going from gap to gap alone can be cheaper.
-        let (mut other, mut found) = (start, vec![Pool::default(); layers.len()]);
-        repair(&mut layers, &mut other, &mut found)?;
-        tidy(&layers, sensitive, &mut other, &mut found);
+        let (mut other, mut found) = (start, vec![Pool::default(); sides.len()]);
+        repair(&mut sides, &mut other, &mut found)?;
+        tidy(&mut sides, sensitive, &mut other, &mut found);
         if other.cost(sensitive) < best.cost(sensitive) {
             (best, pools) = (other, found);
         }
+    } else {
+        spare(&sides, sensitive, &mut best, &mut pools);
     }
     Ok(Shield { hidden: best.hidden().collect(), pools })
 }
@@ -115,34 +120,31 @@ pub(crate) fn audit_shield(
 ) -> Audited {
     let hidden = &shield.hidden;
     let pattern = Pattern::given(family, sensitive, hidden);
-    let layers = layers(family, rules, rounding);
+    let mut sides = sides(family, rules, rounding);
     let mut audited = Audited::default();
-    let systems: Vec<System<'_>> =
-        layers.iter().map(|layer| System::new(layer, |at| pattern.is_hidden(at))).collect();
-    let pool = |at: usize| shield.pools.get(at).cloned().unwrap_or_default();
-    for at in hidden {
-        let interval = |(number, system): (usize, &System<'_>)| {
-            let (low, high) = audit::interval(system, *at, shield.pools.get(number));
+    let mut intervals: BTreeMap<CellNo, Vec<Interval>> = BTreeMap::new();
+    for (number, side) in sides.iter_mut().enumerate() {
+        let pool = shield.pools.get(number);
+        for (at, (low, high)) in audit::intervals(side, &pattern, pool) {
             // Of a total that is hidden for its few persons as well, a reader may know that they are few.
-            let few = system.layer.place(*at).and_then(|place| match place.need {
-                Need::Cover(_, few) if system.layer.is_count => Some(few),
+            let few = side.layer.place(at).and_then(|place| match place.need {
+                Need::Cover(_, few) if side.layer.is_count => Some(few),
                 _ => None,
             });
-            Interval { low, high: high.into_iter().chain(few).min() }
-        };
-        audited.intervals.push((*at, systems.iter().enumerate().map(interval).collect()));
+            let high = high.into_iter().chain(few).min();
+            intervals.entry(at).or_default().push(Interval { low, high });
+        }
+        audited.narrow.extend(audit::all_gaps(side, &pattern, pool.cloned().unwrap_or_default()));
     }
-    for (number, layer) in layers.iter().enumerate() {
-        audited.narrow.extend(audit::all_gaps(layer, &pattern, pool(number)));
-    }
+    audited.intervals = intervals.into_iter().collect();
     audited
 }
 
-fn layers(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec<Layer> {
+fn sides(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec<Side> {
     let persons = (!family.hides_persons).then(|| Layer::persons(family, rules, rounding));
     let counts = [persons, Layer::rows(family, rules, rounding)];
     let sums = (0..family.measures()).map(|measure| Layer::sums(family, measure, rules));
-    counts.into_iter().flatten().chain(sums).collect()
+    counts.into_iter().flatten().chain(sums).map(Side::new).collect()
 }
 
 fn eliminated(family: &Family, sensitive: &BTreeSet<CellNo>, start: &Pattern) -> Pattern {
@@ -163,15 +165,15 @@ fn eliminated(family: &Family, sensitive: &BTreeSet<CellNo>, start: &Pattern) ->
 /// Hides more until every interval is as wide as it must be. Each round hides at least one cell, or proves that the
 /// rules alone tell a reader more than a demand allows, however much is hidden. Where neither is left the family is not
 /// protected: that no table was found is never taken for a proof that there is none.
-fn repair(layers: &mut [Layer], pattern: &mut Pattern, pools: &mut [Pool]) -> Result<(), Exposed> {
+fn repair(sides: &mut [Side], pattern: &mut Pattern, pools: &mut [Pool]) -> Result<(), Exposed> {
     loop {
-        let mut all = layers.iter_mut().zip(pools.iter_mut());
-        let found = all.find_map(|(layer, pool)| {
-            let gap = audit::first_gap(layer, pattern, pool)?;
-            Some((layer, gap))
+        let mut all = sides.iter_mut().zip(pools.iter_mut());
+        let found = all.find_map(|(side, pool)| {
+            let gap = audit::first_gap(side, pattern, pool)?;
+            Some((&mut side.layer, pool, gap))
         });
-        let Some((layer, gap)) = found else { return Ok(()) };
-        let mut more = widen::cells(layer, pattern, &gap);
+        let Some((layer, pool, gap)) = found else { return Ok(()) };
+        let Some(mut more) = widened(layer, pattern, &gap, pool) else { continue };
         if more.is_empty() {
             if take_back(layer, pattern, &gap) {
                 continue;
@@ -184,6 +186,23 @@ fn repair(layers: &mut [Layer], pattern: &mut Pattern, pools: &mut [Pool]) -> Re
         for at in more {
             pattern.set(at, true);
         }
+    }
+}
+
+/// The cells to hide for a gap; none where a table was found that needs none.
+fn widened(layer: &Layer, pattern: &Pattern, gap: &Gap, pool: &mut Pool) -> Option<Vec<CellNo>> {
+    let is_small = layer.places.len() <= TIDY;
+    let solved = if is_small { widen::cells(layer, pattern, gap) } else { Vec::new() };
+    if !solved.is_empty() {
+        return Some(solved);
+    }
+    match exchange::cells(layer, pattern, gap) {
+        Some((more, witness)) => {
+            pool.push(witness);
+            (!more.is_empty()).then_some(more)
+        }
+        None if is_small => Some(Vec::new()),
+        None => Some(widen::cells(layer, pattern, gap)),
     }
 }
 
@@ -209,16 +228,31 @@ fn neighbour(layer: &Layer, pattern: &Pattern, at: CellNo) -> Option<CellNo> {
     near.min_by_key(cheapest).or_else(|| (0..layer.places.len()).filter(is_free).min_by_key(cheapest))
 }
 
+/// The cells hidden besides the sensitive ones, the dearest first.
+fn besides(sensitive: &BTreeSet<CellNo>, pattern: &Pattern) -> Vec<CellNo> {
+    let mut besides: Vec<CellNo> = pattern.hidden().filter(|at| !sensitive.contains(at)).collect();
+    besides.sort_by_key(|at| std::cmp::Reverse((pattern.price(*at), *at)));
+    besides
+}
+
+/// Shows cells again without which the tables found meet every demand, the dearest first; no table is looked for.
+fn spare(sides: &[Side], sensitive: &BTreeSet<CellNo>, pattern: &mut Pattern, pools: &mut [Pool]) {
+    for at in besides(sensitive, pattern) {
+        if sides.iter().zip(pools.iter()).all(|(side, pool)| pool.is_enough_without(at, side, pattern)) {
+            pattern.set(at, false);
+            pools.iter_mut().for_each(|pool| *pool = pool.keeping(at));
+        }
+    }
+}
+
 /// Shows cells again that are not needed, the dearest first.
-fn tidy(layers: &[Layer], sensitive: &BTreeSet<CellNo>, pattern: &mut Pattern, pools: &mut [Pool]) {
-    let mut spare: Vec<CellNo> = pattern.hidden().filter(|at| !sensitive.contains(at)).collect();
-    spare.sort_by_key(|at| std::cmp::Reverse((pattern.price(*at), *at)));
-    for at in spare {
+fn tidy(sides: &mut [Side], sensitive: &BTreeSet<CellNo>, pattern: &mut Pattern, pools: &mut [Pool]) {
+    for at in besides(sensitive, pattern) {
         let mut tried = pattern.clone();
         tried.set(at, false);
         let mut kept: Vec<Pool> = pools.iter().map(|pool| pool.keeping(at)).collect();
-        let is_open =
-            layers.iter().zip(&mut kept).all(|(layer, pool)| audit::first_gap(layer, &tried, pool).is_none());
+        let mut all = sides.iter_mut().zip(&mut kept);
+        let is_open = all.all(|(side, pool)| audit::first_gap(side, &tried, pool).is_none());
         if is_open {
             *pattern = tried;
             pools.clone_from_slice(&kept);

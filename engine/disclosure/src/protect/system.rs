@@ -12,6 +12,8 @@ use crate::protect::witness::Witness;
 
 /// Components up to this size are asked again in whole numbers where the first answer is none.
 const WHOLE_NUMBERS: usize = 80;
+/// No whole number of a solver's is taken for more than this.
+const LARGEST: i128 = 1_000_000;
 /// Beyond this a solver's numbers would lose their last digits.
 const LARGE: i128 = 1_000_000_000;
 
@@ -60,8 +62,9 @@ impl<'l> System<'l> {
         self.ranges.get(at).is_some_and(|range| !range.is_point())
     }
 
-    /// The farthest that the cell can be from the truth, as a table shows it.
-    pub(crate) fn farthest(&self, asked: Move) -> Moved {
+    /// The farthest that the cell can be from the truth, as a table shows it. It is known to come so far already; where
+    /// the solver sees no more than that, no table is looked for.
+    pub(crate) fn farthest(&self, asked: Move, reached: i128) -> Moved {
         let members = self.members(asked.at);
         let scale = self.scale(asked);
         let accept = |proposed: Proposed| Witness::accept(self.layer, &self.ranges, &proposed, scale);
@@ -74,6 +77,10 @@ impl<'l> System<'l> {
             let moved = proposed.iter().find(|(at, _)| *at == asked.at).map(|(_, by)| by.abs() + 1e-6);
             moved.map(|moved| i128::from(integer(moved)))
         });
+        let is_no_more = |target: i128| self.layer.is_count && target <= reached && target < LARGEST;
+        if proposed.is_some() && target.is_some_and(is_no_more) {
+            return Moved::To(Witness::default());
+        }
         let nearest = || {
             let rows: Vec<&Row> = self.rows_of(asked.at).collect();
             // Where the farthest is not whole, a little less mostly is.

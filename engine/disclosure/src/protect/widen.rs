@@ -8,8 +8,9 @@ use microlp::{OptimizationDirection, Problem, Variable};
 use crate::family::CellNo;
 use crate::protect::audit::Gap;
 use crate::protect::layer::{Layer, Range};
+use crate::protect::least;
 use crate::protect::pattern::Pattern;
-use crate::protect::system::{constrain, number};
+use crate::protect::system::number;
 
 /// What moving a cell that is hidden anyway costs: next to nothing, so that tables differ in few cells.
 const FREE: f64 = 0.001;
@@ -24,26 +25,16 @@ pub(crate) fn cells(layer: &Layer, pattern: &Pattern, gap: &Gap) -> Vec<CellNo> 
     let by = number(gap.by.div_euclid(scale) + i128::from(gap.by.rem_euclid(scale) > 0));
     let target = if gap.is_up { by } else { -by };
     problem.add_constraint([(up, 1.0), (down, -1.0)], microlp::ComparisonOp::Eq, target);
-    // A relation speaks of the difference up − down, which is a variable of its own.
-    let differences: Vec<Option<Variable>> = variables
-        .iter()
-        .map(|pair| {
-            let (down, up) = (*pair)?;
-            let difference = problem.add_var(0.0, (f64::NEG_INFINITY, f64::INFINITY));
-            let terms = [(difference, 1.0), (up, -1.0), (down, 1.0)];
-            problem.add_constraint(terms, microlp::ComparisonOp::Eq, 0.0);
-            Some(difference)
-        })
-        .collect();
     for row in &layer.rows {
-        constrain(&mut problem, layer, row, scale, |at| differences.get(at).copied().flatten());
+        let slack: i128 = row.terms.iter().map(|(at, sign)| i128::from(*sign) * layer.value(*at)).sum();
+        least::constrain(&mut problem, (slack.max(0), row), scale, |at| variables.get(at).copied().flatten());
     }
     let Some(solution) = problem.solve().ok().and_then(|solved| solved.into_solution().ok()) else {
         return Vec::new();
     };
     let moves = |at: &CellNo| {
-        let difference = differences.get(*at).copied().flatten();
-        difference.is_some_and(|difference| solution.var_value(difference).abs() > 1e-6)
+        let pair = variables.get(*at).copied().flatten();
+        pair.is_some_and(|(down, up)| (solution.var_value(up) - solution.var_value(down)).abs() > 1e-6)
     };
     (0..layer.places.len()).filter(|at| !pattern.is_hidden(*at)).filter(moves).collect()
 }

@@ -47,6 +47,11 @@ impl Witness {
         self.moves.get(&at).map_or(0, |by| by / self.unit.max(1))
     }
 
+    /// The cells that are not as in truth.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = CellNo> {
+        self.moves.keys().copied()
+    }
+
     /// Whether the cell is as in truth.
     pub(crate) fn keeps(&self, at: CellNo) -> bool {
         !self.moves.contains_key(&at)
@@ -62,7 +67,16 @@ impl Witness {
             range.low.is_none_or(|low| low.saturating_mul(self.unit) <= moved)
                 && range.high.is_none_or(|high| moved <= high.saturating_mul(self.unit))
         };
-        let by = |at: CellNo| self.moves.get(&at).copied().unwrap_or(0);
+        if !self.moves.iter().all(in_range) {
+            return false;
+        }
+        let mut moves = vec![0_i128; layer.places.len()];
+        for (at, by) in &self.moves {
+            if let Some(slot) = moves.get_mut(*at) {
+                *slot = *by;
+            }
+        }
+        let by = |at: CellNo| moves.get(at).copied().unwrap_or(0);
         let satisfies = |row: &crate::family::Row| {
             let moved: i128 = row.terms.iter().map(|(at, sign)| i128::from(*sign) * by(*at)).sum();
             if row.is_exact {
@@ -71,7 +85,7 @@ impl Witness {
             let slack: i128 = row.terms.iter().map(|(at, sign)| i128::from(*sign) * layer.value(*at)).sum();
             slack.saturating_mul(self.unit) + moved >= 0
         };
-        self.moves.iter().all(in_range) && layer.rows.iter().all(satisfies)
+        layer.rows.iter().all(satisfies)
     }
 }
 
