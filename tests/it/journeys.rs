@@ -153,3 +153,8 @@ fn an_analysis_from_file_to_package() {
 fn from_a_near_miss_to_what_was_learnt() {
     check("incident.txt");
 }
+
+#[test]
+fn people_decide_where_a_rule_says_in_principle() {
+    check("in-principle.txt");
+}

@@ -16,6 +16,7 @@ mod doors;
 mod dummy;
 mod edges;
 mod ending;
+mod figures;
 mod files;
 mod flight;
 mod halting;
