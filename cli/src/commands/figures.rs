@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use engine_protocol::{
-    CatalogueTable, ClientReply, ClientRequest, FigureReply, FigureWish, Question, ReleasedTable,
+    CatalogueTable, ClientReply, ClientRequest, FigureReply, FigureWish, Question, ReleasedTable, VerdictKind,
 };
 
 use super::query::Whose;
@@ -23,8 +23,8 @@ pub(crate) struct Figures {
     /// The data officer who puts them into the catalogue.
     #[arg(long = "as")]
     officer: String,
-    /// A table; every one where none is named.
-    #[arg(long = "table")]
+    /// A table of the catalogue; more than one where it is given again.
+    #[arg(long = "table", required = true)]
     tables: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ impl Figures {
     }
 }
 
-/// Asks for the figures of these tables, of every one where none is named, and says what became of each column's.
+/// Asks for the figures of these tables and says what became of each column's.
 pub(crate) fn figures(
     guard: &mut Guard,
     askers: Askers<'_>,
@@ -77,7 +77,7 @@ pub(crate) fn figures(
     if let Some(unknown) = tables.iter().find(|name| view.tables.iter().all(|table| table.name != **name)) {
         return Err(Failure::Call(format!("the catalogue has no table {unknown}")));
     }
-    let is_wanted = |table: &&CatalogueTable| tables.is_empty() || tables.contains(&table.name);
+    let is_wanted = |table: &&CatalogueTable| tables.contains(&table.name);
     let mut came = Vec::new();
     for table in view.tables.iter().filter(is_wanted) {
         for column in &table.columns {
@@ -96,7 +96,14 @@ pub(crate) fn figures(
 /// Asks the question of one column.
 fn ask(guard: &mut Guard, askers: Askers<'_>, of: (&str, &str), sql: String) -> Result<Came, Failure> {
     let (user, project) = (askers.user.to_owned(), askers.project.to_owned());
-    Ok(match guard.ask(&ClientRequest::Query(Question { user, project, sql }))? {
+    let question = Question { user, project, sql };
+    // What the permit does not cover is not asked: the record is no place for questions that nobody has.
+    match guard.ask(&ClientRequest::Vet(question.clone()))? {
+        ClientReply::Verdict(verdict) if verdict.verdict == VerdictKind::Vetted => {}
+        ClientReply::Fault { message } => return Err(Failure::Fault(message)),
+        _ => return Ok(Came::Nothing("the permit or a rule does not let it be asked")),
+    }
+    Ok(match guard.ask(&ClientRequest::Query(question))? {
         ClientReply::Released(released) => show(guard, askers, of, released)?,
         ClientReply::Verdict(_) => Came::Nothing("the permit or a rule does not let it be asked"),
         ClientReply::Withheld => Came::Nothing("nothing can be released"),

@@ -275,7 +275,8 @@ mod tests {
         assert_eq!(of(four, ""), Some(("dimensions", Binding::InPrinciple)));
         assert_eq!(of(four, "WHERE prefecture = '13'"), Some(("small-places", Binding::Absolute)));
         let both = rules.stricter(&pack("ndb-2024"));
-        let sql = format!("SELECT {four}, prefecture, {count} GROUP BY {four}, prefecture");
+        let keys = "setting, payer, insurer_kind, prefecture";
+        let sql = format!("SELECT {keys}, {count} GROUP BY {keys}");
         let crossed = broken(&plan(&catalogue, &sql), &catalogue, &both).unwrap();
         assert_eq!((crossed.rule, crossed.binding), ("crossing", Binding::Absolute));
     }
