@@ -48,25 +48,25 @@ fn figures(house: &House) -> Vec<Figure> {
 #[test]
 fn a_figure_is_the_release_of_its_own_question_and_a_rare_value_is_hidden() {
     let house = House::new("");
-    let released = released(&house, "prefecture");
+    let released = released(&house, "insurer_kind");
     assert_eq!(figures(&house), [], "what is released is no figure by itself");
 
     // Who may, of which column, and not a digit more or less.
-    assert_eq!(show(&house, "demo-researcher", "prefecture", &released), FigureReply::NotAllowed);
+    assert_eq!(show(&house, "demo-researcher", "insurer_kind", &released), FigureReply::NotAllowed);
     assert_eq!(show(&house, OFFICER, "setting", &released), FigureReply::OtherQuestion);
     assert_eq!(show(&house, OFFICER, "person_id", &released), FigureReply::OtherQuestion);
     let mut changed = released.clone();
     let at = changed.rows.iter().position(|row| row.contains(&CellValue::Suppressed)).unwrap();
     changed.rows[at][1] = CellValue::Integer(3);
-    assert_eq!(show(&house, OFFICER, "prefecture", &changed), FigureReply::NotReleased);
+    assert_eq!(show(&house, OFFICER, "insurer_kind", &changed), FigureReply::NotReleased);
     let invented = ReleasedTable { query: "q999".to_owned(), ..released.clone() };
-    assert_eq!(show(&house, OFFICER, "prefecture", &invented), FigureReply::NotReleased);
+    assert_eq!(show(&house, OFFICER, "insurer_kind", &invented), FigureReply::NotReleased);
     assert_eq!(figures(&house), []);
 
-    assert_eq!(show(&house, OFFICER, "prefecture", &released), FigureReply::Shown);
+    assert_eq!(show(&house, OFFICER, "insurer_kind", &released), FigureReply::Shown);
     let all = figures(&house);
     let [figure] = all.as_slice() else { panic!("{all:?}") };
-    assert_eq!(figure.column, "prefecture");
+    assert_eq!(figure.column, "insurer_kind");
     assert_eq!(figure.released, ReleasedTable { certificate: None, ..released });
     // Rows of which a rare value is one are hidden in the catalogue as in every release.
     let persons = figure.released.columns.iter().position(|column| column.name == "persons").unwrap();
@@ -78,7 +78,7 @@ fn a_figure_is_the_release_of_its_own_question_and_a_rare_value_is_hidden() {
     assert!(numbers.len() < figure.released.rows.len() && numbers.iter().all(|n| *n == 0 || *n >= 10));
     // It stands in the record which release was put where.
     let log = std::fs::read_to_string(house.env.join("audit/log.jsonl")).unwrap();
-    assert!(log.contains("\"figure\":\"ndb_receipt.prefecture\""));
+    assert!(log.contains("\"figure\":\"ndb_receipt.insurer_kind\""));
 }
 
 #[test]
