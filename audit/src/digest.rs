@@ -30,15 +30,22 @@ impl Digest {
 
     /// Reads 64 lower-case hexadecimal digits; anything else is no digest.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 64 {
-            return None;
-        }
-        let mut bytes = [0; 32];
+        let (mut bytes, mut is_wrong) = ([0; 32], text.len() != 64);
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
             let &[high, low] = pair else { return None };
-            *byte = nibble(high)? << 4 | nibble(low)?;
+            let (high, low) = (nibble(high), nibble(low));
+            is_wrong |= (high | low) == NONE;
+            *byte = high << 4 | low;
         }
-        Some(Self(bytes))
+        (!is_wrong).then_some(Self(bytes))
+    }
+
+    /// The 64 digits, behind what `out` holds.
+    pub(crate) fn write(&self, out: &mut String) {
+        for byte in self.0 {
+            out.push(digit(byte >> 4));
+            out.push(digit(byte & 15));
+        }
     }
 
     /// The 32 bytes.
@@ -47,17 +54,38 @@ impl Digest {
     }
 }
 
-const fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// No digit's number; no digit's bits make it of another's.
+const NONE: u8 = 0xff;
+
+/// The number of each digit.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "worked out by the compiler, which would see a place beyond the end"
+)]
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [NONE; 256];
+    let mut value = 0;
+    while value < 16 {
+        nibbles[digit(value) as usize] = value;
+        value += 1;
     }
+    nibbles
+};
+
+fn nibble(digit: u8) -> u8 {
+    NIBBLES.get(usize::from(digit)).copied().unwrap_or(NONE)
+}
+
+/// The digit of a number below 16.
+const fn digit(nibble: u8) -> char {
+    (if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }) as char
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut digits = String::with_capacity(64);
+        self.write(&mut digits);
+        f.write_str(&digits)
     }
 }
 

@@ -23,6 +23,9 @@ use crate::value::{Body, write_text};
 /// Hashed before every entry, so that no other document of the project has the same hash.
 const DOMAIN: &[u8] = b"misu audit entry v1\n";
 
+/// Most lines are no longer than this.
+const SHORT: usize = 512;
+
 /// The longest line, without its newline: a reader of a foreign file never holds more.
 pub(crate) const LONGEST: usize = 256 * 1024;
 
@@ -73,13 +76,16 @@ impl From<Misplaced> for LineFault {
 }
 
 impl Entry {
-    /// Seals an event behind the entry `head`; nothing where the time or the number has no place in a log.
-    pub(crate) fn seal(head: Option<EntryRef>, at: OffsetDateTime, event: Event) -> Option<Self> {
+    /// Seals an event behind the entry `head`: the entry and its line. Nothing where the time or the number has no
+    /// place in a log.
+    pub(crate) fn seal(head: Option<EntryRef>, at: OffsetDateTime, event: Event) -> Option<(Self, String)> {
         let seq = following(head)?;
         let prev = head.map_or(Digest::ZERO, EntryRef::hash);
         let mut entry = Self { seq, at: moment::canonical(at)?, event, prev, hash: Digest::ZERO };
-        entry.hash = Digest::of(&[DOMAIN, entry.unsealed().as_bytes(), b"}"]);
-        Some(entry)
+        let mut line = entry.unsealed();
+        entry.hash = Digest::of(&[DOMAIN, line.as_bytes(), b"}"]);
+        entry.close(&mut line);
+        Some((entry, line))
     }
 
     /// Reads a line without its newline, and recomputes its hash.
@@ -97,10 +103,10 @@ impl Entry {
         let (seq, at) = numbered(&mut cursor)?;
         let event = event(&mut cursor)?;
         cursor.expect(",\"prev\":")?;
-        let prev = digest(&mut cursor)?;
+        let prev = cursor.digest()?;
         let content = line.get(..cursor.at()).unwrap_or("");
         cursor.expect(",\"hash\":")?;
-        let hash = digest(&mut cursor)?;
+        let hash = cursor.digest()?;
         cursor.expect("}")?;
         if !cursor.is_at_end() {
             cursor.fail("the end of the line")?;
@@ -114,12 +120,10 @@ impl Entry {
     /// The canonical line, without a newline.
     pub fn to_line(&self) -> String {
         let mut line = self.unsealed();
-        // Writing to a string cannot fail.
-        let _ = write!(line, ",\"hash\":\"{}\"}}", self.hash);
+        self.close(&mut line);
         line
     }
 
-    // Everything before the hash, without the closing brace.
     /// The entries of a log at `path`, one after the other. They are not verified; what is no entry is passed over, as
     /// behind the last newline may stand one that is being written.
     ///
@@ -131,21 +135,35 @@ impl Entry {
         Ok(lines.filter_map(|line| line.map(|line| Self::parse(&line).ok()).transpose()))
     }
 
+    /// Everything before the hash, without the closing brace.
     fn unsealed(&self) -> String {
-        let mut out = format!("{{\"seq\":{},\"at\":\"", self.seq);
+        let mut out = String::with_capacity(SHORT);
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{{\"seq\":{},\"at\":\"", self.seq);
         moment::write(&mut out, self.at);
-        let _ = write!(out, "\",\"kind\":\"{}\",\"who\":", self.event.kind);
+        for part in ["\",\"kind\":\"", self.event.kind.as_str(), "\",\"who\":"] {
+            out.push_str(part);
+        }
         write_text(&mut out, &self.event.who);
-        for (name, value) in [("project", &self.event.project), ("subject", &self.event.subject)] {
+        for (name, value) in [(",\"project\":", &self.event.project), (",\"subject\":", &self.event.subject)]
+        {
             if let Some(value) = value {
-                let _ = write!(out, ",\"{name}\":");
+                out.push_str(name);
                 write_text(&mut out, value);
             }
         }
         out.push_str(",\"body\":");
         self.event.body.write(&mut out);
-        let _ = write!(out, ",\"prev\":\"{}\"", self.prev);
+        out.push_str(",\"prev\":\"");
+        self.prev.write(&mut out);
+        out.push('"');
         out
+    }
+
+    fn close(&self, line: &mut String) {
+        line.push_str(",\"hash\":\"");
+        self.hash.write(line);
+        line.push_str("\"}");
     }
 
     /// The entry's number; the first is 0.
@@ -245,20 +263,15 @@ fn numbered(cursor: &mut Cursor<'_>) -> Result<(u64, OffsetDateTime), LineFault>
 fn event(cursor: &mut Cursor<'_>) -> Result<Event, LineFault> {
     cursor.expect(",\"kind\":")?;
     let word = cursor.text()?;
-    let Some(kind) = Kind::parse(&word) else { return Err(LineFault::Kind(word)) };
+    let Some(kind) = Kind::parse(&word) else { return Err(LineFault::Kind(word.into_owned())) };
     cursor.expect(",\"who\":")?;
-    let who = cursor.text()?;
-    let project = if cursor.skip(",\"project\":") { Some(cursor.text()?) } else { None };
-    let subject = if cursor.skip(",\"subject\":") { Some(cursor.text()?) } else { None };
+    let who = cursor.text()?.into_owned();
+    let mut named = |name: &str| {
+        if cursor.skip(name) { cursor.text().map(|text| Some(text.into_owned())) } else { Ok(None) }
+    };
+    let (project, subject) = (named(",\"project\":")?, named(",\"subject\":")?);
     cursor.expect(",\"body\":")?;
     Ok(Event { kind, who, project, subject, body: cursor.body()? })
-}
-
-fn digest(cursor: &mut Cursor<'_>) -> Result<Digest, LineFault> {
-    match Digest::parse(&cursor.text()?) {
-        Some(digest) => Ok(digest),
-        None => Ok(cursor.fail("64 hexadecimal digits")?),
-    }
 }
 
 #[cfg(test)]
@@ -270,7 +283,7 @@ mod tests {
     use crate::{Digest, Event, Kind, Value};
 
     fn entry(event: Event) -> Entry {
-        Entry::seal(None, datetime!(2026-11-21 00:00 UTC), event).unwrap()
+        Entry::seal(None, datetime!(2026-11-21 00:00 UTC), event).unwrap().0
     }
 
     fn events() -> impl Strategy<Value = Event> {
@@ -296,8 +309,8 @@ mod tests {
         fn a_line_is_read_and_written_back(event in events(), seconds in 0_i64..250_000_000_000, seq: u64) {
             let head = EntryRef::new(seq / 2, Digest::of(&[&seq.to_be_bytes()]));
             let at = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap();
-            let entry = Entry::seal(Some(head), at, event).unwrap();
-            let line = entry.to_line();
+            let (entry, line) = Entry::seal(Some(head), at, event).unwrap();
+            prop_assert_eq!(&entry.to_line(), &line);
             let read = Entry::parse(line.as_bytes()).unwrap();
             prop_assert_eq!(read.to_line(), line);
             prop_assert!(read.continues(Some(head)));

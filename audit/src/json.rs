@@ -3,7 +3,10 @@
 //! A general JSON reader would accept a second spelling of the same entry (spaces, `1e3`, keys twice), and the
 //! chain would then protect one text while a program reads another.
 
-use crate::value::{Body, Value, escape};
+use std::borrow::Cow;
+
+use crate::digest::Digest;
+use crate::value::{Body, Value, escape, plain};
 
 /// How deep lists and objects may stand in each other, the body itself included.
 const DEEPEST: usize = 16;
@@ -61,32 +64,55 @@ impl<'a> Cursor<'a> {
     /// A whole number, without leading zeros or plus.
     pub(crate) fn whole(&mut self) -> Result<i128, Misplaced> {
         let rest = self.rest();
-        let end = rest.find(|c: char| c != '-' && !c.is_ascii_digit()).unwrap_or(rest.len());
-        let digits = rest.get(..end).unwrap_or("");
-        match digits.parse::<i128>() {
-            Ok(value) if value.to_string() == digits => {
-                self.at += digits.len();
+        let end = rest.bytes().position(|byte| byte != b'-' && !byte.is_ascii_digit());
+        let written = rest.get(..end.unwrap_or(rest.len())).unwrap_or("");
+        let digits = written.strip_prefix('-').unwrap_or(written);
+        let is_one_spelling = match digits.as_bytes() {
+            [b'0'] => digits.len() == written.len(),
+            [b'0', ..] => false,
+            _ => true,
+        };
+        match written.parse::<i128>() {
+            Ok(value) if is_one_spelling => {
+                self.at += written.len();
                 Ok(value)
             }
             _ => self.fail("a whole number"),
         }
     }
 
-    /// Text between quotes.
-    pub(crate) fn text(&mut self) -> Result<String, Misplaced> {
+    /// Text between quotes, a part of the line where nothing in it is escaped.
+    pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, Misplaced> {
         self.expect("\"")?;
-        let mut text = String::new();
+        let mut text = Cow::Borrowed("");
         loop {
             let rest = self.rest();
-            let end = rest.find(|c| c == '"' || escape(c).is_some());
-            let Some(end) = end else { return self.fail("the end of the text") };
-            text.push_str(rest.get(..end).unwrap_or(""));
-            self.at += end;
+            let part = plain(rest);
+            if part.len() == rest.len() {
+                return self.fail("the end of the text");
+            }
+            self.at += part.len();
+            if text.is_empty() {
+                text = Cow::Borrowed(part);
+            } else {
+                text.to_mut().push_str(part);
+            }
             if self.skip("\"") {
                 return Ok(text);
             }
-            text.push(self.escaped()?);
+            let character = self.escaped()?;
+            text.to_mut().push(character);
         }
+    }
+
+    /// A digest between quotes.
+    pub(crate) fn digest(&mut self) -> Result<Digest, Misplaced> {
+        let digits = self.rest().get(1..65).and_then(Digest::parse);
+        let Some(digest) = digits else { return self.fail("64 hexadecimal digits between quotes") };
+        self.expect("\"")?;
+        self.at += 64;
+        self.expect("\"")?;
+        Ok(digest)
     }
 
     // The reverse of `escape` by trying: a text with escapes is rare, and this cannot accept a second spelling.
@@ -112,14 +138,14 @@ impl<'a> Cursor<'a> {
         }
         loop {
             let start = self.at;
-            let name = self.text()?;
+            let name = self.text()?.into_owned();
             if body.last().is_some_and(|(before, _)| *before >= name) {
                 return Err(Misplaced { at: start, expected: "names in order, each once" });
             }
             self.expect(":")?;
             body.push((name, self.value(depth)?));
             if self.skip("}") {
-                return Ok(body.into_iter().collect());
+                return Ok(Body::sorted(body));
             }
             self.expect(",")?;
         }
@@ -143,7 +169,7 @@ impl<'a> Cursor<'a> {
     fn value(&mut self, depth: usize) -> Result<Value, Misplaced> {
         let inside = depth + 1;
         match self.rest().as_bytes().first() {
-            Some(b'"') => self.text().map(Value::Text),
+            Some(b'"') => self.text().map(|text| Value::Text(text.into_owned())),
             Some(b'-' | b'0'..=b'9') => self.whole().map(Value::Whole),
             Some(b't') => self.expect("true").map(|()| Value::Flag(true)),
             Some(b'f') => self.expect("false").map(|()| Value::Flag(false)),

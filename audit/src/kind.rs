@@ -1,6 +1,8 @@
 //! The kinds of entries, each with the stable word that stands in the log.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 // One line per kind: the enum, its words and the list of all of them cannot drift apart.
 macro_rules! kinds {
@@ -152,7 +154,9 @@ kinds! {
 impl Kind {
     /// The kind with this word.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+        static WORDS: LazyLock<BTreeMap<&str, Kind>> =
+            LazyLock::new(|| Kind::ALL.iter().map(|kind| (kind.as_str(), *kind)).collect());
+        WORDS.get(word).copied()
     }
 
     /// Says whether only the log's own functions write this kind.

@@ -225,7 +225,7 @@ impl Log {
             }
             // All but its newline reached the disk, so it is kept: cutting is for what is not an entry.
             Rest::Whole(entry) => {
-                push_line(&mut bytes, entry);
+                push_line(&mut bytes, &entry.to_line());
                 end = end.behind(entry);
                 let recovered = recovered.with("bytes_cut", 0_u64).with("completed", entry.seq());
                 self.add(&mut bytes, &mut end, recovered)?;
@@ -249,8 +249,8 @@ impl Log {
 
     /// Seals an event behind the end, which it then is.
     fn add(&self, bytes: &mut Vec<u8>, end: &mut End, event: Event) -> Result<Entry, AuditError> {
-        let entry = seal(*end, event)?;
-        push_line(bytes, &entry);
+        let (entry, line) = seal(*end, event)?;
+        push_line(bytes, &line);
         *end = end.behind(&entry);
         Ok(entry)
     }
@@ -278,16 +278,16 @@ impl fmt::Debug for Log {
 }
 
 /// Times never go back in a log: what the clock says counts from the last entry's time on.
-fn seal(end: End, event: Event) -> Result<Entry, AuditError> {
+fn seal(end: End, event: Event) -> Result<(Entry, String), AuditError> {
     let kind = event.kind;
     let at = end.at.map_or(end.now, |at| at.max(end.now));
-    let entry = Entry::seal(end.head, at, event).ok_or(AuditError::Beyond { kind })?;
+    let (_, line) = Entry::seal(end.head, at, event).ok_or(AuditError::Beyond { kind })?;
     // Nothing is written that verification would not read: too long, too deep.
-    let read = Entry::parse(entry.to_line().as_bytes());
-    read.map_err(|source| AuditError::Unwritable { kind, source })
+    let read = Entry::parse(line.as_bytes()).map_err(|source| AuditError::Unwritable { kind, source })?;
+    Ok((read, line))
 }
 
-fn push_line(bytes: &mut Vec<u8>, entry: &Entry) {
-    bytes.extend_from_slice(entry.to_line().as_bytes());
+fn push_line(bytes: &mut Vec<u8>, line: &str) {
+    bytes.extend_from_slice(line.as_bytes());
     bytes.push(b'\n');
 }

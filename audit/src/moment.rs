@@ -1,7 +1,5 @@
 //! Times in the log: RFC 3339 in UTC with milliseconds, always 24 characters.
 
-use std::fmt::Write as _;
-
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
 /// Where a log takes its time from. Programs pass the real clock, tests a fixed one.
@@ -29,9 +27,23 @@ pub(crate) fn canonical(at: OffsetDateTime) -> Option<OffsetDateTime> {
 pub(crate) fn write(out: &mut String, at: OffsetDateTime) {
     let (year, month, day) = at.to_calendar_date();
     let (hour, minute, second, milli) = at.to_hms_milli();
-    let month = u8::from(month);
-    // Writing to a string cannot fail.
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z");
+    // A canonical year is not before 0.
+    let year = year.unsigned_abs();
+    let parts = [
+        (4, year, '-'),
+        (2, u8::from(month).into(), '-'),
+        (2, day.into(), 'T'),
+        (2, hour.into(), ':'),
+        (2, minute.into(), ':'),
+        (2, second.into(), '.'),
+        (3, milli.into(), 'Z'),
+    ];
+    for (digits, number, behind) in parts {
+        for place in (0..digits).rev() {
+            out.push(char::from_digit(number / 10_u32.pow(place) % 10, 10).unwrap_or('0'));
+        }
+        out.push(behind);
+    }
 }
 
 /// Reads a canonical time, in exactly the form that [`write`] gives.

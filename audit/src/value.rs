@@ -2,7 +2,6 @@
 //!
 //! No floats, because two programs print the same float differently, and no null: what is not there is left out.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// One value of a body.
@@ -20,14 +19,14 @@ pub enum Value {
     Object(Body),
 }
 
-/// An entry's body: values by name, written in the byte order of their names.
+/// An entry's body: values by name, held and written in the byte order of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Body(BTreeMap<String, Value>);
+pub struct Body(Vec<(String, Value)>);
 
 impl Body {
     /// A body that says nothing.
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 
     /// Adds a value, in place of one that had the same name.
@@ -39,12 +38,29 @@ impl Body {
 
     /// Sets a value, in place of one that had the same name.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), value.into());
+        match self.place(name) {
+            Ok(at) => {
+                if let Some((_, known)) = self.0.get_mut(at) {
+                    *known = value.into();
+                }
+            }
+            Err(at) => self.0.insert(at, (name.to_owned(), value.into())),
+        }
     }
 
     /// The value with this name.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        self.0.get(self.place(name).ok()?).map(|(_, value)| value)
+    }
+
+    /// Where the value with this name stands, or where it would.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(name))
+    }
+
+    /// A body of values whose names stand in order, each once.
+    pub(crate) const fn sorted(values: Vec<(String, Value)>) -> Self {
+        Self(values)
     }
 
     /// Names and values, in the order in which they are written.
@@ -69,7 +85,7 @@ impl Body {
 
 impl FromIterator<(String, Value)> for Body {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
-        Self(values.into_iter().collect())
+        values.into_iter().fold(Self::new(), |body, (name, value)| body.with(&name, value))
     }
 }
 
@@ -98,13 +114,23 @@ impl Value {
 /// Writes text between quotes; only what JSON demands is escaped, and in one way.
 pub(crate) fn write_text(out: &mut String, text: &str) {
     out.push('"');
-    for character in text.chars() {
-        match escape(character) {
-            Some(escaped) => out.push_str(&escaped),
-            None => out.push(character),
-        }
+    let mut rest = text;
+    loop {
+        let part = plain(rest);
+        out.push_str(part);
+        let mut behind = rest.get(part.len()..).unwrap_or("").chars();
+        let Some(escaped) = behind.next().and_then(escape) else { break };
+        out.push_str(&escaped);
+        rest = behind.as_str();
     }
     out.push('"');
+}
+
+/// What stands for itself at the beginning of a text, up to the first character that is escaped.
+pub(crate) fn plain(text: &str) -> &str {
+    // No byte of a longer character is one of these.
+    let end = text.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' '));
+    text.get(..end.unwrap_or(text.len())).unwrap_or("")
 }
 
 /// How a character that cannot stand for itself is written.

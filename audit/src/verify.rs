@@ -152,8 +152,11 @@ pub fn verify_file(path: &Path) -> Result<Verified, VerifyError> {
     let unreadable = |source| VerifyError::Read { line: 0, source };
     let file = File::open(path).map_err(unreadable)?;
     file.lock_shared().map_err(unreadable)?;
-    verify(BufReader::new(file))
+    verify(BufReader::with_capacity(READ, file))
 }
+
+/// Bytes of a file that are read at a time.
+const READ: usize = 1 << 18;
 
 struct Walk<R> {
     lines: Lines<R>,

@@ -64,7 +64,7 @@ def care_transitions():
 
 
 def readmission():
-    earlier = col("discharge_date").shift(1).over("person_id", order_by=["admission_date", "stay_id"])
+    earlier = col("discharge_date").shift(1).over("person_id", order_by="admission_date")
     stays = TABLES["dpc_stay"].select("person_id", "outcome", "admission_date", earlier.alias("earlier"))
     is_again = col("admission_date") <= col("earlier").dt.offset_by("1mo")
     again = col("person_id").filter(is_again).n_unique().alias("readmitted")

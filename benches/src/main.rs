@@ -1,9 +1,12 @@
 //! The query bench: questions through the guard, and the same text in plain DataFusion.
 //!
-//! Both sides read the same rows of one snapshot, in turn, after one unmeasured run each: the service the encrypted
-//! files of the store, plain DataFusion copies of them in clear. The service is
-//! started once and not measured. Every number of persons that the service shows must be plain DataFusion's as well,
-//! or there is no result.
+//! All read the same rows of one snapshot, in turn, after one unmeasured run each: the service the encrypted files of
+//! the store, plain DataFusion copies of them in clear, and plain DataFusion again the same rows as deliveries come,
+//! one file for each table. The service is started once and not measured. Every number of persons that the service
+//! shows must be plain DataFusion's as well, or there is no result.
+//!
+//! The service answers a question that it has answered before from its ledger. So each asking has a text of its own, by
+//! a comment, and is computed, protected and compared with what was released before it.
 
 mod agreement;
 mod asked;
@@ -64,6 +67,8 @@ struct MeasuredQuestion {
     protected: Vec<f64>,
     vetting: Vec<f64>,
     plain: Vec<f64>,
+    /// Plain DataFusion over the files as delivered.
+    delivered: Vec<f64>,
     /// Released rows that were found in plain DataFusion's answer.
     agreeing: u64,
     /// The column `persons` of plain DataFusion's answer, added up.
@@ -83,8 +88,17 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = Environment::open(&arguments.env)?;
     let (_, manifest) = environment.snapshots()?.head()?.ok_or("the environment has no snapshot")?;
-    let plain = Plain::open(&environment, &manifest.body, arguments.lay.as_deref())?;
-    let mut sides = Sides { service: Service::start(&arguments.env)?, plain };
+    let beside = tempfile::tempdir_in(environment.room("scratch"))?;
+    let laid = arguments.lay.as_deref().unwrap_or(beside.path());
+    let listed = clear::lay(&environment, &manifest.body, laid)?;
+    let delivered = tempfile::tempdir_in(environment.room("scratch"))?;
+    let as_delivered = clear::as_delivered(laid, &listed, delivered.path())?;
+    let mut sides = Sides {
+        service: Service::start(&arguments.env)?,
+        plain: Plain::open(laid, &listed)?,
+        delivered: Plain::open(delivered.path(), &as_delivered)?,
+        asked: 0,
+    };
     let files = || manifest.body.tables.values().flat_map(|table| &table.files);
     let asked = asked::questions(arguments.questions.as_deref())?;
     let questions = asked.iter().map(|asked| sides.measure(asked, arguments.repetitions));
@@ -98,32 +112,46 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string(&measured)?)?)
 }
 
-/// The two that answer.
+/// Those that answer.
 struct Sides {
     service: Service,
     plain: Plain,
+    delivered: Plain,
+    /// How often the service was asked.
+    asked: u64,
 }
 
 impl Sides {
-    /// Asks one question of both, once unmeasured and then in turn.
+    /// The question as nobody asked it before.
+    fn anew(&mut self, sql: &str) -> String {
+        self.asked += 1;
+        format!("-- asking {} of {}\n{sql}", self.asked, std::process::id())
+    }
+
+    /// Asks one question of all, once unmeasured and then in turn.
     fn measure(&mut self, asked: &Asked, repetitions: u32) -> Result<MeasuredQuestion, Failure> {
         let named = |error: Failure| format!("{}: {error}", asked.name);
-        let released = self.service.ask(&asked.sql).map_err(named)?;
+        let anew = self.anew(&asked.sql);
+        let released = self.service.ask(&anew).map_err(named)?;
         let whole = self.plain.ask(asked.unordered()).map_err(named)?;
         let agreeing = agreement::check(&released, &whole).map_err(named)?;
         let answer = self.plain.ask(&asked.sql).map_err(named)?;
+        self.delivered.ask(&asked.sql).map_err(named)?;
         let mut measured = MeasuredQuestion {
             question: asked.name.clone(),
             protected: Vec::new(),
             vetting: Vec::new(),
             plain: Vec::new(),
+            delivered: Vec::new(),
             agreeing,
             persons: answer.iter().map(persons).sum(),
         };
         for _ in 0..repetitions {
-            measured.protected.push(seconds(|| self.service.ask(&asked.sql).map(drop))?);
-            measured.vetting.push(seconds(|| self.service.vet(&asked.sql))?);
+            let anew = self.anew(&asked.sql);
+            measured.protected.push(seconds(|| self.service.ask(&anew).map(drop))?);
+            measured.vetting.push(seconds(|| self.service.vet(&anew))?);
             measured.plain.push(seconds(|| self.plain.ask(&asked.sql).map(drop))?);
+            measured.delivered.push(seconds(|| self.delivered.ask(&asked.sql).map(drop))?);
         }
         Ok(measured)
     }

@@ -4,49 +4,34 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use catalog_model::ManifestBody;
-use catalog_store::Environment;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_sql::parser::DFParser;
 use datafusion_sql::planner::SqlToRel;
-use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::Failure;
+use crate::clear::Listed;
 use crate::tables::Tables;
-use crate::{Failure, clear};
 
 /// As many as the worker has threads.
 const PARTITIONS: usize = 2;
 
-/// A session over a snapshot's files.
+/// A session over files in clear.
 pub(crate) struct Plain {
     runtime: Runtime,
     context: SessionContext,
     tables: Tables,
-    /// The files in clear, gone with this.
-    _files: Option<TempDir>,
 }
 
 impl Plain {
-    /// Registers every table of the snapshot, from copies in clear: in `folder`, where they stay, or beside the
-    /// environment, where they do not.
-    pub(crate) fn open(
-        environment: &Environment,
-        snapshot: &ManifestBody,
-        folder: Option<&Path>,
-    ) -> Result<Self, Failure> {
+    /// Registers every table from its files in `folder`.
+    pub(crate) fn open(folder: &Path, listed: &Listed) -> Result<Self, Failure> {
         let runtime = Builder::new_multi_thread().worker_threads(PARTITIONS).build()?;
         let context =
             SessionContext::new_with_config(SessionConfig::new().with_target_partitions(PARTITIONS));
-        let files = match folder {
-            Some(_) => None,
-            None => Some(tempfile::tempdir_in(environment.room("scratch"))?),
-        };
-        let place = files.as_ref().map(TempDir::path).or(folder).ok_or("there is no folder for the files")?;
-        clear::lay(environment, snapshot, place)?;
-        let tables = runtime.block_on(Tables::open(&context.state(), place, snapshot))?;
-        Ok(Self { runtime, context, tables, _files: files })
+        let tables = runtime.block_on(Tables::open(&context.state(), folder, listed))?;
+        Ok(Self { runtime, context, tables })
     }
 
     /// Plans and runs a query.

@@ -1,4 +1,4 @@
-//! What plain DataFusion plans against: the snapshot's tables, our scalar functions, DataFusion's aggregates and windows.
+//! What plain DataFusion plans against: the tables of a folder, our scalar functions, DataFusion's aggregates and windows.
 //!
 //! The workspace builds DataFusion without its own SQL front, so the planner is given this view.
 
@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use catalog_model::{ManifestBody, TableEntry};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::datasource::provider_as_source;
@@ -18,6 +17,8 @@ use datafusion_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
 use datafusion_functions_aggregate::{average, count, median, min_max, stddev, sum};
+
+use crate::clear::Listed;
 
 /// The tables and functions by name.
 pub(crate) struct Tables {
@@ -30,11 +31,11 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Takes every table of the snapshot, with the schema that its files say.
-    pub(crate) async fn open(state: &SessionState, store: &Path, snapshot: &ManifestBody) -> Result<Self> {
+    /// Takes every table of a folder, with the schema that its files say.
+    pub(crate) async fn open(state: &SessionState, folder: &Path, listed: &Listed) -> Result<Self> {
         let mut tables = HashMap::new();
-        for (name, entry) in snapshot.tables.iter().filter(|(_, entry)| !entry.files.is_empty()) {
-            tables.insert(name.clone(), table(state, store, entry).await?);
+        for (name, files) in listed {
+            tables.insert(name.clone(), table(state, folder, files).await?);
         }
         Ok(Self {
             tables,
@@ -55,9 +56,9 @@ impl Tables {
     }
 }
 
-async fn table(state: &SessionState, store: &Path, entry: &TableEntry) -> Result<Arc<dyn TableSource>> {
-    let url = |path: &String| ListingTableUrl::parse(store.join(path).to_string_lossy());
-    let urls = entry.files.iter().map(|file| url(&file.path)).collect::<Result<Vec<_>>>()?;
+async fn table(state: &SessionState, folder: &Path, files: &[String]) -> Result<Arc<dyn TableSource>> {
+    let url = |path: &String| ListingTableUrl::parse(folder.join(path).to_string_lossy());
+    let urls = files.iter().map(url).collect::<Result<Vec<_>>>()?;
     let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
     let first = urls.first().ok_or_else(|| DataFusionError::Plan("a table without files".to_owned()))?;
     let schema = options.infer_schema(state, first).await?;

@@ -1,4 +1,5 @@
-//! The files of a snapshot in clear, for oracles that hold no key; and the real worker over files.
+//! The files of a snapshot in clear, for oracles that hold no key; and the real worker over files: those in clear, or
+//! those of the store with the keys that the guard would give.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use catalog_model::{Catalogue, Grant, Workspace};
 use catalog_staged::encrypted;
 use catalog_store::{Environment, FileKeyring, FileKeys};
 use engine_protocol::{BucketSlice, Evidence, FileSlice, Limits, WorkerReply, WorkerRequest};
-use engine_service::WorkerProgram;
+use engine_service::{WorkerProgram, may_read, wire};
 use engine_vet::{FUNCTION_SYSTEMS, VettedPlan};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -55,7 +56,14 @@ pub(crate) fn request(plan: &VettedPlan, catalogue: &Catalogue, grant: &Grant) -
         excluded: Vec::new(),
         buckets: Vec::new(),
         descriptors: 0,
-        limits: Limits { cells: 1 << 20, bytes: 1 << 30, seconds: 60, memory: 1 << 31, threads: 2 },
+        limits: Limits {
+            cells: 1 << 20,
+            bytes: 1 << 30,
+            seconds: 60,
+            memory: 1 << 31,
+            threads: 2,
+            single: u32::MAX,
+        },
         keep: None,
     }
 }
@@ -77,6 +85,36 @@ pub(crate) fn evidence(
             tables.iter().map(|(table, paths)| (table.clone(), paths.iter().map(&mut slice).collect()));
         request.buckets.push(BucketSlice { tables: tables.collect() });
     }
+    run(worker, request, files)
+}
+
+/// Runs a request over the latest snapshot as it is stored, with the keys that the guard gives for the plan.
+pub(crate) fn stored_evidence(
+    (worker, environment, catalogue): (&WorkerProgram, &Environment, &Catalogue),
+    plan: &VettedPlan,
+    mut request: WorkerRequest,
+) -> Evidence {
+    let (ring, store) = (FileKeyring::new(environment), environment.room("store"));
+    let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
+    let (mut buckets, mut files) = (BTreeMap::<u32, BucketSlice>::new(), Vec::new());
+    for table in plan.used().keys() {
+        let definition = &catalogue.tables[table];
+        let entries = manifest.body.tables.get(table).map(|entry| entry.files.as_slice());
+        for file in entries.unwrap_or_default() {
+            let may = |column: &str| may_read((definition, column), &request.grant, plan.used());
+            let keys = ring.open(file, &may).unwrap();
+            let descriptor = u32::try_from(files.len()).unwrap();
+            let slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.as_ref().map(wire) };
+            let Some(bucket) = file.bucket else { continue };
+            buckets.entry(bucket).or_default().tables.entry(table.clone()).or_default().push(slice);
+            files.push(store.join(&file.path));
+        }
+    }
+    request.buckets = buckets.into_values().collect();
+    run(worker, request, files)
+}
+
+fn run(worker: &WorkerProgram, mut request: WorkerRequest, files: Vec<PathBuf>) -> Evidence {
     request.descriptors = u32::try_from(files.len()).unwrap();
     let sql = request.sql.clone();
     match worker.run(request, files).unwrap() {

@@ -245,7 +245,7 @@ pub enum Treatment {
     Count,
     /// Whether any of the fields has a value.
     Present,
-    /// Whether the value, cut into pieces of the text's length, has this piece.
+    /// Whether the value, cut into pieces of the text's length, has this piece; an empty one has not.
     HasPiece(String),
     /// The day columns as a set of days.
     DaySet,

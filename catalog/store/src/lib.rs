@@ -51,7 +51,7 @@ pub use meta::{Meta, MetaError};
 pub use papers::Papers;
 pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
-pub use snapshots::{SnapshotError, Snapshots};
+pub use snapshots::{KnownManifests, SnapshotError, Snapshots};
 pub use staged_files::StagedFiles;
 pub use turns::TurnRules;
 pub use upgrade::{Upgraded, upgrade};

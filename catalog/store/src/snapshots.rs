@@ -4,8 +4,10 @@
 //! writers one wins, and a reader sees the whole snapshot or none. A manifest's id is recomputed and its signature
 //! checked at every load.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use catalog_model::{ManifestBody, SnapshotId, SnapshotManifest};
 use object_store::local::LocalFileSystem;
@@ -22,6 +24,44 @@ pub struct Snapshots {
     store: Arc<dyn ObjectStore>,
     root: PathBuf,
     signer: [u8; 32],
+}
+
+/// File number, length and time of change.
+type Stamp = (u64, u64, i64, i64);
+
+/// A manifest with its number and its file's stamp.
+type Known = (u64, Stamp, Arc<SnapshotManifest>);
+
+/// Manifests that were read and checked: a large one takes longer to read than a question to judge. They are used while
+/// their file is the one that was read.
+#[derive(Debug, Default)]
+pub struct KnownManifests(Mutex<BTreeMap<SnapshotId, Known>>);
+
+impl KnownManifests {
+    /// As [`Snapshots::find`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshots::find`].
+    pub fn find(
+        &self,
+        snapshots: &Snapshots,
+        id: &SnapshotId,
+    ) -> Result<Arc<SnapshotManifest>, SnapshotError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((number, stamp, manifest)) = known.get(id)
+            && snapshots.stamp(*number) == Some(*stamp)
+        {
+            return Ok(Arc::clone(manifest));
+        }
+        known.retain(|_, (number, stamp, _)| snapshots.stamp(*number) == Some(*stamp));
+        let (number, manifest) = snapshots.found(id)?;
+        let manifest = Arc::new(manifest);
+        if let Some(stamp) = snapshots.stamp(number) {
+            known.insert(id.clone(), (number, stamp, Arc::clone(&manifest)));
+        }
+        Ok(manifest)
+    }
 }
 
 /// Why a snapshot cannot be published or read.
@@ -121,13 +161,23 @@ impl Snapshots {
     ///
     /// There is none, or as [`Snapshots::all`].
     pub fn find(&self, id: &SnapshotId) -> Result<SnapshotManifest, SnapshotError> {
+        self.found(id).map(|(_, manifest)| manifest)
+    }
+
+    fn found(&self, id: &SnapshotId) -> Result<(u64, SnapshotManifest), SnapshotError> {
         for number in self.numbers()?.into_iter().rev() {
             let manifest = self.load(number)?;
             if manifest.id == *id {
-                return Ok(manifest);
+                return Ok((number, manifest));
             }
         }
         Err(SnapshotError::Unknown(id.to_string()))
+    }
+
+    /// What of a manifest's file changes with it; nothing where it is not there.
+    fn stamp(&self, number: u64) -> Option<Stamp> {
+        let file = std::fs::metadata(self.root.join(object(number).as_ref())).ok()?;
+        Some((file.ino(), file.len(), file.mtime(), file.mtime_nsec()))
     }
 
     /// The id that a snapshot with this content has.

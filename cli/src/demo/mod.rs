@@ -135,11 +135,15 @@ impl Demo {
         let arguments = ["approve", "--env", &text(env), "--by", "demo-board"].map(str::to_owned);
         Program::Guard.run(&arguments)?;
         screen::say(&format!("project {PROJECT}: approved for {USER} on this snapshot"));
+        let begun = Instant::now();
         let report = quality::report(env, None)?;
         quality::keep(env, &report)?;
+        summary.took("quality report", begun);
+        let begun = Instant::now();
         let truth = text(&self.dir.join("truth"));
         let evaluation = Program::Ingest
             .output(&["evaluate", "--truth", &truth, "--env", &text(env)].map(str::to_owned))?;
+        summary.took("comparing with the truth", begun);
         summary.figures(report, &evaluation)
     }
 }

@@ -117,6 +117,9 @@ pub struct Limits {
     pub memory: u64,
     /// Buckets that run at the same time.
     pub threads: u32,
+    /// Rows of a bucket that are held as they stand; more of them are grouped by the engine first, which takes longer
+    /// and holds less.
+    pub single: u32,
 }
 
 /// What a worker answers.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use audit::{AuditError, Clock, Log};
 use catalog_model::{Catalogue, SnapshotManifest};
 use catalog_store::{
-    Environment, EnvironmentError, FileKeyring, KeyError, Meta, MetaError, Passphrase, SignInRules,
-    SnapshotError, Workspaces,
+    Environment, EnvironmentError, FileKeyring, KeyError, KnownManifests, Meta, MetaError, Passphrase,
+    SignInRules, SnapshotError, Workspaces,
 };
 use engine_protocol::{ClientReply, ClientRequest, GovernRequest, Governed, Limits, PublicAsk, PublicReply};
 use time::OffsetDateTime;
@@ -38,6 +38,7 @@ pub struct Guard {
     pub(crate) log: Log,
     pub(crate) worker: WorkerProgram,
     pub(crate) file_keys: FileKeyring,
+    pub(crate) manifests: KnownManifests,
     pub(crate) workspaces: Workspaces,
     pub(crate) small_classes: SmallClasses,
     pub(crate) limits: Limits,
@@ -137,6 +138,7 @@ impl Guard {
         let clock = Arc::new(clock);
         let ledger = Mutex::new(LedgerFile::new(&environment));
         let file_keys = FileKeyring::new(&environment);
+        let manifests = KnownManifests::default();
         let workspaces = Workspaces::new(&environment);
         let worker = worker.unconfined(environment.config().confinement.clone());
         let worker = worker.grouped(environment.config().control_groups.clone());
@@ -161,6 +163,7 @@ impl Guard {
             turns: Turns::default(),
             recent: Mutex::default(),
             file_keys,
+            manifests,
             workspaces,
             small_classes: SmallClasses::default(),
             clock,

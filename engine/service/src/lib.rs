@@ -61,6 +61,7 @@ pub use latency::Latency;
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
 pub use permits::{Permits, PermitsError};
+pub use reach::{may_read, wire};
 pub use replay::{Change, Rules, asked_texts, compare, forget_texts};
 pub use reporting::{
     Desk, ReportError, Span, dossier, evidence, keep_quality, passed, pdf, period, proven, said, scored,

@@ -228,7 +228,7 @@ pub(crate) fn refused_all(guard: &Guard, user: &str, project: &str) -> Result<Op
 pub(crate) struct Vetted {
     pub(crate) permit: Permit,
     pub(crate) policies: std::sync::Arc<Policies>,
-    pub(crate) manifest: SnapshotManifest,
+    pub(crate) manifest: std::sync::Arc<SnapshotManifest>,
     pub(crate) plan: VettedPlan,
     pub(crate) exclusion: Exclusion,
     pub(crate) space: Space,
@@ -267,7 +267,7 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
         Ok(permit) => permit,
         Err(denied) => return Ok(Judged::Denied(denied)),
     };
-    let manifest = guard.environment.snapshots()?.find(&permit.grant().snapshot)?;
+    let manifest = guard.manifests.find(&guard.environment.snapshots()?, &permit.grant().snapshot)?;
     let scope = Scope { catalogue: &guard.catalogue, grant: permit.grant() };
     if let Some(answer) = engine_vet::metadata(&question.sql, scope) {
         return Ok(match answer {

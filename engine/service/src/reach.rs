@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use audit::{Event, Kind, Value};
-use catalog_model::{Class, Excerpt, FileEntry, Grant, SnapshotManifest, Workspace};
+use catalog_model::{Class, Excerpt, FileEntry, Grant, SnapshotManifest, Table, Workspace};
 use catalog_store::{EnvironmentError, KeyError, KeyRole, Space};
 use engine_protocol::{BucketSlice, FileKeys, FileSlice};
 use engine_vet::{FUNCTION_SYSTEMS, is_there, stored_name};
@@ -77,19 +77,9 @@ impl Reach<'_> {
     fn of_snapshot(self, guard: &Guard, table: &str, slices: &mut Gathering) -> Result<(), EnvironmentError> {
         let Some(definition) = guard.catalogue.tables.get(table) else { return Ok(()) };
         let store = guard.environment.room("store");
-        let named = self.used.get(table);
-        let is_added = |column: &str| {
-            definition.period.as_deref() == Some(column)
-                || definition
-                    .column(column)
-                    .is_some_and(|column| matches!(column.class, Class::Person | Class::Facility))
-        };
         for file in self.files_of(table) {
-            let may_read = |column: &str| {
-                let is_needed = named.is_some_and(|named| named.contains(column)) || is_added(column);
-                is_needed && is_there(definition, column, self.grant)
-            };
-            let keys = guard.file_keys.open(file, &may_read)?;
+            let may = |column: &str| may_read((definition, column), self.grant, self.used);
+            let keys = guard.file_keys.open(file, &may)?;
             slices.add(table, file, keys.as_ref(), store.join(&file.path));
         }
         Ok(())
@@ -118,6 +108,21 @@ impl Reach<'_> {
         workspace.lists.retain(|name, _| self.used.contains_key(&format!("lists.{name}")));
         workspace
     }
+}
+
+/// Whether a worker gets the key of a column: the permit covers it, and the statement names it or the rewrite adds it
+/// (the person, the facility, the month within the permit's period). `used` has what the statement names.
+pub fn may_read(
+    (table, column): (&Table, &str),
+    grant: &Grant,
+    used: &BTreeMap<String, BTreeSet<String>>,
+) -> bool {
+    let is_named = used.get(&table.table).is_some_and(|named| named.contains(column));
+    let is_added = || {
+        let class = table.column(column).map(|column| column.class);
+        table.period.as_deref() == Some(column) || matches!(class, Some(Class::Person | Class::Facility))
+    };
+    (is_named || is_added()) && is_there(table, column, grant)
 }
 
 /// The id of the key that a file's keys are wrapped under; none where the file lies in clear.
@@ -152,7 +157,7 @@ impl Gathering {
 }
 
 /// Keys as a worker gets them.
-pub(crate) fn wire(keys: &catalog_store::FileKeys) -> FileKeys {
+pub fn wire(keys: &catalog_store::FileKeys) -> FileKeys {
     FileKeys {
         bound_to: keys.bound_to.clone(),
         footer: keys.footer.as_bytes().to_vec(),

@@ -14,7 +14,8 @@ use crate::running::Watch;
 /// How much one statement may use at most: of a long one, with every thread.
 pub(crate) fn most(rules: &TurnRules) -> Limits {
     let threads = u32::try_from(processors()).unwrap_or(1);
-    Limits { cells: 100_000, bytes: 1 << 30, seconds: rules.long_seconds, memory: 4 << 30, threads }
+    let (bytes, memory, single) = (1 << 30, 4 << 30, 8 << 20);
+    Limits { cells: 100_000, bytes, seconds: rules.long_seconds, memory, threads, single }
 }
 
 /// How many run at once.

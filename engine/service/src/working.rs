@@ -25,7 +25,7 @@ use crate::{identity, query, turn};
 /// A statement on what the project keeps, with everything that says that it may run.
 pub(crate) struct Inside {
     pub(crate) permit: Permit,
-    pub(crate) manifest: SnapshotManifest,
+    pub(crate) manifest: std::sync::Arc<SnapshotManifest>,
     pub(crate) statement: Statement,
     pub(crate) exclusion: Exclusion,
     pub(crate) space: Space,

@@ -33,7 +33,8 @@ pub use metadata::{MetadataTable, metadata};
 pub use plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
 pub use rewrite::{
-    FACILITY, KEY_PREFIX, NUM_PREFIX, PERSON, RANKED, ROWS, ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX,
+    FACILITY, KEY_PREFIX, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, RANKED, ROWS, ROWS_PREFIX,
+    SQUARE_PREFIX, SUM_PREFIX,
 };
 pub use schema::{aggregates, granted_schema, windows};
 pub use tier::is_there;

@@ -1,10 +1,11 @@
 //! The evidence plan: one row for each group and person (and facility, and ranked value), so that every cell can show
 //! who stands behind it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalog_model::{Catalogue, Grant};
-use datafusion_common::tree_node::Transformed;
+use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion_common::{Column, DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{Alias, Sort, WindowFunction};
 use datafusion_expr::{
@@ -34,8 +35,10 @@ pub const SUM_PREFIX: &str = "sum_";
 pub const NUM_PREFIX: &str = "num_";
 /// The sum of their squares.
 pub const SQUARE_PREFIX: &str = "square_";
-const MEASURE_PREFIX: &str = "measure_";
-const PART_PREFIX: &str = "part_";
+/// Values of measures, before they are summed, are `measure_0` …
+pub const MEASURE_PREFIX: &str = "measure_";
+/// What is not null in rows that meet a condition is `part_0` …
+pub const PART_PREFIX: &str = "part_";
 
 /// What evidence is asked of a relation.
 #[derive(Debug, Default)]
@@ -150,12 +153,18 @@ fn within_period(plan: LogicalPlan, catalogue: &Catalogue, grant: &Grant) -> Res
 }
 
 /// Orders the rows of every window fully, so that no tie is broken by where other persons' rows happen to lie.
+///
+/// Rows that are equal in every column that the statement names anywhere are the same to it in either order; what it
+/// does not name is not ordered by, since its worker has no key to read it.
 fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let named = named(&plan)?;
     let settled = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::Window(window) = node else { return Ok(Transformed::no(node)) };
         let schema = Arc::clone(window.input.schema());
         let columns: Vec<Expr> = (0..schema.fields().len())
-            .map(|at| Expr::Column(Column::from(schema.qualified_field(at))))
+            .map(|at| schema.qualified_field(at))
+            .filter(|(_, field)| named.contains(field.name()))
+            .map(|field| Expr::Column(Column::from(field)))
             .collect();
         let exprs = window.window_expr.into_iter().map(|expr| with_ties(expr, &columns, &schema));
         let exprs = exprs.collect::<Result<Vec<_>>>()?;
@@ -164,7 +173,19 @@ fn settled(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(settled.data)
 }
 
-/// Adds every column to the order of a window whose outcome depends on how ties are broken.
+/// The names of all columns that a plan's expressions say.
+fn named(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
+    let mut named = BTreeSet::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            named.extend(expr.column_refs().into_iter().map(|column| column.name.clone()));
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(named)
+}
+
+/// Adds these columns to the order of a window whose outcome depends on how ties are broken.
 fn with_ties(expr: Expr, columns: &[Expr], schema: &datafusion_common::DFSchema) -> Result<Expr> {
     let name = expr.schema_name().to_string();
     let Expr::WindowFunction(call) = expr else { return Ok(expr) };

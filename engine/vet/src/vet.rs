@@ -380,4 +380,19 @@ impl VettedPlan {
     ) -> Result<LogicalPlan, DataFusionError> {
         rewrite::with_sources(&self.evidence, source)
     }
+
+    /// The rows that the evidence plan groups, as they stand: its keys, person, facility, ranked value, parts and
+    /// measures.
+    ///
+    /// # Errors
+    ///
+    /// As [`VettedPlan::evidence_over`].
+    pub fn rows_over(
+        &self,
+        source: &dyn Fn(&str) -> Option<Arc<dyn TableSource>>,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        let inputs = self.evidence.inputs();
+        let rows = inputs.first().ok_or_else(|| DataFusionError::Plan("evidence is of rows".to_owned()))?;
+        rewrite::with_sources(rows, source)
+    }
 }

@@ -33,8 +33,10 @@ pub(crate) struct Cell {
 #[derive(Clone, Debug, Default)]
 struct Part {
     rows: u64,
-    // Collected first, made a bitmap at the end.
+    /// Of this bucket, in order.
     persons: Vec<u32>,
+    /// Of the buckets that came together.
+    known: RoaringBitmap,
     /// One for each measure of the query; only those of the part are used.
     sums: Vec<SumEvidence>,
 }
@@ -57,6 +59,7 @@ impl Cells {
                 return Err(WorkerFault::TooLarge);
             }
         }
+        cells.values_mut().try_for_each(Cell::settle)?;
         Ok(Self { cells })
     }
 
@@ -142,10 +145,23 @@ impl Cell {
         self.facilities.insert(number, facility);
     }
 
+    /// Makes sets of the persons; none may come twice.
+    fn settle(&mut self) -> Result<(), WorkerFault> {
+        for part in &mut self.parts {
+            let persons = std::mem::take(&mut part.persons);
+            part.known = RoaringBitmap::from_sorted_iter(persons).map_err(|_| WorkerFault::Execution)?;
+        }
+        Ok(())
+    }
+
     fn merge(&mut self, other: Self) -> Result<(), WorkerFault> {
         for (known, part) in self.parts.iter_mut().zip(other.parts) {
             known.rows = known.rows.checked_add(part.rows).ok_or(WorkerFault::Execution)?;
-            known.persons.extend(part.persons);
+            let persons = known.known.len() + part.known.len();
+            known.known |= part.known;
+            if known.known.len() != persons {
+                return Err(WorkerFault::Execution);
+            }
             for (sum, more) in known.sums.iter_mut().zip(&part.sums) {
                 sum.sum = sum.sum.checked_add(more.sum).ok_or(WorkerFault::Execution)?;
                 sum.values = sum.values.checked_add(more.values).ok_or(WorkerFault::Execution)?;
@@ -187,7 +203,7 @@ impl Cell {
             let quantiles = shape.ranked.iter().filter(|ranked| ranked.part == at);
             parts.push(EvidencePart {
                 rows: part.rows,
-                persons: bitmap(std::mem::take(&mut part.persons))?,
+                persons: bytes(&part.known)?,
                 facilities: facilities.ok().filter(|_| shape.has_facility),
                 sums: of_part.map(|(_, sum)| *sum).collect(),
                 quantiles: quantiles.flat_map(|ranked| quantile::evidence(&self.ranked, ranked)).collect(),
@@ -197,17 +213,9 @@ impl Cell {
     }
 }
 
-/// The distinct persons of a part; each was added once, and none may come twice.
-fn bitmap(mut persons: Vec<u32>) -> Result<Vec<u8>, WorkerFault> {
-    // Each bucket's come sorted, so there are as many runs as buckets.
-    persons.sort();
-    let bitmap = RoaringBitmap::from_sorted_iter(persons.iter().copied());
-    let bitmap = bitmap.map_err(|_| WorkerFault::Execution)?;
-    if bitmap.len() != persons.len() as u64 {
-        return Err(WorkerFault::Execution);
-    }
-    let mut bytes = Vec::with_capacity(bitmap.serialized_size());
-    bitmap.serialize_into(&mut bytes).map_err(|_| WorkerFault::Execution)?;
+fn bytes(persons: &RoaringBitmap) -> Result<Vec<u8>, WorkerFault> {
+    let mut bytes = Vec::with_capacity(persons.serialized_size());
+    persons.serialize_into(&mut bytes).map_err(|_| WorkerFault::Execution)?;
     Ok(bytes)
 }
 

@@ -11,9 +11,9 @@ use futures::StreamExt as _;
 use crate::accumulate::Cells;
 use crate::confine::Confined;
 use crate::files::Descriptors;
-use crate::ground::Ground;
+use crate::ground::{Ground, Sources};
 use crate::keep;
-use crate::rows::{KeyNumbers, Rows};
+use crate::rows::{Form, KeyNumbers, Rows};
 
 const STACK: usize = 64 << 20;
 
@@ -43,7 +43,8 @@ fn answer(request: &WorkerRequest, files: Descriptors) -> Result<WorkerReply, Wo
 fn evidence(plan: VettedPlan, ground: Ground, request: &WorkerRequest) -> Result<Evidence, WorkerFault> {
     let shape = plan.shape().clone();
     let numbers = shape.keys.iter().map(|key| KeyNumbers::new(&key.domain)).collect();
-    let query = Arc::new(Query { plan, ground, numbers, most: request.limits.cells });
+    let single = usize::try_from(request.limits.single).unwrap_or(usize::MAX);
+    let query = Arc::new(Query { plan, ground, numbers, most: request.limits.cells, single });
     let threads = request.limits.threads.max(1);
     let cells = by_bucket(together(&request.buckets, threads), threads, |_, bucket| {
         let query = Arc::clone(&query);
@@ -145,17 +146,35 @@ struct Query {
     ground: Ground,
     numbers: Vec<KeyNumbers>,
     most: u32,
+    /// Rows that are held as they stand.
+    single: usize,
 }
 
 impl Query {
     async fn bucket(&self, bucket: &BucketSlice) -> Result<Cells, WorkerFault> {
-        let mut batches = self.ground.stream(bucket, &|source| self.plan.evidence_over(source)).await?;
+        let rows = match self.rows(bucket, Form::Single).await? {
+            Some(rows) => rows,
+            None => self.rows(bucket, Form::Grouped).await?.ok_or(WorkerFault::TooLarge)?,
+        };
+        Cells::of(&rows, self.plan.shape(), self.most)
+    }
+
+    /// The bucket's rows; nothing where those as they stand are too many to hold.
+    async fn rows(&self, bucket: &BucketSlice, form: Form) -> Result<Option<Rows>, WorkerFault> {
+        let over = |source: &Sources<'_>| match form {
+            Form::Grouped => self.plan.evidence_over(source),
+            Form::Single => self.plan.rows_over(source),
+        };
+        let mut batches = self.ground.stream(bucket, &over).await?;
         let shape = self.plan.shape();
-        let mut rows = Rows::new(shape);
+        let mut rows = Rows::new(shape, form);
         while let Some(batch) = batches.next().await {
             rows.push(&batch.map_err(|error| fault(&error))?, shape, &self.numbers)?;
+            if form == Form::Single && rows.len() > self.single {
+                return Ok(None);
+            }
         }
-        Cells::of(&rows, shape, self.most)
+        Ok(Some(rows))
     }
 }
 

@@ -13,6 +13,7 @@ mod execute;
 mod files;
 mod ground;
 mod keep;
+mod memo;
 mod net;
 mod numbering;
 mod quantile;

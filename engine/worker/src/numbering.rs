@@ -35,7 +35,7 @@ impl Numbering {
                 continue;
             }
             let mut finer: Vec<Vec<u32>> = Vec::new();
-            let mut known = Known::new(keys.len(), *size);
+            let mut known = Known::new(keys.len(), *size, PLAIN);
             for (number, value) in of_row.iter_mut().zip(column) {
                 let slot = known.slot(*number, *value);
                 if *slot == NEW {
@@ -59,25 +59,26 @@ impl Numbering {
 }
 
 /// No number was given yet.
-const NEW: u32 = u32::MAX;
+pub(crate) const NEW: u32 = u32::MAX;
 
 /// The numbers given so far, by the number before and the value.
-enum Known {
+pub(crate) enum Known {
     Plain { numbers: Vec<u32>, size: usize, other: HashMap<(u32, u32), u32> },
     Map(HashMap<(u32, u32), u32>),
 }
 
 impl Known {
-    /// Room for `before` numbers with values below `size`, and one that is none of them.
-    fn new(before: usize, size: usize) -> Self {
+    /// Room for `before` numbers with values below `size`, and one that is none of them: a plain table where it has up to
+    /// `plain` places.
+    pub(crate) fn new(before: usize, size: usize, plain: usize) -> Self {
         let size = size + 1;
-        match before.checked_mul(size).filter(|count| *count <= PLAIN) {
+        match before.checked_mul(size).filter(|count| *count <= plain) {
             Some(count) => Self::Plain { numbers: vec![NEW; count], size, other: HashMap::new() },
             None => Self::Map(HashMap::new()),
         }
     }
 
-    fn slot(&mut self, before: u32, value: u32) -> &mut u32 {
+    pub(crate) fn slot(&mut self, before: u32, value: u32) -> &mut u32 {
         match self {
             Self::Plain { numbers, size, other } => {
                 let at = (value as usize) < *size;

@@ -1,4 +1,8 @@
-//! Rows of the evidence plan, as plain columns.
+//! Rows behind a query's cells, as plain columns.
+//!
+//! Rows come in one of two forms: one for each group and person, as the evidence plan gives them, or as they stand below
+//! its grouping. Both come to the same cells, since what a person adds is summed here in any case; rows as they stand
+//! save the engine a grouping that often takes hardly any of them together.
 
 use std::collections::HashMap;
 
@@ -7,48 +11,122 @@ use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int64Type, UInt32Ty
 use arrow::record_batch::RecordBatch;
 use engine_protocol::WorkerFault;
 use engine_vet::{
-    FACILITY, KEY_PREFIX, KeyDomain, KeyKind, NUM_PREFIX, PERSON, PlanShape, RANKED, ROWS, ROWS_PREFIX,
-    SQUARE_PREFIX, SUM_PREFIX,
+    FACILITY, KEY_PREFIX, KeyDomain, KeyKind, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, PlanShape,
+    RANKED, ROWS, ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX,
 };
 
-/// Rows of one bucket: one for each group and person (and facility, and ranked value).
+use crate::memo::{Memo, packed};
+
+/// Which rows there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One for each group and person (and facility, and ranked value).
+    Grouped,
+    /// As they stand below the grouping.
+    Single,
+}
+
+/// Rows of one bucket.
 #[derive(Debug)]
 pub(crate) struct Rows {
+    form: Form,
     keys: Vec<Vec<u32>>,
+    /// For each key the numbers that were looked up before.
+    memos: Vec<Memo>,
     persons: Vec<u32>,
     facilities: Vec<Option<u32>>,
     ranked: Vec<Option<i128>>,
     /// Rows of the whole cell, then of each condition.
-    parts: Vec<Vec<u64>>,
+    parts: Vec<Counts>,
     measures: Vec<Measure>,
 }
 
+/// How many rows of a part, or values of a measure, stand behind each row.
+#[derive(Debug)]
+enum Counts {
+    /// One behind each.
+    Once,
+    /// One or none.
+    Flags(Vec<bool>),
+    Numbers(Vec<u64>),
+}
+
+impl Counts {
+    fn at(&self, row: usize) -> u64 {
+        match self {
+            Self::Once => 1,
+            Self::Flags(flags) => flags.get(row).copied().unwrap_or_default().into(),
+            Self::Numbers(numbers) => numbers.get(row).copied().unwrap_or_default(),
+        }
+    }
+}
+
 /// One measure of the rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Measure {
-    totals: Vec<i128>,
-    values: Vec<u64>,
-    squares: Vec<i128>,
+    totals: Vec<i64>,
+    values: Counts,
+    squares: Squares,
+}
+
+#[derive(Debug)]
+enum Squares {
+    /// Nobody asks for them.
+    Unasked,
+    /// Of the total, which is one value.
+    Own,
+    Sums(Vec<i128>),
 }
 
 impl Measure {
+    fn new(form: Form, squares: bool) -> Self {
+        let (values, own) = match form {
+            Form::Grouped => (Counts::Numbers(Vec::new()), Squares::Sums(Vec::new())),
+            Form::Single => (Counts::Flags(Vec::new()), Squares::Own),
+        };
+        Self { totals: Vec::new(), values, squares: if squares { own } else { Squares::Unasked } }
+    }
+
     /// The total, the number of values and the sum of squares of a row.
     pub(crate) fn at(&self, row: usize) -> (i128, u64, i128) {
-        let total = self.totals.get(row).copied().unwrap_or_default();
-        let values = self.values.get(row).copied().unwrap_or_default();
-        (total, values, self.squares.get(row).copied().unwrap_or_default())
+        let total = i128::from(self.totals.get(row).copied().unwrap_or_default());
+        let squares = match &self.squares {
+            Squares::Unasked => 0,
+            Squares::Own => total * total,
+            Squares::Sums(sums) => sums.get(row).copied().unwrap_or_default(),
+        };
+        (total, self.values.at(row), squares)
+    }
+}
+
+impl Measure {
+    /// Adds totals; nothing of a row adds nothing.
+    fn extend(&mut self, totals: &[Option<i128>]) -> Result<(), WorkerFault> {
+        self.totals.reserve(totals.len());
+        for total in totals {
+            let total = i64::try_from(total.unwrap_or_default()).map_err(|_| WorkerFault::Execution)?;
+            self.totals.push(total);
+        }
+        Ok(())
     }
 }
 
 impl Rows {
-    pub(crate) fn new(shape: &PlanShape) -> Self {
+    pub(crate) fn new(shape: &PlanShape, form: Form) -> Self {
+        let counts = |part: usize| match form {
+            Form::Grouped => Counts::Numbers(Vec::new()),
+            Form::Single if part == 0 => Counts::Once,
+            Form::Single => Counts::Flags(Vec::new()),
+        };
         Self {
+            form,
             keys: vec![Vec::new(); shape.keys.len()],
+            memos: shape.keys.iter().map(|_| Memo::default()).collect(),
             persons: Vec::new(),
             facilities: Vec::new(),
             ranked: Vec::new(),
-            parts: vec![Vec::new(); shape.parts()],
-            measures: shape.measures.iter().map(|_| Measure::default()).collect(),
+            parts: (0..shape.parts()).map(counts).collect(),
+            measures: shape.measures.iter().map(|measure| Measure::new(form, measure.squares)).collect(),
         }
     }
 
@@ -68,8 +146,10 @@ impl Rows {
         self.persons.extend(persons.values());
         // Rows are numbered in 32 bits.
         u32::try_from(self.persons.len()).map_err(|_| WorkerFault::TooLarge)?;
-        for (at, (numbers, keys)) in numbers.iter().zip(&mut self.keys).enumerate() {
-            keys.extend(numbers.of(column(&format!("{KEY_PREFIX}{at}"))?)?);
+        for (at, ((numbers, keys), memo)) in
+            numbers.iter().zip(&mut self.keys).zip(&mut self.memos).enumerate()
+        {
+            numbers.push(column(&format!("{KEY_PREFIX}{at}"))?, memo, keys)?;
         }
         if shape.has_facility {
             let facilities = column(FACILITY)?.as_primitive_opt::<UInt32Type>();
@@ -78,9 +158,22 @@ impl Rows {
         if let Some(ranked) = &shape.ranked {
             self.ranked.extend(optional(column(RANKED)?, ranked.scale)?);
         }
+        match self.form {
+            Form::Grouped => self.push_grouped(shape, &column),
+            Form::Single => self.push_single(shape, &column),
+        }
+    }
+
+    fn push_grouped<'b>(
+        &mut self,
+        shape: &PlanShape,
+        column: &dyn Fn(&str) -> Result<&'b ArrayRef, WorkerFault>,
+    ) -> Result<(), WorkerFault> {
         for (at, part) in self.parts.iter_mut().enumerate() {
             let name = at.checked_sub(1).map_or(ROWS.to_owned(), |at| format!("{ROWS_PREFIX}{at}"));
-            part.extend(counts(column(&name)?)?);
+            if let Counts::Numbers(part) = part {
+                part.extend(counts(column(&name)?)?);
+            }
         }
         for (at, (measure, known)) in shape.measures.iter().zip(&mut self.measures).enumerate() {
             let totals = optional(column(&format!("{SUM_PREFIX}{at}"))?, measure.scale)?;
@@ -90,11 +183,34 @@ impl Rows {
             if i128::from(most) * i128::from(measure.largest) > i128::from(i64::MAX) {
                 return Err(WorkerFault::Execution);
             }
-            known.totals.extend(totals.into_iter().map(Option::unwrap_or_default));
-            known.values.extend(values);
-            if measure.squares {
+            known.extend(&totals)?;
+            if let Counts::Numbers(known) = &mut known.values {
+                known.extend(values);
+            }
+            if let Squares::Sums(sums) = &mut known.squares {
                 let squares = optional(column(&format!("{SQUARE_PREFIX}{at}"))?, measure.scale * 2)?;
-                known.squares.extend(squares.into_iter().map(Option::unwrap_or_default));
+                sums.extend(squares.into_iter().map(Option::unwrap_or_default));
+            }
+        }
+        Ok(())
+    }
+
+    fn push_single<'b>(
+        &mut self,
+        shape: &PlanShape,
+        column: &dyn Fn(&str) -> Result<&'b ArrayRef, WorkerFault>,
+    ) -> Result<(), WorkerFault> {
+        for (at, part) in self.parts.iter_mut().skip(1).enumerate() {
+            let marks = column(&format!("{PART_PREFIX}{at}"))?;
+            if let Counts::Flags(part) = part {
+                part.extend((0..marks.len()).map(|row| marks.is_valid(row)));
+            }
+        }
+        for (at, (measure, known)) in shape.measures.iter().zip(&mut self.measures).enumerate() {
+            let values = optional(column(&format!("{MEASURE_PREFIX}{at}"))?, measure.scale)?;
+            known.extend(&values)?;
+            if let Counts::Flags(known) = &mut known.values {
+                known.extend(values.iter().map(Option::is_some));
             }
         }
         Ok(())
@@ -109,7 +225,8 @@ impl Rows {
         // Person and row in one number sort faster than rows by their persons.
         let pairs = self.persons.iter().zip(0_u64..);
         let mut order: Vec<u64> = pairs.map(|(person, row)| u64::from(*person) << 32 | row).collect();
-        order.sort_unstable();
+        // Files lie in order of persons, so there are as many runs as files; this way of sorting merges them.
+        order.sort();
         #[expect(clippy::cast_possible_truncation, reason = "the lower half is the row")]
         order.into_iter().map(|pair| pair as u32).collect()
     }
@@ -123,6 +240,11 @@ impl Rows {
         &self.keys
     }
 
+    /// One more than the largest number of a facility.
+    pub(crate) fn facilities(&self) -> usize {
+        self.facilities.iter().flatten().max().map_or(0, |largest| *largest as usize + 1)
+    }
+
     pub(crate) fn facility(&self, row: usize) -> Option<u32> {
         self.facilities.get(row).copied().flatten()
     }
@@ -133,7 +255,7 @@ impl Rows {
 
     /// The rows of a part that stand behind a row.
     pub(crate) fn part(&self, part: usize, row: usize) -> u64 {
-        self.parts.get(part).and_then(|part| part.get(row)).copied().unwrap_or_default()
+        self.parts.get(part).map_or(0, |part| part.at(row))
     }
 
     pub(crate) fn measures(&self) -> &[Measure] {
@@ -161,33 +283,39 @@ impl KeyNumbers {
         }
     }
 
-    /// The numbers of a column's values; a value outside the domain, and a missing one, is "other".
-    fn of(&self, column: &ArrayRef) -> Result<Vec<u32>, WorkerFault> {
-        let text = |value: Option<&str>| {
-            value.and_then(|value| self.texts.get(value)).copied().unwrap_or(self.other)
+    /// Adds the numbers of a column's values; a value outside the domain, and a missing one, is "other".
+    fn push(&self, column: &ArrayRef, memo: &mut Memo, keys: &mut Vec<u32>) -> Result<(), WorkerFault> {
+        let known = |text: &str| self.texts.get(text).copied().unwrap_or(self.other);
+        let mut text = |value: Option<&str>| match value {
+            Some(value) => match packed(value) {
+                Some(short) => memo.number(short, || known(value)),
+                None => known(value),
+            },
+            None => self.other,
         };
         match (self.kind, column.data_type()) {
-            (KeyKind::Text, DataType::Utf8) => Ok(column.as_string::<i32>().iter().map(text).collect()),
-            (KeyKind::Text, DataType::Utf8View) => Ok(column.as_string_view().iter().map(text).collect()),
+            (KeyKind::Text, DataType::Utf8) => keys.extend(column.as_string::<i32>().iter().map(text)),
+            (KeyKind::Text, DataType::Utf8View) => keys.extend(column.as_string_view().iter().map(text)),
             (KeyKind::Text, DataType::Int64) => {
-                let number = |value: Option<i64>| text(value.map(|value| value.to_string()).as_deref());
-                Ok(column.as_primitive::<Int64Type>().iter().map(number).collect())
+                let mut number =
+                    |value: i64| memo.number(u128::from(value.cast_unsigned()), || known(&value.to_string()));
+                let number = |value: Option<i64>| value.map_or(self.other, &mut number);
+                keys.extend(column.as_primitive::<Int64Type>().iter().map(number));
             }
             (KeyKind::Flag, DataType::Boolean) => {
-                let flag =
-                    |value: Option<bool>| text(value.map(|value| if value { "true" } else { "false" }));
-                Ok(column.as_boolean().iter().map(flag).collect())
+                let mut flag = |value: bool| text(Some(if value { "true" } else { "false" }));
+                let flag = |value: Option<bool>| value.map_or(self.other, &mut flag);
+                keys.extend(column.as_boolean().iter().map(flag));
             }
             (KeyKind::Date, DataType::Date32) => {
-                let day = |value: Option<i32>| value.and_then(|day| self.days.get(&day)).copied();
-                Ok(column
-                    .as_primitive::<Date32Type>()
-                    .iter()
-                    .map(|value| day(value).unwrap_or(self.other))
-                    .collect())
+                let day = |day: i32| self.days.get(&day).copied().unwrap_or(self.other);
+                let mut day = |of: i32| memo.number(u128::from(of.cast_unsigned()), || day(of));
+                let day = |value: Option<i32>| value.map_or(self.other, &mut day);
+                keys.extend(column.as_primitive::<Date32Type>().iter().map(day));
             }
-            _ => Err(WorkerFault::Execution),
+            _ => return Err(WorkerFault::Execution),
         }
+        Ok(())
     }
 }
 
@@ -226,17 +354,24 @@ pub(crate) struct TestRow {
 #[cfg(test)]
 impl Rows {
     pub(crate) fn of(rows: &[TestRow], shape: &PlanShape) -> Self {
-        let mut own = Self::new(shape);
+        let mut own = Self::new(shape, Form::Grouped);
         for row in rows {
             own.persons.push(row.person);
             own.facilities.push(Some(row.facility));
             own.keys.iter_mut().zip(&row.keys).for_each(|(column, key)| column.push(*key));
-            own.parts.iter_mut().zip(&row.parts).for_each(|(column, rows)| column.push(*rows));
+            for (part, rows) in own.parts.iter_mut().zip(&row.parts) {
+                if let Counts::Numbers(part) = part {
+                    part.push(*rows);
+                }
+            }
             for (measure, value) in own.measures.iter_mut().zip(&row.values) {
-                let value = i128::from(*value);
-                measure.totals.push(value);
-                measure.values.push(1);
-                measure.squares.push(value * value);
+                measure.totals.push(*value);
+                if let Counts::Numbers(values) = &mut measure.values {
+                    values.push(1);
+                }
+                if let Squares::Sums(squares) = &mut measure.squares {
+                    squares.push(i128::from(*value).pow(2));
+                }
             }
         }
         own

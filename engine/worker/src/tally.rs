@@ -3,13 +3,11 @@
 //! Persons come one after the other, and all rows of a person are there. What a person adds to a cell is summed over
 //! their rows first, in numbered places that are used again for the next person, and only then added to the cell.
 
-use std::collections::HashMap;
-
 use engine_protocol::WorkerFault;
 use engine_vet::PlanShape;
 
 use crate::accumulate::{Cell, Facility};
-use crate::numbering::Numbering;
+use crate::numbering::{Known, NEW, Numbering};
 use crate::rows::Rows;
 
 /// The cells of one grouping set, with their keys.
@@ -24,7 +22,7 @@ pub(crate) fn cells(
     let numbering = Numbering::new(rows, set, &sizes, most)?;
     let mut cells: Vec<Cell> = numbering.keys.iter().map(|_| Cell::new(shape)).collect();
     let mut own = Own::new(shape, cells.len());
-    let mut facilities = Facilities::default();
+    let mut facilities = Facilities::new(cells.len(), rows.facilities());
     let mut last = None;
     for row in order.iter().map(|row| *row as usize) {
         let person = rows.person(row);
@@ -128,36 +126,35 @@ impl Own {
     }
 }
 
+/// Cells times facilities that are looked up in a plain table; more of them in a map.
+const PLAIN: usize = 1 << 20;
+
 /// What each facility adds to each cell.
-#[derive(Default)]
 struct Facilities {
-    places: HashMap<(u32, u32), usize>,
-    all: Vec<Facility>,
-    /// Rows of one person and facility often stand together.
-    last: Option<((u32, u32), usize)>,
+    places: Known,
+    all: Vec<(u32, u32, Facility)>,
 }
 
 impl Facilities {
+    /// For so many cells, and facilities with numbers below `most`.
+    fn new(cells: usize, most: usize) -> Self {
+        Self { places: Known::new(cells, most, PLAIN), all: Vec::new() }
+    }
+
     fn add(&mut self, cell: u32, rows: &Rows, row: usize, shape: &PlanShape) -> Result<(), WorkerFault> {
         let Some(number) = rows.facility(row) else { return Ok(()) };
-        let key = (cell, number);
-        let place = match self.last {
-            Some((last, place)) if last == key => place,
-            _ => *self.places.entry(key).or_insert_with(|| {
-                self.all.push(Facility::new(shape));
-                self.all.len() - 1
-            }),
-        };
-        self.last = Some((key, place));
-        self.all.get_mut(place).ok_or(WorkerFault::Execution)?.add(rows, row)
+        let place = self.places.slot(cell, number);
+        if *place == NEW {
+            *place = u32::try_from(self.all.len()).map_err(|_| WorkerFault::TooLarge)?;
+            self.all.push((cell, number, Facility::new(shape)));
+        }
+        let (.., facility) = self.all.get_mut(*place as usize).ok_or(WorkerFault::Execution)?;
+        facility.add(rows, row)
     }
 
     fn settle(self, cells: &mut [Cell]) {
-        let mut all: Vec<Option<Facility>> = self.all.into_iter().map(Some).collect();
-        for ((cell, number), place) in self.places {
-            if let (Some(cell), Some(facility)) =
-                (cells.get_mut(cell as usize), all.get_mut(place).and_then(Option::take))
-            {
+        for (cell, number, facility) in self.all {
+            if let Some(cell) = cells.get_mut(cell as usize) {
                 cell.keep_facility(number, facility);
             }
         }

@@ -1,13 +1,13 @@
 //! All figures of an environment.
 
 use catalog_model::{Catalogue, Month, SnapshotId};
-use catalog_staged::{StagedPart, rows_file};
+use catalog_staged::StagedPart;
 use catalog_store::{DeliveryRecord, Environment, FileKeyring};
 use reports::quality::profile::{Coverage, DeliveryProfile, Profile};
 
 use crate::failure::Failure;
 use crate::repeats::Records;
-use crate::rows::Masters;
+use crate::rows::{Given, Masters};
 use crate::{coverage, drift, faults, files, hashes, repeats, rows};
 
 /// Counts over every delivery, and over the named snapshot or the latest.
@@ -16,12 +16,19 @@ pub(crate) fn profile(environment: &Environment, snapshot: Option<&str>) -> Resu
     let masters = Masters::new(&catalogue)?;
     // In the order in which publishing ranks files.
     let records = environment.meta()?.deliveries()?;
-    let parts: Vec<_> = records.iter().map(|record| files::parts(environment, record)).collect();
-    let repeated = repeats::count(&environment.staged_files(), &parts)?;
+    let folders: Vec<_> = records.iter().map(|record| files::parts(environment, record)).collect();
+    let staged = environment.staged_files();
+    let repeated = repeats::count(&staged, &folders)?;
+    let open = staged.opener();
+    let parts: Vec<Vec<StagedPart<'_>>> = folders
+        .into_iter()
+        .map(|folders| folders.into_iter().map(|folder| StagedPart::new(folder, &open)).collect())
+        .collect();
     let mut deliveries = Vec::with_capacity(records.len());
     for (record, repeated) in records.iter().zip(repeated) {
-        deliveries.push(delivery(environment, &catalogue, &masters, record, repeated)?);
+        deliveries.push(delivery(environment, &catalogue, record, repeated)?);
     }
+    tables(&catalogue, &parts, &masters, &mut deliveries)?;
     deliveries.sort_by(|one, two| (&one.month, &one.name).cmp(&(&two.month, &two.name)));
     let drift = drift::tables(&deliveries)?;
     let remarks = drift::remarks(&deliveries, &drift)?;
@@ -40,35 +47,49 @@ pub(crate) fn profile(environment: &Environment, snapshot: Option<&str>) -> Resu
     Ok(Profile { remarks, deliveries, drift, coverage })
 }
 
+/// What is counted of a delivery by itself.
 fn delivery(
     environment: &Environment,
     catalogue: &Catalogue,
-    masters: &Masters,
     record: &DeliveryRecord,
     repeated: Records,
 ) -> Result<DeliveryProfile, Failure> {
-    let staged = environment.staged_files();
-    let open = staged.opener();
-    let folders = files::parts(environment, record).into_iter();
-    let parts: Vec<StagedPart<'_>> = folders.map(|folder| StagedPart::new(folder, &open)).collect();
     let quarantine = environment.room("quarantine").join(format!("{}.csv", record.staged()));
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
     let identities = files::identities(environment, record);
-    let mut profile = DeliveryProfile {
+    Ok(DeliveryProfile {
         name: record.name.clone(),
         database: record.database.clone(),
         month: record.month.clone(),
         records: repeated.records,
         repeated: repeated.repeated,
         faults: faults::count(&quarantine, repeated)?,
-        hashes: hashes::coverage(&staged, &identities, &schemes)?,
+        hashes: hashes::coverage(&environment.staged_files(), &identities, &schemes)?,
         ..DeliveryProfile::default()
-    };
-    let Ok(month) = record.month.parse::<Month>() else { return Ok(profile) };
-    for table in catalogue.tables.values() {
-        if parts.iter().any(|part| rows_file(part.folder(), &table.table).is_file()) {
-            profile.tables.insert(table.table.clone(), rows::profile(table, &parts, month, masters)?);
+    })
+}
+
+/// What is counted of each table in all deliveries together; one whose month is none has no tables.
+fn tables(
+    catalogue: &Catalogue,
+    parts: &[Vec<StagedPart<'_>>],
+    masters: &Masters,
+    deliveries: &mut [DeliveryProfile],
+) -> Result<(), Failure> {
+    let months: Vec<Option<Month>> = deliveries.iter().map(|delivery| delivery.month.parse().ok()).collect();
+    let (mut places, mut given) = (Vec::new(), Vec::new());
+    for (place, (parts, month)) in parts.iter().zip(months).enumerate() {
+        if let Some(month) = month {
+            places.push(place);
+            given.push(Given { parts, month });
         }
     }
-    Ok(profile)
+    for table in catalogue.tables.values() {
+        for (place, profile) in places.iter().zip(rows::profiles(table, &given, masters)?) {
+            if let (Some(delivery), Some(profile)) = (deliveries.get_mut(*place), profile) {
+                delivery.tables.insert(table.table.clone(), profile);
+            }
+        }
+    }
+    Ok(())
 }

@@ -133,7 +133,9 @@ impl Make {
         scratch: &'a mut Vec<u8>,
     ) -> Value<'a> {
         let first = bytes.first().copied().unwrap_or_default();
-        if first.is_empty() && !matches!(self, Self::Present | Self::NoneOf(_) | Self::Constant(_)) {
+        let says_of_nothing =
+            matches!(self, Self::Present | Self::HasPiece(_) | Self::NoneOf(_) | Self::Constant(_));
+        if first.is_empty() && !says_of_nothing {
             return Value::Null;
         }
         match self {
@@ -159,7 +161,7 @@ impl Make {
             },
             Self::Lookup(table) => table.get(first).map_or(Value::Null, |found| Value::Text(found)),
             // A feed without a field for the column does not know.
-            Self::Present if bytes.is_empty() => Value::Null,
+            Self::Present | Self::HasPiece(_) if bytes.is_empty() => Value::Null,
             Self::Present => Value::Bool(bytes.iter().any(|bytes| !bytes.is_empty())),
             Self::HasPiece(piece) => {
                 Value::Bool(first.chunks(piece.len().max(1)).any(|candidate| candidate == piece.as_slice()))
