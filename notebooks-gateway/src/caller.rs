@@ -9,8 +9,8 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use engine_protocol::{
-    AnalysisAct, AnalysisAsk, AnalysisReply, Budget, ClientReply, ClientRequest, FrameError, Question,
-    ReleasedTable, RunName, TemplateQuestion, TemplateView, TemplatesAsk, Verdict,
+    AnalysisAct, AnalysisAsk, AnalysisReply, Budget, ClientReply, ClientRequest, FrameError, Governed,
+    Question, ReleasedTable, RunName, TemplateQuestion, TemplateView, TemplatesAsk, Verdict,
 };
 
 use crate::gateway::Gateway;
@@ -63,6 +63,8 @@ pub(crate) enum Answer {
     Released(Arc<ReleasedTable>),
     /// Nothing can be released.
     Withheld,
+    /// People look at it before it goes out; the output's id.
+    Held(String),
     /// Its asker stopped it.
     Stopped,
     /// A fault of ours.
@@ -196,6 +198,7 @@ impl Gateway {
             ClientReply::Estimate { verdict, budget } => Ok(Answer::Estimate(verdict, budget)),
             ClientReply::Released(table) => Ok(Answer::Released(Arc::new(table))),
             ClientReply::Withheld => Ok(Answer::Withheld),
+            ClientReply::Governed(Governed::Held { output }) => Ok(Answer::Held(output)),
             ClientReply::Stopped => Ok(Answer::Stopped),
             ClientReply::Fault { message } => {
                 tracing::error!(message, "the guard reports a fault");

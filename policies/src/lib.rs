@@ -43,7 +43,7 @@ pub use permit::Permit;
 pub use policies::Policies;
 pub use query_template::{BindingFault, Parameter, ParameterDomain, QueryTemplate, TemplateApproval};
 pub use request::{Action, Request, Use};
-pub use rules::{RulePack, Sourced};
+pub use rules::{RulePack, RulePacks, Sourced};
 pub use source::{PolicyError, PolicyProblem};
 
 /// The demo project's application, as (file, text); it still needs an [`Approval`].

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter;
 
-use catalog_model::{Catalogue, CellRules, OutputRules, Table};
+use catalog_model::{Catalogue, CellRules, Table};
 use cedar_policy::{Entities, Schema};
 
 use crate::application::Application;
@@ -14,14 +14,14 @@ use crate::entities::Types;
 use crate::loading::{Loading, Registered, Sources};
 use crate::permit::Permit;
 use crate::request::{Action, Request, Use};
-use crate::rules::RulePack;
+use crate::rules::{RulePack, RulePacks};
 use crate::source::PolicyError;
 
 /// Everything that decides who may do what.
 pub struct Policies {
     schema: Schema,
     types: Types,
-    packs: BTreeMap<String, RulePack>,
+    packs: RulePacks,
     projects: BTreeMap<String, Registered>,
 }
 
@@ -52,7 +52,7 @@ impl Policies {
         let loading = Loading::begin(sources, catalogue)?;
         let projects = loading.projects(applications)?;
         let schema = loading.schema().clone();
-        Ok(Self { schema, types: loading.types, packs: loading.packs, projects })
+        Ok(Self { schema, types: loading.types, packs: RulePacks::new(loading.packs), projects })
     }
 
     /// Says whether the user may do this for the project now.
@@ -151,13 +151,16 @@ impl Policies {
 
     /// The rule pack of this name.
     pub fn rule_pack(&self, pack: &str) -> Option<&RulePack> {
-        self.packs.get(pack)
+        self.packs.find(pack)
+    }
+
+    /// Every rule pack.
+    pub const fn packs(&self) -> &RulePacks {
+        &self.packs
     }
 
     /// What every cell of a release is held to whose rows come from these databases: the permit's numbers and those of
     /// the latest pack of each database, the stricter each time; with the names of the packs.
-    ///
-    /// A pack's name ends with its year, so the latest is the last by name.
     pub fn rules<'d>(
         &self,
         permit: &Permit,
@@ -166,27 +169,12 @@ impl Policies {
         let mut rules = permit.rules().clone();
         let mut names = BTreeSet::from([permit.rule_pack()]);
         for database in databases {
-            let of_database = |pack: &&RulePack| pack.databases().iter().any(|name| name == database);
-            if let Some(pack) = self.packs.values().rfind(of_database) {
+            if let Some(pack) = self.packs.of_database(database) {
                 rules = rules.stricter(&pack.cell_rules());
                 names.insert(pack.pack());
             }
         }
         (rules, names.into_iter().collect::<Vec<_>>().join(" "))
-    }
-
-    /// What every release is held to by its dimensions, from the same packs as [`Policies::rules`].
-    pub fn output_rules<'d>(
-        &self,
-        permit: &Permit,
-        databases: impl IntoIterator<Item = &'d str>,
-    ) -> OutputRules {
-        let own = self.packs.get(permit.rule_pack()).map(RulePack::output_rules).unwrap_or_default();
-        databases.into_iter().fold(own, |rules, database| {
-            let of_database = |pack: &&RulePack| pack.databases().iter().any(|name| name == database);
-            let pack = self.packs.values().rfind(of_database);
-            pack.map_or(rules.clone(), |pack| rules.stricter(&pack.output_rules()))
-        })
     }
 
     fn registered(&self, request: &Request, asked: &Asked) -> Result<&Registered, Denied> {

@@ -1,6 +1,10 @@
 //! Disclosure rule packs: dated numbers, each with its source and its reason.
 
-use catalog_model::{CellRules, Names, OutputRules, PopulationTier, Rounding, Thresholds};
+use std::collections::{BTreeMap, BTreeSet};
+
+use catalog_model::{
+    Binding, CellRules, Names, OutputRules, PopulationTier, Principles, Rounding, Thresholds,
+};
 use serde::Deserialize;
 
 use crate::fault::{FileFault, FileProblem, Reading};
@@ -41,13 +45,24 @@ struct Written {
     class_disclosure: Option<Sourced<bool>>,
     freedom: Option<Sourced<u32>>,
     rounding: Option<Sourced<Rounding>>,
-    dimensions: Option<Sourced<u32>>,
+    dimensions: Option<Bound<u32>>,
     #[serde(default)]
     population: Vec<Sourced<PopulationTier>>,
     #[serde(default)]
-    crossing: Vec<Sourced<(String, String)>>,
+    crossing: Vec<Bound<(String, String)>>,
     #[serde(default)]
     amount: Vec<Sourced<Amount>>,
+}
+
+/// What a rule about dimensions says, and how strictly it is meant; without exception where it does not say.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bound<T> {
+    value: T,
+    #[serde(default)]
+    binding: Binding,
+    source: String,
+    reason: String,
 }
 
 /// The least amount of something that is shown where the persons behind it are not known.
@@ -64,6 +79,9 @@ impl Written {
         fn one<'w, T>(key: &'static str, number: &'w Sourced<T>) -> (&'static str, &'w str, &'w str) {
             (key, &number.source, &number.reason)
         }
+        fn bound<'w, T>(key: &'static str, rule: &'w Bound<T>) -> (&'static str, &'w str, &'w str) {
+            (key, &rule.source, &rule.reason)
+        }
         let mut all = vec![one("persons", &self.persons), one("zero_shown", &self.zero_shown)];
         all.extend(self.facilities.as_ref().map(|number| one("facilities", number)));
         all.extend(self.dominance.as_ref().map(|number| one("dominance", number)));
@@ -71,9 +89,9 @@ impl Written {
         all.extend(self.class_disclosure.as_ref().map(|number| one("class_disclosure", number)));
         all.extend(self.freedom.as_ref().map(|number| one("freedom", number)));
         all.extend(self.rounding.as_ref().map(|number| one("rounding", number)));
-        all.extend(self.dimensions.as_ref().map(|number| one("dimensions", number)));
+        all.extend(self.dimensions.as_ref().map(|rule| bound("dimensions", rule)));
         all.extend(self.population.iter().map(|number| one("population", number)));
-        all.extend(self.crossing.iter().map(|number| one("crossing", number)));
+        all.extend(self.crossing.iter().map(|rule| bound("crossing", rule)));
         all.extend(self.amount.iter().map(|number| one("amount", number)));
         all
     }
@@ -156,15 +174,26 @@ impl RulePack {
     /// What tables are held to by their dimensions.
     pub fn output_rules(&self) -> OutputRules {
         let written = &self.written;
+        let dimensions = |binding: Binding| {
+            written.dimensions.as_ref().filter(|rule| rule.binding == binding).map(|rule| rule.value)
+        };
+        let crossings = |binding: Binding| -> BTreeSet<(String, String)> {
+            let rules = written.crossing.iter().filter(|rule| rule.binding == binding);
+            rules.map(|rule| rule.value.clone()).collect()
+        };
         OutputRules {
-            dimensions: written.dimensions.as_ref().map(|sourced| sourced.value),
+            dimensions: dimensions(Binding::Absolute),
             populations: written.population.iter().map(|sourced| sourced.value).collect(),
-            crossings: written.crossing.iter().map(|sourced| sourced.value.clone()).collect(),
+            crossings: crossings(Binding::Absolute),
             amounts: written
                 .amount
                 .iter()
                 .map(|sourced| (sourced.value.of.clone(), sourced.value.least))
                 .collect(),
+            in_principle: Principles {
+                dimensions: dimensions(Binding::InPrinciple),
+                crossings: crossings(Binding::InPrinciple),
+            },
         }
     }
 
@@ -183,6 +212,46 @@ impl RulePack {
     }
 }
 
+/// Rule packs by name.
+#[derive(Clone, Debug)]
+pub struct RulePacks(BTreeMap<String, RulePack>);
+
+impl RulePacks {
+    /// These packs.
+    pub(crate) const fn new(packs: BTreeMap<String, RulePack>) -> Self {
+        Self(packs)
+    }
+
+    /// The packs that this build ships.
+    ///
+    /// # Errors
+    ///
+    /// A pack is not of the form that packs have.
+    pub fn shipped() -> Result<Self, FileFault> {
+        let packs = RulePack::shipped()?;
+        Ok(Self(packs.into_iter().map(|pack| (pack.pack().to_owned(), pack)).collect()))
+    }
+
+    /// The pack of this name.
+    pub fn find(&self, pack: &str) -> Option<&RulePack> {
+        self.0.get(pack)
+    }
+
+    /// The latest pack of a database. A pack's name ends with its year, or with the year and the number of its
+    /// reading, so the latest is the last by name.
+    pub fn of_database(&self, database: &str) -> Option<&RulePack> {
+        self.0.values().rfind(|pack| pack.databases().iter().any(|name| name == database))
+    }
+
+    /// What a table is held to by its dimensions under a permit that names a pack, where its rows come from these
+    /// databases: the stricter of the named pack and the latest of each database.
+    pub fn output_rules<'d>(&self, pack: &str, databases: impl IntoIterator<Item = &'d str>) -> OutputRules {
+        let own = self.find(pack).map(RulePack::output_rules).unwrap_or_default();
+        let packs = databases.into_iter().filter_map(|database| self.of_database(database));
+        packs.fold(own, |rules, pack| rules.stricter(&pack.output_rules()))
+    }
+}
+
 /// Checks a smallest number of persons: a cell of one is that person's record.
 pub(crate) fn threshold(reading: Reading<'_>, key: &str, persons: u32) -> Result<(), FileFault> {
     if persons < 2 { Err(reading.fault(key, FileProblem::Threshold(persons))) } else { Ok(()) }
@@ -190,7 +259,9 @@ pub(crate) fn threshold(reading: Reading<'_>, key: &str, persons: u32) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::RulePack;
+    use catalog_model::{Binding, Breach, Breached};
+
+    use super::{RulePack, RulePacks};
 
     const GENERAL: &str = include_str!("../disclosure/general-2026.toml");
 
@@ -222,7 +293,29 @@ mod tests {
             (ndb.amounts.get("oral-external"), ndb.amounts.get("injection")),
             (Some(&1000), Some(&400))
         );
-        assert!(ndb.forbidden(&["insurer", "municipality"]).is_some());
+        let crossed = ndb.breach(&["insurer", "municipality"], 2).unwrap();
+        assert_eq!(crossed.binding, Binding::Absolute);
+    }
+
+    #[test]
+    fn the_latest_reading_of_the_care_guideline_has_three_dimensions_in_principle() {
+        let packs = RulePacks::shipped().unwrap();
+        assert_eq!(packs.of_database("care").map(RulePack::pack), Some("care-2023-2"));
+        let breach = |pack: &str| packs.output_rules(pack, ["care", "ndb"]).breach(&["sex"], 4);
+        let broken = |binding| Some(Breach { binding, of: Breached::Dimensions(3) });
+        assert_eq!(breach("general-2026"), broken(Binding::InPrinciple));
+        // A custodian who names the strict reading has it, beside whatever else holds.
+        assert_eq!(breach("care-2023"), broken(Binding::Absolute));
+        let crossed = packs.output_rules("general-2026", ["care", "ndb"]);
+        let crossed = crossed.breach(&["municipality", "insurer"], 4).unwrap();
+        assert_eq!(crossed.binding, Binding::Absolute);
+    }
+
+    #[test]
+    fn only_a_rule_about_dimensions_can_hold_in_principle() {
+        let principle = GENERAL.replacen("value = 10", "value = 10\nbinding = \"in-principle\"", 1);
+        let fault = "p.toml: line 10: unknown field `binding`, expected one of `value`, `source`, `reason`";
+        assert_eq!(parse(&principle).unwrap_err(), fault);
     }
 
     #[test]

@@ -42,7 +42,11 @@ pub fn place(sql: &str, span: (usize, usize)) -> Option<Place<'_>> {
 /// A verdict on a query as text for a terminal, each line with its newline.
 pub fn text(verdict: &Verdict, sql: &str, language: Language) -> String {
     let mut text = heading(verdict, language);
-    if let Some(message) = &verdict.message {
+    let message = match language {
+        Language::Japanese => verdict.message_ja.as_ref().or(verdict.message.as_ref()),
+        Language::English => verdict.message.as_ref(),
+    };
+    if let Some(message) = message {
         text.push_str(&format!("  {}\n", clean(message)));
     }
     if let Some(place) = verdict.span.and_then(|span| place(sql, span)) {
@@ -51,7 +55,11 @@ pub fn text(verdict: &Verdict, sql: &str, language: Language) -> String {
         text.push('\n');
     }
     if let Some(suggestion) = &verdict.suggestion {
-        let label = language.pick("使える形", "allowed");
+        let label = if verdict.goes_to_people() {
+            language.pick("審査なしで出る形", "without people")
+        } else {
+            language.pick("使える形", "allowed")
+        };
         text.push_str(&format!("  {label}: {}\n", clean(suggestion)));
     }
     for (label, names) in
@@ -66,6 +74,10 @@ pub fn text(verdict: &Verdict, sql: &str, language: Language) -> String {
 
 fn heading(verdict: &Verdict, language: Language) -> String {
     let word = match verdict.verdict {
+        VerdictKind::Vetted if verdict.goes_to_people() => language.pick(
+            "実行できます。結果は、提供の前に審査委員が確認します",
+            "vetted: this query may run, and people look at its answer before it goes out",
+        ),
         VerdictKind::Vetted => language.pick("実行できます", "vetted: this query may run"),
         VerdictKind::Refused => language.pick("この問いは実行できません", "refused: this query does not run"),
         VerdictKind::Denied => {

@@ -76,6 +76,21 @@ def executed(notebook):
     return notebook
 
 
+def drawn(notebook):
+    """Tables with one or two keys have a picture before them, unless none is wanted; what is hidden is drawn as such."""
+    pictures = {}
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        kinds = [output.get("data", {}).keys() for output in outputs]
+        pictures[cell.id] = [output.data["image/svg+xml"] for output, kind in zip(outputs, kinds) if "image/svg+xml" in kind]
+    if len(pictures["cell-4"]) != 1 or "polyline" not in pictures["cell-4"][0] and "<path" not in pictures["cell-4"][0]:
+        wrong("months are not drawn as a line")
+    if len(pictures["cell-4c"]) != 1 or "url(#misu-veil)" not in pictures["cell-4c"][0]:
+        wrong("the hidden figures of a heat map are not drawn")
+    if [cell for cell in pictures if cell > "cell-4d" and pictures[cell]]:
+        wrong("%chart off draws")
+
+
 async def reply(client, message):
     while True:
         answer = await client.get_shell_msg(timeout=30)
@@ -222,6 +237,7 @@ def main():
             for ours, theirs in zip(notebook.cells, shown.cells):
                 if ours.cell_type == "code" and plain(ours.outputs) != plain(theirs.outputs):
                     wrong(f"{ours.source}: {plain(theirs.outputs)} is not {plain(ours.outputs)}")
+            drawn(shown)
             asyncio.run(session(int(os.environ["MISU_GUARD"])))
         finally:
             process.terminate()

@@ -2,24 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use catalog_store::Passphrase;
 use engine_protocol::{
     CaseKind, ClientReply, ClientRequest, EvidencePack, Govern, GovernRequest, Governed, Question,
+    VerdictKind,
 };
-use engine_service::{Guard, WorkerProgram};
+use engine_service::Guard;
 use tempfile::TempDir;
-use time::OffsetDateTime;
 
-use crate::demo::{program, untouched};
+use crate::demo::untouched;
 use crate::journeys::copy;
+use crate::kept::guard;
 
 const SQL: &str = "SELECT prefecture, count(DISTINCT person_id) AS persons, avg(total_points) AS points \
                    FROM ndb_receipt GROUP BY prefecture";
 
 /// An environment of its own, whose permit lets releases go out as `outputs` says.
-struct House {
-    env: PathBuf,
-    guard: Guard,
+pub(crate) struct House {
+    pub(crate) env: PathBuf,
+    pub(crate) guard: Guard,
     _folder: TempDir,
 }
 
@@ -32,24 +32,25 @@ fn let_out(env: &Path, outputs: &str) {
 }
 
 impl House {
-    fn new(outputs: &str) -> Self {
+    pub(crate) fn new(outputs: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let env = folder.path().join("env");
         copy(&untouched(), &env);
         let_out(&env, outputs);
-        let worker = WorkerProgram::beside(&program("misu-guard")).unwrap();
-        let guard = Guard::open(&env, worker, OffsetDateTime::now_utc).unwrap();
-        let guard = guard.unlocked_by(Passphrase::find(&|_| None).unwrap());
+        let guard = guard(&env);
         Self { env, guard, _folder: folder }
     }
 
-    fn query(&self, sql: &str) -> ClientReply {
+    pub(crate) fn question(sql: &str) -> Question {
         let text = |text: &str| text.to_owned();
-        let question = Question { user: text("demo-researcher"), project: text("demo"), sql: text(sql) };
-        self.guard.answer(&ClientRequest::Query(question))
+        Question { user: text("demo-researcher"), project: text("demo"), sql: text(sql) }
     }
 
-    fn govern(&self, user: &str, what: Govern) -> Governed {
+    pub(crate) fn query(&self, sql: &str) -> ClientReply {
+        self.guard.answer(&ClientRequest::Query(Self::question(sql)))
+    }
+
+    pub(crate) fn govern(&self, user: &str, what: Govern) -> Governed {
         let request = GovernRequest { user: user.to_owned(), what };
         match self.guard.answer(&ClientRequest::Govern(request)) {
             ClientReply::Governed(governed) => governed,
@@ -98,6 +99,54 @@ fn reviewers_see_what_stands_behind_and_each_look_is_recorded() {
     };
     let Governed::No { rule, .. } = house.govern("demo-researcher", stale) else { panic!("made") };
     assert_eq!(rule, "moved");
+}
+
+/// Four dimensions of a table of the care database, where its guideline has three "in principle".
+const FOUR: &str = "SELECT p.sex, c.care_level, c.service_month, c.form, count(DISTINCT c.person_id) AS persons \
+                    FROM care_claim c JOIN person p ON p.person_id = c.person_id \
+                    GROUP BY p.sex, c.care_level, c.service_month, c.form";
+
+#[test]
+fn a_table_that_breaks_a_rule_in_principle_is_protected_and_goes_to_people() {
+    let house = House::new("");
+    let refused = house.recorded("query-refused");
+    let question = ClientRequest::Vet(House::question(FOUR));
+    let ClientReply::Verdict(verdict) = house.guard.answer(&question) else { panic!("no verdict") };
+    assert!(verdict.goes_to_people(), "{verdict:?}");
+    assert_eq!(verdict.rule.as_deref(), Some("dimensions"));
+    // Asked again it finds the same case; nobody can ask their way around it.
+    let ClientReply::Governed(Governed::Held { output }) = house.query(FOUR) else { panic!("not held") };
+    let again = house.query(FOUR);
+    assert_eq!(again, ClientReply::Governed(Governed::Held { output: output.clone() }));
+    let shuffled = FOUR.replace("GROUP BY p.sex, c.care_level", "GROUP BY c.care_level, p.sex");
+    assert!(matches!(house.query(&shuffled), ClientReply::Governed(Governed::Held { .. })));
+    // Being held is no denied answer: the question alone says it.
+    assert_eq!(house.recorded("query-refused"), refused);
+
+    let evidence = Govern::Evidence { id: output.clone() };
+    let Governed::Evidence(pack) = house.govern("demo-reviewer", evidence) else { panic!("no pack") };
+    let broken = pack.broken.as_ref().unwrap();
+    assert_eq!(broken.rule, "dimensions");
+    assert!(broken.says.en.starts_with("in principle") && broken.says.ja.starts_with("原則"), "{broken:?}");
+    // The arithmetic stands: what is shown has ten persons behind it, and people see what is hidden as hidden.
+    assert!(pack.table.suppressed > 0);
+    assert!(pack.cells.iter().all(|cell| cell.is_hidden || cell.persons == 0 || cell.persons >= 10));
+    let log = std::fs::read_to_string(house.env.join("audit/log.jsonl")).unwrap();
+    let is_hold = |line: &&str| line.contains("\"kind\":\"output-moved\"") && line.contains(&output);
+    assert!(log.lines().find(is_hold).unwrap().contains("\"rule\":\"dimensions\""));
+    let what = Govern::Case { kind: CaseKind::Output, id: output };
+    let Governed::Case(case) = house.govern("demo-reviewer", what) else { panic!("no case") };
+    assert!(case.facts.iter().any(|fact| fact.text.starts_with("dimensions\n")), "{:?}", case.facts);
+}
+
+#[test]
+fn a_permit_whose_pack_has_no_exception_refuses_what_others_hold() {
+    let house = House::new("");
+    let permit = house.env.join("policies/demo.toml");
+    let text = std::fs::read_to_string(&permit).unwrap();
+    std::fs::write(&permit, text.replace("rules = \"general-2026\"", "rules = \"care-2023\"")).unwrap();
+    let ClientReply::Verdict(verdict) = house.query(FOUR) else { panic!("not refused") };
+    assert_eq!((verdict.verdict, verdict.rule.as_deref()), (VerdictKind::Refused, Some("dimensions")));
 }
 
 #[test]

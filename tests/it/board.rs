@@ -4,21 +4,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::demo::{DEMO, program};
+use crate::demo::{DEMO, misu, said};
 
 /// A question that the demo has not asked.
 const QUESTION: &str = "SELECT sex, count(DISTINCT person_id) AS n FROM person GROUP BY sex";
-
-fn misu(arguments: &[&str]) -> Output {
-    Command::new(program("misu")).args(arguments).env("LC_ALL", "C").output().unwrap()
-}
-
-fn done(arguments: &[&str]) -> String {
-    let output = misu(arguments);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-    text
-}
 
 fn asked(env: &str) -> Output {
     misu(&[
@@ -69,22 +58,22 @@ fn a_restored_environment_answers_the_same_on_either_database() {
     let place = |name: &str| folder.path().join(name).display().to_string();
     let env = DEMO.env();
     let expected = answer(&env);
-    done(&["backup", "--env", &env, "--out", &place("small")]);
-    done(&["backup", "--env", &env, "--out", &place("large"), "--data"]);
+    said(&["backup", "--env", &env, "--out", &place("small")]);
+    said(&["backup", "--env", &env, "--out", &place("large"), "--data"]);
     let store = Path::new(&env).join("store").display().to_string();
-    let told = done(&["restore", &place("small"), "--env", &place("one"), "--store", &store]);
+    let told = said(&["restore", &place("small"), "--env", &place("one"), "--store", &store]);
     assert!(told.contains("the record verifies") && told.contains("as long as the record says"), "{told}");
-    done(&["audit", "verify", "--env", &place("one")]);
+    said(&["audit", "verify", "--env", &place("one")]);
     assert_eq!(answer(&place("one")), expected);
 
     let server = Server::start();
-    done(&["restore", &place("large"), "--env", &place("two"), "--database-url", &server.1]);
+    said(&["restore", &place("large"), "--env", &place("two"), "--database-url", &server.1]);
     assert!(!Path::new(&place("two")).join("meta.sqlite").exists());
     assert_eq!(answer(&place("two")), expected);
     // The program that reads identities reaches the server although it opens no socket once it is locked in.
-    done(&["link", "--env", &place("two")]);
-    done(&["publish", "--env", &place("two")]);
-    done(&["audit", "verify", "--env", &place("two")]);
+    said(&["link", "--env", &place("two")]);
+    said(&["publish", "--env", &place("two")]);
+    said(&["audit", "verify", "--env", &place("two")]);
 
     // A ledger that is older than the record releases nothing.
     std::fs::remove_file(Path::new(&place("one")).join("ledger/releases")).unwrap();
@@ -108,7 +97,7 @@ fn reports_of_every_kind_are_made_in_every_form() {
     for kind in [&["period"][..], &["project", "demo"], &["release", &query], &["usage"]] {
         for form in ["html", "pdf", "xlsx", "json"] {
             let out = folder.path().join(format!("{}.{form}", kind[0])).display().to_string();
-            done(&[&["report"][..], kind, &["--env", &env, "--out", &out]].concat());
+            said(&[&["report"][..], kind, &["--env", &env, "--out", &out]].concat());
             let bytes = std::fs::read(&out).unwrap();
             match form {
                 "html" => assert!(String::from_utf8(bytes).unwrap().contains("misu/record"), "{out}"),
@@ -137,7 +126,7 @@ fn reports_of_every_kind_are_made_in_every_form() {
         assert!(text.contains(words), "{words}: {text}");
     }
     // Every report is in the record.
-    done(&["audit", "verify", "--env", &env]);
+    said(&["audit", "verify", "--env", &env]);
 }
 
 /// The digest that the seal names is that of the figures as they stand in the file.
@@ -161,7 +150,7 @@ fn the_checklist_is_scored_line_by_line() {
     let env = DEMO.env();
     let read = |arguments: &[&str]| -> serde_json::Value {
         let arguments = [&["checklist", "--env", &env, "--json"][..], arguments].concat();
-        serde_json::from_str(&done(&arguments)).unwrap()
+        serde_json::from_str(&said(&arguments)).unwrap()
     };
     let scored = read(&[]);
     let line = |scored: &serde_json::Value, id: &str| {

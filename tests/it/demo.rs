@@ -18,11 +18,20 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
-fn misu(arguments: &[&str]) -> Output {
+/// What `misu` does with these words.
+pub(crate) fn misu(arguments: &[&str]) -> Output {
     Command::new(program("misu")).args(arguments).env("LC_ALL", "C").output().unwrap()
 }
 
-fn text(output: &Output) -> String {
+/// What a command prints that must go well.
+pub(crate) fn said(arguments: &[&str]) -> String {
+    let output = misu(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// All that a command printed.
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

@@ -158,3 +158,8 @@ fn from_a_near_miss_to_what_was_learnt() {
 fn a_table_made_elsewhere_stands_beside_the_ledger() {
     check("table-made-elsewhere.txt");
 }
+
+#[test]
+fn people_decide_where_a_rule_says_in_principle() {
+    check("in-principle.txt");
+}

@@ -14,7 +14,8 @@ use crate::journeys::copy;
 
 const USER: &str = "demo-researcher";
 
-fn guard(env: &Path) -> Guard {
+/// A guard of an environment, in this process.
+pub(crate) fn guard(env: &Path) -> Guard {
     let worker = WorkerProgram::beside(&program("misu-guard")).unwrap();
     let guard = Guard::open(env, worker, OffsetDateTime::now_utc).unwrap();
     guard.unlocked_by(Passphrase::find(&|_| None).unwrap())

@@ -73,6 +73,7 @@ fn people_walk_through_the_portal() {
     let who = ["--project", "demo", "--user", "demo-researcher", "--format", "json"];
     let released = said("misu", &[&["query", "--env", &at][..], &who, &[sql]].concat());
     said("misu", &["audit", "checkpoint", "--env", &at]);
+    said("misu", &["figures", "--env", &at, "--as", "demo-officer", "--table", "person"]);
     let template = folder.path().join("template.toml");
     std::fs::write(&template, TEXT).unwrap();
     let template = template.display().to_string();

@@ -1,25 +1,12 @@
 //! What was asked: kept for auditors alone, compared before rules change, and forgotten when its time is over.
 
-use std::process::{Command, Output};
-
-use crate::demo::{program, untouched};
+use crate::demo::{misu, said, untouched};
 use crate::journeys::copy;
 
 const NARROW: &str = "SELECT setting, count(DISTINCT person_id) AS persons FROM ndb_receipt GROUP BY setting";
 const BROAD: &str = "SELECT prefecture, count(DISTINCT person_id) AS persons FROM ndb_receipt \
                      WHERE total_points > 4711 GROUP BY prefecture";
 const REFUSED: &str = "SELECT person_id FROM ndb_receipt WHERE total_points = 4712";
-
-fn misu(arguments: &[&str]) -> Output {
-    Command::new(program("misu")).args(arguments).env("LC_ALL", "C").output().unwrap()
-}
-
-/// What a command prints that must go well.
-fn said(arguments: &[&str]) -> String {
-    let output = misu(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[test]
 fn texts_are_for_auditors_and_show_what_other_rules_would_change() {

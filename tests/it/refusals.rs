@@ -2,15 +2,17 @@
 //!
 //! A case in `refusals/*.txt` is a statement ending in `;`, followed by what vetting says on lines that begin with `--`.
 //! `UPDATE_EXPECT=1` writes the expectations anew. In `workspace.txt` a statement that keeps something keeps it for those
-//! below; a line `# list NAME SYSTEM CODE…` keeps a list of codes.
+//! below; a line `# list NAME SYSTEM CODE…` keeps a list of codes. A line `# dimension SYSTEM KIND` says what the codes
+//! of a system are as a dimension, where the catalogue has no such column yet.
 
 use catalog_model::{
     Catalogue, CodeList, Grant, Period, SnapshotId, Thresholds, Tier, Workspace, WorkspaceView,
 };
 use engine_protocol::{Verdict, VerdictKind};
-use engine_service::{offline_verdict, offline_verdict_in};
+use engine_service::{Judging, offline_verdict, offline_verdict_in};
 use engine_vet::{Scope, Statement, vet_statement};
 use expect_test::expect_file;
+use policies::RulePacks;
 
 /// The granted tables, by name: a refusal lists them, and a new table of the catalogue must not change the cases.
 const GRANTED: [&str; 23] = [
@@ -38,6 +40,9 @@ const GRANTED: [&str; 23] = [
     "person",
     "population",
 ];
+
+/// The rule pack that the permit names.
+const PACK: &str = "general-2026";
 
 /// A grant of some tables, without one column.
 fn grant(catalogue: &Catalogue) -> Grant {
@@ -78,8 +83,20 @@ fn keep_list(line: &str, workspace: &mut Workspace) {
     workspace.lists.insert(name, CodeList { system, codes: words.collect() });
 }
 
+/// Makes the codes of a line `# dimension SYSTEM KIND` a dimension.
+fn declare(line: &str, catalogue: &mut Catalogue) {
+    let Some((system, kind)) = line.strip_prefix("# dimension ").and_then(|of| of.split_once(' ')) else {
+        return;
+    };
+    catalogue.codes.get_mut(system).unwrap().dimension = Some(kind.to_owned());
+}
+
 fn shown(verdict: &Verdict, sql: &str) -> String {
     let mut text = match verdict.verdict {
+        VerdictKind::Vetted if verdict.goes_to_people() => {
+            let (rule, columns) = (verdict.rule.as_deref().unwrap(), verdict.columns.join(" "));
+            format!("-- vetted: {columns}\n-- people first by {rule}: ")
+        }
         VerdictKind::Vetted => format!("-- vetted: {}\n", verdict.columns.join(" ")),
         VerdictKind::Refused => format!("-- refused by {}: ", verdict.rule.as_deref().unwrap()),
         VerdictKind::Denied => format!("-- denied by {}: ", verdict.rule.as_deref().unwrap()),
@@ -87,7 +104,7 @@ fn shown(verdict: &Verdict, sql: &str) -> String {
     if let Some(message) = &verdict.message {
         text.push_str(&format!("{message}\n"));
     }
-    if let Some(message) = verdict.message_ja.as_ref().filter(|_| verdict.verdict != VerdictKind::Vetted) {
+    if let Some(message) = &verdict.message_ja {
         text.push_str(&format!("-- ja: {message}\n"));
     }
     if let Some((from, to)) = verdict.span {
@@ -103,6 +120,7 @@ fn shown(verdict: &Verdict, sql: &str) -> String {
 fn forbidden_statements_are_refused_with_rule_place_and_proposal() {
     let catalogue = Catalogue::builtin().unwrap();
     let grant = grant(&catalogue);
+    let packs = RulePacks::shipped().unwrap();
     let root = std::env::current_dir().unwrap().join("refusals");
     let mut files: Vec<_> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -113,21 +131,25 @@ fn forbidden_statements_are_refused_with_rule_place_and_proposal() {
         let mut found = String::new();
         let mut sql = String::new();
         let mut workspace = Workspace::default();
+        let mut catalogue = catalogue.clone();
         for line in text.lines().filter(|line| !line.starts_with("--")) {
             if line.starts_with('#') || (line.is_empty() && sql.is_empty()) {
                 keep_list(line, &mut workspace);
+                declare(line, &mut catalogue);
                 found.push_str(&format!("{line}\n"));
                 continue;
             }
             sql.push_str(line);
             if let Some(statement) = sql.strip_suffix(';') {
-                let verdict = offline_verdict_in(statement, &catalogue, &grant, &workspace);
+                let judging = Judging { catalogue: &catalogue, grant: &grant, packs: &packs, pack: PACK };
+                let verdict = offline_verdict_in(statement, judging, &workspace);
                 let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap();
                 let is_vetted = verdict.verdict == VerdictKind::Vetted;
-                if stem != "workspace" && is_vetted != (stem == "allowed") {
+                let is_allowed = is_vetted && !verdict.goes_to_people();
+                if stem != "workspace" && is_allowed != (stem == "allowed") {
                     wrong.push(statement.to_owned());
                 }
-                check_refusal(&verdict, statement, &catalogue, &grant);
+                check_refusal(&verdict, statement, judging);
                 if is_vetted && stem == "workspace" {
                     keep(statement, &catalogue, &grant, &mut workspace);
                 }
@@ -145,7 +167,7 @@ fn forbidden_statements_are_refused_with_rule_place_and_proposal() {
 }
 
 /// A refusal says what is wrong in both languages and what would be allowed; a proposal that is a query passes.
-fn check_refusal(verdict: &Verdict, statement: &str, catalogue: &Catalogue, grant: &Grant) {
+fn check_refusal(verdict: &Verdict, statement: &str, judging: Judging<'_>) {
     if verdict.verdict != VerdictKind::Refused {
         return;
     }
@@ -155,7 +177,7 @@ fn check_refusal(verdict: &Verdict, statement: &str, catalogue: &Catalogue, gran
     assert!(is_plain || statement.chars().any(|c| c > '\u{3000}'), "{statement}");
     let proposal = verdict.suggestion.as_deref().unwrap_or_default();
     if proposal.starts_with("SELECT ") && !proposal.contains('…') {
-        let again = offline_verdict(proposal, catalogue, grant);
+        let again = offline_verdict(proposal, judging);
         assert_eq!(again.verdict, VerdictKind::Vetted, "{proposal}\n{again:?}");
     }
 }
@@ -169,7 +191,9 @@ fn a_refusal_of_a_long_query_is_quick() {
     let sql =
         format!("SELECT p.person_id, count(*) FROM person p WHERE p.sex = '1'\n{lines}GROUP BY p.person_id");
     let begin = std::time::Instant::now();
-    let verdict = offline_verdict(&sql, &catalogue, &grant);
+    let packs = RulePacks::shipped().unwrap();
+    let verdict =
+        offline_verdict(&sql, Judging { catalogue: &catalogue, grant: &grant, packs: &packs, pack: PACK });
     println!("refusal of {} lines: {:?}", sql.lines().count(), begin.elapsed());
     assert_eq!((verdict.verdict, verdict.rule.as_deref()), (VerdictKind::Refused, Some("identity")));
 }

@@ -1,9 +1,8 @@
 //! A template is approved once, asked with values of its domains, and refused after it was changed.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
-use crate::demo::{DEMO, program};
+use crate::demo::{DEMO, misu, text};
 
 /// A template of the demo project: one parameter, codes of diseases.
 pub(crate) const TEXT: &str = r#"
@@ -18,14 +17,6 @@ WHERE d.disease_code IN $diseases GROUP BY d.prefecture"""
 domain = { codes = ["disease", 3] }
 example = "9990030"
 "#;
-
-fn misu(arguments: &[&str]) -> Output {
-    Command::new(program("misu")).args(arguments).env("LC_ALL", "C").output().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
 
 #[test]
 fn an_approved_template_is_bound_and_a_changed_one_refused() {

@@ -29,6 +29,11 @@ async function byDay(walk) {
   await walk.go("/catalogue/ndb_diagnosis");
   await walk.sees("傷病名");
   await walk.look("4-table");
+  await walk.go("/catalogue/person");
+  await walk.sees("公表された分布");
+  walk.expect((await walk.page.locator("#figure-sex svg").count()) === 1, "a released distribution is not shown");
+  walk.expect((await walk.page.locator("#sex .missing").count()) === 1, "the share of missing values is not shown");
+  await walk.look("4-figures");
   await walk.go("/open");
   await walk.look("5-open");
   await walk.go("/record");

@@ -138,6 +138,14 @@ async function chooses(walk) {
   await page.keyboard.type("SELECT p.sex", { delay: 40 });
   await page.waitForTimeout(400);
   walk.expect((await page.locator(".cm-tooltip-autocomplete").count()) === 0, "a list covers the verdict of a whole word");
+  // Nor does the list of half a word, in the last line of a question.
+  await page.keyboard.type(" FROM pers", { delay: 40 });
+  const list = page.locator(".cm-tooltip-autocomplete").first();
+  await list.waitFor();
+  await walk.look("4-list");
+  const [box, live] = [await list.boundingBox(), await page.locator(".sql-cell .live").first().boundingBox()];
+  const isApart = box.y + box.height <= live.y + 1 || box.y >= live.y + live.height - 1;
+  walk.expect(isApart, "the list of half a word covers the verdict");
 }
 
 /** Without a script every button is a form. */

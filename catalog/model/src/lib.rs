@@ -52,7 +52,7 @@ pub use master::Master;
 pub use names::Names;
 pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
 pub use rounding::{Rounded, Rounding, RoundingMode};
-pub use rules::{CellRules, OutputRules, PopulationTier};
+pub use rules::{Binding, Breach, Breached, CellRules, OutputRules, PopulationTier, Principles};
 pub use schema::arrow_schema;
 pub use scheme::{IdentityRole, Normaliser, Profile, Scheme};
 pub use table::{Bounds, Column, ColumnKind, Domain, Feed, Pick, RowOf, Source, Table, Treatment, Unit};

@@ -86,14 +86,56 @@ fn lower(one: Option<u32>, other: Option<u32>) -> Option<u32> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputRules {
-    /// Dimensions that a table may cross.
+    /// Dimensions that a table may cross, without exception.
     pub dimensions: Option<u32>,
     /// Persons that a cell of a municipality needs, by the municipality's population; the smallest first.
     pub populations: Vec<PopulationTier>,
-    /// Kinds of dimension that no table crosses.
+    /// Kinds of dimension that no table crosses, without exception.
     pub crossings: BTreeSet<(String, String)>,
     /// The least amount that is shown where the persons behind it are not known, by what is counted.
     pub amounts: BTreeMap<String, u32>,
+    /// What holds in principle: people decide about a table that breaks it.
+    #[serde(default)]
+    pub in_principle: Principles,
+}
+
+/// Rules about dimensions that people may set aside for one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Principles {
+    /// Dimensions that a table may cross.
+    pub dimensions: Option<u32>,
+    /// Kinds of dimension that a table does not cross.
+    pub crossings: BTreeSet<(String, String)>,
+}
+
+/// How strictly a rule about dimensions is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Binding {
+    /// Nobody sets it aside.
+    #[default]
+    Absolute,
+    /// People decide about a table that breaks it.
+    InPrinciple,
+}
+
+/// How a table breaks a rule about dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breach<'k> {
+    /// How strictly the rule is meant.
+    pub binding: Binding,
+    /// What is broken.
+    pub of: Breached<'k>,
+}
+
+/// What a table has that a rule about dimensions does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breached<'k> {
+    /// These two kinds of dimension.
+    Crossing(&'k str, &'k str),
+    /// More than so many dimensions.
+    Dimensions(u32),
 }
 
 /// What holds for municipalities with fewer inhabitants than a number.
@@ -113,10 +155,14 @@ impl OutputRules {
         tiers.map(|tier| tier.persons.unwrap_or(u32::MAX)).max().unwrap_or(0)
     }
 
-    /// The first two of these kinds of dimension that must not be crossed.
-    pub fn forbidden<'k>(&self, kinds: &[&'k str]) -> Option<(&'k str, &'k str)> {
-        let pairs = kinds.iter().flat_map(|one| kinds.iter().map(move |two| (*one, *two)));
-        pairs.into_iter().find(|(one, two)| self.crossings.contains(&((*one).to_owned(), (*two).to_owned())))
+    /// The rule that a table of these kinds of dimension, and so many of them, breaks: one without exception before one
+    /// that holds in principle.
+    pub fn breach<'k>(&self, kinds: &[&'k str], dimensions: usize) -> Option<Breach<'k>> {
+        let absolute = breached((&self.crossings, self.dimensions), kinds, dimensions);
+        let Principles { dimensions: most, crossings } = &self.in_principle;
+        let principle = || breached((crossings, *most), kinds, dimensions);
+        let breach = |binding| move |of| Breach { binding, of };
+        absolute.map(breach(Binding::Absolute)).or_else(|| principle().map(breach(Binding::InPrinciple)))
     }
 
     /// The stricter of both in every number.
@@ -132,13 +178,38 @@ impl OutputRules {
             populations: self.populations.iter().chain(&other.populations).copied().collect(),
             crossings: self.crossings.union(&other.crossings).cloned().collect(),
             amounts,
+            in_principle: self.in_principle.stricter(&other.in_principle),
         }
     }
 }
 
+impl Principles {
+    fn stricter(&self, other: &Self) -> Self {
+        Self {
+            dimensions: lower(self.dimensions, other.dimensions),
+            crossings: self.crossings.union(&other.crossings).cloned().collect(),
+        }
+    }
+}
+
+fn breached<'k>(
+    (crossings, most): (&BTreeSet<(String, String)>, Option<u32>),
+    kinds: &[&'k str],
+    dimensions: usize,
+) -> Option<Breached<'k>> {
+    let mut pairs = kinds.iter().flat_map(|one| kinds.iter().map(move |two| (*one, *two)));
+    let crossed = pairs.find(|(one, two)| crossings.contains(&((*one).to_owned(), (*two).to_owned())));
+    let is_more = |most: &u32| usize::try_from(*most).is_ok_and(|most| dimensions > most);
+    crossed
+        .map(|(one, two)| Breached::Crossing(one, two))
+        .or_else(|| most.filter(is_more).map(Breached::Dimensions))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{CellRules, OutputRules, PopulationTier};
+    use std::collections::BTreeSet;
+
+    use super::{Binding, Breach, Breached, CellRules, OutputRules, PopulationTier, Principles};
 
     #[test]
     fn the_stricter_number_wins_each_time() {
@@ -160,7 +231,35 @@ mod tests {
         };
         let least = |population| rules.least(population);
         assert_eq!((least(1_999), least(2_000), least(24_999), least(25_000)), (u32::MAX, 20, 20, 0));
-        assert_eq!(rules.forbidden(&["municipality", "insurer"]), Some(("insurer", "municipality")));
-        assert_eq!(rules.forbidden(&["municipality", "sex"]), None);
+        let crossed = Breached::Crossing("insurer", "municipality");
+        let breach = |kinds: &[&'static str]| rules.breach(kinds, 2);
+        assert_eq!(
+            breach(&["municipality", "insurer"]),
+            Some(Breach { binding: Binding::Absolute, of: crossed })
+        );
+        assert_eq!(breach(&["municipality", "sex"]), None);
+    }
+
+    #[test]
+    fn what_holds_without_exception_is_said_before_what_holds_in_principle() {
+        let crossing = |one: &str, two: &str| BTreeSet::from([(one.to_owned(), two.to_owned())]);
+        let principle = OutputRules {
+            in_principle: Principles { dimensions: Some(3), crossings: crossing("drug", "place") },
+            ..OutputRules::default()
+        };
+        let absolute =
+            OutputRules { dimensions: Some(5), crossings: crossing("a", "b"), ..OutputRules::default() };
+        // The stricter of two packs keeps both limits, each as it was meant.
+        let both = principle.stricter(&absolute);
+        assert_eq!(both, absolute.stricter(&principle));
+        let breach = |binding, of| Some(Breach { binding, of });
+        assert_eq!(both.breach(&[], 3), None);
+        assert_eq!(both.breach(&[], 4), breach(Binding::InPrinciple, Breached::Dimensions(3)));
+        assert_eq!(both.breach(&[], 6), breach(Binding::Absolute, Breached::Dimensions(5)));
+        let crossed = Breached::Crossing("drug", "place");
+        assert_eq!(both.breach(&["place", "drug"], 2), breach(Binding::InPrinciple, crossed));
+        assert_eq!(both.breach(&["place", "drug"], 6), breach(Binding::Absolute, Breached::Dimensions(5)));
+        let crossed = Breached::Crossing("a", "b");
+        assert_eq!(both.breach(&["a", "b", "drug", "place"], 6), breach(Binding::Absolute, crossed));
     }
 }

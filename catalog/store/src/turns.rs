@@ -14,12 +14,17 @@ pub struct TurnRules {
     pub short_seconds: u32,
     /// Seconds after which a long one is given up.
     pub long_seconds: u32,
+    /// Milliseconds between the moments at which answers go out, counted from the question; zero for none.
+    pub step_ms: u32,
 }
+
+/// The longest time between the moments at which answers go out, in milliseconds.
+const LONGEST_STEP: u32 = 1_000;
 
 impl TurnRules {
     /// Where the configuration says nothing.
     pub(crate) const USUAL: Self =
-        Self { at_once: 0, short_rows: 5_000_000, short_seconds: 30, long_seconds: 120 };
+        Self { at_once: 0, short_rows: 5_000_000, short_seconds: 30, long_seconds: 120, step_ms: 20 };
 
     pub(crate) fn is_usual(&self) -> bool {
         *self == Self::USUAL
@@ -29,6 +34,9 @@ impl TurnRules {
     pub(crate) fn problem(&self) -> Option<&'static str> {
         if self.short_seconds == 0 || self.long_seconds == 0 {
             return Some("turns gives statements no time");
+        }
+        if self.step_ms > LONGEST_STEP {
+            return Some("turns lets answers wait for more than a second");
         }
         (self.short_seconds > self.long_seconds)
             .then_some("turns gives short statements more time than long ones")

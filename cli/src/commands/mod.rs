@@ -3,6 +3,7 @@
 mod audit;
 mod doctor;
 mod dummy;
+pub(crate) mod figures;
 pub(crate) mod quality;
 mod query;
 mod run;
@@ -169,6 +170,8 @@ enum Command {
     Run(run::Run),
     /// Makes tables that look like a project's and are about nobody, to write code against.
     Dummy(dummy::Dummy),
+    /// Asks for the catalogue's figures, and puts what is released beside the columns.
+    Figures(figures::Figures),
     /// Lists of codes of a project (`add FILE --system icd10 --name NAME`, `list`).
     Codes {
         #[command(subcommand)]
@@ -398,6 +401,7 @@ impl Arguments {
                 ask.template(template, parameters, (format, certificate.as_deref()))
             }
             Command::Dummy(dummy) => dummy.run(),
+            Command::Figures(figures) => figures.run(),
             Command::ApproveTemplate { file, env, by, user } => {
                 let [file, env] = [file, env].map(|path| path.display().to_string());
                 let words = ["approve-template", &file, "--env", &env, "--by", &by, "--user", &user];

@@ -14,6 +14,7 @@ use engine_protocol::{ClientReply, ClientRequest, Question};
 use synthetic::Options;
 
 use crate::ask::Guard;
+use crate::commands::figures::{Askers, Came, figures};
 use crate::commands::{Format, quality, shown};
 use crate::failure::{Failure, io};
 use crate::portal::{self, DEMO_PEOPLE, Doors, Running, Streams};
@@ -24,6 +25,9 @@ use summary::Summary;
 
 const USER: &str = "demo-researcher";
 const PROJECT: &str = "demo";
+const OFFICER: &str = "demo-officer";
+/// Tables whose figures a demo with a portal shows.
+const FIGURES: [&str; 2] = ["person", "ndb_receipt"];
 /// Training in a demo does not run out while somebody looks at it.
 const TRAINED_UNTIL: &str = "2099-03-31";
 /// Rows of an answer that are printed.
@@ -68,6 +72,7 @@ impl Demo {
         summary.print(&self.dir, &env)?;
         where_next(&env);
         if !self.no_serve {
+            put_figures(&env)?;
             let running = Running::start(&env, &self.listen, &Doors::default(), Streams::Files)?;
             running.announce();
             running.leave(&env)?;
@@ -209,6 +214,15 @@ fn ask_questions(env: &Path) -> Result<(), Failure> {
         }
         other => Err(Failure::Fault(format!("a forbidden question was answered: {other:?}"))),
     }
+}
+
+/// Asks for the figures of some tables, so that the portal's catalogue has something to show.
+fn put_figures(env: &Path) -> Result<(), Failure> {
+    let askers = Askers { user: USER, project: PROJECT, officer: OFFICER };
+    let came = figures(&mut Guard::of(env)?, askers, &FIGURES.map(str::to_owned))?;
+    let shown = came.iter().filter(|(_, came)| *came == Came::Shown).count();
+    screen::say(&format!("\n{shown} released figures stand in the portal's catalogue"));
+    Ok(())
 }
 
 fn where_next(env: &Path) {

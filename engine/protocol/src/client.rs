@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{AnalysisAsk, AnalysisReply};
+use crate::figures::{FigureReply, FigureWish};
 use crate::governing::{GovernRequest, Governed};
 use crate::identity::{IdentityAsk, IdentityReply};
 use crate::notebook::{NotebookReply, NotebookRequest};
@@ -41,6 +42,8 @@ pub enum ClientRequest {
     Public(PublicAsk),
     /// Make a released table open to anybody.
     Open(Opening),
+    /// Show a released table as the figure of a column of the catalogue.
+    Figure(FigureWish),
     /// How does the environment stand?
     Operating(OperatingAsk),
     /// Reports for the board and for operators.
@@ -70,6 +73,7 @@ impl ClientRequest {
             | Self::Analysis(_)
             | Self::Notebook(_)
             | Self::Open(_)
+            | Self::Figure(_)
             | Self::Report(_)
             | Self::Operating(_) => false,
         }
@@ -91,6 +95,7 @@ impl ClientRequest {
             | Self::Govern(_)
             | Self::Public(_)
             | Self::Open(_)
+            | Self::Figure(_)
             | Self::Report(_)
             | Self::Operating(_) => None,
         }
@@ -111,6 +116,7 @@ impl ClientRequest {
             Self::Govern(asked) => user.clone_into(&mut asked.user),
             Self::Notebook(asked) => user.clone_into(&mut asked.user),
             Self::Open(wish) => user.clone_into(&mut wish.user),
+            Self::Figure(wish) => user.clone_into(&mut wish.user),
             Self::Operating(asked) => user.clone_into(&mut asked.user),
             Self::Report(asked) => user.clone_into(&mut asked.user),
             // Answered for whoever asks, whom the guard knows by then.
@@ -188,6 +194,11 @@ pub enum ClientReply {
         /// That.
         reply: OpeningReply,
     },
+    /// What became of the wish to show a figure.
+    Figure {
+        /// That.
+        reply: FigureReply,
+    },
     /// What a project keeps, or what was done with it.
     Workspace(WorkspaceReply),
     /// The templates that may be used.
@@ -204,12 +215,13 @@ pub enum ClientReply {
     },
 }
 
-/// What vetting said.
+/// What vetting said. A vetted question with a rule breaks that rule, which holds "in principle": it may run, and people
+/// look at its answer before it goes out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Vetted, refused or denied.
     pub verdict: VerdictKind,
-    /// The rule that a refused query breaks, or the policy that denies.
+    /// The rule that a query breaks, or the policy that denies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// What is wrong, in plain words.
@@ -228,6 +240,13 @@ pub struct Verdict {
     pub tables: Vec<String>,
     /// The columns that it touches, as `table.column`.
     pub columns: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether the query may run, and people look at its answer before it goes out, because of a rule "in principle".
+    pub fn goes_to_people(&self) -> bool {
+        self.verdict == VerdictKind::Vetted && self.rule.is_some()
+    }
 }
 
 /// What a query would cost, from what is known of the snapshot without looking at data.

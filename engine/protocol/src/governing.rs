@@ -415,6 +415,18 @@ pub struct EvidencePack {
     pub context: Vec<Fact>,
     /// What its author attached.
     pub attachments: Vec<Attachment>,
+    /// The rule "in principle" that the question breaks, where that is why people look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<BrokenRule>,
+}
+
+/// A rule "in principle" that a question breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenRule {
+    /// The rule's name.
+    pub rule: String,
+    /// What it says of the question.
+    pub says: Label,
 }
 
 /// What stands behind one cell of an output.

@@ -7,6 +7,7 @@ mod analysis;
 mod certificate;
 mod client;
 mod evidence;
+mod figures;
 mod frame;
 mod governing;
 mod identity;
@@ -33,11 +34,12 @@ pub use client::{
 pub use evidence::{
     Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
+pub use figures::{Figure, FigureReply, FigureWish};
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};
 pub use governing::{
-    AllowedMove, Attachment, CaseKind, CaseLine, CaseView, DutyView, EarlierRelease, EvidenceLine,
-    EvidencePack, Fact, FieldKind, FieldValue, Fields, FormField, Govern, GovernRequest, Governed, Halt,
-    Happened, Label, OpinionView, Waits, Word,
+    AllowedMove, Attachment, BrokenRule, CaseKind, CaseLine, CaseView, DutyView, EarlierRelease,
+    EvidenceLine, EvidencePack, Fact, FieldKind, FieldValue, Fields, FormField, Govern, GovernRequest,
+    Governed, Halt, Happened, Label, OpinionView, Waits, Word,
 };
 pub use identity::{
     Call, Caller, CertificateProof, IdentityAsk, IdentityReply, Me, ProjectName, SecretWord, TokenView,

@@ -3,13 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::client::ReleasedTable;
+use crate::figures::Figure;
 
 /// Something that anybody may ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "public")]
 pub enum PublicAsk {
     /// The tables that were made open.
     OpenTables,
+    /// The figures of a table of the catalogue.
+    Figures {
+        /// The table.
+        table: String,
+    },
     /// The record, as far as everybody may know it.
     Record,
 }
@@ -22,6 +28,11 @@ pub enum PublicReply {
     OpenTables {
         /// The tables.
         tables: Vec<OpenTable>,
+    },
+    /// The figures, in the order of the columns.
+    Figures {
+        /// The figures.
+        figures: Vec<Figure>,
     },
     /// The record.
     Record(PublicRecord),

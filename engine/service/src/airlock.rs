@@ -1,7 +1,7 @@
 //! What becomes of an answer that the rules let pass: out, to people first, or nowhere.
 //!
-//! Within the permit's quota it goes out; kinds that the permit sends to people wait for them; what was called back or
-//! decided against stays inside, also for the same question asked again. One in so many that go out is drawn, and
+//! Within the permit's quota it goes out; kinds that the permit sends to people, and tables that break a rule "in
+//! principle", wait for them; what was called back or decided against stays inside, also for the same question asked again. One in so many that go out is drawn, and
 //! people look at it afterwards; so do they at a release that is none of the tables that its application planned.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,7 @@ use policies::Outputs;
 
 use crate::cases::{self, GovernError, Retained, RetainedFiles, Standing};
 use crate::guard::{Guard, GuardError};
+use crate::output_rules::Broken;
 use crate::recent::Told;
 
 /// What becomes of an answer.
@@ -34,6 +35,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) outputs: &'a Outputs,
     /// Whether it is one of the tables that the application planned.
     pub(crate) is_planned: bool,
+    /// The rule "in principle" that the question breaks.
+    pub(crate) broken: Option<&'a Broken>,
 }
 
 /// The columns that a table tells something of: those that only link rows are left out.
@@ -56,13 +59,13 @@ pub(crate) fn telling(
 /// The way of an answer of which a copy is kept.
 pub(crate) fn way(guard: &Guard, asked: Asked<'_>, kept: &Retained) -> Result<Way, GuardError> {
     let office = guard.office()?;
-    let is_reviewed = || is_reviewed(asked.outputs, &kept.table);
+    let is_reviewed = || asked.broken.is_some() || is_reviewed(asked.outputs, &kept.table);
     Ok(match cases::standing(&office, asked.project, &kept.query)? {
         Some(Standing::Held(id)) => Way::Held(id),
         Some(Standing::Inside) => Way::Inside("inside"),
         None if is_reviewed() => {
             outside_plan(guard, asked, kept)?;
-            Way::Held(cases::held(&office, kept, (asked.user, asked.is_planned))?)
+            Way::Held(cases::held(&office, kept, &asked)?)
         }
         Some(Standing::Free) | None if is_full(guard, asked)? => Way::Inside("quota"),
         Some(Standing::Free) => Way::Out,
@@ -71,7 +74,7 @@ pub(crate) fn way(guard: &Guard, asked: Asked<'_>, kept: &Retained) -> Result<Wa
             let is_drawn = governance::output::is_drawn(digest.as_bytes(), asked.outputs.drawn_one_in());
             outside_plan(guard, asked, kept)?;
             if is_drawn || !asked.is_planned {
-                cases::open_for_people(&office, kept, (asked.user, asked.is_planned))?;
+                cases::open_for_people(&office, kept, &asked)?;
             }
             Way::Out
         }

@@ -14,11 +14,12 @@ pub(crate) fn catalogue(guard: &Guard) -> Result<CatalogueView, GuardError> {
         snapshot: head.map(|head| head.id.to_string()),
         period,
         is_demo: guard.environment.config().demo_seed.is_some(),
-        tables: guard.catalogue.tables.values().map(|table| describe(guard, table)).collect(),
+        tables: guard.catalogue.tables.values().map(|of| table(guard, of)).collect(),
     })
 }
 
-fn describe(guard: &Guard, table: &Table) -> CatalogueTable {
+/// One table with its columns.
+pub(crate) fn table(guard: &Guard, table: &Table) -> CatalogueTable {
     CatalogueTable {
         name: table.table.clone(),
         database: table.database.clone(),

@@ -26,7 +26,7 @@ use crate::running::{Asking, Running};
 use crate::texts::TextFiles;
 use crate::worker::{WorkerError, WorkerProgram};
 use crate::{
-    analyses, codes, describe, notebooks, open_tables, operating, query, reporting, templates, turn,
+    analyses, codes, describe, figures, notebooks, open_tables, operating, query, reporting, templates, turn,
 };
 
 /// The guard of one environment: it alone opens the record of queries and sees protected tables.
@@ -209,10 +209,16 @@ impl Guard {
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
             ClientRequest::Query(question) => {
-                query::answer(self, question, &run(&question.user, &question.project))
+                let run = run(&question.user, &question.project);
+                let answered = query::answer(self, question, &run);
+                run.to_next_step();
+                answered
             }
             ClientRequest::Template(asked) => {
-                templates::answer(self, asked, &run(&asked.user, &asked.project))
+                let run = run(&asked.user, &asked.project);
+                let answered = templates::answer(self, asked, &run);
+                run.to_next_step();
+                answered
             }
             ClientRequest::Running(ask) => Ok(ClientReply::Running(self.running.answer(ask))),
             ClientRequest::Templates(asked) => templates::list(self, asked),
@@ -221,11 +227,14 @@ impl Guard {
             ClientRequest::Analysis(asked) => analyses::answer(self, asked).map(ClientReply::Analysis),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
             ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),
-            ClientRequest::Public(asked) => public(self, *asked).map(ClientReply::Public),
+            ClientRequest::Public(asked) => public(self, asked).map(ClientReply::Public),
             ClientRequest::Report(asked) => reporting::answer(self, asked).map(ClientReply::Report),
             ClientRequest::Operating(asked) => operating::answer(self, asked).map(ClientReply::Operating),
             ClientRequest::Open(wish) => {
                 open_tables::open(self, wish).map(|reply| ClientReply::Opening { reply })
+            }
+            ClientRequest::Figure(wish) => {
+                figures::show(self, wish).map(|reply| ClientReply::Figure { reply })
             }
             // Sessions are their holder's: the owner of an environment has commands instead.
             ClientRequest::Identity(_) => Ok(ClientReply::NotKnown),
@@ -277,9 +286,10 @@ impl Guard {
 }
 
 /// Answers what anybody may ask.
-fn public(guard: &Guard, asked: PublicAsk) -> Result<PublicReply, GuardError> {
+fn public(guard: &Guard, asked: &PublicAsk) -> Result<PublicReply, GuardError> {
     Ok(match asked {
         PublicAsk::OpenTables => PublicReply::OpenTables { tables: open_tables::list(guard)? },
+        PublicAsk::Figures { table } => PublicReply::Figures { figures: figures::list(guard, table)? },
         PublicAsk::Record => PublicReply::Record(guard.record.read(&guard.environment)?),
     })
 }

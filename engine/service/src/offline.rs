@@ -5,17 +5,18 @@
 
 use std::path::Path;
 
-use catalog_model::{Catalogue, Grant};
+use catalog_model::Catalogue;
 use engine_protocol::Verdict;
-use policies::{Application, Policies, Request};
+use policies::{Application, Permit, Policies, Request};
 
-use crate::verdicts::offline_verdict;
+use crate::verdicts::{Judging, offline_verdict};
 
-/// A catalogue and a grant, from files.
+/// A catalogue and a permit, from files; the rule packs are those that this program ships.
 #[derive(Debug)]
 pub struct Offline {
     catalogue: Catalogue,
-    grant: Grant,
+    policies: Policies,
+    permit: Permit,
 }
 
 /// Why files do not give a catalogue and a grant.
@@ -40,13 +41,15 @@ impl Offline {
             snapshot: application.approval().snapshot.clone(),
         };
         let policies = Policies::load([application], &catalogue).map_err(|errors| joined(&errors))?;
-        let grant = policies.permit(&request, &catalogue)?.grant().clone();
-        Ok(Self { catalogue, grant })
+        let permit = policies.permit(&request, &catalogue)?;
+        Ok(Self { catalogue, policies, permit })
     }
 
-    /// What vetting says of a text.
+    /// What vetting and the rules about dimensions say of a text.
     pub fn verdict(&self, sql: &str) -> Verdict {
-        offline_verdict(sql, &self.catalogue, &self.grant)
+        let (grant, pack) = (self.permit.grant(), self.permit.rule_pack());
+        let judging = Judging { catalogue: &self.catalogue, grant, packs: self.policies.packs(), pack };
+        offline_verdict(sql, judging)
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use audit::{Entry, Event, Kind};
 use engine_protocol::{OpenTable, Opening, OpeningReply, ReleasedTable};
 use governance::Role;
+use serde::Serialize;
 use time::macros::format_description;
 
 use crate::guard::{Guard, GuardError};
@@ -57,8 +58,7 @@ pub(crate) fn open(guard: &Guard, wish: &Opening) -> Result<OpeningReply, GuardE
     }
     // What the record has is the digest of the table without the certificate that is made for it.
     let bare = ReleasedTable { certificate: None, ..table.clone() };
-    let bytes = serde_json::to_vec(&bare).map_err(|_| GuardError::Bug("a table can be written"))?;
-    let digest = blake3::hash(&bytes).to_hex().to_string();
+    let digest = digest(&bare)?;
     if !was_released(guard, &digest)? {
         return Ok(OpeningReply::NotReleased);
     }
@@ -68,26 +68,33 @@ pub(crate) fn open(guard: &Guard, wish: &Opening) -> Result<OpeningReply, GuardE
     let day = day.map_err(|_| GuardError::Bug("a day can be written"))?;
     let (title_ja, title_en) = (title_ja.trim().to_owned(), title_en.trim().to_owned());
     let opened = OpenTable { title_ja, title_en, day, table: table.clone() };
-    keep(&guard.environment.room(FOLDER), &digest, &opened).map_err(GuardError::Open)?;
+    // Kept under the table's digest: the same table twice is one.
+    write(&guard.environment.room(FOLDER), &digest, &opened).map_err(GuardError::Open)?;
     Ok(OpeningReply::Opened)
 }
 
-/// Kept under the table's digest: the same table twice is one.
-fn keep(folder: &Path, digest: &str, table: &OpenTable) -> std::io::Result<()> {
+/// The digest by which the record knows a table that has no certificate.
+pub(crate) fn digest(bare: &ReleasedTable) -> Result<String, GuardError> {
+    let bytes = serde_json::to_vec(bare).map_err(|_| GuardError::Bug("a table can be written"))?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
+/// Writes a file of this folder in one step, in place of an earlier one of the same name.
+pub(crate) fn write(folder: &Path, name: &str, value: &impl Serialize) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let path = folder.join(format!("{digest}.json"));
+    let path = folder.join(format!("{name}.json"));
     let temporary = path.with_extension("writing");
-    std::fs::write(&temporary, serde_json::to_vec(table)?)?;
+    std::fs::write(&temporary, serde_json::to_vec(value)?)?;
     std::fs::rename(&temporary, &path)
 }
 
-fn is_officer(guard: &Guard, user: &str) -> Result<bool, GuardError> {
+pub(crate) fn is_officer(guard: &Guard, user: &str) -> Result<bool, GuardError> {
     let standing = Standing::of(&guard.environment.meta()?, user, guard.now())?;
     Ok(standing.is_some_and(|standing| standing.roles.contains(&Role::DataOfficer)))
 }
 
 /// Says whether the record has a query that ended with exactly this table.
-fn was_released(guard: &Guard, digest: &str) -> Result<bool, GuardError> {
+pub(crate) fn was_released(guard: &Guard, digest: &str) -> Result<bool, GuardError> {
     for entry in Entry::all(guard.log.path()).map_err(GuardError::Open)? {
         let entry = entry.map_err(GuardError::Open)?;
         let is_release = entry.kind() == Kind::QueryClosed && said(&entry, "outcome") == "released";

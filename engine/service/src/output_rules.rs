@@ -1,8 +1,10 @@
 //! Rules of the packs that speak of a table's dimensions: what no table crosses, how many dimensions it has, and what
 //! the smallest places need.
 //!
-//! What depends on the question alone is said before it runs, like any refusal. What depends on how many live at a
-//! place is handed to disclosure control with the shape: that number is public, so the rule tells nothing by itself.
+//! What depends on the question alone is said before it runs: a question that breaks a rule without exception is
+//! refused, one that breaks a rule "in principle" runs and is looked at by people before it goes out. What depends on
+//! how many live at a place is handed to disclosure control with the shape: that number is public, so the rule tells
+//! nothing by itself.
 //!
 //! What a column is as a dimension, its code system says ([`CodeSystem::dimension`]); a place's inhabitants are an
 //! attribute of its code. A place of which nobody says how many live there is one of the smallest.
@@ -11,11 +13,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catalog_model::{Catalogue, OutputRules};
-use engine_protocol::{Verdict, VerdictKind};
+use catalog_model::{Binding, Breach, Breached, Catalogue, OutputRules};
+use engine_protocol::{BrokenRule, Label, Verdict, VerdictKind};
 use engine_vet::VettedPlan;
+use policies::RulePacks;
 
-use crate::verdicts::no;
+use crate::verdicts::{no, vetted_verdict};
 
 /// The dimension whose places have inhabitants.
 const MUNICIPALITY: &str = "municipality";
@@ -25,52 +28,86 @@ const MUNICIPALITY: &str = "municipality";
 pub(crate) struct Broken {
     /// The rule's name.
     pub(crate) rule: &'static str,
+    /// How strictly it is meant.
+    pub(crate) binding: Binding,
     message: String,
     ja: String,
     suggestion: String,
 }
 
 impl Broken {
-    /// As the asker is told.
-    pub(crate) fn verdict(&self) -> Verdict {
+    /// As the asker is told of a question that reads these columns: it is refused, or people look at its answer first.
+    pub(crate) fn verdict(&self, plan: &VettedPlan) -> Verdict {
         let message = (self.message.clone(), Some(self.ja.clone()));
-        no(VerdictKind::Refused, self.rule.to_owned(), message, None, Some(self.suggestion.clone()))
+        let said =
+            no(VerdictKind::Refused, self.rule.to_owned(), message, None, Some(self.suggestion.clone()));
+        match self.binding {
+            Binding::Absolute => said,
+            Binding::InPrinciple => {
+                let Verdict { verdict, tables, columns, .. } = vetted_verdict(plan.used());
+                Verdict { verdict, tables, columns, ..said }
+            }
+        }
+    }
+
+    /// As its reviewers are told.
+    pub(crate) fn told(&self) -> BrokenRule {
+        BrokenRule { rule: self.rule.to_owned(), says: Label::new(self.ja.as_str(), self.message.as_str()) }
     }
 }
 
-/// The first rule that a question breaks, if it breaks one.
+/// What a table of this plan is held to by its dimensions, under a permit that names a pack: the pack's rules and those
+/// of every database that the plan reads.
+pub(crate) fn rules(
+    plan: &VettedPlan,
+    catalogue: &Catalogue,
+    (packs, pack): (&RulePacks, &str),
+) -> OutputRules {
+    let tables = plan.lineage().iter().filter_map(|table| catalogue.tables.get(table));
+    packs.output_rules(pack, tables.map(|table| table.database.as_str()))
+}
+
+/// The first rule that a question breaks, if it breaks one; one without exception before one that holds in principle.
 pub(crate) fn broken(plan: &VettedPlan, catalogue: &Catalogue, rules: &OutputRules) -> Option<Broken> {
     // What rows are picked by counts like what they are grouped by: one municipality is a table of municipalities.
     let touched: BTreeSet<&str> = plan.systems().iter().filter_map(|of| dimension(catalogue, of)).collect();
+    let kinds: Vec<&str> = touched.iter().copied().collect();
     let keys = plan.shape().keys.len();
-    crossing(&touched, rules)
-        .or_else(|| too_many(keys, rules))
+    let breach = rules.breach(&kinds, keys);
+    let of = |binding: Binding| breach.filter(|breach| breach.binding == binding).map(|of| said(of, keys));
+    of(Binding::Absolute)
         .or_else(|| unkeyed(plan, catalogue, &touched, rules))
+        .or_else(|| of(Binding::InPrinciple))
 }
 
 fn dimension<'c>(catalogue: &'c Catalogue, system: &str) -> Option<&'c str> {
     catalogue.codes.get(system)?.dimension.as_deref()
 }
 
-fn crossing(touched: &BTreeSet<&str>, rules: &OutputRules) -> Option<Broken> {
-    let kinds: Vec<&str> = touched.iter().copied().collect();
-    let (one, two) = rules.forbidden(&kinds)?;
-    Some(Broken {
-        rule: "crossing",
-        message: format!("{one} and {two} are not crossed in one table"),
-        ja: format!("{one} と {two} は一つの表で掛け合わせられません"),
-        suggestion: format!("ask by {one} or by {two}"),
-    })
-}
-
-fn too_many(keys: usize, rules: &OutputRules) -> Option<Broken> {
-    let most = rules.dimensions.and_then(|most| usize::try_from(most).ok())?;
-    (keys > most).then(|| Broken {
-        rule: "dimensions",
-        message: format!("a table has at most {most} dimensions, this one has {keys}"),
-        ja: format!("表の次元は {most} までです（この表は {keys}）"),
-        suggestion: format!("group by {most} columns, or ask two tables"),
-    })
+/// A breach in words, of a table with so many keys.
+fn said(breach: Breach<'_>, keys: usize) -> Broken {
+    let (rule, message, ja, suggestion) = match breach.of {
+        Breached::Crossing(one, two) => (
+            "crossing",
+            format!("{one} and {two} are not crossed in one table"),
+            format!("{one} と {two} は一つの表で掛け合わせられません"),
+            format!("ask by {one} or by {two}"),
+        ),
+        Breached::Dimensions(most) => (
+            "dimensions",
+            format!("a table has at most {most} dimensions, this one has {keys}"),
+            format!("表の次元は {most} までです（この表は {keys}）"),
+            format!("group by {most} columns, or ask two tables"),
+        ),
+    };
+    let (message, ja) = match breach.binding {
+        Binding::Absolute => (message, ja),
+        Binding::InPrinciple => (
+            format!("in principle {message}; people look at its answer before it goes out"),
+            format!("原則として、{ja}。結果は、提供の前に審査委員が確認します"),
+        ),
+    };
+    Broken { rule, binding: breach.binding, message, ja, suggestion }
 }
 
 /// Cells of a place that the table does not name cannot be held to what the place needs.
@@ -86,8 +123,10 @@ fn unkeyed(
     let is_place = |system: &String| dimension(catalogue, system) == Some(MUNICIPALITY);
     let at = plan.key_systems().iter().position(|system| system.as_ref().is_some_and(is_place));
     let is_in_all = at.is_some_and(|at| plan.shape().sets.iter().all(|set| *set == 0 || set >> at & 1 == 1));
+    // No place is too small "in principle": what its cells need is arithmetic, and people do not set that aside.
     (!is_in_all).then(|| Broken {
         rule: "small-places",
+        binding: Binding::Absolute,
         message:
             "a table about municipalities is grouped by municipality, so that small ones can be held back"
                 .to_owned(),
@@ -129,10 +168,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use catalog_model::{
-        Catalogue, Grant, OutputRules, Period, PopulationTier, SnapshotId, Thresholds, Tier,
+        Binding, Catalogue, Grant, OutputRules, Period, PopulationTier, SnapshotId, Thresholds, Tier,
     };
+    use engine_protocol::VerdictKind;
     use engine_vet::{Scope, VettedPlan, vet};
-    use policies::RulePack;
+    use policies::RulePacks;
 
     use super::{broken, least};
 
@@ -166,8 +206,7 @@ mod tests {
     }
 
     fn pack(name: &str) -> OutputRules {
-        let packs = RulePack::shipped().unwrap();
-        packs.iter().find(|pack| pack.pack() == name).unwrap().output_rules()
+        RulePacks::shipped().unwrap().find(name).unwrap().output_rules()
     }
 
     #[test]
@@ -205,6 +244,41 @@ mod tests {
             |keys: &str| broken(&plan(&catalogue, &sql(keys)), &catalogue, &rules).map(|broken| broken.rule);
         assert_eq!(rule("prefecture, setting, payer"), None);
         assert_eq!(rule("prefecture, setting, payer, receipt_form"), Some("dimensions"));
+    }
+
+    #[test]
+    fn a_rule_in_principle_lets_the_question_run_and_says_that_people_come_first() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let count = "count(DISTINCT person_id) AS n FROM ndb_receipt";
+        let keys = "prefecture, setting, payer, receipt_form";
+        let plan = plan(&catalogue, &format!("SELECT {keys}, {count} GROUP BY {keys}"));
+        let verdict = |name: &str| broken(&plan, &catalogue, &pack(name)).unwrap().verdict(&plan);
+        let strict = verdict("care-2023");
+        assert_eq!((strict.verdict, strict.goes_to_people()), (VerdictKind::Refused, false));
+        let principle = verdict("care-2023-2");
+        assert_eq!((principle.verdict, principle.goes_to_people()), (VerdictKind::Vetted, true));
+        assert_eq!(principle.rule.as_deref(), Some("dimensions"));
+        assert!(principle.message.unwrap().starts_with("in principle a table has at most 3 dimensions"));
+        assert!(principle.message_ja.unwrap().contains("審査委員"));
+        assert!(principle.columns.contains(&"ndb_receipt.payer".to_owned()));
+    }
+
+    #[test]
+    fn a_rule_without_exception_is_said_first() {
+        let (catalogue, rules) = (catalogue(), pack("care-2023-2"));
+        let count = "count(DISTINCT person_id) AS n FROM ndb_receipt";
+        let of = |keys: &str, picked: &str| {
+            let sql = format!("SELECT {keys}, {count} {picked} GROUP BY {keys}");
+            broken(&plan(&catalogue, &sql), &catalogue, &rules).map(|broken| (broken.rule, broken.binding))
+        };
+        let four = "setting, payer, receipt_form, insurer_kind";
+        assert_eq!(of(four, ""), Some(("dimensions", Binding::InPrinciple)));
+        assert_eq!(of(four, "WHERE prefecture = '13'"), Some(("small-places", Binding::Absolute)));
+        let both = rules.stricter(&pack("ndb-2024"));
+        let keys = "setting, payer, insurer_kind, prefecture";
+        let sql = format!("SELECT {keys}, {count} GROUP BY {keys}");
+        let crossed = broken(&plan(&catalogue, &sql), &catalogue, &both).unwrap();
+        assert_eq!((crossed.rule, crossed.binding), ("crossing", Binding::Absolute));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
-use catalog_model::{SnapshotId, SnapshotManifest};
+use catalog_model::{Binding, SnapshotId, SnapshotManifest};
 use catalog_store::Space;
 use classified::Protected;
 use engine_disclosure::Release;
@@ -35,12 +35,12 @@ use crate::{anonymity, budget, certificate, metadata, output_rules, past, reach,
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
     Ok(match judge(guard, question)? {
-        Judged::Vetted(vetted) => vetted_verdict(vetted.plan.used()),
+        Judged::Vetted(vetted) => vetted.verdict(),
         Judged::Inside(inside) => statement_verdict(&inside.statement),
         Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
-        Judged::Broken(broken) => broken.verdict(),
+        Judged::Broken(verdict) => *verdict,
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
 }
@@ -51,7 +51,7 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         Judged::Vetted(vetted) => {
             let grant = vetted.permit.grant();
             let budget = budget::of(&vetted.plan, &vetted.manifest.body, grant, guard.limits);
-            ClientReply::Estimate { verdict: vetted_verdict(vetted.plan.used()), budget: Some(budget) }
+            ClientReply::Estimate { verdict: vetted.verdict(), budget: Some(budget) }
         }
         Judged::Inside(inside) => {
             ClientReply::Estimate { verdict: statement_verdict(&inside.statement), budget: None }
@@ -61,7 +61,7 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         }
         Judged::Barred(bar) => ClientReply::Estimate { verdict: barred_verdict(&bar), budget: None },
         Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
-        Judged::Broken(broken) => ClientReply::Estimate { verdict: broken.verdict(), budget: None },
+        Judged::Broken(verdict) => ClientReply::Estimate { verdict: *verdict, budget: None },
         Judged::NotVetted(not_vetted) => {
             ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
         }
@@ -117,9 +117,9 @@ pub(crate) fn answer(
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
             return Ok(ClientReply::Verdict(denied_verdict(&denied)));
         }
-        Judged::Broken(broken) => {
-            record_no(guard, question, Kind::QueryRefused, broken.rule)?;
-            return Ok(ClientReply::Verdict(broken.verdict()));
+        Judged::Broken(verdict) => {
+            record_no(guard, question, Kind::QueryRefused, verdict.rule.as_deref().unwrap_or_default())?;
+            return Ok(ClientReply::Verdict(*verdict));
         }
         Judged::NotVetted(not_vetted) => {
             let kind = if matches!(not_vetted, NotVetted::Denied(_)) {
@@ -171,7 +171,8 @@ fn asked<'a>(guard: &Guard, vetted: &'a Vetted, question: &'a Question) -> Resul
     let outputs = application.ok_or(GuardError::Bug("a permit has its application"))?.outputs();
     let told: Vec<String> = columns(&airlock::telling(&guard.catalogue, vetted.plan.used()));
     let is_planned = outputs.is_planned(&told.iter().map(String::as_str).collect::<Vec<_>>());
-    Ok(Asked { project: &question.project, user: &question.user, outputs, is_planned })
+    let broken = vetted.broken.as_ref();
+    Ok(Asked { project: &question.project, user: &question.user, outputs, is_planned, broken })
 }
 
 /// What is kept of a release: the question, the table, and what stood behind it where it was computed just now.
@@ -231,6 +232,15 @@ pub(crate) struct Vetted {
     pub(crate) plan: VettedPlan,
     pub(crate) exclusion: Exclusion,
     pub(crate) space: Space,
+    /// The rule "in principle" that it breaks; people look at its answer first.
+    pub(crate) broken: Option<Broken>,
+}
+
+impl Vetted {
+    fn verdict(&self) -> Verdict {
+        let told = self.broken.as_ref().map(|broken| broken.verdict(&self.plan));
+        told.unwrap_or_else(|| vetted_verdict(self.plan.used()))
+    }
 }
 
 enum Judged {
@@ -242,8 +252,8 @@ enum Judged {
     /// The person may ask nothing now, whatever the permit says.
     Barred(Bar),
     Denied(Denied),
-    /// The table's dimensions are not those that a rule pack allows.
-    Broken(Broken),
+    /// The table's dimensions are not those that a rule pack allows, without exception.
+    Broken(Box<Verdict>),
     NotVetted(NotVetted),
 }
 
@@ -275,15 +285,21 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
     let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
     Ok(match statement {
         Statement::Query(plan) => {
-            let plan = *plan;
-            let vetted = Vetted { permit, policies, manifest, plan, exclusion, space };
-            match output_rules::broken(
-                &vetted.plan,
-                &guard.catalogue,
-                &releasing::dimension_rules(guard, &vetted),
-            ) {
-                Some(broken) => Judged::Broken(broken),
-                None => Judged::Vetted(Box::new(vetted)),
+            let (plan, packs) = (*plan, (policies.packs(), permit.rule_pack()));
+            let rules = output_rules::rules(&plan, &guard.catalogue, packs);
+            match output_rules::broken(&plan, &guard.catalogue, &rules) {
+                Some(broken) if broken.binding == Binding::Absolute => {
+                    Judged::Broken(Box::new(broken.verdict(&plan)))
+                }
+                broken => Judged::Vetted(Box::new(Vetted {
+                    permit,
+                    policies,
+                    manifest,
+                    plan,
+                    exclusion,
+                    space,
+                    broken,
+                })),
             }
         }
         statement => Judged::Inside(Box::new(Inside { permit, manifest, statement, exclusion, space })),

@@ -130,8 +130,8 @@ pub(crate) fn rules(guard: &Guard, vetted: &Vetted) -> (CellRules, String) {
 }
 
 /// What the table is held to by its dimensions, from the same packs.
-pub(crate) fn dimension_rules(guard: &Guard, vetted: &Vetted) -> OutputRules {
-    vetted.policies.output_rules(&vetted.permit, databases(guard, vetted))
+fn dimension_rules(guard: &Guard, vetted: &Vetted) -> OutputRules {
+    output_rules::rules(&vetted.plan, &guard.catalogue, (vetted.policies.packs(), vetted.permit.rule_pack()))
 }
 
 /// The databases that the query reads.

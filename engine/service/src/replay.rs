@@ -16,7 +16,7 @@ use crate::offline::catalogue_in;
 use crate::permits::Permits;
 use crate::query;
 use crate::texts::{Text, TextFiles, Texts};
-use crate::verdicts::{denied_verdict, offline_verdict_in};
+use crate::verdicts::{Judging, denied_verdict, offline_verdict_in};
 
 /// What decides about a question: permits and a catalogue.
 #[derive(Debug)]
@@ -49,7 +49,9 @@ impl Rules {
             Err(denied) => denied_verdict(&denied),
             Ok(permit) => {
                 let workspace = kept.read(&question.project)?.workspace(asked.now.unix_timestamp());
-                offline_verdict_in(&question.sql, &self.catalogue, permit.grant(), &workspace)
+                let (grant, pack) = (permit.grant(), permit.rule_pack());
+                let judging = Judging { catalogue: &self.catalogue, grant, packs: policies.packs(), pack };
+                offline_verdict_in(&question.sql, judging, &workspace)
             }
         })
     }

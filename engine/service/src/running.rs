@@ -2,6 +2,9 @@
 //!
 //! A question is found by its user, its project and the asker's own word together, so nobody finds another's. What a
 //! stop does to a worker is the worker's matter; what it means for the record and the reply is the question's.
+//!
+//! How long a question takes depends on the rows that it finds. Whoever asks from outside learns it in steps: an answer
+//! goes out, and a stage is told, as of the last whole step since the question began.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,11 +30,13 @@ pub(crate) struct Asking<'a> {
     pub(crate) name: Option<RunName>,
     /// Whether the asker has gone away.
     pub(crate) is_gone: &'a dyn Fn() -> bool,
+    /// The steps in which the asker learns of time; none where it is zero.
+    pub(crate) step: Duration,
 }
 
 impl Asking<'static> {
-    /// A question without a word, whose asker stays.
-    pub(crate) const STAYS: Self = Self { name: None, is_gone: &|| false };
+    /// A question without a word, whose asker stays and owns the environment.
+    pub(crate) const STAYS: Self = Self { name: None, is_gone: &|| false, step: Duration::ZERO };
 }
 
 /// The questions that run in this guard.
@@ -46,7 +51,10 @@ struct Known {
     user: String,
     project: String,
     name: Option<RunName>,
-    stage: Mutex<RunStage>,
+    begun: Instant,
+    step: Duration,
+    /// When each stage began, since the question did; the first is there from the beginning.
+    stages: Mutex<Vec<(Duration, RunStage)>>,
     is_cancelled: AtomicBool,
     /// Whether its guard ends before it.
     is_ended: AtomicBool,
@@ -66,7 +74,9 @@ impl Running {
             user: user.to_owned(),
             project: project.to_owned(),
             name: asking.name.clone(),
-            stage: Mutex::new(RunStage::Vetting),
+            begun: Instant::now(),
+            step: asking.step,
+            stages: Mutex::default(),
             is_cancelled: AtomicBool::new(false),
             is_ended: AtomicBool::new(self.is_closed()),
         });
@@ -114,14 +124,52 @@ impl Running {
 
 impl Known {
     fn stage(&self) -> RunStage {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        as_of(&self.stages(), whole_steps(self.begun.elapsed(), self.step))
     }
+
+    // A panic while the lock is held leaves the list whole: every change is one call.
+    fn stages(&self) -> MutexGuard<'_, Vec<(Duration, RunStage)>> {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The stage at a moment.
+fn as_of(stages: &[(Duration, RunStage)], moment: Duration) -> RunStage {
+    let begun = stages.iter().rev().find(|(begun, _)| *begun <= moment);
+    begun.map_or(RunStage::Vetting, |(_, stage)| *stage)
+}
+
+/// The whole steps of a time; all of it where there are no steps.
+fn whole_steps(time: Duration, step: Duration) -> Duration {
+    time.saturating_sub(part_step(time, step))
+}
+
+/// What is left of a time until its next step; nothing at a step, and where there are no steps.
+fn to_next_step(time: Duration, step: Duration) -> Duration {
+    match part_step(time, step) {
+        Duration::ZERO => Duration::ZERO,
+        part => step.saturating_sub(part),
+    }
+}
+
+fn part_step(time: Duration, step: Duration) -> Duration {
+    let part = time.as_nanos().checked_rem(step.as_nanos()).unwrap_or(0);
+    Duration::from_nanos(u64::try_from(part).unwrap_or(0))
 }
 
 impl<'a> Run<'a> {
     /// Says how far the question is.
     pub(crate) fn is_at(&self, stage: RunStage) {
-        *self.known.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+        let at = self.known.begun.elapsed();
+        self.known.stages().push((at, stage));
+    }
+
+    /// Waits for the end of the step in which the answer is there. What was only vetted tells nothing of rows and does
+    /// not wait.
+    pub(crate) fn to_next_step(&self) {
+        if !self.known.stages().is_empty() {
+            std::thread::sleep(to_next_step(self.known.begun.elapsed(), self.known.step));
+        }
     }
 
     /// Why the question is to be stopped as its asker wishes, if they do.
@@ -205,9 +253,11 @@ pub(crate) fn reply(outcome: &Outcome) -> ClientReply {
 mod tests {
     use std::cell::Cell;
 
+    use std::time::Duration;
+
     use engine_protocol::{RunName, RunStage, RunningAct, RunningAsk, RunningReply};
 
-    use super::{Asking, Running};
+    use super::{Asking, Running, as_of, to_next_step, whole_steps};
 
     fn ask(user: &str, project: &str, name: &str, act: RunningAct) -> RunningAsk {
         let (user, project) = (user.to_owned(), project.to_owned());
@@ -237,6 +287,38 @@ mod tests {
     }
 
     #[test]
+    fn time_is_told_in_whole_steps_since_the_question_began() {
+        let ms = Duration::from_millis;
+        let micro = Duration::from_micros;
+        // A row more or less moves the end by microseconds; the answer goes out at the same moment.
+        for time in [micro(50_001), micro(71_300), micro(71_318), micro(99_999)] {
+            assert_eq!(time + to_next_step(time, ms(50)), ms(100), "{time:?}");
+            assert_eq!(whole_steps(time, ms(50)), ms(50), "{time:?}");
+        }
+        assert_eq!(to_next_step(ms(100), ms(50)), Duration::ZERO);
+        let stages = [(ms(1), RunStage::Waiting), (ms(2), RunStage::Reading), (ms(71), RunStage::Protecting)];
+        let told = |time| as_of(&stages, whole_steps(time, ms(50)));
+        assert_eq!(told(ms(49)), RunStage::Vetting);
+        assert_eq!((told(ms(50)), told(ms(99))), (RunStage::Reading, RunStage::Reading));
+        assert_eq!(told(ms(100)), RunStage::Protecting);
+        // Whoever owns the environment is told at once.
+        assert_eq!((whole_steps(ms(71), ms(0)), to_next_step(ms(71), ms(0))), (ms(71), ms(0)));
+    }
+
+    #[test]
+    fn a_question_that_ran_waits_for_its_step_and_is_found_until_then() {
+        let running = Running::default();
+        let step = Duration::from_millis(40);
+        let run = running.begin(("one", "p"), &Asking { step, ..asking("w") });
+        run.is_at(RunStage::Reading);
+        run.to_next_step();
+        assert!(run.known.begun.elapsed() >= step);
+        // The stage that began in the first step is told from its end on.
+        let at = running.answer(&ask("one", "p", "w", RunningAct::Stage));
+        assert_eq!(at, RunningReply::At { stage: RunStage::Reading });
+    }
+
+    #[test]
     fn a_word_stops_every_question_that_has_it_and_no_other() {
         let running = Running::default();
         let runs = ["w", "w", "v"].map(|name| running.begin(("one", "p"), &asking(name)));
@@ -250,7 +332,7 @@ mod tests {
     fn an_asker_who_goes_away_stops_the_question_and_what_was_found_holds() {
         let (running, is_there) = (Running::default(), Cell::new(true));
         let is_gone = || !is_there.get();
-        let run = running.begin(("one", "p"), &Asking { name: None, is_gone: &is_gone });
+        let run = running.begin(("one", "p"), &Asking { is_gone: &is_gone, ..Asking::STAYS });
         let looks = Cell::new(0);
         let look = || {
             looks.set(looks.get() + 1);

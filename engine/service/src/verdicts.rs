@@ -5,31 +5,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalog_model::{Catalogue, Grant, Workspace};
 use engine_protocol::{Verdict, VerdictKind};
 use engine_vet::{NotVetted, Scope, Statement, vet_statement};
-use policies::Denied;
+use policies::{Denied, RulePacks};
 
 use crate::identity::Bar;
-use crate::metadata;
+use crate::{metadata, output_rules};
 
 /// The rule by which a halted project is denied.
 pub(crate) const HALTED: &str = "halt";
 
-/// What vetting says of a text under a grant, without an environment: the same judgement as the guard's.
-pub fn offline_verdict(sql: &str, catalogue: &Catalogue, grant: &Grant) -> Verdict {
-    offline_verdict_in(sql, catalogue, grant, &Workspace::default())
+/// What a question is judged by, where there is no environment.
+#[derive(Clone, Copy, Debug)]
+pub struct Judging<'j> {
+    /// The catalogue.
+    pub catalogue: &'j Catalogue,
+    /// What the permit grants.
+    pub grant: &'j Grant,
+    /// The rule packs that there are.
+    pub packs: &'j RulePacks,
+    /// The pack that the permit names.
+    pub pack: &'j str,
+}
+
+/// What vetting and the rules about dimensions say of a text, without an environment: the same judgement as the guard's.
+pub fn offline_verdict(sql: &str, judging: Judging<'_>) -> Verdict {
+    offline_verdict_in(sql, judging, &Workspace::default())
 }
 
 /// As [`offline_verdict`], for a project that keeps something.
-pub fn offline_verdict_in(sql: &str, catalogue: &Catalogue, grant: &Grant, workspace: &Workspace) -> Verdict {
+pub fn offline_verdict_in(sql: &str, judging: Judging<'_>, workspace: &Workspace) -> Verdict {
+    let Judging { catalogue, grant, packs, pack } = judging;
     let scope = Scope { catalogue, grant };
     match engine_vet::metadata(sql, scope) {
         Some(Ok(table)) => return metadata::verdict(&table),
         Some(Err(refusal)) => return not_vetted_verdict(&refusal.into()),
         None => {}
     }
-    match vet_statement(sql, scope, workspace) {
-        Ok(statement) => statement_verdict(&statement),
-        Err(not_vetted) => not_vetted_verdict(&not_vetted),
+    let statement = match vet_statement(sql, scope, workspace) {
+        Ok(statement) => statement,
+        Err(not_vetted) => return not_vetted_verdict(&not_vetted),
+    };
+    if let Statement::Query(plan) = &statement {
+        let rules = output_rules::rules(plan, catalogue, (packs, pack));
+        if let Some(broken) = output_rules::broken(plan, catalogue, &rules) {
+            return broken.verdict(plan);
+        }
     }
+    statement_verdict(&statement)
 }
 
 /// Columns by table.

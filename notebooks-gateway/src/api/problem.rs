@@ -46,6 +46,8 @@ pub(crate) enum Problem {
     /// The permit gives nothing now.
     NoPermit,
     Withheld,
+    /// People look at it before it goes out; the output's id.
+    Held(String),
     Guard(AskError),
     Ours,
 }
@@ -75,6 +77,9 @@ pub(crate) struct Document {
     /// The nearest allowed form.
     #[serde(skip_serializing_if = "Option::is_none")]
     suggestion: Option<String>,
+    /// The output's id, where people look at it before it goes out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
 }
 
 /// A place in a question.
@@ -129,7 +134,7 @@ impl Problem {
             Self::Malformed { .. } | Self::Parameter | Self::Key => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::OtherQuestion | Self::Withheld => StatusCode::CONFLICT,
+            Self::OtherQuestion | Self::Withheld | Self::Held(_) => StatusCode::CONFLICT,
             Self::Verdict(verdict, _) if verdict.verdict == VerdictKind::Denied => StatusCode::FORBIDDEN,
             Self::NoPermit => StatusCode::FORBIDDEN,
             Self::Verdict(..) | Self::Unfit(..) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -181,6 +186,10 @@ impl Problem {
                 let detail = "every reason looks the same from outside";
                 ("withheld", "nothing can be released", some(detail))
             }
+            Self::Held(output) => {
+                let detail = format!("describe and submit it as {output}; ask again once it is let out");
+                ("held", "people look at this output before it goes out", Some(detail))
+            }
             Self::Guard(AskError::Busy) => {
                 ("busy", "too many questions at once", some("come back in a moment"))
             }
@@ -200,7 +209,11 @@ impl Problem {
             rule: None,
             place: None,
             suggestion: None,
+            output: None,
         };
+        if let Self::Held(output) = self {
+            document.output = Some(output.clone());
+        }
         if let Self::Unfit(_, ja) = self {
             document.detail_ja = Some(ja.clone());
         }

@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
     responses(
         (status = 200, body = ReleasedShape, description = "The protected table."),
         (status = 202, body = Running, description = "Still running."),
-        (status = "4XX", body = problem::Document, content_type = "application/problem+json", description = "Refused, denied, withheld, or no question of yours."),
+        (status = "4XX", body = problem::Document, content_type = "application/problem+json", description = "Refused, denied, withheld, held for people, or no question of yours."),
         (status = "5XX", body = problem::Document, content_type = "application/problem+json", description = "A fault of ours."),
     ),
 )]

@@ -93,7 +93,7 @@ impl From<FormatWord> for Format {
     responses(
         (status = 200, body = ReleasedShape, description = "The protected table.", headers(("location" = String, description = "Where its files are."))),
         (status = 202, body = Running, description = "Still running.", headers(("location" = String, description = "Where to ask again."))),
-        (status = "4XX", body = problem::Document, content_type = "application/problem+json", description = "Refused (422), denied (403), withheld (409), or a wrong call."),
+        (status = "4XX", body = problem::Document, content_type = "application/problem+json", description = "Refused (422), denied (403), withheld or held for people (409), or a wrong call."),
         (status = "5XX", body = problem::Document, content_type = "application/problem+json", description = "A fault of ours."),
     ),
 )]
@@ -142,6 +142,7 @@ async fn shown(id: &str, outcome: &Outcome, sql: &str, format: FormatWord) -> Re
             return Err(Problem::Verdict(Box::new(verdict.clone()), sql.to_owned()));
         }
         Ok(Answer::Withheld) => return Err(Problem::Withheld),
+        Ok(Answer::Held(output)) => return Err(Problem::Held(output.clone())),
         Ok(Answer::Stopped) => return Err(Problem::NotFound),
         Ok(Answer::Fault) => return Err(Problem::Ours),
         Err(error) => return Err(error.clone().into()),

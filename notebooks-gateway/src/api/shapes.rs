@@ -36,6 +36,8 @@ pub(super) struct VerdictShape {
     /// The nearest allowed form.
     #[serde(skip_serializing_if = "Option::is_none")]
     suggestion: Option<String>,
+    /// Whether it may run and people look at its answer first, because it breaks `rule`, which holds "in principle".
+    people_first: bool,
     /// The tables that the question reads.
     tables: Vec<String>,
     /// The columns that it touches, as `table.column`.
@@ -55,6 +57,7 @@ impl VerdictShape {
             message_ja: verdict.message_ja.clone(),
             place: verdict.span.and_then(|span| Place::of(sql, span)),
             suggestion: verdict.suggestion.clone(),
+            people_first: verdict.goes_to_people(),
             tables: verdict.tables.clone(),
             columns: verdict.columns.clone(),
         }

@@ -109,7 +109,7 @@ pub(super) async fn list(
     responses(
         (status = 200, body = ReleasedShape, description = "The protected table."),
         (status = 202, body = Running, description = "Still running."),
-        (status = "4XX", body = problem::Document, content_type = "application/problem+json", description = "No such template, a value outside its domain, denied, withheld, or a wrong call."),
+        (status = "4XX", body = problem::Document, content_type = "application/problem+json", description = "No such template, a value outside its domain, denied, withheld, held for people, or a wrong call."),
         (status = "5XX", body = problem::Document, content_type = "application/problem+json", description = "A fault of ours."),
     ),
 )]

@@ -111,6 +111,7 @@ async fn asked(door: &Door, caller: &Caller, sql: &str) -> Result<Arc<ReleasedTa
         Ok(Answer::Released(table)) => Ok(table),
         Ok(Answer::Verdict(verdict)) => Err(status::of_verdict(&verdict, sql)),
         Ok(Answer::Withheld) => Err(status::withheld()),
+        Ok(Answer::Held(output)) => Err(status::held(&output)),
         Ok(Answer::Stopped) => Err(Status::cancelled("the question was stopped")),
         Ok(Answer::Estimate(..) | Answer::Fault) => Err(status::ours()),
         Err(error) => Err(status::no_answer(&error)),

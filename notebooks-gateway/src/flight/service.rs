@@ -73,6 +73,7 @@ impl Door {
             Ok(Answer::Released(table)) => Arc::clone(table),
             Ok(Answer::Verdict(verdict)) => return Err(status::of_verdict(verdict, &sql)),
             Ok(Answer::Withheld) => return Err(status::withheld()),
+            Ok(Answer::Held(output)) => return Err(status::held(output)),
             Ok(Answer::Stopped) => return Err(Status::cancelled("the question was stopped")),
             Ok(Answer::Estimate(..) | Answer::Fault) => return Err(status::ours()),
             Err(error) => return Err(status::no_answer(error)),

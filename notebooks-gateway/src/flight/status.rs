@@ -44,6 +44,13 @@ pub(super) fn withheld() -> Status {
     Status::failed_precondition("withheld: nothing can be released")
 }
 
+/// People look at an output before it goes out.
+pub(super) fn held(output: &str) -> Status {
+    let text =
+        format!("held: people look at this output before it goes out; describe and submit it as {output}");
+    Status::failed_precondition(text)
+}
+
 /// A fault of ours.
 pub(super) fn ours() -> Status {
     Status::internal("a fault of ours; the operator's log says more")

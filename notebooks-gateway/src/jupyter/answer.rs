@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::cell::{self, Cell};
 use super::kernel::Kernel;
+use super::picture::Pictures;
 use super::words;
 use crate::caller::{Answer, Ask};
 use crate::guard::AskError;
@@ -26,6 +27,7 @@ a question in SQL                 its protected table
 %release ID                       the table of a question asked before, by its query id
 %project                          who asks, and for which project
 %language ja|en                   the language of messages
+%chart auto|off|bar|line|heat-map the picture beside a table
 %help                             this list
 ";
 
@@ -33,8 +35,11 @@ a question in SQL                 its protected table
 #[derive(Debug)]
 pub(super) enum Shown {
     Nothing,
-    /// Data by media type.
-    Data(Value),
+    /// Data by media type, and the picture that goes with them.
+    Data {
+        data: Value,
+        picture: Option<Value>,
+    },
     Error {
         name: &'static str,
         message: String,
@@ -73,6 +78,13 @@ async fn command(kernel: &Kernel, name: &str, rest: &str) -> Shown {
             }
             _ => error("Command", "%language takes ja or en"),
         },
+        "chart" => match Pictures::parse(rest) {
+            Some(pictures) => {
+                kernel.draw(pictures);
+                Shown::Nothing
+            }
+            None => error("Command", &format!("%chart takes {}", Pictures::WORDS)),
+        },
         "verdict" => match kernel.gateway().ask_for(kernel.caller(), Ask::Vet(rest.to_owned())).await {
             Ok(Answer::Verdict(verdict)) => plain(&reports::verdict::text(&verdict, rest, language)),
             other => unexpected(other),
@@ -85,7 +97,7 @@ async fn command(kernel: &Kernel, name: &str, rest: &str) -> Shown {
         }
         "template" => template(kernel, rest).await,
         "release" => match kernel.gateway().result(&kernel.caller().owner(), rest) {
-            Some(table) => Shown::Data(data(&table, language)),
+            Some(table) => released(kernel, &table),
             None => error("Release", "no released table of yours with this query id is kept"),
         },
         _ => error("Command", "there is no such command; %help lists them"),
@@ -102,8 +114,14 @@ async fn budget(kernel: &Kernel, sql: &str) -> Shown {
         return refused(&verdict, sql, kernel.language());
     }
     let Some(budget) = budget else { return plain("reads no data\n") };
-    let mut text = format!(
-        "reads about {} rows, {} bytes; the answer has {} cells\n",
+    let mut text = String::new();
+    if verdict.goes_to_people() {
+        let rule = verdict.rule.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "people look at the answer before it goes out [{rule}]");
+    }
+    let _ = writeln!(
+        text,
+        "reads about {} rows, {} bytes; the answer has {} cells",
         number::count(budget.rows),
         number::count(budget.bytes),
         number::count(budget.cells)
@@ -171,10 +189,15 @@ async fn asked(kernel: &Kernel, ask: Ask, sql: &str) -> Shown {
     };
     waiting.is_over = true;
     match outcome.as_ref() {
-        Ok(Answer::Released(table)) => Shown::Data(data(table, kernel.language())),
+        Ok(Answer::Released(table)) => released(kernel, table),
         Ok(Answer::Verdict(verdict)) => refused(verdict, sql, kernel.language()),
         Ok(Answer::Stopped) => error("Stopped", "the question was stopped"),
         Ok(Answer::Withheld) => error("Withheld", "nothing can be released; every reason looks the same"),
+        Ok(Answer::Held(output)) => {
+            let message =
+                format!("people look at this output before it goes out; describe and submit it as {output}");
+            error("Held", &message)
+        }
         Ok(other) => unexpected(Ok(other.clone())),
         Err(error) => unexpected(Err(error.clone())),
     }
@@ -208,7 +231,13 @@ fn error(name: &'static str, message: &str) -> Shown {
 }
 
 fn plain(text: &str) -> Shown {
-    Shown::Data(json!({"text/plain": text.trim_end()}))
+    Shown::Data { data: json!({"text/plain": text.trim_end()}), picture: None }
+}
+
+/// A released table with its picture.
+fn released(kernel: &Kernel, table: &ReleasedTable) -> Shown {
+    let language = kernel.language();
+    Shown::Data { data: data(table, language), picture: kernel.pictures().of(table, language) }
 }
 
 /// A table by media type.
@@ -328,7 +357,8 @@ fn plain_value(value: &CellValue) -> Value {
 }
 
 /// The words that a kernel's commands are.
-pub(super) const COMMANDS: [&str; 10] = [
+pub(super) const COMMANDS: [&str; 11] = [
+    "%chart",
     "%verdict",
     "%budget",
     "%catalog",

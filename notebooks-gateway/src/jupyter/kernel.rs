@@ -10,6 +10,7 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use super::answer::{self, Shown};
 use super::kernelspecs::NAME;
 use super::message::{Channel, Incoming, Outgoing, VERSION};
+use super::picture::Pictures;
 use super::{cell, completion};
 use crate::caller::{Caller, Owner};
 use crate::gateway::Gateway;
@@ -47,6 +48,7 @@ struct Seen {
     state: &'static str,
     used: Duration,
     language: reports::Language,
+    pictures: Pictures,
 }
 
 /// A connection to a kernel.
@@ -85,6 +87,7 @@ impl Kernel {
             state: "starting",
             used: gateway.now(),
             language: reports::Language::English,
+            pictures: Pictures::default(),
         };
         let kernel = Arc::new(Self {
             id,
@@ -136,6 +139,14 @@ impl Kernel {
 
     pub(super) fn speak(&self, language: reports::Language) {
         self.seen().language = language;
+    }
+
+    pub(super) fn pictures(&self) -> Pictures {
+        self.seen().pictures
+    }
+
+    pub(super) fn draw(&self, pictures: Pictures) {
+        self.seen().pictures = pictures;
     }
 
     pub(super) const fn caller(&self) -> &Caller {
@@ -261,11 +272,14 @@ impl Kernel {
         };
         match shown {
             Shown::Nothing => {}
-            Shown::Data(data) if !is_silent => {
+            Shown::Data { data, picture } if !is_silent => {
+                if let Some(picture) = picture {
+                    self.publish(asked, "display_data", json!({"data": picture, "metadata": {}}));
+                }
                 let content = json!({"execution_count": count, "data": data, "metadata": {}});
                 self.publish(asked, "execute_result", content);
             }
-            Shown::Data(_) => {}
+            Shown::Data { .. } => {}
             Shown::Error { name, message, trace } => {
                 if !is_silent {
                     let error = json!({"ename": name, "evalue": message, "traceback": trace});

@@ -15,6 +15,7 @@ mod cell;
 mod completion;
 mod framing;
 mod message;
+mod picture;
 mod words;
 
 use axum::Router;

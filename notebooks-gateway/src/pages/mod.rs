@@ -22,6 +22,7 @@ mod workbench;
 
 mod answer;
 mod examples;
+mod figures;
 mod speech;
 mod why;
 mod words;

@@ -7,10 +7,12 @@ use axum::response::Response;
 use engine_protocol::{CatalogueColumn, CatalogueTable};
 
 use super::examples::{self, Example};
+use super::figures::{self, FigureShown, Missing};
 use super::problem::{self, Problem};
 use super::words::{self, Named};
 use super::{Chrome, Here, show};
 use crate::gateway::Gateway;
+use crate::language;
 use crate::visitor::Whoever;
 
 /// Codes of a column that the page lists.
@@ -25,6 +27,8 @@ struct Page<'c> {
     period: Option<&'c (String, String)>,
     examples: Vec<&'static Example>,
     columns: Vec<ColumnRow<'c>>,
+    /// What is released of the columns.
+    figures: Vec<FigureShown>,
     classes: Vec<ClassRow>,
 }
 
@@ -58,7 +62,12 @@ pub(super) async fn page(
     let Some(table) = view.tables.iter().find(|table| table.name == name) else {
         return problem::respond(&gateway, visitor.as_ref(), &Problem::NotFound).await;
     };
+    let figures = figures::of_table(&gateway, &table.name).await.into_iter().filter_map(|figure| {
+        let column = table.columns.iter().find(|column| column.name == figure.column)?;
+        Some(FigureShown::of(figure, column, language::current()))
+    });
     let page = Page {
+        figures: figures.collect(),
         chrome: Chrome::new(&gateway, visitor.as_ref(), Here::Catalogue).await,
         table,
         database: words::database(&table.database),
@@ -68,6 +77,12 @@ pub(super) async fn page(
         classes: legend(table),
     };
     show(StatusCode::OK, &page)
+}
+
+impl Page<'_> {
+    fn figure(&self, column: &str) -> Option<&FigureShown> {
+        self.figures.iter().find(|figure| figure.column == column)
+    }
 }
 
 fn row(column: &CatalogueColumn) -> ColumnRow<'_> {

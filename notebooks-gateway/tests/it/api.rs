@@ -97,12 +97,20 @@ async fn a_refusal_names_rule_place_and_the_allowed_form() {
     assert_eq!(problem["suggestion"], "good(a) & <i>better</i>");
     is_problem(&Call::ask("DENIED").send(&house).await, 403, "denied");
     is_problem(&Call::ask("WITHHELD").send(&house).await, 409, "withheld");
+    let held = Call::ask("PEOPLE FIRST").send(&house).await;
+    is_problem(&held, 409, "held");
+    assert_eq!(value(&held)["output"], "p1-q9");
+    let first = Call::post("/api/v1/vet", &json!({"sql": "PEOPLE FIRST"})).send(&house).await;
+    let first = value(&first);
+    assert_eq!((&first["verdict"], &first["people_first"]), (&json!("vetted"), &json!(true)));
+    assert_eq!(first["rule"], "dimensions");
     let fault = Call::ask("FAULT").send(&house).await;
     is_problem(&fault, 500, "fault");
     assert!(!fault.text().contains("disk"), "what went wrong inside is the operator's: {}", fault.text());
     is_problem(&Call::ask("JUNK").send(&house).await, 503, "no-answer");
     let vetted = Call::post("/api/v1/vet", &json!({"sql": "bad(x)"})).send(&house).await;
     assert_eq!(value(&vetted)["verdict"], "refused");
+    assert_eq!(value(&vetted)["people_first"], false);
 }
 
 #[tokio::test]

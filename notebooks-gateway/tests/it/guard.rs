@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
-    AnalysisReply, Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView, CellValue,
-    ClientReply, ClientRequest, EvidenceLine, EvidencePack, Govern, Governed, IdentityAsk, IdentityReply, Me,
-    Notebook, NotebookAct, NotebookEntry, NotebookReply, NotebookRequest, OpenTable, OpeningReply,
-    OperatingReply, ProjectName, PublicAsk, PublicRecord, PublicReply, Question, ReleasedTable, ReportReply,
-    RunStage, RunningAct, RunningReply, SecretWord, TableColumn, TableColumnKind, Verdict, VerdictKind,
-    read_json, write_json,
+    AnalysisReply, BrokenRule, Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView,
+    CellValue, ClientReply, ClientRequest, EvidenceLine, EvidencePack, Figure, FigureReply, Govern, Governed,
+    IdentityAsk, IdentityReply, Label, Me, Notebook, NotebookAct, NotebookEntry, NotebookReply,
+    NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName, PublicAsk, PublicRecord,
+    PublicReply, Question, ReleasedTable, ReportReply, RunStage, RunningAct, RunningReply, SecretWord,
+    TableColumn, TableColumnKind, Verdict, VerdictKind, read_json, write_json,
 };
 use tokio::sync::Mutex;
 
@@ -109,6 +109,11 @@ impl FakeGuard {
                         OpenTable { title_ja, title_en, day: "2026-11-21".to_owned(), table: released() };
                     ClientReply::Public(PublicReply::OpenTables { tables: vec![table] })
                 }
+                ClientRequest::Public(PublicAsk::Figures { table }) => {
+                    let figures = if table == "person" { vec![figure()] } else { Vec::new() };
+                    ClientReply::Public(PublicReply::Figures { figures })
+                }
+                ClientRequest::Figure(_) => ClientReply::Figure { reply: FigureReply::NotAllowed },
                 ClientRequest::Public(PublicAsk::Record) => {
                     ClientReply::Public(PublicReply::Record(record()))
                 }
@@ -231,7 +236,26 @@ fn evidence() -> EvidencePack {
         earlier: Vec::new(),
         context: Vec::new(),
         attachments: Vec::new(),
+        broken: Some(BrokenRule {
+            rule: "dimensions".to_owned(),
+            says: Label::new("原則として<b>三つ</b>まで", "three <b> in principle"),
+        }),
     }
+}
+
+/// The released figure of a column: one sex is hidden, and a fortieth of the rows has none.
+fn figure() -> Figure {
+    let mut released = released();
+    released.columns[0].name = "sex".to_owned();
+    for name in ["rows", "missing"] {
+        let name = name.to_owned();
+        released.columns.push(TableColumn { name, kind: TableColumnKind::Rows, unit: None });
+    }
+    for (row, counts) in released.rows.iter_mut().zip([Some([4_321, 0]), None, Some([4_400, 110])]) {
+        let counts = counts.map(|counts| counts.map(CellValue::Integer));
+        row.extend(counts.unwrap_or([CellValue::Suppressed, CellValue::Suppressed]));
+    }
+    Figure { column: "sex".to_owned(), day: "2026-11-21".to_owned(), released }
 }
 
 /// Nobody may begin or read a case here, and nothing waits.
@@ -319,6 +343,9 @@ fn query(question: &Question) -> ClientReply {
     }
     match question.sql.as_str() {
         sql if sql.contains("WITHHELD") => ClientReply::Withheld,
+        sql if sql.contains("PEOPLE FIRST") => {
+            ClientReply::Governed(Governed::Held { output: "p1-q9".to_owned() })
+        }
         sql if sql.contains("FAULT") => ClientReply::Fault { message: "the <disk> is full".to_owned() },
         _ => ClientReply::Released(released()),
     }
@@ -340,6 +367,10 @@ fn verdict(question: &Question) -> Verdict {
         verdict.verdict = VerdictKind::Denied;
         verdict.rule = Some("default".to_owned());
         verdict.message = Some(format!("{} may not query for {}", question.user, question.project));
+    } else if question.sql.contains("PEOPLE FIRST") {
+        verdict.rule = Some("dimensions".to_owned());
+        verdict.message = Some("in principle a table has three dimensions".to_owned());
+        verdict.message_ja = Some("原則として三つまで".to_owned());
     } else if let Some(at) = question.sql.find("bad(") {
         let end = question.sql.find(')').map_or(question.sql.len(), |end| end + 1);
         verdict.verdict = VerdictKind::Refused;

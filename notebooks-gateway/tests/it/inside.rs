@@ -14,6 +14,9 @@ async fn what_reviewers_see_stays_on_the_screen() {
     // The two persons behind the hidden cell stand in it, and all of them within what is not selected or printed.
     let (before, inside) = text.split_once("<div class=\"column broad inside\">").unwrap();
     assert!(inside.contains("<td class=\"n\">2</td>") && !before.contains("<td"), "{text}");
+    // Why people look at it: the rule in principle, in the reader's language.
+    assert!(inside.contains("<code>dimensions</code>"), "{inside}");
+    assert!(inside.contains("原則として&#60;b&#62;三つ&#60;/b&#62;まで"), "{inside}");
     let links: Vec<&str> =
         inside.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let files = ["csv", "xlsx", "json", "arrow", "svg", "note"];

@@ -104,6 +104,20 @@ async fn the_public_pages_show_the_data_and_say_that_it_is_a_demo() {
 }
 
 #[tokio::test]
+async fn a_catalogue_figure_is_a_release_with_its_hidden_value_behind_a_blind() {
+    let house = House::new();
+    let page = house.get("/catalogue/person", None).await.text();
+    let (_, figure) = page.split_once("id=\"figure-sex\"").unwrap();
+    let figure = figure.split_once("</figure>").unwrap().0;
+    assert!(figure.contains("<code>q7</code>") && figure.contains("2026-11-21"), "{figure}");
+    // The hidden sex, and what the blind means.
+    assert_eq!(figure.matches("url(#misu-veil)").count(), 2, "{figure}");
+    assert!(page.contains("欠測 2.5 %"), "{page}");
+    // A column without a release has no number.
+    assert!(!page.contains("figure-icd10"), "{page}");
+}
+
+#[tokio::test]
 async fn names_are_found_in_both_languages_and_widths_and_by_code() {
     let house = House::new();
     // sex, icd (typed full width), male, 個人, and nothing.

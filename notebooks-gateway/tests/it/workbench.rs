@@ -39,6 +39,23 @@ async fn a_verdict_comes_with_its_place_its_cost_and_what_would_run() {
 }
 
 #[tokio::test]
+async fn a_question_that_goes_to_people_first_says_so_before_it_runs_and_behind() {
+    let house = House::new();
+    let signed = house.sign_in().await;
+    let word = ("form_word", signed.form_word.as_str());
+    let sql = "SELECT PEOPLE FIRST";
+    let (_, verdict) = script(&house, &signed, "/workbench/check", &[word, ("sql", sql)]).await;
+    assert_eq!((&verdict["verdict"], &verdict["people_first"]), (&"vetted".into(), &true.into()));
+    assert_eq!(verdict["message"], "原則として三つまで");
+    let (_, usual) = script(&house, &signed, "/workbench/check", &[word, ("sql", "SELECT 1")]).await;
+    assert_eq!(usual["people_first"], false);
+    let page = house.ask(&signed, "check", sql).await;
+    assert!(page.contains("提供の前に審査") && page.contains("原則として三つまで"), "{page}");
+    let page = house.ask(&signed, "run", sql).await;
+    assert!(page.contains("/cases/output/p1-q9"), "{page}");
+}
+
+#[tokio::test]
 async fn the_script_runs_a_cell_and_gets_its_piece_of_the_page() {
     let house = House::new();
     let signed = house.sign_in().await;

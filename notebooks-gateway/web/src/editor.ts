@@ -7,7 +7,7 @@ import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { HighlightStyle, bracketMatching, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { EditorState, Prec } from "@codemirror/state";
-import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
+import { EditorView, type Rect, drawSelection, highlightActiveLine, keymap, lineNumbers, tooltips } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 
 import { type Vocabulary, complete } from "./vocabulary";
@@ -69,6 +69,20 @@ const typedOver = EditorView.domEventHandlers({
   },
 });
 
+/** So many pixels above a line are room enough for a list. */
+const ROOM = 200;
+
+/** Where a list may lie: not over the verdict below the editor, unless there is no room above the line either. */
+function room(view: EditorView): Rect {
+  const all = { top: 0, left: 0, bottom: window.innerHeight, right: window.innerWidth };
+  const line = view.coordsAtPos(view.state.selection.main.head);
+  if (!line || line.top < ROOM) {
+    return all;
+  }
+  const below = Math.max(view.dom.getBoundingClientRect().bottom, line.bottom);
+  return { ...all, bottom: Math.min(all.bottom, below) };
+}
+
 export interface Marked {
   from: number;
   to: number;
@@ -98,6 +112,7 @@ export class Editor {
       highlightActiveLine(),
       sql({ dialect: PostgreSQL }),
       syntaxHighlighting(colours),
+      tooltips({ tooltipSpace: room }),
       autocompletion({ override: [complete(words)], icons: false }),
       keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap]),
       typedOver,

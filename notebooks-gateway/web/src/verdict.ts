@@ -10,6 +10,7 @@ interface Verdict {
   message: string | null;
   span: [number, number] | null;
   suggestion: string | null;
+  people_first: boolean;
   mended: string | null;
   tables: string[];
   columns: string[];
@@ -74,7 +75,8 @@ export class Verdicts {
   private lines(verdict: Verdict): Node[] {
     const head = element("b", heading(verdict));
     if (verdict.verdict === "vetted") {
-      return [head, element("span", cost(verdict), "cost")];
+      const lines: Node[] = [head, element("span", cost(verdict), "cost")];
+      return verdict.people_first ? [...lines, ...first(verdict)] : lines;
     }
     const lines: Node[] = [head, document.createTextNode(verdict.message ?? "")];
     const offer = element("div", "", "offer");
@@ -94,10 +96,20 @@ export class Verdicts {
   }
 }
 
+/** Why people look at the answer first, and what goes out without them. */
+function first(verdict: Verdict): Node[] {
+  const why = element("div", "", "offer first");
+  why.append(document.createTextNode(verdict.message ?? ""));
+  if (verdict.suggestion) {
+    why.append(t("　審査なしで出る形：", " Without people: "), element("code", verdict.suggestion));
+  }
+  return [why];
+}
+
 function heading(verdict: Verdict): string {
   switch (verdict.verdict) {
     case "vetted":
-      return t("実行できます", "May run");
+      return verdict.people_first ? t("実行できます（提供の前に審査）", "May run; goes to people first") : t("実行できます", "May run");
     case "refused":
       return t("実行できません", "Does not run");
     case "denied":

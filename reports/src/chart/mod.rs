@@ -38,5 +38,10 @@ pub fn svg(table: &ReleasedTable, plan: &Plan, language: Language) -> Option<Str
     Some(canvas.finish(&view.summary(plan.kind)))
 }
 
+/// The picture of a table in words, for those who hear it; none where the plan does not fit the table.
+pub fn summary(table: &ReleasedTable, plan: &Plan, language: Language) -> Option<String> {
+    View::of(table, plan, language).map(|view| view.summary(plan.kind))
+}
+
 #[cfg(test)]
 mod tests;

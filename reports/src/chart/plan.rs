@@ -109,6 +109,11 @@ impl Plan {
         values(table).any(|column| column == value).then_some(Self { value, ..self })
     }
 
+    /// The columns that a picture can lie along.
+    pub fn keys(table: &ReleasedTable) -> impl Iterator<Item = usize> + '_ {
+        keys(table)
+    }
+
     /// The columns that a picture can show the values of.
     pub fn values(table: &ReleasedTable) -> impl Iterator<Item = usize> + '_ {
         values(table)

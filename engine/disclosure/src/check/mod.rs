@@ -214,6 +214,7 @@ mod tests {
             populations: vec![tier(2_000, None), tier(25_000, Some(20))],
             crossings: [("insurer".to_owned(), "municipality".to_owned())].into(),
             amounts: [("oral-external".to_owned(), 1_000)].into(),
+            ..OutputRules::default()
         }
     }
 

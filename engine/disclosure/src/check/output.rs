@@ -1,6 +1,6 @@
 //! What a pack says of a table by its dimensions and by what it counts: crossings, small places, amounts.
 
-use catalog_model::OutputRules;
+use catalog_model::{Binding, Breached, OutputRules};
 
 use crate::check::form::TableForm;
 use crate::check::read::{Malformed, Tables};
@@ -10,11 +10,16 @@ use crate::family::CellNo;
 pub(crate) fn refused(form: &TableForm, rules: &OutputRules) -> Option<String> {
     let of_table = |form: &TableForm| {
         let names: Vec<&str> = form.dimensions.iter().map(|dimension| dimension.name.as_str()).collect();
-        if let Some((one, two)) = rules.forbidden(&names) {
-            return Some(format!("{one} and {two} are not crossed in one table"));
-        }
-        let most = usize::try_from(rules.dimensions?).ok()?;
-        (names.len() > most).then(|| format!("a table has at most {most} dimensions"))
+        let breach = rules.breach(&names, names.len())?;
+        let what = match breach.of {
+            Breached::Crossing(one, two) => format!("{one} and {two} are not crossed in one table"),
+            Breached::Dimensions(most) => format!("a table has at most {most} dimensions"),
+        };
+        // No people are asked here: whoever sends the table on to them says so.
+        Some(match breach.binding {
+            Binding::Absolute => what,
+            Binding::InPrinciple => format!("{what} in principle: people decide about this one"),
+        })
     };
     std::iter::once(form).chain(&form.linked).find_map(of_table)
 }

@@ -99,7 +99,7 @@ fn ask(
     let question =
         Question { user: stored.run.by.clone(), project: stored.project.clone(), sql: step.sql.clone() };
     // Whoever stops the run goes away from the step that is under way.
-    let asking = Asking { name: None, is_gone: is_to_stop };
+    let asking = Asking { is_gone: is_to_stop, ..Asking::STAYS };
     let running = guard.running.begin((&question.user, &question.project), &asking);
     match query::answer(guard, &question, &running) {
         Ok(ClientReply::Released(table)) => match step.gives {

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use audit::{Event, Kind};
 use catalog_store::CaseRecord;
 use engine_protocol::{
-    AllowedMove, Attachment, CaseKind, CaseLine, CaseView, EarlierRelease, EvidencePack, Fact, Fields,
-    Governed, Happened, Label, Waits, Word,
+    AllowedMove, Attachment, BrokenRule, CaseKind, CaseLine, CaseView, EarlierRelease, EvidencePack, Fact,
+    Fields, Governed, Happened, Label, Waits, Word,
 };
 use governance::output::{Action, Mark, Output, State, TARGET_DAYS};
 use governance::{Actor, Illegal, Role};
@@ -22,6 +22,8 @@ use super::field::{self, Given};
 use super::retained::{Retained, RetainedFiles};
 use super::stored::{self, Asked, Step, instant};
 use super::{GovernError, Office, applications};
+use crate::airlock;
+use crate::output_rules::Broken;
 
 const KIND: CaseKind = CaseKind::Output;
 /// Earlier releases that a pack names.
@@ -42,6 +44,9 @@ struct About {
     /// It is none of the tables that the application planned.
     #[serde(default)]
     is_outside_plan: bool,
+    /// The rule "in principle" that the question breaks, for which it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    broken: Option<BrokenRule>,
 }
 
 struct Loaded {
@@ -103,45 +108,68 @@ pub(crate) fn standing(
     }))
 }
 
-/// Opens the case of an answer that waits for people, and gives its id. It is told who asked, and whether it is one of
-/// the tables that were planned.
-pub(crate) fn held(office: &Office<'_>, kept: &Retained, asked: (&str, bool)) -> Result<String, GovernError> {
-    open(office, (&kept.project, &kept.query), asked, (OPENER, false))
+/// Opens the case of an answer that waits for people, and gives its id.
+pub(crate) fn held(
+    office: &Office<'_>,
+    kept: &Retained,
+    asked: &airlock::Asked<'_>,
+) -> Result<String, GovernError> {
+    open(office, about(kept, asked, false), OPENER)
 }
 
 /// Opens the case of a release that is out and is looked at afterwards.
 pub(crate) fn open_for_people(
     office: &Office<'_>,
     kept: &Retained,
-    asked: (&str, bool),
+    asked: &airlock::Asked<'_>,
 ) -> Result<String, GovernError> {
-    open(office, (&kept.project, &kept.query), asked, (OPENER, true))
+    open(office, about(kept, asked, true), OPENER)
 }
 
-fn open(
-    office: &Office<'_>,
-    (project, query): (&str, &str),
-    (asker, is_planned): (&str, bool),
-    (by, is_out): (&str, bool),
-) -> Result<String, GovernError> {
-    let id = id(project, query);
-    let mut people: BTreeSet<String> = applications::people(office, project)?.into_iter().collect();
-    people.extend(office.members(project)?);
-    people.insert(asker.to_owned());
-    let about = About {
-        project: project.to_owned(),
-        query: query.to_owned(),
-        asker: asker.to_owned(),
-        people,
-        is_out,
-        is_outside_plan: !is_planned,
-    };
-    let text = serde_json::to_string(&about).map_err(|_| GovernError::Bug("an output can be written"))?;
+/// What a case of whoever asks is about; its people are found when it is opened.
+fn about(kept: &Retained, asked: &airlock::Asked<'_>, is_out: bool) -> About {
+    About {
+        asker: asked.user.to_owned(),
+        is_outside_plan: !asked.is_planned,
+        broken: asked.broken.map(Broken::told),
+        ..About::of(kept, is_out)
+    }
+}
+
+fn open(office: &Office<'_>, about: About, by: &str) -> Result<String, GovernError> {
+    let (project, query) = (about.project.clone(), about.query.clone());
+    let id = id(&project, &query);
+    let mut people: BTreeSet<String> = applications::people(office, &project)?.into_iter().collect();
+    people.extend(office.members(&project)?);
+    people.insert(about.asker.clone());
+    let action = if about.is_out { "draw" } else { "hold" };
     let event = Event::new(Kind::OutputMoved, by).project(project).subject(id.as_str());
-    office.log.record(event.with("action", if is_out { "draw" } else { "hold" }).with("query", query))?;
+    let event = event.with("action", action).with("query", query);
+    let event = match &about.broken {
+        Some(broken) => event.with("rule", broken.rule.as_str()),
+        None => event,
+    };
+    let about = About { people, ..about };
+    let text = serde_json::to_string(&about).map_err(|_| GovernError::Bug("an output can be written"))?;
+    office.log.record(event)?;
     // A case that is there already is the one.
     office.begin((KIND, &id), by, text)?;
     Ok(id)
+}
+
+impl About {
+    /// About a kept release of whoever asked first, as planned and within every rule.
+    fn of(kept: &Retained, is_out: bool) -> Self {
+        Self {
+            project: kept.project.clone(),
+            query: kept.query.clone(),
+            asker: kept.asker.clone(),
+            people: BTreeSet::new(),
+            is_out,
+            is_outside_plan: false,
+            broken: None,
+        }
+    }
 }
 
 impl Office<'_> {
@@ -248,6 +276,10 @@ fn facts(loaded: &Loaded) -> Vec<Fact> {
             "申出の予定する表のどれにも当たらない / none of the tables that the application planned",
         ));
     }
+    if let Some(BrokenRule { rule, says }) = &about.broken {
+        let text = format!("{rule}\n{}\n{}", says.ja, says.en);
+        facts.push(fact("原則の規則", "rule in principle that it breaks", &text));
+    }
     facts.extend(context(&loaded.output));
     let names: Vec<&str> = loaded.output.attachments().keys().map(String::as_str).collect();
     if !names.is_empty() {
@@ -329,7 +361,7 @@ pub(super) fn begin(office: &Office<'_>, actor: &Actor, fields: &Fields) -> Resu
     let kept = RetainedFiles::new(office.environment).find(&project, &query)?;
     let kept = kept.ok_or_else(|| GovernError::missing("release", &query))?;
     if office.stored(KIND, &id(&project, &query))?.is_none() {
-        open(office, (&project, &query), (&kept.asker, true), (actor.user(), true))?;
+        open(office, About::of(&kept, true), actor.user())?;
     }
     Ok(governed(&load(office, &id(&project, &query), actor)?, actor, office.now))
 }
@@ -407,6 +439,7 @@ fn pack(files: &RetainedFiles<'_>, loaded: &Loaded, kept: Retained) -> Result<Ev
     }
     let attached = loaded.output.attachments().iter();
     Ok(EvidencePack {
+        broken: loaded.about.broken.clone(),
         output: loaded.case.id.clone(),
         project: kept.project,
         asker: kept.asker,

@@ -119,7 +119,10 @@ fn changes(acting: &Acting, policies: Option<PathBuf>, catalog: Option<&Path>) -
 
 fn told(verdict: &Verdict) -> String {
     let kind = match verdict.verdict {
-        VerdictKind::Vetted => return format!("vetted: {}", verdict.columns.join(" ")),
+        VerdictKind::Vetted => {
+            let first = verdict.rule.as_ref().map(|rule| format!(", people first by {rule}"));
+            return format!("vetted{}: {}", first.unwrap_or_default(), verdict.columns.join(" "));
+        }
         VerdictKind::Refused => "refused",
         VerdictKind::Denied => "denied",
     };

@@ -16,6 +16,8 @@ mod standing;
 mod tokens;
 mod words;
 
+use std::time::Duration;
+
 use catalog_store::{ServiceRecord, SessionRecord, TokenRecord};
 use engine_protocol::{
     Call, Caller, ClientReply, ClientRequest, IdentityAsk, IdentityReply, Me, ProjectName,
@@ -81,10 +83,12 @@ pub(crate) fn reply(guard: &Guard, call: Call, line: Line<'_>) -> ClientReply {
 }
 
 fn answered(guard: &Guard, call: Call, line: Line<'_>) -> Result<ClientReply, GuardError> {
-    let asking = Asking { name: call.name, is_gone: line.is_gone };
     if call.by == Caller::Owner && line.door == Door::Streams {
+        let asking = Asking { name: call.name, is_gone: line.is_gone, step: Duration::ZERO };
         return Ok(guard.answer_to(&call.request, &asking));
     }
+    let step = Duration::from_millis(guard.environment.config().turns.step_ms.into());
+    let asking = Asking { name: call.name, is_gone: line.is_gone, step };
     let asker = find(guard, &call.by)?;
     let request = call.request;
     if let ClientRequest::Identity(ask) = &request {

@@ -31,6 +31,8 @@ struct Shown {
     /// Where, in the units in which a browser counts.
     span: Option<(usize, usize)>,
     suggestion: Option<String>,
+    /// Whether it may run, and people look at its answer first because of the rule.
+    people_first: bool,
     /// The whole question with the place mended; the guard says that it would run.
     mended: Option<String>,
     tables: Vec<String>,
@@ -122,6 +124,7 @@ impl Shown {
     fn of(verdict: Verdict, budget: Option<Budget>, sql: &str, mended: Option<String>) -> Self {
         let units = |at: usize| sql.get(..at).map(|text| text.encode_utf16().count());
         let span = verdict.span.and_then(|(from, to)| Some((units(from)?, units(to)?)));
+        let people_first = verdict.goes_to_people();
         let message = match language::current() {
             Language::Japanese => {
                 let rule = verdict.rule.as_deref().and_then(words::rule).map(str::to_owned);
@@ -131,6 +134,7 @@ impl Shown {
         };
         Self {
             verdict: verdict.verdict,
+            people_first,
             rule: verdict.rule,
             message,
             span,
@@ -184,6 +188,16 @@ mod tests {
         let at = sql.find('y').unwrap();
         let shown = Shown::of(refused((at, at + 1), "z"), None, sql, None);
         assert_eq!(shown.span, Some((19, 20)));
+        assert_eq!(shown.message.as_deref(), Some("不可"));
+        assert!(!shown.people_first);
+    }
+
+    #[test]
+    fn a_question_that_goes_to_people_first_says_so_and_is_not_mended() {
+        let verdict = Verdict { verdict: VerdictKind::Vetted, ..refused((0, 1), "SELECT less") };
+        assert_eq!(candidates("SELECT x", &verdict), Vec::<String>::new());
+        let shown = Shown::of(verdict, None, "SELECT x", None);
+        assert!(shown.people_first);
         assert_eq!(shown.message.as_deref(), Some("不可"));
     }
 }
