@@ -351,7 +351,7 @@ mod tests {
 
     use catalog_model::{FileEntry, ManifestBody, Period, TableEntry, Versions};
 
-    use super::{SnapshotError, id_of};
+    use super::{KnownManifests, SnapshotError, id_of};
     use crate::{Config, Environment, KeyRole};
 
     fn body(content: &str, path: &str) -> ManifestBody {
@@ -411,6 +411,26 @@ mod tests {
         let third = snapshots.commit(body("a", "x"), "2026-11-22T00:00:00Z", &key).unwrap();
         let numbers: Vec<u64> = snapshots.all().unwrap().into_iter().map(|(number, _)| number).collect();
         assert_eq!((numbers, third.parent), (vec![2, 3], Some(second.id)));
+    }
+
+    #[test]
+    fn a_known_manifest_is_read_again_when_its_file_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
+        let (snapshots, key) =
+            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        let id = snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap().id;
+        let known = KnownManifests::default();
+        let find = || known.find(&snapshots, &id);
+        assert!(std::sync::Arc::ptr_eq(&find().unwrap(), &find().unwrap()));
+        let file = environment.room("store").join("snapshots/00000001.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{text} x")).unwrap();
+        assert!(matches!(find(), Err(SnapshotError::Form { .. })));
+        std::fs::write(&file, &text).unwrap();
+        assert_eq!(find().unwrap().id, id);
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(find(), Err(SnapshotError::Unknown(_))));
     }
 
     #[test]
