@@ -5,6 +5,7 @@
 //! without its `hash` member, so that any program can recompute it: cut the line's last 75 bytes and close the
 //! brace.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -15,10 +16,10 @@ use time::OffsetDateTime;
 
 use crate::digest::Digest;
 use crate::event::Event;
-use crate::json::{Cursor, Misplaced};
+use crate::json::{self, Cursor, Made, Misplaced};
 use crate::kind::Kind;
 use crate::moment;
-use crate::value::{Body, write_text};
+use crate::value::{Body, Value, write_text};
 
 /// Hashed before every entry, so that no other document of the project has the same hash.
 const DOMAIN: &[u8] = b"misu audit entry v1\n";
@@ -94,26 +95,9 @@ impl Entry {
     ///
     /// Where the line is not exactly what [`Entry::to_line`] would write.
     pub fn parse(line: &[u8]) -> Result<Self, LineFault> {
-        if line.len() > LONGEST {
-            return Err(LineFault::Long);
-        }
-        let line = std::str::from_utf8(line)
-            .map_err(|error| LineFault::Form { at: error.valid_up_to(), expected: "UTF-8" })?;
-        let mut cursor = Cursor::new(line);
-        let (seq, at) = numbered(&mut cursor)?;
-        let event = event(&mut cursor)?;
-        cursor.expect(",\"prev\":")?;
-        let prev = cursor.digest()?;
-        let content = line.get(..cursor.at()).unwrap_or("");
-        cursor.expect(",\"hash\":")?;
-        let hash = cursor.digest()?;
-        cursor.expect("}")?;
-        if !cursor.is_at_end() {
-            cursor.fail("the end of the line")?;
-        }
-        if Digest::of(&[DOMAIN, content.as_bytes(), b"}"]) != hash {
-            return Err(LineFault::Changed);
-        }
+        let Line { seq, at, kind, who, project, subject, body, prev, hash } = Line::<Value>::parse(line)?;
+        let (project, subject) = (project.map(Cow::into_owned), subject.map(Cow::into_owned));
+        let event = Event { kind, who: who.into_owned(), project, subject, body: json::body(body) };
         Ok(Self { seq, at, event, prev, hash })
     }
 
@@ -213,7 +197,7 @@ impl Entry {
 
     /// Says whether this entry continues `head`: its number follows and it names the hash.
     pub(crate) fn continues(&self, head: Option<EntryRef>) -> bool {
-        following(head) == Some(self.seq) && self.prev == head.map_or(Digest::ZERO, EntryRef::hash)
+        continues((self.seq, self.prev), head)
     }
 }
 
@@ -252,26 +236,75 @@ pub(crate) fn following(head: Option<EntryRef>) -> Option<u64> {
     head.map_or(Some(0), |head| head.seq.checked_add(1))
 }
 
+/// A line's members, as parts of the line where they can be.
+pub(crate) struct Line<'a, V> {
+    pub(crate) seq: u64,
+    pub(crate) at: OffsetDateTime,
+    pub(crate) kind: Kind,
+    who: Cow<'a, str>,
+    project: Option<Cow<'a, str>>,
+    pub(crate) subject: Option<Cow<'a, str>>,
+    body: Vec<(Cow<'a, str>, V)>,
+    prev: Digest,
+    hash: Digest,
+}
+
+impl<'a, V: Made<'a>> Line<'a, V> {
+    /// Reads a line without its newline, and recomputes its hash.
+    pub(crate) fn parse(line: &'a [u8]) -> Result<Self, LineFault> {
+        if line.len() > LONGEST {
+            return Err(LineFault::Long);
+        }
+        let line = std::str::from_utf8(line)
+            .map_err(|error| LineFault::Form { at: error.valid_up_to(), expected: "UTF-8" })?;
+        let mut cursor = Cursor::new(line);
+        let (seq, at) = numbered(&mut cursor)?;
+        cursor.expect(",\"kind\":")?;
+        let word = cursor.text()?;
+        let Some(kind) = Kind::parse(&word) else { return Err(LineFault::Kind(word.into_owned())) };
+        cursor.expect(",\"who\":")?;
+        let who = cursor.text()?;
+        let mut named = |name: &str| if cursor.skip(name) { cursor.text().map(Some) } else { Ok(None) };
+        let (project, subject) = (named(",\"project\":")?, named(",\"subject\":")?);
+        cursor.expect(",\"body\":")?;
+        let body = cursor.object()?;
+        cursor.expect(",\"prev\":")?;
+        let prev = cursor.digest()?;
+        let content = line.get(..cursor.at()).unwrap_or("");
+        cursor.expect(",\"hash\":")?;
+        let hash = cursor.digest()?;
+        cursor.expect("}")?;
+        if !cursor.is_at_end() {
+            cursor.fail("the end of the line")?;
+        }
+        if Digest::of(&[DOMAIN, content.as_bytes(), b"}"]) != hash {
+            return Err(LineFault::Changed);
+        }
+        Ok(Self { seq, at, kind, who, project, subject, body, prev, hash })
+    }
+
+    /// The entry's number and hash.
+    pub(crate) const fn reference(&self) -> EntryRef {
+        EntryRef { seq: self.seq, hash: self.hash }
+    }
+
+    /// Says whether this entry continues `head`.
+    pub(crate) fn continues(&self, head: Option<EntryRef>) -> bool {
+        continues((self.seq, self.prev), head)
+    }
+}
+
+/// An entry continues another where its number follows and it names the hash.
+fn continues((seq, prev): (u64, Digest), head: Option<EntryRef>) -> bool {
+    following(head) == Some(seq) && prev == head.map_or(Digest::ZERO, EntryRef::hash)
+}
+
 fn numbered(cursor: &mut Cursor<'_>) -> Result<(u64, OffsetDateTime), LineFault> {
     cursor.expect("{\"seq\":")?;
     let Ok(seq) = u64::try_from(cursor.whole()?) else { return Ok(cursor.fail("a number from 0")?) };
     cursor.expect(",\"at\":")?;
     let Some(at) = moment::parse(&cursor.text()?) else { return Ok(cursor.fail("a time in UTC")?) };
     Ok((seq, at))
-}
-
-fn event(cursor: &mut Cursor<'_>) -> Result<Event, LineFault> {
-    cursor.expect(",\"kind\":")?;
-    let word = cursor.text()?;
-    let Some(kind) = Kind::parse(&word) else { return Err(LineFault::Kind(word.into_owned())) };
-    cursor.expect(",\"who\":")?;
-    let who = cursor.text()?.into_owned();
-    let mut named = |name: &str| {
-        if cursor.skip(name) { cursor.text().map(|text| Some(text.into_owned())) } else { Ok(None) }
-    };
-    let (project, subject) = (named(",\"project\":")?, named(",\"subject\":")?);
-    cursor.expect(",\"body\":")?;
-    Ok(Event { kind, who, project, subject, body: cursor.body()? })
 }
 
 #[cfg(test)]

@@ -125,33 +125,33 @@ impl<'a> Cursor<'a> {
         self.fail("an escape as this log writes it")
     }
 
-    /// An object whose names stand in byte order, each once.
-    pub(crate) fn body(&mut self) -> Result<Body, Misplaced> {
-        self.object(1)
+    /// An object whose names stand in byte order, each once, made as whoever reads it wants it.
+    pub(crate) fn object<V: Made<'a>>(&mut self) -> Result<Vec<(Cow<'a, str>, V)>, Misplaced> {
+        self.object_in(1)
     }
 
-    fn object(&mut self, depth: usize) -> Result<Body, Misplaced> {
+    fn object_in<V: Made<'a>>(&mut self, depth: usize) -> Result<Vec<(Cow<'a, str>, V)>, Misplaced> {
         self.expect("{")?;
-        let mut body = Vec::<(String, Value)>::new();
+        let mut object = Vec::<(Cow<'a, str>, V)>::new();
         if self.skip("}") {
-            return Ok(Body::new());
+            return Ok(object);
         }
         loop {
             let start = self.at;
-            let name = self.text()?.into_owned();
-            if body.last().is_some_and(|(before, _)| *before >= name) {
+            let name = self.text()?;
+            if object.last().is_some_and(|(before, _)| *before >= name) {
                 return Err(Misplaced { at: start, expected: "names in order, each once" });
             }
             self.expect(":")?;
-            body.push((name, self.value(depth)?));
+            object.push((name, self.value(depth)?));
             if self.skip("}") {
-                return Ok(Body::sorted(body));
+                return Ok(object);
             }
             self.expect(",")?;
         }
     }
 
-    fn list(&mut self, depth: usize) -> Result<Vec<Value>, Misplaced> {
+    fn list<V: Made<'a>>(&mut self, depth: usize) -> Result<Vec<V>, Misplaced> {
         self.expect("[")?;
         let mut values = Vec::new();
         if self.skip("]") {
@@ -166,18 +166,80 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Misplaced> {
+    fn value<V: Made<'a>>(&mut self, depth: usize) -> Result<V, Misplaced> {
         let inside = depth + 1;
         match self.rest().as_bytes().first() {
-            Some(b'"') => self.text().map(|text| Value::Text(text.into_owned())),
-            Some(b'-' | b'0'..=b'9') => self.whole().map(Value::Whole),
-            Some(b't') => self.expect("true").map(|()| Value::Flag(true)),
-            Some(b'f') => self.expect("false").map(|()| Value::Flag(false)),
+            Some(b'"') => self.text().map(V::text),
+            Some(b'-' | b'0'..=b'9') => self.whole().map(V::whole),
+            Some(b't') => self.expect("true").map(|()| V::flag(true)),
+            Some(b'f') => self.expect("false").map(|()| V::flag(false)),
             Some(b'{' | b'[') if depth >= DEEPEST => self.fail("no more lists and objects in each other"),
-            Some(b'{') => self.object(inside).map(Value::Object),
-            Some(b'[') => self.list(inside).map(Value::List),
+            Some(b'{') => self.object_in(inside).map(V::object),
+            Some(b'[') => self.list(inside).map(V::list),
             _ => self.fail("a value"),
         }
+    }
+}
+
+/// What a reader makes of values.
+pub(crate) trait Made<'a>: Sized {
+    fn flag(value: bool) -> Self;
+    fn whole(value: i128) -> Self;
+    fn text(value: Cow<'a, str>) -> Self;
+    fn list(values: Vec<Self>) -> Self;
+    fn object(values: Vec<(Cow<'a, str>, Self)>) -> Self;
+}
+
+impl<'a> Made<'a> for Value {
+    fn flag(value: bool) -> Self {
+        Self::Flag(value)
+    }
+
+    fn whole(value: i128) -> Self {
+        Self::Whole(value)
+    }
+
+    fn text(value: Cow<'a, str>) -> Self {
+        Self::Text(value.into_owned())
+    }
+
+    fn list(values: Vec<Self>) -> Self {
+        Self::List(values)
+    }
+
+    fn object(values: Vec<(Cow<'a, str>, Self)>) -> Self {
+        Self::Object(body(values))
+    }
+}
+
+/// The body that was read.
+pub(crate) fn body(values: Vec<(Cow<'_, str>, Value)>) -> Body {
+    Body::sorted(values.into_iter().map(|(name, value)| (name.into_owned(), value)).collect())
+}
+
+/// A value that was looked at and not kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen;
+
+impl<'a> Made<'a> for Seen {
+    fn flag(_: bool) -> Self {
+        Self
+    }
+
+    fn whole(_: i128) -> Self {
+        Self
+    }
+
+    fn text(_: Cow<'a, str>) -> Self {
+        Self
+    }
+
+    fn list(_: Vec<Self>) -> Self {
+        Self
+    }
+
+    fn object(_: Vec<(Cow<'a, str>, Self)>) -> Self {
+        Self
     }
 }
 
@@ -185,13 +247,13 @@ impl<'a> Cursor<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Cursor;
+    use super::{Cursor, body};
     use crate::value::{Body, Value};
 
     fn read(text: &str) -> Option<Body> {
         let mut cursor = Cursor::new(text);
-        let body = cursor.body().ok()?;
-        cursor.is_at_end().then_some(body)
+        let read = cursor.object().ok()?;
+        cursor.is_at_end().then(|| body(read))
     }
 
     fn written(body: &Body) -> String {

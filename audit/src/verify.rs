@@ -7,7 +7,8 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
-use crate::entry::{Entry, EntryRef, LONGEST, LineFault, following};
+use crate::entry::{Entry, EntryRef, LONGEST, Line, LineFault, following};
+use crate::json::Seen;
 use crate::kind::Kind;
 use crate::query::QueryId;
 use crate::tail::{self, Rest, TailError};
@@ -166,23 +167,38 @@ struct Walk<R> {
     open: BTreeSet<QueryId>,
 }
 
+/// What verification needs of an entry.
+struct Facts {
+    reference: EntryRef,
+    at: OffsetDateTime,
+    continues: bool,
+    kind: Kind,
+    query: Option<QueryId>,
+}
+
 impl<R: BufRead> Walk<R> {
     /// Takes the next whole line in; says whether there was one.
     fn step(&mut self) -> Result<bool, VerifyError> {
         let expected = self.expected();
         let Some(bytes) = self.lines.next_whole(expected)? else { return Ok(false) };
-        let entry = Entry::parse(bytes);
+        let entry = Line::<Seen>::parse(bytes).map(|line| Facts {
+            reference: line.reference(),
+            at: line.at,
+            continues: line.continues(self.head),
+            kind: line.kind,
+            query: line.subject.as_deref().and_then(QueryId::parse),
+        });
         let line = self.lines.line;
         let entry = entry.map_err(|source| VerifyError::Line { line, seq: expected, source })?;
-        if entry.seq() != expected {
-            return Err(self.misplaced(expected, entry.seq()));
+        if entry.reference.seq() != expected {
+            return Err(self.misplaced(expected, entry.reference.seq()));
         }
-        if !entry.continues(self.head) {
+        if !entry.continues {
             return Err(VerifyError::Unchained { line, seq: expected });
         }
         self.pair(&entry)?;
-        self.back_in_time += u64::from(self.at.is_some_and(|before| entry.at() < before));
-        (self.head, self.at) = (Some(entry.reference()), Some(entry.at()));
+        self.back_in_time += u64::from(self.at.is_some_and(|before| entry.at < before));
+        (self.head, self.at) = (Some(entry.reference), Some(entry.at));
         Ok(true)
     }
 
@@ -190,19 +206,15 @@ impl<R: BufRead> Walk<R> {
         following(self.head).unwrap_or(u64::MAX)
     }
 
-    fn pair(&mut self, entry: &Entry) -> Result<(), VerifyError> {
-        let query = entry.subject().and_then(QueryId::parse);
-        let is_paired = match (entry.kind(), query) {
-            (Kind::QueryOpened, Some(query)) => query.seq() == entry.seq() && self.open.insert(query),
+    fn pair(&mut self, entry: &Facts) -> Result<(), VerifyError> {
+        let seq = entry.reference.seq();
+        let is_paired = match (entry.kind, entry.query) {
+            (Kind::QueryOpened, Some(query)) => query.seq() == seq && self.open.insert(query),
             (Kind::QueryClosed, Some(query)) => self.open.remove(&query),
             (Kind::QueryOpened | Kind::QueryClosed, None) => false,
             _ => true,
         };
-        if is_paired {
-            Ok(())
-        } else {
-            Err(VerifyError::Unpaired { line: self.lines.line, seq: entry.seq() })
-        }
+        if is_paired { Ok(()) } else { Err(VerifyError::Unpaired { line: self.lines.line, seq }) }
     }
 
     /// Says what a wrong number means; looks through the rest of the log for the entry that should stand here.
