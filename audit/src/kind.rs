@@ -1,6 +1,6 @@
 //! The kinds of entries, each with the stable word that stands in the log.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -154,7 +154,7 @@ kinds! {
 impl Kind {
     /// The kind with this word.
     pub fn parse(word: &str) -> Option<Self> {
-        static WORDS: LazyLock<BTreeMap<&str, Kind>> =
+        static WORDS: LazyLock<HashMap<&str, Kind>> =
             LazyLock::new(|| Kind::ALL.iter().map(|kind| (kind.as_str(), *kind)).collect());
         WORDS.get(word).copied()
     }
