@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use time::{Duration, OffsetDateTime};
 
-use crate::entry::{Entry, EntryRef, LineFault, following};
+use crate::entry::{Entry, EntryRef, Line, LineFault, following};
 use crate::event::Event;
+use crate::json::Seen;
 use crate::kind::Kind;
 use crate::moment::Clock;
 use crate::query::{Opened, QueryId, QueryRequest};
@@ -281,10 +282,12 @@ impl fmt::Debug for Log {
 fn seal(end: End, event: Event) -> Result<(Entry, String), AuditError> {
     let kind = event.kind;
     let at = end.at.map_or(end.now, |at| at.max(end.now));
-    let (_, line) = Entry::seal(end.head, at, event).ok_or(AuditError::Beyond { kind })?;
+    let sealed = Entry::seal(end.head, at, event).ok_or(AuditError::Beyond { kind })?;
     // Nothing is written that verification would not read: too long, too deep.
-    let read = Entry::parse(line.as_bytes()).map_err(|source| AuditError::Unwritable { kind, source })?;
-    Ok((read, line))
+    match Line::<Seen>::parse(sealed.1.as_bytes()) {
+        Ok(_) => Ok(sealed),
+        Err(source) => Err(AuditError::Unwritable { kind, source }),
+    }
 }
 
 fn push_line(bytes: &mut Vec<u8>, line: &str) {

@@ -351,7 +351,8 @@ mod tests {
 
     use catalog_model::{FileEntry, ManifestBody, Period, TableEntry, Versions};
 
-    use super::{KnownManifests, SnapshotError, id_of};
+    use super::{KnownManifests, SnapshotError, Snapshots, id_of};
+    use crate::keys::SecretKey;
     use crate::{Config, Environment, KeyRole};
 
     fn body(content: &str, path: &str) -> ManifestBody {
@@ -377,6 +378,15 @@ mod tests {
         }
     }
 
+    /// An environment in a folder of its own, its snapshots, and what signs them.
+    fn opened() -> (tempfile::TempDir, Environment, Snapshots, SecretKey) {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
+        let (snapshots, key) =
+            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        (folder, environment, snapshots, key)
+    }
+
     #[test]
     fn the_id_tells_content_and_not_place() {
         assert_eq!(id_of(&body("a", "here")), id_of(&body("a", "there")));
@@ -385,10 +395,7 @@ mod tests {
 
     #[test]
     fn committing_the_same_content_twice_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
-        let (snapshots, key) =
-            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        let (_folder, _environment, snapshots, key) = opened();
         let first = snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap();
         let again = snapshots.commit(body("a", "y"), "2026-11-21T00:00:00Z", &key).unwrap();
         let other = snapshots.commit(body("b", "y"), "2026-11-21T00:00:00Z", &key).unwrap();
@@ -399,10 +406,7 @@ mod tests {
 
     #[test]
     fn a_removed_number_is_not_given_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
-        let (snapshots, key) =
-            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        let (_folder, _environment, snapshots, key) = opened();
         snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap();
         let second = snapshots.commit(body("b", "x"), "2026-11-21T00:00:00Z", &key).unwrap();
         assert!(matches!(snapshots.remove(2), Err(SnapshotError::Latest(2))));
@@ -415,10 +419,7 @@ mod tests {
 
     #[test]
     fn a_known_manifest_is_read_again_when_its_file_is_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
-        let (snapshots, key) =
-            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        let (_folder, environment, snapshots, key) = opened();
         let id = snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap().id;
         let known = KnownManifests::default();
         let find = || known.find(&snapshots, &id);
@@ -435,10 +436,7 @@ mod tests {
 
     #[test]
     fn a_changed_manifest_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
-        let (snapshots, key) =
-            (environment.snapshots().unwrap(), environment.key(KeyRole::Manifest).unwrap());
+        let (_folder, environment, snapshots, key) = opened();
         let published = snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap();
         let file = environment.room("store").join("snapshots/00000001.json");
         let text = std::fs::read_to_string(&file).unwrap();

@@ -1,8 +1,9 @@
 //! What becomes of an answer that the rules let pass: out, to people first, or nowhere.
 //!
 //! Within the permit's quota it goes out; kinds that the permit sends to people, and tables that break a rule "in
-//! principle", wait for them; what was called back or decided against stays inside, also for the same question asked again. One in so many that go out is drawn, and
-//! people look at it afterwards; so do they at a release that is none of the tables that its application planned.
+//! principle", wait for them; what was called back or decided against stays inside, also for the same question asked
+//! again. One in so many that go out is drawn, and people look at it afterwards; so do they at a release that is none
+//! of the tables that its application planned.
 
 use std::collections::{BTreeMap, BTreeSet};
 

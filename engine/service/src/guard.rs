@@ -22,7 +22,7 @@ use crate::permits::{Permits, PermitsError};
 use crate::public_record::PublicRecordFile;
 use crate::queue::Queue;
 use crate::recent::Recent;
-use crate::running::{Asking, Running};
+use crate::running::{Asking, Run, Running};
 use crate::texts::TextFiles;
 use crate::worker::{WorkerError, WorkerProgram};
 use crate::{
@@ -205,20 +205,19 @@ impl Guard {
 
     /// As [`Guard::answer`], for an asker who may go away and who may have a word for the question.
     pub(crate) fn answer_to<'a>(&'a self, request: &ClientRequest, asking: &Asking<'a>) -> ClientReply {
-        let run = |user, project| self.running.begin((user, project), asking);
+        let run = |user, project, answer: &dyn Fn(&Run<'_>) -> Result<ClientReply, GuardError>| {
+            let run = self.running.begin((user, project), asking);
+            let answered = answer(&run);
+            run.to_next_step();
+            answered
+        };
         let answered = match request {
             ClientRequest::Vet(question) => query::verdict(self, question).map(ClientReply::Verdict),
             ClientRequest::Query(question) => {
-                let run = run(&question.user, &question.project);
-                let answered = query::answer(self, question, &run);
-                run.to_next_step();
-                answered
+                run(&question.user, &question.project, &|run| query::answer(self, question, run))
             }
             ClientRequest::Template(asked) => {
-                let run = run(&asked.user, &asked.project);
-                let answered = templates::answer(self, asked, &run);
-                run.to_next_step();
-                answered
+                run(&asked.user, &asked.project, &|run| templates::answer(self, asked, run))
             }
             ClientRequest::Running(ask) => Ok(ClientReply::Running(self.running.answer(ask))),
             ClientRequest::Templates(asked) => templates::list(self, asked),
