@@ -1,6 +1,6 @@
 //! What a question says of its cells before anybody looks at the data: how the ledger recognises it.
 
-use catalog_model::{CellRules, SnapshotManifest};
+use catalog_model::CellRules;
 use engine_disclosure::{Ledger, Past};
 use engine_vet::VettedPlan;
 use policies::Permit;
@@ -9,7 +9,7 @@ use crate::exclusions::Exclusion;
 
 /// What a question says of its rows, its group keys and its conditions.
 #[derive(Debug)]
-pub(crate) struct Says {
+pub struct Says {
     family: String,
     base: String,
     keys: Vec<String>,
@@ -29,12 +29,12 @@ pub(crate) fn question(
 }
 
 impl Says {
-    /// What a vetted query says.
+    /// What a vetted query says of a snapshot.
     ///
     /// The evidence plan is one row for each group and person over a projection of the keys; what lies below the
     /// projection is the same for every grouping of the same rows. Where a plan is not of this form nothing is
     /// recognised, and near cohorts are held back.
-    pub(crate) fn of(plan: &VettedPlan, manifest: &SnapshotManifest) -> Self {
+    pub fn of(plan: &VettedPlan, snapshot: &str) -> Self {
         let shape = plan.shape();
         let inputs = plan.evidence().inputs();
         let projection = inputs.first();
@@ -52,19 +52,19 @@ impl Says {
         let base = below.unwrap_or_else(|| plan.hash().to_owned());
         Self {
             family: digest(&[&without_values(&base)]),
-            base: digest(&[manifest.id.as_str(), &base]),
+            base: digest(&[snapshot, &base]),
             keys: shape.keys.iter().enumerate().map(key).collect(),
             conditions: shape.conditions.clone(),
         }
     }
 
     /// What questions about the same rows have in common, whatever values they name.
-    pub(crate) fn family(&self) -> &str {
+    pub fn family(&self) -> &str {
         &self.family
     }
 
     /// Beside what was released.
-    pub(crate) fn past<'p>(&'p self, ledger: &'p Ledger) -> Past<'p> {
+    pub fn past<'p>(&'p self, ledger: &'p Ledger) -> Past<'p> {
         Past {
             ledger,
             family: &self.family,
