@@ -139,6 +139,12 @@ impl House {
         entry["body"]["entries"].as_u64().unwrap()
     }
 
+    /// Copies of the project's releases.
+    fn copies(&self) -> usize {
+        let names = std::fs::read_dir(self.env.join("ledger/outputs/demo")).unwrap();
+        names.filter(|name| name.as_ref().unwrap().path().extension().is_none()).count()
+    }
+
     /// Whole entries of the ledger.
     fn entries(&self) -> usize {
         entries(&std::fs::read(self.ledger()).unwrap()).0
@@ -204,6 +210,7 @@ fn after_a_crash_the_same_question_gets_the_same_answer_once() {
         let undisturbed = House::new().answer(&case.asks);
         let house = House::new();
         let (entries, closed) = (house.entries(), house.recorded("query-closed"));
+        let copies = house.copies();
         house.killed(&case.asks, case.killed);
         assert_eq!(
             (house.entries(), house.torn()),
@@ -218,6 +225,12 @@ fn after_a_crash_the_same_question_gets_the_same_answer_once() {
         assert_eq!((house.entries(), house.torn()), (entries + 1, 0), "{place}");
         assert_eq!(house.noted(), house.entries() as u64, "{place}: the record knows how long the ledger is");
         assert!(house.env.join("ledger/outputs/demo").join(&table.query).is_file(), "{place}");
+        let unsettled = std::fs::read_dir(house.env.join("ledger/unsettled")).unwrap().count();
+        assert_eq!(
+            (house.copies(), unsettled),
+            (copies + 1, 0),
+            "{place}: a copy of each answer that went out"
+        );
 
         assert_eq!(house.answer(&case.asks), table, "{place}");
         assert_eq!(house.entries(), entries + 1, "{place}");

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine_disclosure::{Cohort, Ledger, LedgerEntry};
+use engine_disclosure::{Cohort, Form, Ledger, LedgerEntry, Term};
 use roaring::RoaringBitmap;
 
 use dice::Dice;
@@ -54,23 +54,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut near = 0;
     for _ in 0..50 {
         for persons in cells(&mut dice, persons) {
-            let cohort = Cohort { id: "new".to_owned(), persons, is_derived: false };
+            let cohort = Cohort { id: "new".to_owned(), persons, is_derived: false, form: None };
             let begun = Instant::now();
             near += usize::from(ledger.is_near(&cohort, FEW));
             times.push(begun.elapsed());
         }
     }
     println!("new {}: near one by chance {near}, {}", times.len(), spread(times));
-    combined(&mut dice, &ledger, persons);
+    combined(&mut dice, &ledger, (cohorts, persons));
     Ok(())
 }
 
 /// The linear audit of new tables of ten cells beside what is kept.
-fn combined(dice: &mut Dice, ledger: &Ledger, persons: u32) {
+fn combined(dice: &mut Dice, ledger: &Ledger, (cohorts, persons): (u32, u32)) {
     let (mut times, mut small) = (Vec::new(), 0);
     for at in 0..40_u32 {
-        let cell = |persons| Cohort { id: format!("combined {at}"), persons, is_derived: false };
-        let cells: Vec<Cohort> = cells(dice, persons).into_iter().take(10).map(cell).collect();
+        let cell = |(cell, persons)| {
+            let form = Some(form(cohorts + at, cell, at));
+            Cohort { id: format!("combined {at} {cell}"), persons, is_derived: false, form }
+        };
+        let cells: Vec<Cohort> = cells(dice, persons).into_iter().take(10).enumerate().map(cell).collect();
         let begun = Instant::now();
         let found = ledger.gives_small_group(&cells.iter().collect::<Vec<_>>(), &family(at), FEW);
         times.push(begun.elapsed());
@@ -102,7 +105,10 @@ fn cells(dice: &mut Dice, persons: u32) -> Vec<RoaringBitmap> {
 }
 
 fn entry(table: u32, cells: Vec<RoaringBitmap>) -> LedgerEntry {
-    let cohort = |(at, persons)| Cohort { id: format!("{table} {at}"), persons, is_derived: false };
+    let cohort = |(at, persons)| {
+        let form = Some(form(table, at, table / 10));
+        Cohort { id: format!("{table} {at}"), persons, is_derived: false, form }
+    };
     LedgerEntry {
         question: table.to_string(),
         project: "p".to_owned(),
@@ -111,6 +117,12 @@ fn entry(table: u32, cells: Vec<RoaringBitmap>) -> LedgerEntry {
         answer: Vec::new(),
         cohorts: cells.into_iter().enumerate().map(cohort).collect(),
     }
+}
+
+/// A cell of a table, all of whose rows meet a condition of its own.
+fn form(table: u32, cell: usize, source: u32) -> Form {
+    let condition = Term::met(&format!("condition {table}"));
+    Form::new(&source.to_string(), [condition, Term::values("cell", [cell.to_string().as_str()])])
 }
 
 /// Ten tables each are questions of one kind.
@@ -136,7 +148,7 @@ fn neighbour(dice: &mut Dice, members: &RoaringBitmap, at: usize, persons: u32) 
     for _ in 0..more {
         planted.insert(below(dice, persons));
     }
-    Cohort { id: "planted".to_owned(), persons: planted, is_derived: false }
+    Cohort { id: "planted".to_owned(), persons: planted, is_derived: false, form: None }
 }
 
 fn spread(mut times: Vec<Duration>) -> String {

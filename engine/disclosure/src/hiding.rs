@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::CellRules;
+use roaring::RoaringBitmap;
 
 use crate::family::{Cell, CellNo, Family, Link, Relation, Total};
-use crate::ledger::{Cohort, Ledger};
+use crate::ledger::{Cohort, Form, Ledger, Number, Term};
 use crate::primary::{self, Reason};
 use crate::protect::{self, Exposed};
 use crate::shape::{AggregateKind, Shape};
@@ -28,6 +29,12 @@ pub struct Past<'p> {
     pub keys: &'p [String],
     /// What each conditional part is.
     pub conditions: &'p [String],
+    /// What its form tells of all its rows.
+    pub form: &'p Form,
+    /// What each group key is of, whatever values it has.
+    pub columns: &'p [String],
+    /// The terms that each conditional part adds.
+    pub terms: &'p [Vec<Term>],
 }
 
 /// What is hidden, by part of the cells.
@@ -77,7 +84,8 @@ impl Hidden {
         let cohorts = past.map_or_else(BTreeMap::new, |past| numbering.cohorts(cells, shape, past));
         if let Some(past) = past {
             for (at, cohort) in &cohorts {
-                if !reasons.contains_key(at) && past.ledger.is_near(cohort, rules.persons) {
+                let is_open = !cohort.persons.is_empty() && !reasons.contains_key(at);
+                if is_open && past.ledger.is_near(cohort, rules.persons) {
                     reasons.insert(*at, Reason::Ledger);
                 }
             }
@@ -282,30 +290,34 @@ impl<'c> Numbering<'c> {
         }
     }
 
-    /// The cohort of every cell that has somebody in it.
+    /// The cohort of every cell.
     fn cohorts(&self, cells: &Cells, shape: &Shape, past: &Past<'_>) -> BTreeMap<CellNo, Cohort> {
         let mut cohorts = BTreeMap::new();
         for (number, key) in self.keys.iter().enumerate() {
             let Some((whole, conditional)) = cells.get(*key).and_then(|parts| parts.split_first()) else {
                 continue;
             };
-            let mut put = |at: CellNo, what: &str, persons: roaring::RoaringBitmap| {
-                if !persons.is_empty() {
-                    cohorts.insert(at, Cohort { id: id(past, key, what), persons, is_derived: false });
-                }
+            let form = past.form.and(terms(past, key, shape));
+            let mut put = |at: CellNo, what: &str, persons: RoaringBitmap, form: Form| {
+                let cohort = Cohort { id: id(past, key, what), persons, is_derived: false, form: Some(form) };
+                cohorts.insert(at, cohort);
             };
-            put(self.whole_or_part(number, 0), "", whole.persons.clone());
+            put(self.whole_or_part(number, 0), "", whole.persons.clone(), form.clone());
             for (at, part) in conditional.iter().enumerate() {
                 let condition = past.conditions.get(at).map_or("", String::as_str);
-                put(self.whole_or_part(number, at + 1), &format!("in {condition}"), part.persons.clone());
-                put(self.rest(number, at + 1), &format!("out {condition}"), &whole.persons - &part.persons);
+                let (meets, fails) =
+                    (past.terms.get(at).cloned().unwrap_or_default(), Term::unmet(condition));
+                let (name, persons) = (format!("in {condition}"), part.persons.clone());
+                put(self.whole_or_part(number, at + 1), &name, persons, form.and(meets));
+                let (name, persons) = (format!("out {condition}"), &whole.persons - &part.persons);
+                put(self.rest(number, at + 1), &name, persons, form.and([fails]));
             }
         }
         debug_assert!(self.width == 2 * shape.parts.len().max(1) - 1);
         cohorts
     }
 
-    /// The cohorts that the table tells of: those shown, and what is left of a shown whole without its shown parts.
+    /// The cohorts that the table tells of: its cells, and what is left of a shown whole without its shown parts.
     fn told(
         &self,
         cohorts: &BTreeMap<CellNo, Cohort>,
@@ -313,22 +325,29 @@ impl<'c> Numbering<'c> {
         counts: &Family,
         rules: &CellRules,
     ) -> Vec<Cohort> {
-        let is_shown = |at: &CellNo| !hidden.contains(at) && cohorts.contains_key(at);
+        let is_shown = |at: &CellNo| !hidden.contains(at);
         // A whole whose parts are all shown follows from them.
         let whole = counts.relations.iter().filter(|relation| relation.link == Link::Whole);
         let derived: BTreeSet<CellNo> = whole
             .filter(|relation| relation.parts.iter().all(|part| !hidden.contains(part)))
             .map(|relation| relation.whole)
             .collect();
-        let of_cell =
-            |(at, cohort): (&CellNo, &Cohort)| Cohort { is_derived: derived.contains(at), ..cohort.clone() };
-        let mut told: Vec<Cohort> = cohorts.iter().filter(|(at, _)| is_shown(at)).map(of_cell).collect();
+        // A hidden cell tells of itself only that it is there.
+        let of_cell = |(at, cohort): (&CellNo, &Cohort)| {
+            let is_derived = !is_shown(at) || derived.contains(at);
+            let mut told = Cohort { is_derived, ..cohort.clone() };
+            if let (Some(form), Some(cell)) = (&mut told.form, counts.cell(*at)) {
+                form.told = number(cell, is_shown(at), rules);
+            }
+            told
+        };
+        let mut told: Vec<Cohort> = cohorts.iter().map(of_cell).collect();
         for relation in &counts.relations {
             let Some(whole) = cohorts.get(&relation.whole).filter(|_| is_shown(&relation.whole)) else {
                 continue;
             };
-            let shown: Vec<&Cohort> =
-                relation.parts.iter().filter(|at| is_shown(at)).filter_map(|at| cohorts.get(at)).collect();
+            let shown = relation.parts.iter().filter(|at| is_shown(at)).filter_map(|at| cohorts.get(at));
+            let shown: Vec<&Cohort> = shown.filter(|cohort| !cohort.persons.is_empty()).collect();
             // One part taken away, and all shown ones; what lies between stands on these.
             let without_one = shown.iter().map(|part| vec![*part]);
             let without_all = (shown.len() > 1).then(|| shown.clone());
@@ -341,7 +360,7 @@ impl<'c> Numbering<'c> {
                     id.push_str(&part.id);
                 }
                 if persons.len() >= u64::from(rules.persons) {
-                    told.push(Cohort { id: digest(&id), persons, is_derived: true });
+                    told.push(Cohort { id: digest(&id), persons, is_derived: true, form: None });
                 }
             }
         }
@@ -373,6 +392,34 @@ impl<'c> Numbering<'c> {
         }
         Hidden { parts: (0..parts).map(of_part).collect(), why, cohorts }
     }
+}
+
+/// What a reader knows of the persons of a cell by itself.
+fn number(cell: &Cell, is_shown: bool, rules: &CellRules) -> Number {
+    let (few, value) = (i128::from(cell.few(rules.persons)), i128::from(cell.persons));
+    let range = if is_shown {
+        protect::known(value, cell.breadth, few, rules.rounding.as_ref())
+    } else {
+        protect::unknown(cell, rules)
+    };
+    let end = |end: Option<i128>| end.and_then(|end| u64::try_from(end).ok());
+    match (end(range.low).unwrap_or(0), end(range.high)) {
+        (low, high) if !is_shown => Number::Hidden(low, high),
+        (low, Some(high)) if low < high => Number::Rounded(low, high),
+        _ => Number::Shown,
+    }
+}
+
+/// What a key says of its cell.
+fn terms(past: &Past<'_>, key: &[u32], shape: &Shape) -> Vec<Term> {
+    let values = past.columns.iter().zip(key).zip(&shape.keys);
+    let values = values.filter(|((_, value), _)| **value != engine_protocol::TOTAL);
+    let term = |((column, value), key): ((&String, &u32), &crate::shape::KeyShape)| {
+        // What is no declared value is one of its own.
+        let code = key.values.get(*value as usize).map_or("\u{0}other", |label| label.code.as_str());
+        Term::values(column, [code])
+    };
+    values.map(term).collect()
 }
 
 /// Persons that a cell needs for the places it is of.

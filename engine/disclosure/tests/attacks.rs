@@ -8,8 +8,8 @@ use std::path::Path;
 use catalog_model::CellRules;
 use classified::Protected;
 use engine_disclosure::{
-    AggregateKind, AggregateShape, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting, Shape,
-    Withheld, release,
+    AggregateKind, AggregateShape, Form, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting,
+    Shape, Withheld, release,
 };
 use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, TOTAL};
 use roaring::RoaringBitmap;
@@ -28,6 +28,11 @@ struct Attack {
 struct Step {
     user: String,
     asks: String,
+    /// What the labels are of, one word each.
+    #[serde(default = "group")]
+    by: Vec<String>,
+    /// The rows that are asked; other questions about the same ones are of the same source.
+    source: Option<String>,
     /// By label the persons, as ranges with both ends.
     cells: BTreeMap<String, Vec<String>>,
     total: Option<Vec<String>>,
@@ -39,6 +44,26 @@ struct Step {
     withheld: bool,
 }
 
+fn group() -> Vec<String> {
+    vec!["group".to_owned()]
+}
+
+impl Step {
+    /// The words that stand in a place of the labels.
+    fn words(&self, place: usize) -> Vec<&str> {
+        let words = self.cells.keys().filter_map(|label| label.split(' ').nth(place));
+        words.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// A label as the numbers of its words.
+    fn key(&self, label: &str) -> Vec<u32> {
+        let number = |(place, word): (usize, &str)| {
+            u32::try_from(self.words(place).iter().position(|other| *other == word).unwrap()).unwrap()
+        };
+        label.split(' ').enumerate().map(number).collect()
+    }
+}
+
 fn persons(ranges: &[String]) -> RoaringBitmap {
     let range = |range: &String| {
         let (from, to) = range.split_once('-').unwrap();
@@ -47,28 +72,31 @@ fn persons(ranges: &[String]) -> RoaringBitmap {
     ranges.iter().flat_map(range).collect()
 }
 
-fn cell(key: u32, ranges: &[String]) -> EvidenceCell {
+fn cell(key: Vec<u32>, ranges: &[String]) -> EvidenceCell {
     let persons = persons(ranges);
     let mut bytes = Vec::new();
     persons.serialize_into(&mut bytes).unwrap();
     EvidenceCell {
-        key: vec![key],
+        key,
         parts: vec![EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() }],
     }
 }
 
 fn shape(step: &Step) -> Shape {
-    let label = |code: &String| KeyLabel { code: code.clone(), ja: code.clone(), en: code.clone() };
+    let label = |code: &str| KeyLabel { code: code.to_owned(), ja: code.to_owned(), en: code.to_owned() };
     let column = |name: &str, value| PostColumn { name: name.to_owned(), value };
+    let key = |place| KeyShape { values: step.words(place).into_iter().map(label).collect() };
+    let keys: Vec<KeyShape> = (0..step.by.len()).map(key).collect();
+    let all = (1 << keys.len()) - 1;
+    let mut columns: Vec<PostColumn> =
+        step.by.iter().enumerate().map(|(at, name)| column(name, PostExpr::Key(at))).collect();
+    columns.push(column("persons", PostExpr::Aggregate(0)));
     Shape {
-        keys: vec![KeyShape { values: step.cells.keys().map(label).collect() }],
-        sets: if step.total.is_some() { vec![1, 0] } else { vec![1] },
+        keys,
+        sets: if step.total.is_some() { vec![all, 0] } else { vec![all] },
         parts: vec![PartShape::default()],
         aggregates: vec![AggregateShape { part: 0, kind: AggregateKind::Persons, unit: None }],
-        post: Post {
-            columns: vec![column("group", PostExpr::Key(0)), column("persons", PostExpr::Aggregate(0))],
-            ..Post::default()
-        },
+        post: Post { columns, ..Post::default() },
         ..Shape::default()
     }
 }
@@ -76,12 +104,22 @@ fn shape(step: &Step) -> Shape {
 /// What a step shows and hides, by label; none where the table is withheld.
 fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
     let mut cells: Vec<EvidenceCell> =
-        step.cells.values().zip(0..).map(|(ranges, key)| cell(key, ranges)).collect();
-    cells.extend(step.total.iter().map(|ranges| cell(TOTAL, ranges)));
+        step.cells.iter().map(|(label, ranges)| cell(step.key(label), ranges)).collect();
+    cells.extend(step.total.iter().map(|ranges| cell(vec![TOTAL; step.by.len()], ranges)));
     let rules = CellRules::general(10, true);
-    let keys = ["group".to_owned()];
+    let source = step.source.as_ref().unwrap_or(&step.asks);
+    let form = Form::new(source, []);
     let released = {
-        let past = Past { ledger, family: "f", base: &step.asks, keys: &keys, conditions: &[] };
+        let past = Past {
+            ledger,
+            family: "f",
+            base: source,
+            keys: &step.by,
+            conditions: &[],
+            form: &form,
+            columns: &step.by,
+            terms: &[],
+        };
         let setting =
             Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", secret: None, past: Some(&past) };
         release(&Protected::new(Evidence { cells }), &shape(step), setting)
@@ -100,11 +138,14 @@ fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
         cohorts: released.cohorts,
     });
     let row = |row: &Vec<CellValue>| {
-        let label = match &row[0] {
+        let (shown, keys) = row.split_last().unwrap();
+        let word = |key: &CellValue| match key {
             CellValue::Key { code, .. } => code.clone(),
             _ => "total".to_owned(),
         };
-        (label, row[1] != CellValue::Suppressed)
+        let mut words: Vec<String> = keys.iter().map(word).collect();
+        words.dedup_by(|one, two| one == two && one == "total");
+        (words.join(" "), *shown != CellValue::Suppressed)
     };
     Some(released.table.get().rows.iter().map(row).collect())
 }

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use catalog_model::CellRules;
 use classified::Protected;
 use engine_disclosure::{
-    AggregateKind, AggregateShape, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting, Shape,
-    Withheld, release,
+    AggregateKind, AggregateShape, Form, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting,
+    Shape, Term, Withheld, release,
 };
 use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr};
 use roaring::RoaringBitmap;
@@ -61,6 +61,15 @@ impl Question {
             }
         }
         near
+    }
+
+    /// What the form of the question tells of its rows.
+    fn form(&self) -> Form {
+        let term = |(property, values): &(usize, Vec<u64>)| {
+            let values: Vec<String> = values.iter().map(u64::to_string).collect();
+            Term::values(&property.to_string(), values.iter().map(String::as_str))
+        };
+        Form::new("people", self.conditions.iter().map(term))
     }
 
     /// The persons of each cell.
@@ -110,8 +119,18 @@ fn pattern(
     let cells = question.cells(people).iter().map(cell).collect();
     let rules = CellRules::general(u32::try_from(K).unwrap(), true);
     let (base, keys) = (format!("{:?}", question.conditions), [question.by.to_string()]);
+    let form = question.form();
     let released = {
-        let past = Past { ledger, family: "f", base: &base, keys: &keys, conditions: &[] };
+        let past = Past {
+            ledger,
+            family: "f",
+            base: &base,
+            keys: &keys,
+            conditions: &[],
+            form: &form,
+            columns: &keys,
+            terms: &[],
+        };
         let setting =
             Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", secret: None, past: Some(&past) };
         release(&Protected::new(Evidence { cells }), &shape(), setting)

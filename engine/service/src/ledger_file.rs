@@ -219,7 +219,12 @@ mod tests {
             snapshot: "s".to_owned(),
             family: "f".to_owned(),
             answer: question.as_bytes().to_vec(),
-            cohorts: vec![Cohort { id: question.to_owned(), persons: (0..50).collect(), is_derived: false }],
+            cohorts: vec![Cohort {
+                id: question.to_owned(),
+                persons: (0..50).collect(),
+                is_derived: false,
+                form: None,
+            }],
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a question says of its cells before anybody looks at the data: how the ledger recognises it.
 
 use catalog_model::CellRules;
-use engine_disclosure::{Ledger, Past};
-use engine_vet::VettedPlan;
+use engine_disclosure::{Form, Ledger, Past, Term};
+use engine_vet::{SaidCondition, SaidTakes, VettedPlan};
 use policies::Permit;
 
 use crate::exclusions::Exclusion;
@@ -14,6 +14,9 @@ pub struct Says {
     base: String,
     keys: Vec<String>,
     conditions: Vec<String>,
+    form: Form,
+    columns: Vec<String>,
+    terms: Vec<Vec<Term>>,
 }
 
 /// The question in its canonical form, with the numbers that its answer was protected under, and with who is left
@@ -50,11 +53,17 @@ impl Says {
             digest(&[expr, &values.join("\n")])
         };
         let base = below.unwrap_or_else(|| plan.hash().to_owned());
+        // A plan that says nothing of its rows is a source of its own.
+        let said = plan.said().unwrap_or_default();
+        let source = if said.source.is_empty() { plan.hash() } else { &said.source };
         Self {
             family: digest(&[&without_values(&base)]),
             base: digest(&[snapshot, &base]),
             keys: shape.keys.iter().enumerate().map(key).collect(),
             conditions: shape.conditions.clone(),
+            form: Form::new(&digest(&[snapshot, source]), said.conditions.iter().map(term)),
+            columns: said.keys,
+            terms: said.parts.iter().map(|part| part.iter().map(term).collect()).collect(),
         }
     }
 
@@ -71,7 +80,18 @@ impl Says {
             base: &self.base,
             keys: &self.keys,
             conditions: &self.conditions,
+            form: &self.form,
+            columns: &self.columns,
+            terms: &self.terms,
         }
+    }
+}
+
+fn term(condition: &SaidCondition) -> Term {
+    match &condition.takes {
+        SaidTakes::Values(values) => Term::values(&condition.of, values.iter().map(String::as_str)),
+        SaidTakes::Between(from, to) => Term::between(&condition.of, *from, *to),
+        SaidTakes::Holds => Term::met(&condition.of),
     }
 }
 

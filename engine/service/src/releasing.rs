@@ -37,8 +37,10 @@ pub(crate) fn kept(
     held: &Held<'_>,
     question: &str,
 ) -> Result<Option<Vec<u8>>, GuardError> {
-    let Some(answer) = held.ledger().answer(question) else { return Ok(None) };
     let (entries, head) = held.head();
+    // What a crash left unsettled is decided by what the ledger has.
+    RetainedFiles::new(&guard.environment).settle(entries)?;
+    let Some(answer) = held.ledger().answer(question) else { return Ok(None) };
     if guard.recent(Recent::noted)? < entries {
         let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
         guard.log.record(event.with("entries", entries).with("head", head))?;
@@ -100,7 +102,8 @@ pub(crate) fn release(
     let head = held.head();
     // The copy is kept before the ledger knows of the release: nothing is out of which there is no copy.
     let copy = retained(guard, vetted, (opened, release.table.get()), Some((&release, head)));
-    RetainedFiles::new(&guard.environment).keep(&copy)?;
+    let files = RetainedFiles::new(&guard.environment);
+    files.prepare(&copy)?;
     let (table, outcome) = finish(release);
     let entry = LedgerEntry {
         question,
@@ -112,6 +115,7 @@ pub(crate) fn release(
     };
     held.keep(&guard.environment, entry)?;
     let (entries, head) = held.head();
+    files.settle(entries)?;
     // The record notes how long the ledger is: one that is shorter later has forgotten something.
     let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
     guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;

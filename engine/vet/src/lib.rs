@@ -20,6 +20,7 @@ mod refusal;
 mod relation;
 mod rewrite;
 mod rules;
+mod said;
 mod schema;
 mod stored;
 mod tier;
@@ -36,6 +37,7 @@ pub use rewrite::{
     FACILITY, KEY_PREFIX, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, RANKED, ROWS, ROWS_PREFIX,
     SQUARE_PREFIX, SUM_PREFIX,
 };
+pub use said::{Said, SaidCondition, SaidTakes};
 pub use schema::{aggregates, granted_schema, windows};
 pub use tier::is_there;
 pub use vet::{Scope, vet, vet_in};

@@ -22,7 +22,7 @@ pub(super) fn cohorts(tables: &Tables, form: &TableForm) -> Result<BTreeMap<Cell
                 return Err(bad());
             }
             // No question of ours says what the cohort is, so it is never taken for one that was released.
-            cohorts.insert(at, Cohort { id: String::new(), persons, is_derived: false });
+            cohorts.insert(at, Cohort { id: String::new(), persons, is_derived: false, form: None });
         }
     }
     Ok(cohorts)

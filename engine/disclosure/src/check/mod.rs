@@ -260,6 +260,7 @@ mod tests {
             id: at.to_string(),
             persons: persons.clone().collect(),
             is_derived: false,
+            form: None,
         };
         let mut ledger = Ledger::default();
         ledger.keep(LedgerEntry {

@@ -11,24 +11,28 @@
 //! This is the memory and its arithmetic. Where it lies on disk, sealed, is the guard's business.
 
 mod atoms;
+mod form;
 mod known;
+mod linear;
+mod narrow;
+mod nearby;
 mod packed;
+mod possible;
+mod together;
 
 use std::collections::{BTreeMap, HashSet};
 
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::packed::{Mark, Packed};
+pub(crate) use form::Number;
+pub use form::{Form, Term};
 
-/// Kept cohorts of one family that are audited together with a new table, the nearest first.
-const FAMILY: usize = 256;
+use crate::ledger::packed::{Mark, Packed};
+use crate::ledger::together::Together;
+
 /// New cohorts that are audited together; a larger table is compared with what is kept in pairs only.
 const TABLE: usize = 64;
-/// Kept cohorts of other families that are audited with them, the nearest first.
-const OTHERS: usize = 64;
-/// Persons that are compared at most to find the nearest of other families among those next in size.
-const COMPARED: u64 = 4_000_000;
 
 /// One release as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +61,8 @@ pub struct Cohort {
     pub persons: RoaringBitmap,
     /// Whether it follows from other cohorts of its release by addition and subtraction.
     pub is_derived: bool,
+    /// What the form of the question tells of it; none where it stands in no question.
+    pub form: Option<Form>,
 }
 
 /// A cohort as it is kept.
@@ -66,6 +72,7 @@ struct Kept {
     mark: Mark,
     size: u64,
     is_derived: bool,
+    form: Option<Box<Form>>,
 }
 
 /// Everything released so far.
@@ -75,6 +82,7 @@ pub struct Ledger {
     ids: HashSet<[u8; 32]>,
     by_size: BTreeMap<u64, Vec<usize>>,
     by_family: BTreeMap<String, Vec<usize>>,
+    by_source: BTreeMap<u64, Vec<usize>>,
     answers: BTreeMap<String, Vec<u8>>,
     releases: u64,
 }
@@ -97,10 +105,10 @@ impl Ledger {
 
     /// About how many bytes of memory the cohorts take.
     pub fn bytes(&self) -> usize {
-        let persons: usize = self.cohorts.iter().map(|kept| kept.persons.bytes()).sum();
+        let form = |kept: &Kept| kept.form.as_ref().map_or(0, |form| form.bytes());
+        let own: usize = self.cohorts.iter().map(|kept| kept.persons.bytes() + form(kept)).sum();
         // Each has its place, its id and its numbers in the indexes.
-        persons
-            + self.cohorts.len() * (size_of::<Kept>() + 2 * size_of::<[u8; 32]>() + 2 * size_of::<usize>())
+        own + self.cohorts.len() * (size_of::<Kept>() + 2 * size_of::<[u8; 32]>() + 3 * size_of::<usize>())
     }
 
     /// Keeps a release. The same question twice is kept once.
@@ -110,13 +118,21 @@ impl Ledger {
         }
         self.releases += 1;
         let family = self.by_family.entry(entry.family).or_default();
-        for Cohort { id, persons, is_derived } in entry.cohorts {
-            let size = persons.len();
-            self.by_size.entry(size).or_default().push(self.cohorts.len());
-            family.push(self.cohorts.len());
-            self.ids.insert(digest(&id));
-            let mark = Mark::of(&persons);
-            self.cohorts.push(Kept { persons: Packed::of(&persons), mark, size, is_derived });
+        for Cohort { id, persons, is_derived, form } in entry.cohorts {
+            let (size, at) = (persons.len(), self.cohorts.len());
+            let is_hidden = form.as_ref().is_some_and(Form::is_hidden);
+            if size > 0 && !is_hidden {
+                self.by_size.entry(size).or_default().push(at);
+                family.push(at);
+            }
+            if let Some(form) = &form {
+                self.by_source.entry(form.source()).or_default().push(at);
+            }
+            if !is_hidden {
+                self.ids.insert(digest(&id));
+            }
+            let (mark, form) = (Mark::of(&persons), form.map(Box::new));
+            self.cohorts.push(Kept { persons: Packed::of(&persons), mark, size, is_derived, form });
         }
     }
 
@@ -139,66 +155,21 @@ impl Ledger {
         near.any(|kept| kept.mark.least_distance(mark) < few && kept.persons.distance(persons, few) < few)
     }
 
-    /// Whether kept cohorts and these together give a group of fewer than `few` persons by addition and subtraction.
+    /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
     ///
-    /// Of the kept cohorts those nearest to the new ones are looked at, of the same family and of others, up to fixed
-    /// numbers.
+    /// Of the kept cohorts those nearest to the new ones are looked at, of the same source, of the same family and of
+    /// others, up to fixed numbers.
     pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, few: u32) -> bool {
-        let is_new = |cohort: &&&Cohort| !cohort.is_derived && !self.has(&cohort.id);
-        let new: Vec<&RoaringBitmap> = cohorts.iter().filter(is_new).map(|cohort| &cohort.persons).collect();
-        if new.is_empty() || new.len() > TABLE || self.cohorts.is_empty() {
+        // What is left of a whole without its parts follows from these and has no form of its own.
+        let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
+        let is_new = |cohort: &&&Cohort| is_said(cohort) && !self.has(&cohort.id);
+        let new: Vec<&Cohort> = cohorts.iter().filter(is_new).copied().collect();
+        // What follows from other cohorts by addition, or is empty, tells something only beside their forms.
+        let rows = new.iter().filter(|cohort| !cohort.is_derived && !cohort.persons.is_empty()).count();
+        if rows == 0 || rows > TABLE || self.cohorts.is_empty() {
             return false;
         }
-        let own = self.by_family.get(family).map_or(&[][..], Vec::as_slice);
-        let own: Vec<usize> = own.iter().copied().filter(|at| self.is_row(*at)).collect();
-        let others = self.others(&new, &own);
-        let near = self.nearest(&new, own, FAMILY).into_iter().chain(others);
-        let kept: Vec<RoaringBitmap> =
-            near.filter_map(|at| self.cohorts.get(at)).map(|kept| kept.persons.bitmap()).collect();
-        atoms::gives_small_group(&kept, &new, u64::from(few))
-    }
-
-    /// Of these kept cohorts at most so many, the nearest to one of the new ones first.
-    fn nearest(&self, new: &[&RoaringBitmap], mut kept: Vec<usize>, most: usize) -> Vec<usize> {
-        if kept.len() > most {
-            kept.sort_by_cached_key(|at| {
-                let distance = |persons: &&RoaringBitmap| {
-                    self.cohorts.get(*at).map(|kept| kept.persons.distance(persons, u64::MAX))
-                };
-                new.iter().filter_map(distance).min()
-            });
-            kept.truncate(most);
-        }
-        kept
-    }
-
-    fn is_row(&self, at: usize) -> bool {
-        self.cohorts.get(at).is_some_and(|kept| !kept.is_derived)
-    }
-
-    /// The cohorts of other families that are nearest to one of the new ones.
-    fn others(&self, new: &[&RoaringBitmap], own: &[usize]) -> Vec<usize> {
-        let share = COMPARED / (new.len() as u64).max(1);
-        let mut found: BTreeMap<usize, u64> = BTreeMap::new();
-        for persons in new {
-            let size = persons.len();
-            let each = usize::try_from(share / size.max(1)).unwrap_or(0).clamp(2, 256);
-            let larger = self.by_size.range(size..).flat_map(|(_, numbers)| numbers).take(each);
-            let smaller = self.by_size.range(..size).rev().flat_map(|(_, numbers)| numbers).take(each);
-            for at in larger.chain(smaller).filter(|at| self.is_row(**at) && !own.contains(at)) {
-                let Some(kept) = self.cohorts.get(*at) else { continue };
-                // Cohorts that have nobody in common tell nothing of each other.
-                let apart = kept.size.saturating_add(size);
-                let distance = kept.persons.distance(persons, apart);
-                if distance < apart {
-                    let known = found.entry(*at).or_insert(distance);
-                    *known = distance.min(*known);
-                }
-            }
-        }
-        let mut nearest: Vec<(u64, usize)> = found.into_iter().map(|(at, distance)| (distance, at)).collect();
-        nearest.sort_unstable();
-        nearest.into_iter().take(OTHERS).map(|(_, at)| at).collect()
+        Together::of(self, &new, family).gives_small_group(u64::from(few))
     }
 
     fn has(&self, id: &str) -> bool {

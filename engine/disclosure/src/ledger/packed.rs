@@ -32,12 +32,13 @@ impl Packed {
         }
     }
 
-    /// The persons as a bitmap.
-    pub(super) fn bitmap(&self) -> RoaringBitmap {
-        match self {
-            Self::Steps(bytes) => Steps { bytes, last: 0 }.collect(),
-            Self::Bitmap(bitmap) => bitmap.as_ref().clone(),
-        }
+    /// The persons, in ascending order.
+    pub(super) fn each(&self) -> impl Iterator<Item = u32> {
+        let (steps, bitmap) = match self {
+            Self::Steps(bytes) => (Some(Steps { bytes, last: 0 }), None),
+            Self::Bitmap(bitmap) => (None, Some(bitmap.iter())),
+        };
+        steps.into_iter().flatten().chain(bitmap.into_iter().flatten())
     }
 
     /// By how many persons both differ, counted up to a number.
@@ -156,7 +157,7 @@ mod tests {
         #[test]
         fn nothing_is_lost_and_every_difference_is_counted(one in some(), two in some(), most in 0_u64..400) {
             let packed = Packed::of(&one);
-            prop_assert_eq!(packed.bitmap(), one.clone());
+            prop_assert_eq!(packed.each().collect::<RoaringBitmap>(), one.clone());
             prop_assert_eq!(packed.distance(&two, most), one.symmetric_difference_len(&two).min(most));
             prop_assert_eq!(packed.distance(&one, most), 0);
             let least = Mark::of(&one).least_distance(Mark::of(&two));

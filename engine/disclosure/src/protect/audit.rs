@@ -267,3 +267,12 @@ pub(crate) fn intervals(side: &mut Side, pattern: &Pattern, pool: Option<&Pool>)
     walker.begin(&system);
     pattern.hidden().map(|at| (at, interval(&system, walker, at, pool))).collect()
 }
+
+/// How many values more than one a reader must hold possible of a hidden cell; none is without end.
+pub(crate) fn width(side: &mut Side, pattern: &Pattern, at: CellNo) -> Option<i128> {
+    let Side { layer, walker } = side;
+    let system = System::new(layer, |at| pattern.is_hidden(at));
+    walker.begin(&system);
+    let (low, high) = interval(&system, walker, at, None);
+    Some(high? - low?)
+}

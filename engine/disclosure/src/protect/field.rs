@@ -13,6 +13,14 @@ pub(crate) struct Residue(u64);
 impl Residue {
     pub(crate) const ONE: Self = Self(1);
 
+    /// A number that looks random and follows from another; never zero.
+    pub(crate) const fn drawn(from: u64) -> Self {
+        let mut mixed = from.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        Self((mixed ^ (mixed >> 31)) % (PRIME - 1) + 1)
+    }
+
     pub(crate) const fn is_zero(self) -> bool {
         self.0 == 0
     }

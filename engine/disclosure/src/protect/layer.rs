@@ -105,20 +105,12 @@ impl Layer {
     pub(crate) fn persons(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Self {
         let place = |cell: &Cell| {
             let few = i128::from(cell.few(rules.persons));
-            let least = lowest(cell, rules);
             let value = i128::from(cell.persons);
             let is_few = value < few;
             Place {
                 value,
                 shown: known(value, cell.breadth, few, rounding),
-                // A reader may learn that a cell is hidden for its few persons, so that much is taken as known of
-                // innermost cells. Of a total it is not: its parts could not reach the threshold's edge any more,
-                // whatever is hidden.
-                hidden: if is_few && cell.breadth == 0 {
-                    Range::of(least, few - 1)
-                } else {
-                    Range::from(least)
-                },
+                hidden: unknown(cell, rules),
                 need: if is_few { Need::Cover(1, few - 1) } else { Need::Width(few - 2) },
             }
         };
@@ -161,6 +153,11 @@ impl Layer {
         Self { is_count, ..Self::of(places, rows) }
     }
 
+    /// The same where a table in fractions shows a number open as well.
+    pub(crate) fn in_fractions(&self) -> Self {
+        Self { is_count: false, ..self.clone() }
+    }
+
     /// Counts with rows of their own.
     pub(crate) fn of(places: Vec<Place>, rows: Vec<Row>) -> Self {
         let mut linked = vec![false; places.len()];
@@ -173,6 +170,16 @@ impl Layer {
     }
 }
 
+/// What a reader knows of the persons of a hidden cell before any arithmetic.
+///
+/// A reader may learn that a cell is hidden for its few persons, so that much is taken as known of innermost cells. Of a
+/// total it is not: its parts could not reach the threshold's edge any more, whatever is hidden.
+pub(crate) fn unknown(cell: &Cell, rules: &CellRules) -> Range {
+    let (few, least) = (i128::from(cell.few(rules.persons)), lowest(cell, rules));
+    let is_few = i128::from(cell.persons) < few;
+    if is_few && cell.breadth == 0 { Range::of(least, few - 1) } else { Range::from(least) }
+}
+
 /// The lowest value that a reader holds possible of a hidden cell: where zeros are shown it is no zero, unless nothing
 /// of the place is shown.
 fn lowest(cell: &Cell, rules: &CellRules) -> i128 {
@@ -180,7 +187,7 @@ fn lowest(cell: &Cell, rules: &CellRules) -> i128 {
 }
 
 /// What a shown value tells: itself, or what could have been rounded to it and is not hidden.
-fn known(value: i128, breadth: u32, few: i128, rounding: Option<&Rounding>) -> Range {
+pub(crate) fn known(value: i128, breadth: u32, few: i128, rounding: Option<&Rounding>) -> Range {
     let Some(rounding) = rounding.filter(|rounding| rounding.rounds(breadth)) else {
         return Range::of(value, value);
     };

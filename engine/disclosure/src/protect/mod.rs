@@ -12,6 +12,7 @@ mod exchange;
 mod field;
 mod layer;
 mod least;
+mod narrowed;
 mod pattern;
 mod system;
 mod tableau;
@@ -23,6 +24,10 @@ mod widen;
 mod witness;
 
 pub(crate) use field::Residue;
+pub(crate) use layer::{Layer, Need, Place, Range, known, unknown};
+#[cfg(test)]
+pub(crate) use narrowed::intervals;
+pub(crate) use narrowed::is_narrowed;
 pub(crate) use vector::{Vector, add};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +36,6 @@ use catalog_model::{CellRules, Rounding};
 
 use crate::family::{Cell, CellNo, Family};
 use crate::protect::audit::{Gap, Pool, Side};
-use crate::protect::layer::{Layer, Need};
 use crate::protect::pattern::Pattern;
 
 /// Families up to this size are tidied: cells that need not be hidden are shown again, and what is hidden besides is

@@ -37,6 +37,11 @@ impl Pattern {
         pattern
     }
 
+    /// Exactly these numbers hidden, of which nothing else is known.
+    pub(crate) const fn hiding(is_hidden: Vec<bool>) -> Self {
+        Self { is_hidden, beside: Vec::new(), price: Vec::new() }
+    }
+
     pub(crate) fn is_hidden(&self, at: CellNo) -> bool {
         self.is_hidden.get(at).copied().unwrap_or(false)
     }

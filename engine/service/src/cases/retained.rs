@@ -1,7 +1,9 @@
 //! What is kept of each release, sealed: the table, the question, what stood behind the cells.
 //!
 //! `ledger/outputs/<project>/<query>`, under the ledger's key and bound to its place. Reviewers look at it inside; it
-//! is written before the answer goes out, so that nothing is out of which no copy is kept.
+//! is written before the answer goes out, so that nothing is out of which no copy is kept. Until the ledger has the
+//! release the copy lies in `ledger/unsettled`: what a crash leaves there is a copy of an answer that nobody got, and is
+//! removed by whoever holds the ledger next.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use crate::ledger_file::LedgerError;
 
 /// The folder in the ledger's room.
 const FOLDER: &str = "outputs";
+/// The folder of copies of which the ledger does not know yet, `<project>.<query>`.
+const UNSETTLED: &str = "unsettled";
 
 /// What is kept of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,18 +54,53 @@ impl<'e> RetainedFiles<'e> {
 
     /// Keeps a release; it is on disk when this returns.
     pub(crate) fn keep(&self, kept: &Retained) -> Result<(), LedgerError> {
-        let path = self.path(&kept.project, &kept.query);
+        self.write(kept, &self.path(&kept.project, &kept.query))
+    }
+
+    /// Keeps a release that the ledger is about to have; it is on disk when this returns.
+    pub(crate) fn prepare(&self, kept: &Retained) -> Result<(), LedgerError> {
+        self.write(kept, &self.unsettled().join(format!("{}.{}", kept.project, kept.query)))
+    }
+
+    /// Puts prepared copies of the releases that the ledger has in their place, and removes the others: their answers
+    /// never went out. Only for one who holds the ledger of so many entries.
+    pub(crate) fn settle(&self, entries: u64) -> Result<(), LedgerError> {
+        for entry in std::fs::read_dir(self.unsettled()).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let place = name.to_str().and_then(|name| name.split_once('.'));
+            let kept = match place.filter(|(project, query)| is_plain(project) && is_plain(query)) {
+                Some((project, query)) => self.read(&path, project, query)?,
+                None => None,
+            };
+            let failed = |source| LedgerError::Io { doing: "settle", path: path.clone(), source };
+            match kept.filter(|kept| kept.ledger.0 < entries) {
+                Some(kept) => {
+                    let settled = self.path(&kept.project, &kept.query);
+                    settled.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+                    std::fs::rename(&path, settled).map_err(failed)?;
+                }
+                None => std::fs::remove_file(&path).map_err(failed)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn unsettled(&self) -> PathBuf {
+        self.folder.with_file_name(UNSETTLED)
+    }
+
+    fn write(&self, kept: &Retained, path: &Path) -> Result<(), LedgerError> {
         let key = self.environment.key(KeyRole::Ledger)?;
         let clear = serde_json::to_vec(kept).map_err(|_| LedgerError::Entry)?;
         let sealed = encrypt(&key, &bound_to(&kept.project, &kept.query), &clear)?;
-        let failed = |source| LedgerError::Io { doing: "write", path: path.clone(), source };
+        let failed = |source| LedgerError::Io { doing: "write", path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let temporary = path.with_extension("writing");
+        let temporary = path.with_extension("WRITING");
         let mut file = std::fs::File::create(&temporary).map_err(failed)?;
         file.write_all(&sealed).and_then(|()| file.sync_all()).map_err(failed)?;
-        std::fs::rename(&temporary, &path).map_err(failed)
+        std::fs::rename(&temporary, path).map_err(failed)
     }
 
     /// What is kept of a release of a project; none where there is none.
@@ -69,17 +108,20 @@ impl<'e> RetainedFiles<'e> {
         if !is_plain(project) || !is_plain(query) {
             return Ok(None);
         }
-        let path = self.path(project, query);
-        let sealed = match std::fs::read(&path) {
+        self.read(&self.path(project, query), project, query)
+    }
+
+    fn read(&self, path: &Path, project: &str, query: &str) -> Result<Option<Retained>, LedgerError> {
+        let sealed = match std::fs::read(path) {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(LedgerError::Io { doing: "read", path, source }),
+            Err(source) => return Err(LedgerError::Io { doing: "read", path: path.to_owned(), source }),
         };
         let keys = self.environment.keys_of(KeyRole::Ledger)?;
         let bound = bound_to(project, query);
         let clear = keys.iter().find_map(|key| decrypt(key, &bound, &sealed));
         let kept = clear.and_then(|clear| serde_json::from_slice(&clear).ok());
-        kept.map(Some).ok_or(LedgerError::Retained(path))
+        kept.map(Some).ok_or_else(|| LedgerError::Retained(path.to_owned()))
     }
 
     /// What is kept of a release of whatever project.
@@ -178,5 +220,22 @@ mod tests {
         assert!(!bytes.windows(6).any(|window| window == b"SELECT"));
         std::fs::copy(room.join("q9"), room.join("q10")).unwrap();
         assert!(files.find("one", "q10").is_err());
+    }
+
+    #[test]
+    fn a_copy_of_what_the_ledger_never_had_is_removed_and_one_of_what_it_has_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(5))).unwrap();
+        let files = RetainedFiles::new(&environment);
+        // Both were to be the second entry: the first of them was never written to its end.
+        files.prepare(&kept("one", "q9")).unwrap();
+        files.settle(1).unwrap();
+        assert_eq!(files.find("one", "q9").unwrap(), None);
+        files.prepare(&kept("one", "q10")).unwrap();
+        assert!(files.of_project("one").is_empty());
+        std::fs::write(files.unsettled().join("one.WRITING"), "torn").unwrap();
+        files.settle(2).unwrap();
+        assert_eq!(files.find("one", "q10").unwrap(), Some(kept("one", "q10")));
+        assert_eq!(std::fs::read_dir(files.unsettled()).unwrap().count(), 0);
     }
 }

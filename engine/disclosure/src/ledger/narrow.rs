@@ -1,0 +1,147 @@
+//! What several cohorts tell nearly: between which sizes a reader must hold a small group possible.
+//!
+//! The released counts are sums of atoms, and atoms are whole numbers that are not negative. Which atoms there may be
+//! at all follows from the forms of the questions ([`combinations`]). Where the counts leave a small group fewer sizes
+//! than the rule asks of a hidden cell, and neither the new cohorts nor the kept ones alone leave it so few, the new
+//! ones may not be released. What each tells alone was judged when it was protected and when they were released.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::family::{CellNo, Row};
+use crate::ledger::form::{Form, Number};
+use crate::ledger::possible::{Set, combinations};
+use crate::protect::{Layer, Need, Place, Range, is_narrowed};
+
+/// Combinations that are looked at; where more are possible, kept cohorts are left out, the farthest first.
+const POSSIBLE: usize = 512;
+/// Groups of several atoms that are looked at.
+const GROUPS: usize = 96;
+
+/// Whether the counts of all cohorts narrow a group of fewer than `few` persons as neither the first `new` nor those
+/// after them do. `found` are the combinations of cohorts that persons are in, and how many are.
+pub(super) fn gives_small_group(forms: &[&Form], found: &[(Set, u64)], new: usize, few: u64) -> bool {
+    let mut kept = forms.len().saturating_sub(new);
+    while kept > 0 {
+        let Some(own) = forms.get(..new + kept) else { return false };
+        let system = System::of(own, &merged(found, own.len()), few);
+        if let Some(system) = system {
+            return system.tells_more(new);
+        }
+        kept /= 2;
+    }
+    false
+}
+
+/// The combinations of the first cohorts only.
+fn merged(found: &[(Set, u64)], cohorts: usize) -> Vec<(Set, u64)> {
+    let mask =
+        Set::MAX.checked_shr(Set::BITS.saturating_sub(u32::try_from(cohorts).unwrap_or(0))).unwrap_or(0);
+    let mut merged: BTreeMap<Set, u64> = BTreeMap::new();
+    for (set, size) in found.iter().filter(|(set, _)| set & mask != 0) {
+        *merged.entry(set & mask).or_default() += size;
+    }
+    merged.into_iter().collect()
+}
+
+/// The sizes of cohorts, of atoms that may be, and of groups of them: numbered in this order.
+struct System {
+    /// Whether the number of each cohort was shown and is not zero.
+    counted: Vec<bool>,
+    layer: Layer,
+    is_empty: bool,
+}
+
+impl System {
+    /// None where more atoms are possible than are looked at. `found` has each combination once.
+    fn of(forms: &[&Form], found: &[(Set, u64)], few: u64) -> Option<Self> {
+        let sets: Vec<Set> = found.iter().map(|(set, _)| *set).collect();
+        let all = combinations(forms, &sets, POSSIBLE)?;
+        let sizes: BTreeMap<Set, u64> = found.iter().copied().collect();
+        let size = |set: &Set| sizes.get(set).copied().unwrap_or(0);
+        let groups = groups(&all, found, forms.len(), few);
+        let is_small = |size: u64| (1..few).contains(&size);
+        let place = |size: u64| Place {
+            value: i128::from(size),
+            shown: Range::of(i128::from(size), i128::from(size)),
+            hidden: Range::from(0),
+            need: Need::Width(if is_small(size) { i128::from(few) - 2 } else { 0 }),
+        };
+        let (mut places, mut rows) = (Vec::new(), Vec::new());
+        let mut sum = |members: Vec<CellNo>, at: CellNo| {
+            let terms = members.iter().map(|atom| (forms.len() + atom, -1));
+            rows.push(Row { terms: std::iter::once((at, 1)).chain(terms).collect(), is_exact: true });
+        };
+        for (at, form) in forms.iter().enumerate() {
+            let members: Vec<CellNo> = members(&all, |set| set >> at & 1 == 1);
+            let total: u64 = members.iter().filter_map(|atom| all.get(*atom)).map(size).sum();
+            let shown = match form.told {
+                Number::Shown => Range::of(i128::from(total), i128::from(total)),
+                Number::Rounded(low, high) => Range::of(low.min(total).into(), high.max(total).into()),
+                Number::Hidden(low, high) => {
+                    Range { low: Some(low.min(total).into()), high: high.map(|high| high.max(total).into()) }
+                }
+            };
+            places.push(Place { shown, need: Need::Width(0), ..place(total) });
+            sum(members, at);
+        }
+        places.extend(all.iter().map(|set| place(size(set))));
+        for group in groups {
+            sum(group.clone(), places.len());
+            places.push(place(group.iter().filter_map(|atom| all.get(*atom)).map(size).sum()));
+        }
+        let is_empty =
+            !places.iter().skip(forms.len()).any(|place| is_small(u64::try_from(place.value).unwrap_or(0)));
+        let counted = forms.iter().zip(&places).map(|(form, place)| !form.is_hidden() && place.value > 0);
+        Some(Self { counted: counted.collect(), layer: Layer::of(places, rows), is_empty })
+    }
+
+    /// Whether the first `new` cohorts and the others together narrow a group as neither do alone, and as it is not by
+    /// the signs of hidden cells and by zeros, which hide nobody.
+    fn tells_more(self, new: usize) -> bool {
+        let cohorts = self.counted.len();
+        let kept_alone = |at: CellNo| at < new || at >= cohorts;
+        let new_alone = |at: CellNo| at >= new;
+        let signs_alone = |at: CellNo| self.counted.get(at).copied().unwrap_or(true);
+        let others: [&dyn Fn(CellNo) -> bool; 3] = [&kept_alone, &new_alone, &signs_alone];
+        !self.is_empty && is_narrowed(self.layer, |at| at >= cohorts, &others)
+    }
+}
+
+fn members(all: &[Set], is_in: impl Fn(Set) -> bool) -> Vec<CellNo> {
+    all.iter().enumerate().filter(|(_, set)| is_in(**set)).map(|(at, _)| at).collect()
+}
+
+/// Small groups of more than one atom that a reader may think of: what a cohort shares with another, what it has more,
+/// and any two small atoms. `found` are the combinations that persons are in.
+fn groups(all: &[Set], found: &[(Set, u64)], cohorts: usize, few: u64) -> BTreeSet<Vec<CellNo>> {
+    let mut sizes = found.to_vec();
+    sizes.sort_unstable_by_key(|(_, size)| Reverse(*size));
+    let mut groups = BTreeSet::new();
+    let mut put = |is_in: &dyn Fn(Set) -> bool| {
+        let sizes = sizes.iter().filter(|(set, _)| is_in(*set)).map(|(_, size)| *size);
+        // The largest come first, so most are seen not to be small at once.
+        let total = sizes.scan(0, |sum, size| (*sum < few).then(|| *sum += size).map(|()| *sum)).last();
+        if groups.len() < GROUPS && (1..few).contains(&total.unwrap_or(0)) {
+            let members = members(all, is_in);
+            groups.extend((members.len() > 1).then_some(members));
+        }
+    };
+    let has = |set: Set, at: usize| set >> at & 1 == 1;
+    for one in 0..cohorts {
+        for other in (0..cohorts).filter(|other| *other != one) {
+            put(&|set| has(set, one) && !has(set, other));
+            if one < other {
+                put(&|set| has(set, one) && has(set, other));
+            }
+        }
+    }
+    let small: Vec<Set> = found.iter().filter(|(_, size)| *size < few).map(|(set, _)| *set).collect();
+    for (at, one) in small.iter().enumerate() {
+        small.iter().skip(at + 1).for_each(|other| put(&|set| set == *one || set == *other));
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests;
