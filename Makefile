@@ -41,6 +41,7 @@ check:
 
 bench:
 	cargo build --release --locked $(addprefix -p ,$(PROGRAMS)) -p benches
+	cargo build --release --locked -p pseudonymizer --example staged_figures
 	./benches/run
 
 # Seconds for each target; needs a nightly compiler and cargo-fuzz.

@@ -37,7 +37,7 @@ def once(name, folder, source):
     target = empty(SCRATCH) / "out"
     measured = measure.run([PYTHON, PEERS / OTHERS[name], source, target], SCRATCH / "log")
     shutil.rmtree(target / "session", ignore_errors=True)
-    return finish(measured, target)
+    return finish(measured, target, [PYTHON, PEERS / "check.py"])
 
 
 def misu(folder):
@@ -48,11 +48,11 @@ def misu(folder):
     account = json.loads(said[said.index("["):])[0]
     if account["quarantined"]:
         raise SystemExit(f"misu put {account['quarantined']} lines in quarantine, the file should have no fault")
-    return finish(measured, target)
+    return finish(measured, target, [program("examples/staged_figures")])
 
 
-def finish(measured, target):
-    figures = json.loads(measure.quiet([PYTHON, PEERS / "check.py", target]))
+def finish(measured, target, check):
+    figures = json.loads(measure.quiet([*check, target]))
     measured |= {"written": measure.size(target), "figures": figures}
     shutil.rmtree(target)
     return measured

@@ -1,4 +1,4 @@
-"""Runs the ingest bench and the two query benches, prints a table for each and keeps the figures as JSON."""
+"""Runs the ingest bench and the query benches, prints a table for each and keeps the figures as JSON."""
 
 import argparse
 import datetime
@@ -7,11 +7,12 @@ import os
 import platform
 
 import ingest
+import many
 import queries
 import ten
 from places import RESULTS
 
-BENCHES = {"ingest": ingest.run, "queries": queries.run, "ten": ten.run}
+BENCHES = {"ingest": ingest.run, "queries": queries.run, "ten": ten.run, "many": many.run}
 
 
 def machine():

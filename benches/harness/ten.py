@@ -50,3 +50,6 @@ def show(result, peers, repetitions):
     table.show(f"Ten questions: {result['rows']:,} rows, {result['persons']:,} persons, "
                f"{table.megabytes(result['bytes'])} MB of Parquet, median of {repetitions}, ms",
                ["", *SIDES, "misu ÷ DataFusion", "misu ÷ as delivered"], rows)
+    stored, clear = (statistics.median(result["scan"][side]) for side in ("stored", "clear"))
+    print(f"\nReading and adding up {result['scan']['rows']:,} rows: stored {1000 * stored:.0f} ms, "
+          f"in clear {1000 * clear:.0f} ms, {stored / clear:.2f}")

@@ -11,14 +11,16 @@
 mod agreement;
 mod asked;
 mod clear;
+mod many;
 mod plain;
+mod scan;
 mod service;
 mod tables;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;
@@ -48,6 +50,9 @@ struct Arguments {
     /// Where the files in clear are laid and left, for peers.
     #[arg(long)]
     lay: Option<PathBuf>,
+    /// Measures many askers at once, for so many seconds each number of them, instead of one after the other.
+    #[arg(long)]
+    many: Option<u64>,
 }
 
 /// What was measured.
@@ -57,6 +62,8 @@ struct Measured {
     buckets: u32,
     bytes: u64,
     rows: u64,
+    /// Reading and adding up every file, stored and in clear.
+    scan: scan::Measured,
     questions: Vec<MeasuredQuestion>,
 }
 
@@ -86,6 +93,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let asked = asked::questions(arguments.questions.as_deref())?;
+    if let Some(seconds) = arguments.many {
+        let measured = many::measure(&arguments.env, &asked, Duration::from_secs(seconds))?;
+        return Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string(&measured)?)?);
+    }
     let environment = Environment::open(&arguments.env)?;
     let (_, manifest) = environment.snapshots()?.head()?.ok_or("the environment has no snapshot")?;
     let beside = tempfile::tempdir_in(environment.room("scratch"))?;
@@ -100,13 +112,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         asked: 0,
     };
     let files = || manifest.body.tables.values().flat_map(|table| &table.files);
-    let asked = asked::questions(arguments.questions.as_deref())?;
     let questions = asked.iter().map(|asked| sides.measure(asked, arguments.repetitions));
     let measured = Measured {
         persons: manifest.body.persons,
         buckets: manifest.body.buckets,
         bytes: files().map(|file| file.bytes).sum(),
         rows: files().map(|file| file.rows).sum(),
+        scan: scan::measure(&environment, &manifest.body, laid, arguments.repetitions)?,
         questions: questions.collect::<Result<_, _>>()?,
     };
     Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string(&measured)?)?)
@@ -125,14 +137,14 @@ impl Sides {
     /// The question as nobody asked it before.
     fn anew(&mut self, sql: &str) -> String {
         self.asked += 1;
-        format!("-- asking {} of {}\n{sql}", self.asked, std::process::id())
+        anew(self.asked, sql)
     }
 
     /// Asks one question of all, once unmeasured and then in turn.
     fn measure(&mut self, asked: &Asked, repetitions: u32) -> Result<MeasuredQuestion, Failure> {
         let named = |error: Failure| format!("{}: {error}", asked.name);
         let anew = self.anew(&asked.sql);
-        let released = self.service.ask(&anew).map_err(named)?;
+        let released = self.service.asker().ask(&anew).map_err(named)?;
         let whole = self.plain.ask(asked.unordered()).map_err(named)?;
         let agreeing = agreement::check(&released, &whole).map_err(named)?;
         let answer = self.plain.ask(&asked.sql).map_err(named)?;
@@ -148,13 +160,18 @@ impl Sides {
         };
         for _ in 0..repetitions {
             let anew = self.anew(&asked.sql);
-            measured.protected.push(seconds(|| self.service.ask(&anew).map(drop))?);
-            measured.vetting.push(seconds(|| self.service.vet(&anew))?);
+            measured.protected.push(seconds(|| self.service.asker().ask(&anew).map(drop))?);
+            measured.vetting.push(seconds(|| self.service.asker().vet(&anew))?);
             measured.plain.push(seconds(|| self.plain.ask(&asked.sql).map(drop))?);
             measured.delivered.push(seconds(|| self.delivered.ask(&asked.sql).map(drop))?);
         }
         Ok(measured)
     }
+}
+
+/// A question as nobody asked it before.
+fn anew(asking: u64, sql: &str) -> String {
+    format!("-- asking {asking} of {}\n{sql}", std::process::id())
 }
 
 /// The column `persons`, added up.

@@ -22,9 +22,14 @@ const MOST: u32 = 256 << 20;
 /// A guard that ends with this value.
 pub(crate) struct Service {
     guard: Child,
+    asker: Asker,
+    socket: PathBuf,
+}
+
+/// One connection to it.
+pub(crate) struct Asker {
     connection: UnixStream,
     token: SecretWord,
-    socket: PathBuf,
 }
 
 impl Service {
@@ -47,10 +52,22 @@ impl Service {
             guard.wait()?;
             return Err("the guard did not start".into());
         }
-        let connection = UnixStream::connect(&socket)?;
-        Ok(Self { guard, connection, token, socket })
+        let asker = Asker { connection: UnixStream::connect(&socket)?, token };
+        Ok(Self { guard, asker, socket })
     }
 
+    /// The connection that is there from the start.
+    pub(crate) fn asker(&mut self) -> &mut Asker {
+        &mut self.asker
+    }
+
+    /// One more connection.
+    pub(crate) fn another(&self) -> Result<Asker, Failure> {
+        Ok(Asker { connection: UnixStream::connect(&self.socket)?, token: self.asker.token.clone() })
+    }
+}
+
+impl Asker {
     /// The released table.
     pub(crate) fn ask(&mut self, sql: &str) -> Result<ReleasedTable, Failure> {
         match self.converse(&ClientRequest::Query(question(sql)))? {

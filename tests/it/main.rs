@@ -27,6 +27,7 @@ mod jupyter;
 mod kept;
 mod kinds;
 mod manual;
+mod pairs;
 mod people;
 mod portal;
 mod provider;
@@ -36,6 +37,8 @@ mod refusals;
 mod roles;
 mod stopping;
 mod templates;
+#[path = "../../engine/disclosure/tests/thresholds/mod.rs"]
+mod thresholds;
 mod tidy;
 mod tls;
 mod verdicts;

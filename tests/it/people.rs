@@ -32,16 +32,15 @@ use crate::queries::{SETTING, grant};
 /// Queries that are vetted, and those of them that run, in `make test`.
 const VETTED: usize = 5_000;
 const RUN: usize = 60;
-const PEOPLE: u32 = 60;
+pub(crate) const PEOPLE: u32 = 60;
 
-impl Dice {
-    fn of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
-    }
+/// One of several words.
+pub(crate) fn of<'a>(dice: &mut Dice, choices: &[&'a str]) -> &'a str {
+    choices[usize::try_from(dice.below(choices.len() as u64)).unwrap()]
 }
 
 /// A condition on receipts `r` of one person.
-fn condition(dice: &mut Dice, depth: u32) -> String {
+pub(crate) fn condition(dice: &mut Dice, depth: u32) -> String {
     if depth > 0 && dice.below(3) == 0 {
         let (one, two) = (condition(dice, depth - 1), condition(dice, depth - 1));
         return match dice.below(3) {
@@ -54,8 +53,8 @@ fn condition(dice: &mut Dice, depth: u32) -> String {
     match dice.below(9) {
         0 => format!("r.total_points > {points}"),
         1 => format!("r.total_points BETWEEN {} AND {points}", points / 2),
-        2 => format!("r.setting = '{}'", dice.of(&["inpatient", "outpatient"])),
-        3 => format!("r.prefecture IN ('{}', '27')", dice.of(&["13", "40"])),
+        2 => format!("r.setting = '{}'", of(dice, &["inpatient", "outpatient"])),
+        3 => format!("r.prefecture IN ('{}', '27')", of(dice, &["13", "40"])),
         4 => format!("r.service_month >= DATE '2023-{:02}-01'", 4 + dice.below(6)),
         5 => {
             format!("r.person_id IN (SELECT d.person_id FROM ndb_drug d WHERE d.points > {})", dice.below(80))
@@ -70,8 +69,8 @@ fn condition(dice: &mut Dice, depth: u32) -> String {
 }
 
 /// What the receipts are taken from: as they are, numbered within a person, aggregated, joined or united.
-fn relation(dice: &mut Dice) -> String {
-    let order = dice.of(&["service_month", "total_points", "prefecture"]);
+pub(crate) fn relation(dice: &mut Dice) -> String {
+    let order = of(dice, &["service_month", "total_points", "prefecture"]);
     match dice.below(6) {
         0 | 1 => "ndb_receipt r".to_owned(),
         2 => format!(
@@ -92,7 +91,7 @@ fn relation(dice: &mut Dice) -> String {
 
 /// A query of the grammar.
 fn query(dice: &mut Dice) -> String {
-    let keys = dice.of(&["r.prefecture", "r.setting", "r.prefecture, r.setting", "r.service_month", ""]);
+    let keys = of(dice, &["r.prefecture", "r.setting", "r.prefecture, r.setting", "r.service_month", ""]);
     let aggregates = [
         "count(*)",
         "count(DISTINCT r.person_id)",
@@ -108,7 +107,7 @@ fn query(dice: &mut Dice) -> String {
             0 => format!("count(*) FILTER (WHERE {condition})"),
             1 => format!("sum(CASE WHEN {condition} THEN r.total_points END)"),
             2 => format!("count(DISTINCT CASE WHEN {condition} THEN r.person_id END)"),
-            _ => dice.of(&aggregates).to_owned(),
+            _ => of(dice, &aggregates).to_owned(),
         });
     }
     let (relation, condition) = (relation(dice), condition(dice, 2));
@@ -191,10 +190,10 @@ pub(crate) fn write(catalogue: &Catalogue, table: &str, rows: &Rows, folder: &Pa
     path
 }
 
-type Tables = BTreeMap<String, Vec<PathBuf>>;
+pub(crate) type Tables = BTreeMap<String, Vec<PathBuf>>;
 
 /// Invented receipts and drugs of everybody but one person.
-fn people(catalogue: &Catalogue, without: Option<u32>, folder: &Path) -> Tables {
+pub(crate) fn people(catalogue: &Catalogue, without: Option<u32>, folder: &Path) -> Tables {
     let mut dice = Dice(11);
     let (mut receipts, mut drugs): (Rows, Rows) = (Vec::new(), Vec::new());
     let day =
@@ -235,12 +234,17 @@ fn people(catalogue: &Catalogue, without: Option<u32>, folder: &Path) -> Tables 
     files.into_iter().collect()
 }
 
-fn evidence(worker: &WorkerProgram, plan: &VettedPlan, catalogue: &Catalogue, tables: &Tables) -> Evidence {
+pub(crate) fn evidence(
+    worker: &WorkerProgram,
+    plan: &VettedPlan,
+    catalogue: &Catalogue,
+    tables: &Tables,
+) -> Evidence {
     let request = crate::files::request(plan, catalogue, &grant(catalogue));
     crate::files::evidence(worker, request, std::slice::from_ref(tables))
 }
 
-fn persons(bytes: &[u8]) -> RoaringBitmap {
+pub(crate) fn persons(bytes: &[u8]) -> RoaringBitmap {
     RoaringBitmap::deserialize_from(bytes).unwrap()
 }
 

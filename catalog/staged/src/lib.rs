@@ -1,8 +1,9 @@
 //! How rows lie on disk: those of a part of a delivery between ingest and publish, and [`encrypted`] ones.
 //!
 //! Ingest writes each value as rarely as it can: what all rows of a claim share stands once in `TABLE.heads.parquet`,
-//! the rest row by row in `TABLE.parquet`, and every text once in `words.parquet`, elsewhere by its number. Whoever
-//! reads gets whole rows. Parts that an earlier version left, which have whole rows on disk, are read as well.
+//! what a line says that is read over and over once in `TABLE.phrases.parquet`, the rest row by row in `TABLE.parquet`,
+//! and every text once in `words.parquet`, elsewhere by its number. Whoever reads gets whole rows. Parts that an earlier
+//! version left, which have no phrases or whole rows on disk, are read as well.
 //!
 //! Only the layout is here: what becomes a row is the ingest's, whose claim it is publish's. Staged files are encrypted as
 //! wholes by whoever writes them, and whoever reads says how they are opened.
@@ -26,6 +27,8 @@ pub const RECORD: &str = "__record";
 pub const LINE: &str = "__line";
 /// The column that says how many rows of the table a claim has, where the shared columns lie apart.
 pub const COUNT: &str = "__rows";
+/// The column with the number of a row's phrase, from 0, where there are phrases.
+pub const PHRASE: &str = "__phrase";
 /// The column of the words' file.
 pub const WORD: &str = "word";
 
@@ -67,6 +70,9 @@ pub enum StagedError {
     /// Rows and claims do not fit each other.
     #[error("{0} has other rows than its claims say")]
     Heads(PathBuf),
+    /// A row has no phrase where it should have one.
+    #[error("{0} has a row without a phrase")]
+    Phrases(PathBuf),
 }
 
 /// The file with a table's rows.
@@ -77,6 +83,11 @@ pub fn rows_file(folder: &Path, table: &str) -> PathBuf {
 /// The file with what the rows of a claim share.
 pub fn heads_file(folder: &Path, table: &str) -> PathBuf {
     folder.join(format!("{table}.heads.parquet"))
+}
+
+/// The file with what rows say alike, once each.
+pub fn phrases_file(folder: &Path, table: &str) -> PathBuf {
+    folder.join(format!("{table}.phrases.parquet"))
 }
 
 /// The file with every text of a part.

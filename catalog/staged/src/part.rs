@@ -12,8 +12,10 @@ use catalog_model::Table;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use crate::rows::{Heads, Rows};
-use crate::{LINE, RECORD, StagedError, WORD, heads_file, rows_file, staged_schema, words_file};
+use crate::rows::{Heads, Phrases, Rows};
+use crate::{
+    LINE, PHRASE, RECORD, StagedError, WORD, heads_file, phrases_file, rows_file, staged_schema, words_file,
+};
 
 /// Gives the bytes of a staged file, which lies encrypted.
 pub type Opened<'a> = dyn Fn(&Path) -> std::io::Result<Bytes> + Send + Sync + 'a;
@@ -80,16 +82,23 @@ impl<'a> StagedPart<'a> {
         }
         let names: HashSet<String> = wanted.iter().map(|field| field.name().clone()).collect();
         let (rows, has_records) =
-            reader(self.open, &path, batch, |name| names.contains(name) || name == LINE)?;
+            reader(self.open, &path, batch, |name| names.contains(name) || [LINE, PHRASE].contains(&name))?;
         let heads = match has_records {
             true => None,
             false => Some(Heads::read(self.open, &heads_file(&self.folder, table), &names)?),
         };
         let own = rows.schema();
-        let is_shared = |name: &str| heads.as_ref().is_some_and(|heads| heads.has(name));
-        wanted.retain(|field| own.field_with_name(field.name()).is_ok() || is_shared(field.name()));
+        let phrases = match own.field_with_name(PHRASE) {
+            Ok(_) => Some(Phrases::read(self.open, &phrases_file(&self.folder, table), &names)?),
+            Err(_) => None,
+        };
+        let is_apart = |name: &str| {
+            heads.as_ref().is_some_and(|heads| heads.has(name))
+                || phrases.as_ref().is_some_and(|phrases| phrases.has(name))
+        };
+        wanted.retain(|field| own.field_with_name(field.name()).is_ok() || is_apart(field.name()));
         let words = self.words()?;
-        Ok(Some(Rows { path, rows, heads, words, schema: Arc::new(Schema::new(wanted)) }))
+        Ok(Some(Rows { path, rows, heads, phrases, words, schema: Arc::new(Schema::new(wanted)) }))
     }
 
     /// Every text by its number; the first is none.

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::environment::{Environment, EnvironmentError};
 use crate::file_keys::FileKeyring;
-use crate::keys::{KeyError, decrypt, encrypt};
+use crate::keys::{KeyError, decrypt, encrypt_behind};
 
 /// How an encrypted file begins. Its wrapped key follows, as JSON up to the end of the line, then what is encrypted.
 const MARK: &[u8] = b"misu staged file 1\n";
@@ -97,7 +97,7 @@ fn encrypted(ring: &FileKeyring, path: &Path, clear: &[u8]) -> Result<Vec<u8>, E
     let name = name(ring, path);
     let (key, wrapped) = ring.make_one(&name)?;
     let head = serde_json::to_vec(&wrapped).unwrap_or_default();
-    Ok([MARK, &head, b"\n", &encrypt(&key, &content_of(&name), clear)?].concat())
+    Ok(encrypt_behind([MARK, &head, b"\n"].concat(), &key, &content_of(&name), clear)?)
 }
 
 fn decrypted(ring: &FileKeyring, path: &Path, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {

@@ -334,8 +334,27 @@ mod tests {
         ];
         assert_eq!(
             text(cells, &[1, 0]),
-            ["a *** *** ***", "b 21 2.00 0", "c 50 2.00 0", "(other) *** *** ***", "(total) 95 2.00 0"],
+            ["a *** *** ***", "b *** *** ***", "c 50 2.00 0", "(other) 15 2.00 0", "(total) 95 2.00 0"],
         );
+    }
+
+    #[test]
+    fn which_cell_is_hidden_beside_another_does_not_tell_how_large_the_shown_ones_are() {
+        let hidden = |sizes: [u32; 3]| {
+            let mut from = 9;
+            let cells = sizes.iter().enumerate().map(|(at, size)| {
+                from += size;
+                cell(u32::try_from(at + 1).unwrap(), from - size..from, 0..0)
+            });
+            let cells: Vec<EvidenceCell> = [cell(0, 0..9, 0..0)].into_iter().chain(cells).collect();
+            let total = cell(TOTAL, 0..from, 0..0);
+            let rows = text(cells.into_iter().chain([total]).collect(), &[1, 0]);
+            rows.iter().map(|row| row.contains("***")).collect::<Vec<_>>()
+        };
+        let pattern = hidden([21, 50, 15]);
+        for sizes in [[50, 21, 15], [15, 14, 50], [500, 14, 14], [19, 400, 11]] {
+            assert_eq!(hidden(sizes), pattern, "{sizes:?}");
+        }
     }
 
     #[test]

@@ -2,12 +2,11 @@
 //! only where a plain threshold does.
 //!
 //! A pattern of hidden values that changed for any other reason would tell of the one person by whom two databases
-//! differ. A plain threshold is: how many persons a cell has, how many two cells of the two questions share or do not
-//! share, or how many of a cell are in no cell (or no large enough cell) of the other question, is none, fewer than k,
-//! or at least k.
+//! differ.
 #![cfg(test)]
 
 mod dice;
+mod thresholds;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +20,7 @@ use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart, Post, Pos
 use roaring::RoaringBitmap;
 
 use dice::Dice;
+use thresholds::{Cells, thresholds};
 
 /// The threshold. Small, so that generated people stand at it often.
 const K: u64 = 3;
@@ -73,13 +73,13 @@ impl Question {
     }
 
     /// The persons of each cell.
-    fn cells(&self, people: &BTreeMap<u32, Person>) -> BTreeMap<u64, RoaringBitmap> {
-        let mut cells: BTreeMap<u64, RoaringBitmap> = BTreeMap::new();
+    fn cells(&self, people: &BTreeMap<u32, Person>) -> Cells {
+        let mut cells = Cells::new();
         let meets = |person: &Person| {
             self.conditions.iter().all(|(property, values)| values.contains(&person[*property]))
         };
         for (number, person) in people.iter().filter(|(_, person)| meets(person)) {
-            cells.entry(person[self.by]).or_default().insert(*number);
+            cells.entry(vec![u32::try_from(person[self.by]).unwrap()]).or_default().insert(*number);
         }
         cells
     }
@@ -110,11 +110,11 @@ fn pattern(
     question: &Question,
     people: &BTreeMap<u32, Person>,
 ) -> Option<Vec<(String, bool)>> {
-    let cell = |(key, persons): (&u64, &RoaringBitmap)| {
+    let cell = |(key, persons): (&Vec<u32>, &RoaringBitmap)| {
         let mut bytes = Vec::new();
         persons.serialize_into(&mut bytes).unwrap();
         let part = EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() };
-        EvidenceCell { key: vec![u32::try_from(*key).unwrap()], parts: vec![part] }
+        EvidenceCell { key: key.clone(), parts: vec![part] }
     };
     let cells = question.cells(people).iter().map(cell).collect();
     let rules = CellRules::general(u32::try_from(K).unwrap(), true);
@@ -160,50 +160,6 @@ fn patterns(asked: &[Question; 2], people: &BTreeMap<u32, Person>) -> Patterns {
     asked.each_ref().map(|question| pattern(&mut ledger, question, people))
 }
 
-/// Where a number of persons stands: none, fewer than k, at least k.
-fn standing(persons: &RoaringBitmap) -> u8 {
-    match persons.len() {
-        0 => 0,
-        few if few < K => 1,
-        _ => 2,
-    }
-}
-
-/// Where the cells of both questions stand, and what every two of them share and do not.
-fn thresholds(asked: &[Question; 2], people: &BTreeMap<u32, Person>) -> BTreeMap<String, u8> {
-    let none = RoaringBitmap::new();
-    let [first, second] = asked.each_ref().map(|question| question.cells(people));
-    let mut all = BTreeMap::new();
-    let union = |cells: &BTreeMap<u64, RoaringBitmap>, least: u64| {
-        cells.values().filter(|cell| cell.len() >= least).fold(RoaringBitmap::new(), |all, cell| all | cell)
-    };
-    for (name, cells, other) in [("first", &first, &second), ("second", &second, &first)] {
-        for (one, cell) in cells {
-            for least in [1, K] {
-                let alone = cell - union(other, least);
-                all.insert(format!("{name} {one} outside of {least}"), standing(&alone));
-            }
-        }
-    }
-    for one in 0..4 {
-        let of_first = first.get(&one).unwrap_or(&none);
-        all.insert(format!("first {one}"), standing(of_first));
-        all.insert(format!("second {one}"), standing(second.get(&one).unwrap_or(&none)));
-        for two in 0..4 {
-            let of_second = second.get(&two).unwrap_or(&none);
-            for (name, persons) in [
-                ("shared", of_first & of_second),
-                ("more", of_first - of_second),
-                ("fewer", of_second - of_first),
-                ("apart", of_first ^ of_second),
-            ] {
-                all.insert(format!("{name} {one} {two}"), standing(&persons));
-            }
-        }
-    }
-    all
-}
-
 #[test]
 fn a_pattern_of_two_answers_changes_only_where_a_plain_threshold_does() {
     let mut dice = Dice(23);
@@ -214,7 +170,11 @@ fn a_pattern_of_two_answers_changes_only_where_a_plain_threshold_does() {
         let first = Question::any(&mut dice);
         let second = if dice.below(3) == 0 { Question::any(&mut dice) } else { first.near(&mut dice) };
         let asked = [first, second];
-        let (whole, stands) = (patterns(&asked, &people), thresholds(&asked, &people));
+        let stands = |people: &BTreeMap<u32, Person>| {
+            let [first, second] = asked.each_ref().map(|question| question.cells(people));
+            thresholds([&first, &second], K)
+        };
+        let whole = patterns(&asked, &people);
         let alone = pattern(&mut Ledger::default(), &asked[1], &people);
         beside += usize::from(alone != whole[1]);
         for gone in people.keys() {
@@ -224,7 +184,7 @@ fn a_pattern_of_two_answers_changes_only_where_a_plain_threshold_does() {
                 continue;
             }
             changed += 1;
-            assert_ne!(thresholds(&asked, &less), stands, "without {gone} of {people:?}\n{asked:?}");
+            assert_ne!(stands(&less), stands(&people), "without {gone} of {people:?}\n{asked:?}");
         }
     }
     // The test is not empty: patterns change, and the first answer takes values from the second.

@@ -60,6 +60,7 @@ pub use identity::{AccountError, AccountLine, Standing};
 pub use latency::Latency;
 pub use ledger_file::LedgerError;
 pub use offline::Offline;
+pub use past::Says;
 pub use permits::{Permits, PermitsError};
 pub use reach::{may_read, wire};
 pub use replay::{Change, Rules, asked_texts, compare, forget_texts};

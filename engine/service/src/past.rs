@@ -1,6 +1,6 @@
 //! What a question says of its cells before anybody looks at the data: how the ledger recognises it.
 
-use catalog_model::{CellRules, SnapshotManifest};
+use catalog_model::CellRules;
 use engine_disclosure::{Form, Ledger, Past, Term};
 use engine_vet::{SaidCondition, SaidTakes, VettedPlan};
 use policies::Permit;
@@ -9,7 +9,7 @@ use crate::exclusions::Exclusion;
 
 /// What a question says of its rows, its group keys and its conditions.
 #[derive(Debug)]
-pub(crate) struct Says {
+pub struct Says {
     family: String,
     base: String,
     keys: Vec<String>,
@@ -32,12 +32,12 @@ pub(crate) fn question(
 }
 
 impl Says {
-    /// What a vetted query says.
+    /// What a vetted query says of a snapshot.
     ///
     /// The evidence plan is one row for each group and person over a projection of the keys; what lies below the
     /// projection is the same for every grouping of the same rows. Where a plan is not of this form nothing is
     /// recognised, and near cohorts are held back.
-    pub(crate) fn of(plan: &VettedPlan, manifest: &SnapshotManifest) -> Self {
+    pub fn of(plan: &VettedPlan, snapshot: &str) -> Self {
         let shape = plan.shape();
         let inputs = plan.evidence().inputs();
         let projection = inputs.first();
@@ -58,22 +58,22 @@ impl Says {
         let source = if said.source.is_empty() { plan.hash() } else { &said.source };
         Self {
             family: digest(&[&without_values(&base)]),
-            base: digest(&[manifest.id.as_str(), &base]),
+            base: digest(&[snapshot, &base]),
             keys: shape.keys.iter().enumerate().map(key).collect(),
             conditions: shape.conditions.clone(),
-            form: Form::new(&digest(&[manifest.id.as_str(), source]), said.conditions.iter().map(term)),
+            form: Form::new(&digest(&[snapshot, source]), said.conditions.iter().map(term)),
             columns: said.keys,
             terms: said.parts.iter().map(|part| part.iter().map(term).collect()).collect(),
         }
     }
 
     /// What questions about the same rows have in common, whatever values they name.
-    pub(crate) fn family(&self) -> &str {
+    pub fn family(&self) -> &str {
         &self.family
     }
 
     /// Beside what was released.
-    pub(crate) fn past<'p>(&'p self, ledger: &'p Ledger) -> Past<'p> {
+    pub fn past<'p>(&'p self, ledger: &'p Ledger) -> Past<'p> {
         Past {
             ledger,
             family: &self.family,

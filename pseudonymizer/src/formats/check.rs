@@ -95,6 +95,19 @@ impl FieldCheck {
         if self.is_required { 1 } else { (self.repeat - 1) * self.stride + 1 }
     }
 
+    /// Up to how many digits a value may have, where digits are all that it may have and any of them will do.
+    pub(crate) fn plain_width(&self) -> Option<usize> {
+        let is_plain = matches!(self.kind, FieldKind::Number | FieldKind::Digits)
+            && !self.is_required
+            && self.codes.is_none()
+            && self.none.is_empty()
+            && self.pieces.is_none();
+        match self.width {
+            Width::AtMost(width) if is_plain && width <= 13 => Some(width),
+            _ => None,
+        }
+    }
+
     /// Judges one value.
     pub(crate) fn judge(&self, value: &[u8]) -> Finding {
         let is_blank = match value.first() {

@@ -15,7 +15,7 @@ use super::heading::HeadingProgram;
 use super::item::ItemCheck;
 use super::quick::{Quick, Sieve};
 use super::run::RunRule;
-use super::shared;
+use super::shared::{self, Home};
 use super::tags::ByTag;
 use super::value::{From, Make, Output};
 
@@ -78,6 +78,11 @@ pub(crate) struct Record {
     pub(crate) run: Option<RunRule>,
     /// The first field of a tail of equal fields, which is not split.
     pub(crate) tail: Option<usize>,
+    /// Up to how many digits the fields of the tail may have, where that is all that is asked of them.
+    pub(crate) tail_width: Option<usize>,
+    /// Whether its lines may be remembered, see [`super::known`], and a bit for each field that none of them may have.
+    pub(crate) is_remembered: bool,
+    pub(crate) unkept: u64,
     /// The totals in which its lines count.
     pub(crate) counted: Vec<usize>,
     /// A position, its values in lines that are content, and the reason number of the others.
@@ -123,8 +128,12 @@ pub(crate) struct RowProgram {
     pub(crate) when_group: Vec<(Slot, Vec<u8>)>,
     pub(crate) each: Option<Each>,
     pub(crate) columns: Vec<Output>,
-    /// The columns that are not shared by the rows of a claim.
+    /// The columns that the rows of a claim share, that lines say alike, and the others; see [`super::shared`].
+    pub(crate) shared: Vec<usize>,
+    pub(crate) phrase: Vec<usize>,
     pub(crate) own: Vec<usize>,
+    /// The same, by column.
+    pub(crate) homes: Vec<Home>,
 }
 
 /// For what a line makes a row of its own.
@@ -180,7 +189,9 @@ impl Program {
     pub(crate) fn without_short_ways(mut self) -> Self {
         for record in &mut self.records {
             record.sieve = Sieve::none();
+            record.is_remembered = false;
         }
+        shared::mark(&mut self);
         let feeds = self.records.iter_mut().flat_map(|record| &mut record.feeds).chain(&mut self.group_feeds);
         feeds.flat_map(|row| &mut row.columns).for_each(|output| output.quick = Quick::General);
         self
@@ -191,10 +202,10 @@ impl Program {
         &self.tables
     }
 
-    /// Says of each column that the family gives a table whether all rows of a claim share its value.
-    pub fn shared_columns(&self, table: usize) -> Vec<bool> {
+    /// Says of each column that the family gives a table how often it is made.
+    pub fn homes(&self, table: usize) -> Vec<Home> {
         let row = shared::rows(self).find(|row| row.table == table);
-        row.map(|row| row.columns.iter().map(|output| output.is_shared).collect()).unwrap_or_default()
+        row.map(|row| row.homes.clone()).unwrap_or_default()
     }
 
     /// The reasons for which lines are dropped, by reason number.
@@ -331,6 +342,7 @@ impl<'a> Compiler<'a> {
             }
         }
         self.totals()?;
+        self.remember();
         shared::mark(&mut self.program);
         Ok(self.program)
     }
@@ -369,11 +381,13 @@ impl<'a> Compiler<'a> {
         let undescribed = undescribed.map(FieldCheck::undescribed);
         let described = layout.fields.iter().map(check).filter(|check| !check.is_idle());
         let checks: Vec<FieldCheck> = described.chain(undescribed).collect();
+        let tail = tail(self.family, layout);
         Record {
             key: layout.key().into(),
             part: layout.part,
             columns: layout.columns.clone(),
             sieve: Sieve::new(&checks),
+            tail_width: tail.and_then(|tail| tail_width(&checks, tail)),
             checks,
             item: layout.item.as_ref().and_then(|rule| ItemCheck::new(rule, layout, self.catalogue)),
             captures: Vec::new(),
@@ -396,7 +410,12 @@ impl<'a> Compiler<'a> {
             }),
             feeds: Vec::new(),
             run,
-            tail: tail(self.family, layout),
+            tail,
+            is_remembered: false,
+            unkept: layout.fields.iter().filter(|field| !field.class.is_storable()).fold(0, |bits, field| {
+                let places = (0..field.repeat.max(1)).map(|number| field.at + number * field.stride);
+                places.filter(|at| *at < 64).fold(bits, |bits, at| bits | 1 << at)
+            }),
             counted: Vec::new(),
             kept,
             dropped,
@@ -516,7 +535,10 @@ impl<'a> Compiler<'a> {
                     when_group,
                     each: None,
                     columns,
+                    shared: Vec::new(),
+                    phrase: Vec::new(),
                     own: Vec::new(),
+                    homes: Vec::new(),
                 };
                 self.program.group_feeds.push(row);
             }
@@ -528,8 +550,17 @@ impl<'a> Compiler<'a> {
                     let columns = self.columns(table, feed, Some(layout))?;
                     let each = feed.each.as_ref().and_then(|each| layout.field(each)).map(each);
                     let when = when(layout, &feed.when);
-                    let own = Vec::new();
-                    let row = RowProgram { table: number, when, when_group: Vec::new(), each, columns, own };
+                    let row = RowProgram {
+                        table: number,
+                        when,
+                        when_group: Vec::new(),
+                        each,
+                        columns,
+                        shared: Vec::new(),
+                        phrase: Vec::new(),
+                        own: Vec::new(),
+                        homes: Vec::new(),
+                    };
                     if let Some(record) = self.program.records.get_mut(record) {
                         record.feeds.push(row);
                     }
@@ -555,7 +586,6 @@ impl<'a> Compiler<'a> {
                         from: Vec::new(),
                         make: Make::Constant(value.as_str().into()),
                         quick: Quick::General,
-                        is_shared: false,
                     });
                 }
                 let source = feed.from.get(&column.name).unwrap_or(&column.from);
@@ -564,7 +594,7 @@ impl<'a> Compiler<'a> {
                     _ => self.sources(source, &column.treat, layout, feed)?,
                 };
                 let make = Make::new(self.catalogue, column);
-                Ok(Output { quick: Quick::of(&from, &make), from, make, is_shared: false })
+                Ok(Output { quick: Quick::of(&from, &make), from, make })
             })
             .collect()
     }
@@ -634,6 +664,28 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
+    /// Lines of a receipt between its first ones may be alike, where they say nothing of the person.
+    fn remember(&mut self) {
+        let GroupBy::Opener(opener) = self.program.grouping else { return };
+        let framing = &self.family.framing;
+        let is_plain = framing.tag == [0]
+            && framing.refine.is_empty()
+            && framing.quotes == Quotes::Never
+            && framing.skip_lines == 0
+            && !framing.header
+            && framing.package.is_none()
+            && framing.encoding == Encoding::Cp932;
+        for (number, record) in self.program.records.iter_mut().enumerate() {
+            record.is_remembered = is_plain
+                && record.part == Part::Body
+                && number != opener
+                && record.roles.is_empty()
+                && record.valid.is_none()
+                && record.item.is_none()
+                && record.feeds.len() <= 1;
+        }
+    }
+
     fn table_number(&mut self, table: &str) -> usize {
         if let Some(found) = self.program.tables.iter().position(|name| name.as_ref() == table) {
             return found;
@@ -683,6 +735,12 @@ fn tail(family: &Family, layout: &RecordLayout) -> Option<usize> {
         && !family.framing.header
         && layout.columns.iter().all(|columns| *columns == last.at + last.repeat);
     is_tail.then_some(last.at)
+}
+
+fn tail_width(checks: &[FieldCheck], tail: usize) -> Option<usize> {
+    let mut of_tail = checks.iter().filter(|check| check.places().any(|at| at >= tail));
+    let check = of_tail.next().filter(|check| check.at == tail)?;
+    check.plain_width().filter(|_| of_tail.next().is_none())
 }
 
 fn makes_row(feed: &Feed, record: &str) -> bool {

@@ -6,6 +6,7 @@
 
 use super::check::FieldCheck;
 use super::dates;
+use super::program::Slot;
 use super::split::Fields;
 use super::value::{From, Make, Value, decimal5};
 
@@ -17,9 +18,42 @@ pub(crate) enum Quick {
     Int(usize),
     Decimal5(usize),
     Product(usize, usize),
+    /// Days of a tail that was looked over.
+    Days(usize),
+    /// A value that was kept from another record.
+    Kept(Slot, Kept),
+    /// None, whatever the line says.
+    Nothing,
     /// By [`Make::value`].
     #[default]
     General,
+}
+
+/// How a kept value is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Text,
+    Date,
+    Month,
+    Int,
+}
+
+impl Kept {
+    /// The value; nothing where it must go the general way.
+    fn value(self, bytes: &[u8]) -> Option<Value<'_>> {
+        if bytes.is_empty() {
+            return Some(Value::Null);
+        }
+        Some(match self {
+            Self::Text if !bytes.is_ascii() => return None,
+            Self::Text => Value::Text(std::str::from_utf8(bytes).ok()?),
+            Self::Date => dates::date(bytes).map_or(Value::Null, |date| Value::Date(date.days())),
+            Self::Month => {
+                dates::month_of(bytes).map_or(Value::Null, |month| Value::Date(month.first_day().days()))
+            }
+            Self::Int => whole(bytes).map_or(Value::Null, Value::Int),
+        })
+    }
 }
 
 impl Quick {
@@ -29,11 +63,21 @@ impl Quick {
             From::Own { at, repeat } if *repeat <= 1 => Some(*at),
             _ => None,
         };
+        let kept = |slot: &Slot, kept| Self::Kept(*slot, kept);
         match (make, from) {
+            // Only what says something of nothing has a value without a source.
+            (Make::Text | Make::Date | Make::Month | Make::Int | Make::Decimal5, [] | [From::Nothing]) => {
+                Self::Nothing
+            }
+            (Make::Text, [From::Slot(slot)]) => kept(slot, Kept::Text),
+            (Make::Date, [From::Slot(slot)]) => kept(slot, Kept::Date),
+            (Make::Month, [From::Slot(slot)]) => kept(slot, Kept::Month),
+            (Make::Int, [From::Slot(slot)]) => kept(slot, Kept::Int),
             (Make::Text, [only]) => own(only).map_or(Self::General, Self::Text),
             (Make::Date, [only]) => own(only).map_or(Self::General, Self::Date),
             (Make::Int, [only]) => own(only).map_or(Self::General, Self::Int),
             (Make::Decimal5, [only]) => own(only).map_or(Self::General, Self::Decimal5),
+            (Make::DaySet, [From::Own { at, .. }]) => Self::Days(*at),
             (Make::Product, [first, second]) => own(first)
                 .zip(own(second))
                 .map_or(Self::General, |(first, second)| Self::Product(first, second)),
@@ -41,15 +85,19 @@ impl Quick {
         }
     }
 
-    /// The value; nothing where it must go the general way. `text` is the line, where it is text as it stands.
+    /// The value; nothing where it must go the general way. `text` is the line, where it is text as it stands; `kept` gives
+    /// what was kept of other records.
     pub(crate) fn value<'l>(
         self,
         fields: &Fields,
         line: &'l [u8],
         text: Option<&'l str>,
+        kept: impl FnOnce(Slot) -> &'l [u8],
     ) -> Option<Value<'l>> {
         let value = match self {
             Self::General => return None,
+            Self::Nothing => Value::Null,
+            Self::Kept(slot, way) => return way.value(kept(slot)),
             Self::Text(at) => match fields.text(text?, at)? {
                 "" => Value::Null,
                 text => Value::Text(text),
@@ -65,6 +113,10 @@ impl Quick {
                     Some(whole) => Value::Decimal5(whole * SCALE),
                     None => decimal5(number).map_or(Value::Null, Value::Decimal5),
                 },
+            },
+            Self::Days(at) => match fields.days(at)? {
+                0 => Value::Null,
+                days => Value::Days(days),
             },
             Self::Product(first, second) => {
                 let factors = whole(fields.get(line, first)).zip(whole(fields.get(line, second)));
@@ -155,6 +207,7 @@ impl Sieve {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::LazyLock;
 
     use catalog_model::{Catalogue, Encoding};
@@ -197,16 +250,17 @@ mod tests {
         folders.iter().map(case).collect()
     }
 
-    /// Writes down everything that it is told.
+    /// Writes down everything that it is told; of a row, the values by column.
     #[derive(Debug, Default, PartialEq, Eq)]
-    struct Told(Vec<String>);
+    struct Told(Vec<String>, BTreeMap<usize, String>);
 
     impl Claims for Told {
         fn value(&mut self, table: usize, column: usize, value: Value<'_>) {
-            self.0.push(format!("{table} {column} {value:?}"));
+            assert!(self.1.insert(column, format!("{table} {column} {value:?}")).is_none());
         }
 
         fn end_row(&mut self, table: usize, record: u32, line: u64) {
+            self.0.extend(std::mem::take(&mut self.1).into_values());
             self.0.push(format!("{table} {record} {line}"));
         }
 

@@ -14,9 +14,11 @@ use super::dates;
 use super::fault::Fault;
 use super::group::{Fate, Group, Slots, slot_value};
 use super::heading::Heading;
+use super::known::KnownLines;
 use super::lines::{Line, Lines};
-use super::program::{BLANK, END_MARK, Each, GroupBy, HEADING, Program, RowProgram, Slot};
-use super::split::{Fields, filled};
+use super::program::{BLANK, END_MARK, Each, GroupBy, HEADING, Program, Record, RowProgram, Slot};
+use super::split::{Fields, behind, filled};
+use super::tail::plain_tail;
 use super::value::{From, Make, Output, Value};
 
 /// Takes what a file says: table rows first, then the claim that they belong to.
@@ -27,8 +29,15 @@ pub trait Claims {
         true
     }
 
-    /// Takes one value of the row that is being made.
+    /// Takes one value of the row that is being made; those of a row come in any order of the columns.
     fn value(&mut self, table: usize, column: usize, value: Value<'_>);
+
+    /// Gives the row a phrase, which is its values of the table's columns that lines say alike: a known one, or the values
+    /// that were given last. The number by which it is known; nothing where phrases are not kept, so that all values are
+    /// given for every row.
+    fn phrase(&mut self, _table: usize, _known: Option<u32>) -> Option<u32> {
+        None
+    }
 
     /// Ends the row that is being made.
     fn end_row(&mut self, table: usize, record: u32, line: u64);
@@ -81,7 +90,7 @@ pub struct StatedTotal {
     pub is_uncertain: bool,
 }
 
-/// Reads files of one family.
+/// Reads files of one family, for one receiver of claims: what it gave numbers to is known from file to file.
 #[derive(Debug)]
 pub struct Reader<'p> {
     pub(super) program: &'p Program,
@@ -97,6 +106,9 @@ pub struct Reader<'p> {
     pub(super) summary: FileSummary,
     /// Whether the present line's bytes are text as they stand.
     is_text: bool,
+    known: KnownLines,
+    /// The present line's place among the known ones.
+    known_at: Option<usize>,
     tag: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -117,6 +129,8 @@ impl<'p> Reader<'p> {
             file: 0,
             summary: FileSummary::default(),
             is_text: false,
+            known: KnownLines::default(),
+            known_at: None,
             tag: Vec::new(),
             scratch: Vec::new(),
         }
@@ -158,6 +172,8 @@ impl<'p> Reader<'p> {
         self.file = part.file;
         self.line_no = part.lines_before;
         self.heading = Heading::Awaited;
+        self.known_at = None;
+        (self.group.is_open, self.group.is_broken) = (false, false);
         self.header.clear();
         self.has_header = !program.records.iter().any(|record| record.part == Part::Header);
         self.is_closed = false;
@@ -255,6 +271,12 @@ impl<'p> Reader<'p> {
             return self.quarantine(self.line_no, usize::MAX, "".into(), FaultKind::Orphan);
         }
         let is_ascii = bytes.is_ascii();
+        self.known_at = None;
+        if is_ascii && let Some(record) = self.known_line(bytes) {
+            self.is_text = true;
+            self.count(record);
+            return self.good_line(bytes, record, claims);
+        }
         let is_encoded = is_ascii || check::is_encoded(bytes, self.program.encoding);
         self.is_text = is_ascii || self.program.encoding == catalog_model::Encoding::Utf8;
         // The tag is ASCII, so the record type of a wrongly encoded line is still known.
@@ -270,8 +292,56 @@ impl<'p> Reader<'p> {
             return self.bad_line(record, "".into(), FaultKind::Columns, claims);
         }
         match self.validate(bytes, record) {
-            Ok(()) => self.good_line(bytes, record, claims),
+            Ok(()) => {
+                if is_ascii {
+                    self.remember(bytes, record);
+                }
+                self.good_line(bytes, record, claims);
+            }
             Err((field, kind)) => self.bad_line(record, field, kind, claims),
+        }
+    }
+
+    /// Finds a line that was read before, with nothing wrong: its record type, and its fields as they were split.
+    fn known_line(&mut self, line: &[u8]) -> Option<usize> {
+        let program = self.program;
+        let tag = line.split(|byte| *byte == program.delimiter).next()?;
+        let number = *program.by_tag.get(tag)?;
+        let record = program.records.get(number).filter(|record| record.is_remembered)?;
+        if !self.known.is_worth(number) {
+            return None;
+        }
+        let place = self.known_fields(line, record);
+        self.known.note(number, place.is_some());
+        self.known_at = place;
+        place.map(|_| number)
+    }
+
+    fn known_fields(&mut self, line: &[u8], record: &Record) -> Option<usize> {
+        let delimiter = self.program.delimiter;
+        let Some(tail) = record.tail else { return self.known.find(line, &mut self.fields) };
+        let end = behind(line, delimiter, tail)?;
+        let place = self.known.find(line.get(..end)?, &mut self.fields)?;
+        // Of the tail nothing is known.
+        self.fields.restore_tail(end, plain_tail(line.get(end..)?, delimiter, record.tail_width?)?);
+        record.columns.contains(&self.fields.len()).then_some(place)
+    }
+
+    /// Remembers a line that nothing is wrong with.
+    fn remember(&mut self, line: &[u8], record: usize) {
+        let Some(layout) = self.program.records.get(record).filter(|layout| layout.is_remembered) else {
+            return;
+        };
+        let is_unkept = self.fields.has_cleared() || self.fields.filled() & layout.unkept != 0;
+        if is_unkept || !self.known.is_worth(record) {
+            return;
+        }
+        let end = match layout.tail {
+            Some(tail) => behind(line, self.program.delimiter, tail),
+            None => Some(line.len()),
+        };
+        if let Some(bytes) = end.and_then(|end| line.get(..end)) {
+            self.known_at = self.known.keep(bytes, &self.fields);
         }
     }
 
@@ -518,7 +588,9 @@ impl<'p> Reader<'p> {
     /// Makes the rows that a line makes in one table: one, or one for each piece or repetition.
     fn rows(&mut self, line: &[u8], row: &RowProgram, claims: &mut impl Claims) {
         let (record, line_no) = (self.group.head.record, self.line_no);
-        let text = if self.is_text { std::str::from_utf8(line).ok() } else { None };
+        // Of a known line no text is needed but what the phrase has.
+        let is_said = self.known_at.is_some_and(|place| self.known.phrase(place).is_some());
+        let text = if self.is_text && !is_said { std::str::from_utf8(line).ok() } else { None };
         let mut one = |reader: &mut Self, turn: Turn<'_>| {
             reader.row((line, text), row, turn, claims);
             claims.end_row(row.table, record, line_no);
@@ -547,19 +619,35 @@ impl<'p> Reader<'p> {
         turn: Turn<'_>,
         claims: &mut impl Claims,
     ) {
-        let is_whole = claims.begin_row(row.table, self.group.head.record);
-        if is_whole {
-            for (column, output) in row.columns.iter().enumerate() {
-                match output.quick.value(&self.fields, line, text) {
-                    Some(value) => claims.value(row.table, column, value),
-                    None => claims.value(row.table, column, self.general_value(line, output, turn)),
-                }
-            }
+        if claims.begin_row(row.table, self.group.head.record) {
+            self.values((line, text), (row, &row.shared), turn, claims);
+        }
+        self.values((line, text), (row, &row.own), turn, claims);
+        if row.phrase.is_empty() {
             return;
         }
-        for column in &row.own {
+        let known = self.known_at.and_then(|place| self.known.phrase(place));
+        if known.is_none() {
+            self.values((line, text), (row, &row.phrase), turn, claims);
+        }
+        let number = claims.phrase(row.table, known);
+        if let (None, Some(place)) = (known, self.known_at) {
+            self.known.set_phrase(place, number);
+        }
+    }
+
+    /// Gives the values of some columns of a row.
+    fn values(
+        &mut self,
+        (line, text): (&[u8], Option<&str>),
+        (row, columns): (&RowProgram, &[usize]),
+        turn: Turn<'_>,
+        claims: &mut impl Claims,
+    ) {
+        for column in columns {
             let Some(output) = row.columns.get(*column) else { continue };
-            match output.quick.value(&self.fields, line, text) {
+            let kept = |slot| slot_value(&self.group.slots, &self.header, slot);
+            match output.quick.value(&self.fields, line, text, kept) {
                 Some(value) => claims.value(row.table, *column, value),
                 None => claims.value(row.table, *column, self.general_value(line, output, turn)),
             }

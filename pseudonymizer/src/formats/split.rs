@@ -5,6 +5,8 @@
 
 use catalog_model::Quotes;
 
+use super::tail::PlainTail;
+
 /// The fields of the present line.
 ///
 /// A receipt's line ends in 31 day columns of which nearly all are empty: such a tail of equal fields is counted, not
@@ -19,6 +21,10 @@ pub(crate) struct Fields {
     tail: Option<(usize, usize)>,
     /// A bit for each of the first 64 fields that is not empty, the tail not counted.
     filled: u64,
+    /// Whether a field is empty here that is not so in the line.
+    has_cleared: bool,
+    /// The days of the tail, where it was looked over.
+    days: Option<i32>,
 }
 
 impl Fields {
@@ -28,6 +34,8 @@ impl Fields {
     pub(crate) fn begin(&mut self, line: &[u8], delimiter: u8, quotes: Quotes) -> bool {
         self.ranges.clear();
         self.filled = 0;
+        self.has_cleared = false;
+        self.days = None;
         self.tail = None;
         self.rest = None;
         if u32::try_from(line.len()).is_err() {
@@ -92,6 +100,44 @@ impl Fields {
         let (first, _) = self.tail?;
         let start = self.rest.filter(|_| first == at)?;
         line.get(start..)
+    }
+
+    /// The fields before the tail of a line that was split before, by their ends: nothing stands between two but the
+    /// delimiter.
+    pub(crate) fn restore(&mut self, ends: &[u8], filled: u64) {
+        self.ranges.clear();
+        let mut start = 0;
+        self.ranges.extend(ends.iter().map(|end| {
+            let end = u32::from(*end);
+            (std::mem::replace(&mut start, end + 1), end)
+        }));
+        self.filled = filled;
+        self.has_cleared = false;
+        self.days = None;
+        self.rest = None;
+        self.tail = None;
+    }
+
+    /// Takes what begins at `start` as the tail of a line whose fields before it are there.
+    pub(crate) fn restore_tail(&mut self, start: usize, tail: PlainTail) {
+        self.rest = Some(start);
+        self.tail = Some((self.ranges.len(), tail.count));
+        self.days = Some(tail.days);
+    }
+
+    /// The days of the tail that begins at field `at`, where they are known.
+    pub(crate) fn days(&self, at: usize) -> Option<i32> {
+        self.days.filter(|_| self.tail.is_some_and(|(first, _)| first == at))
+    }
+
+    /// The ends of the fields before the tail.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ranges.iter().map(|(_, end)| *end)
+    }
+
+    /// Says whether a field was made empty.
+    pub(crate) const fn has_cleared(&self) -> bool {
+        self.has_cleared
     }
 
     fn split_quoted(&mut self, line: &[u8], delimiter: u8) -> bool {
@@ -182,6 +228,7 @@ impl Fields {
     pub(crate) fn clear(&mut self, at: usize) {
         if let Some((start, end)) = self.ranges.get_mut(at) {
             *end = *start;
+            self.has_cleared = true;
             self.filled &= !1_u64.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
         }
     }
@@ -203,6 +250,27 @@ const fn matches(word: u64, delimiter: u8) -> u64 {
     let differs = word ^ (0x0101_0101_0101_0101 * delimiter as u64);
     // Without the upper bits nothing carries from one byte into the next.
     !(((differs & LOW) + LOW) | differs | LOW)
+}
+
+/// What stands behind so many delimiters begins here; nothing where there are fewer.
+pub(crate) fn behind(line: &[u8], delimiter: u8, count: usize) -> Option<usize> {
+    let (mut before, mut left, mut rest) = (0, count, line);
+    while left > 0 && !rest.is_empty() {
+        let (word, more) = next_word(rest, delimiter);
+        let mut found = matches(word, delimiter);
+        // The bits of all bytes add up in the uppermost.
+        let here = ((found >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56) as usize;
+        if here >= left {
+            for _ in 1..left {
+                found &= found - 1;
+            }
+            return Some(before + (found.trailing_zeros() / 8) as usize + 1);
+        }
+        left -= here;
+        before += 8;
+        rest = more;
+    }
+    (left == 0).then_some(before)
 }
 
 /// The fields of `bytes` that are not empty, each with its number; runs of empty fields are passed over eight at a time.
@@ -260,7 +328,7 @@ mod tests {
     use catalog_model::Quotes;
     use proptest::prelude::*;
 
-    use super::{Fields, filled};
+    use super::{Fields, behind, filled};
 
     fn split(line: &str, quotes: Quotes) -> Option<Vec<String>> {
         let mut fields = Fields::default();
@@ -296,6 +364,9 @@ mod tests {
             fields.finish(&line, b',', None);
             let found: Vec<&[u8]> = (0..fields.len()).map(|at| fields.get(&line, at)).collect();
             prop_assert_eq!(found, line.split(|byte| *byte == b',').collect::<Vec<_>>());
+            let plain = line.iter().enumerate().filter(|(_, byte)| **byte == b',').nth(count - 1);
+            prop_assert_eq!(behind(&line, b',', count), plain.map(|(at, _)| at + 1));
+            prop_assert_eq!(behind(&line, b',', 0), Some(0));
         }
     }
 

@@ -17,8 +17,6 @@ pub(crate) struct Output {
     pub(crate) make: Make,
     /// The short way to the value, where there is one.
     pub(crate) quick: Quick,
-    /// Whether all rows of a claim in the table have the same value, see [`super::shared`].
-    pub(crate) is_shared: bool,
 }
 
 /// Where a value comes from.

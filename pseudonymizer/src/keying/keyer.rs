@@ -85,6 +85,8 @@ pub struct Keyer {
     wanted: Vec<[bool; 3]>,
     numbers: ByDigest<MarkedKeys, IdentityNo>,
     identities: Vec<KeyedIdentity>,
+    /// Which identity each claim has, and its month: added up at the end, since each identity lies elsewhere in memory.
+    sightings: Vec<(IdentityNo, Option<i32>)>,
 }
 
 struct SchemeProgram {
@@ -181,6 +183,7 @@ impl Keyer {
             raw: Zeroizing::new(Vec::with_capacity(1 << 12)),
             numbers: ByDigest::default(),
             identities: Vec::new(),
+            sightings: Vec::new(),
         }
     }
 
@@ -205,18 +208,22 @@ impl Keyer {
                 number
             }
         }?;
-        let identity = usize::try_from(number.0).ok().and_then(|at| self.identities.get_mut(at))?;
-        identity.claims += 1;
-        if let Some(month) = claim.head.month {
-            identity.first_month = Some(identity.first_month.map_or(month, |first| first.min(month)));
-            identity.last_month = Some(identity.last_month.map_or(month, |last| last.max(month)));
-        }
+        self.sightings.push((number, claim.head.month));
         Some(claim.map_person(|_| number))
     }
 
     /// Every identity, by number.
     pub fn into_identities(mut self) -> Vec<KeyedIdentity> {
-        std::mem::take(&mut self.identities)
+        let mut identities = std::mem::take(&mut self.identities);
+        for (number, month) in &self.sightings {
+            let Some(identity) = identities.get_mut(number.0 as usize) else { continue };
+            identity.claims += 1;
+            if let Some(month) = *month {
+                identity.first_month = Some(identity.first_month.map_or(month, |first| first.min(month)));
+                identity.last_month = Some(identity.last_month.map_or(month, |last| last.max(month)));
+            }
+        }
+        identities
     }
 
     fn number(&mut self, keys: &MarkedKeys) -> Option<IdentityNo> {

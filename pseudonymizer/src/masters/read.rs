@@ -161,12 +161,18 @@ struct Rows {
 }
 
 impl Claims for Rows {
-    fn value(&mut self, _table: usize, _column: usize, value: Value<'_>) {
-        self.open.push(match value {
+    fn value(&mut self, _table: usize, column: usize, value: Value<'_>) {
+        let cell = match value {
             Value::Text(text) => Cell::Text(text.replace("\"\"", "\"")),
             Value::Date(days) => Cell::Day(Date::from_days(days)),
             _ => Cell::Empty,
-        });
+        };
+        if self.open.len() <= column {
+            self.open.resize_with(column + 1, || Cell::Empty);
+        }
+        if let Some(place) = self.open.get_mut(column) {
+            *place = cell;
+        }
     }
 
     fn end_row(&mut self, table: usize, _record: u32, line: u64) {

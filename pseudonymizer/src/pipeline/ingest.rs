@@ -417,20 +417,21 @@ impl<'a> Run<'a> {
             &self.keys.surrogates,
         )?;
         let mut account = PartAccount::default();
-        let mut first_record = 0;
+        // One reader for all, so that lines of one file are known in the next.
+        let mut reader = Reader::new(program, 0);
         for piece in &part.pieces {
-            let mut reader = Reader::new(program, first_record);
             let summary = self.read_piece(&part.family, piece, &mut reader, &mut staging)?;
-            first_record = reader.next_record();
             account.add(piece.file, &summary, program);
             staging.check()?;
         }
-        let identities = staging.finish()?;
+        let (identities, digests) = staging.finish()?;
         let schemes: Vec<String> =
             self.catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-        write_identities(&self.places.files, &self.identities(part), &schemes, &identities)?;
+        let of_identities =
+            write_identities(&self.places.files, &self.identities(part), &schemes, &identities)?;
         account.layouts = self.layouts.to_owned();
-        account.digests = self.digests(part, folder)?;
+        account.digests = digests.into_map();
+        account.digests.insert("identities".to_owned(), of_identities.to_hex().to_string());
         let path = folder.join(ACCOUNT);
         write_json(&path, &account).map_err(io("write", &path))
     }

@@ -54,7 +54,23 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> std::io::Result<T> 
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     match path.parent() {
+        // A name alone lies in the present folder.
+        Some(folder) if folder.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::sync_folder;
+
+    #[test]
+    fn a_name_alone_lies_in_the_present_folder() {
+        for path in ["report.json", "./report.json", "/report.json"] {
+            assert!(sync_folder(Path::new(path)).is_ok(), "{path}");
+        }
     }
 }

@@ -92,8 +92,36 @@ impl ColumnBuilder {
         true
     }
 
+    /// The column that was built; the builder begins anew, for a column of the same kind.
+    pub(super) fn take(&mut self) -> ArrayRef {
+        let rows = self.rows();
+        let fresh = match self {
+            Self::Text(_) => Self::Text(Vec::with_capacity(rows)),
+            Self::Date(_) => Self::Date(Nullable::new(rows)),
+            Self::Int(_) => Self::Int(Nullable::new(rows)),
+            Self::Decimal5(_, kind) => Self::Decimal5(Nullable::new(rows), kind.clone()),
+            Self::Bool { .. } => Self::Bool { flags: Bits::new(rows), valid: Bits::new(rows) },
+            Self::Days(_) => Self::Days(Nullable::new(rows)),
+            Self::Surrogate { last, .. } => {
+                Self::Surrogate { values: Nullable::new(rows), last: last.take() }
+            }
+        };
+        std::mem::replace(self, fresh).finish()
+    }
+
+    /// How many rows were pushed.
+    const fn rows(&self) -> usize {
+        match self {
+            Self::Text(numbers) => numbers.len(),
+            Self::Date(values) | Self::Days(values) => values.valid.rows,
+            Self::Int(values) | Self::Decimal5(values, _) => values.valid.rows,
+            Self::Bool { valid, .. } => valid.rows,
+            Self::Surrogate { values, .. } => values.valid.rows,
+        }
+    }
+
     /// The column that was built.
-    pub(super) fn finish(self) -> ArrayRef {
+    fn finish(self) -> ArrayRef {
         match self {
             Self::Text(numbers) => Arc::new(UInt32Array::from(numbers)),
             Self::Date(values) => values.finish::<Date32Type>(),
@@ -191,7 +219,7 @@ mod tests {
         for value in values {
             assert!(builder.push(*value, &Surrogates::new([1; 32]), &mut words));
         }
-        builder.finish()
+        builder.take()
     }
 
     proptest! {

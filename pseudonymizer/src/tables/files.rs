@@ -1,5 +1,6 @@
 //! Parquet files: how ours are written, and how they are read back.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -223,13 +224,48 @@ impl ParquetFile {
     ///
     /// The disk is full.
     pub fn finish(self) -> Result<u64, FileError> {
+        let rows = self.rows;
+        self.finish_digested().map(|_| rows)
+    }
+
+    /// Completes a staged file; the digest of what it says. The same is found where it is read and was not damaged.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full.
+    pub fn finish_digested(self) -> Result<blake3::Hash, FileError> {
         let closed = self.writer.into_inner();
         let path = &self.path;
         let parquet = |source| FileError::Parquet { action: "complete", path: path.clone(), source };
-        if let Sink::Memory(bytes, files) = closed.map_err(parquet)? {
-            files.write(path, &bytes)?;
+        match closed.map_err(parquet)? {
+            Sink::Memory(bytes, files) => {
+                files.write(path, &bytes)?;
+                Ok(blake3::hash(&bytes))
+            }
+            Sink::Disk(_) => Ok(blake3::hash(&[])),
         }
-        Ok(self.rows)
+    }
+}
+
+/// The digest of what each staged file says, by the file's name.
+#[derive(Debug, Default)]
+pub struct Digests(BTreeMap<String, String>);
+
+impl Digests {
+    /// Completes a file and notes its digest.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full.
+    pub fn finish(&mut self, file: ParquetFile) -> Result<(), FileError> {
+        let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        self.0.insert(name, file.finish_digested()?.to_hex().to_string());
+        Ok(())
+    }
+
+    /// The digests by name.
+    pub fn into_map(self) -> BTreeMap<String, String> {
+        self.0
     }
 }
 

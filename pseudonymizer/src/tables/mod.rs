@@ -9,5 +9,5 @@ mod staging;
 mod words;
 
 pub use canonical::ContentDigest;
-pub use files::{FileError, ParquetFile, open, open_encrypted, schema_fingerprint};
+pub use files::{Digests, FileError, ParquetFile, open, open_encrypted, schema_fingerprint};
 pub use staging::{StagedClaims, Staging, StagingError, former_column, write_identities};

@@ -1,6 +1,6 @@
 //! Rows of one part of a delivery, staged until the persons are known.
 //!
-//! What the rows of a claim share is staged once for the claim; the claims lie beside them, with the number of their
+//! What the rows of a claim share is staged once for the claim, what lines say alike once for all; the claims lie beside them, with the number of their
 //! identity. The identities' keys lie in `links/`, apart from the rows. `catalog-staged` reads all this back.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use catalog_model::Catalogue;
 use catalog_store::StagedFiles;
 use classified::{Intake, Keyed};
 
-use super::files::{FileError, ParquetFile};
+use super::files::{Digests, FileError, ParquetFile};
 use super::staged_table::StagedTable;
 use super::words::Words;
 use crate::claim::{Claim, Head};
@@ -31,6 +31,9 @@ pub enum StagingError {
     /// A part has more different texts than numbers for them.
     #[error("a part of the delivery has more than four thousand million different texts")]
     Words,
+    /// A part has more different lines than numbers for them.
+    #[error("a part of the delivery has more than four thousand million different lines of one table")]
+    Phrases,
 }
 
 /// Stages the rows and claims of one part of a delivery.
@@ -67,7 +70,7 @@ impl<'a> Staging<'a> {
                 .tables
                 .get(name.as_ref())
                 .ok_or_else(|| StagingError::UnknownTable(name.to_string()))?;
-            Ok(StagedTable::new((files, folder), table, &program.shared_columns(number)))
+            Ok(StagedTable::new((files, folder), table, &program.homes(number)))
         });
         let tables = tables.collect::<Result<_, StagingError>>()?;
         let words = Words::new((files, folder), seed);
@@ -90,19 +93,20 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Writes what is left, then the claims; the identities are for the link table.
+    /// Writes what is left, then the claims; the identities are for the link table, and the digests are of all files.
     ///
     /// # Errors
     ///
     /// A file cannot be written.
-    pub fn finish(mut self) -> Result<Vec<KeyedIdentity>, StagingError> {
+    pub fn finish(mut self) -> Result<(Vec<KeyedIdentity>, Digests), StagingError> {
         self.check()?;
+        let mut digests = Digests::default();
         for table in self.tables {
-            table.finish()?;
+            table.finish(&mut digests)?;
         }
-        self.words.finish()?;
-        write_claims(&self.files, &self.folder.join("claims.parquet"), &self.claims)?;
-        Ok(self.keyer.into_identities())
+        self.words.finish(&mut digests)?;
+        digests.finish(write_claims(&self.files, &self.folder.join("claims.parquet"), &self.claims)?)?;
+        Ok((self.keyer.into_identities(), digests))
     }
 }
 
@@ -125,6 +129,15 @@ impl Claims for Staging<'_> {
         {
             self.error.get_or_insert(StagingError::Words);
         }
+    }
+
+    fn phrase(&mut self, table: usize, known: Option<u32>) -> Option<u32> {
+        let table = self.tables.get_mut(table)?;
+        let number = table.phrase(known);
+        if number.is_none() {
+            self.error.get_or_insert(StagingError::Phrases);
+        }
+        number
     }
 
     fn end_row(&mut self, table: usize, _record: u32, line: u64) {
@@ -162,7 +175,7 @@ fn write_claims(
     files: &StagedFiles,
     path: &Path,
     claims: &[Claim<Option<IdentityNo>>],
-) -> Result<(), FileError> {
+) -> Result<ParquetFile, FileError> {
     let heads = || claims.iter().map(|claim| &claim.head);
     let numbers = |of: fn(&Head) -> u32| Arc::new(UInt32Array::from_iter_values(heads().map(of))) as ArrayRef;
     let surrogates = |of: fn(&Head) -> Option<[u8; 16]>| {
@@ -195,8 +208,7 @@ fn write_claims(
     .map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
     let mut file = ParquetFile::staged(files, path, batch.schema())?;
     file.write(&batch)?;
-    file.finish()?;
-    Ok(())
+    Ok(file)
 }
 
 /// The column of a scheme's keys under the former intake key.
@@ -207,7 +219,8 @@ pub fn former_column(scheme: &str) -> String {
 /// So many identities are laid out at a time that their keys stay in a processor's cache from column to column.
 const IDENTITIES: usize = 2_048;
 
-/// Writes the identities of a part for the link table: sex, birth date, months, and the intake key of each scheme.
+/// Writes the identities of a part for the link table: sex, birth date, months, and the intake key of each scheme. The
+/// digest of the file.
 ///
 /// # Errors
 ///
@@ -217,7 +230,7 @@ pub fn write_identities(
     path: &Path,
     schemes: &[String],
     identities: &[KeyedIdentity],
-) -> Result<(), FileError> {
+) -> Result<blake3::Hash, FileError> {
     let has_former = identities.iter().any(|identity| !identity.keys.former.is_empty());
     let former: Vec<String> = match has_former {
         true => schemes.iter().map(|scheme| former_column(scheme)).collect(),
@@ -231,8 +244,7 @@ pub fn write_identities(
     for some in identities.chunks(IDENTITIES) {
         file.write(&lay_out(some)?)?;
     }
-    file.finish()?;
-    Ok(())
+    file.finish_digested()
 }
 
 fn identity_columns<'n>(
@@ -268,4 +280,106 @@ fn identity_columns<'n>(
         columns.extend(names.iter().enumerate().map(|(at, name)| (name.as_str(), keys(of, at), true)));
     }
     columns
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::{Arc, LazyLock};
+
+    use arrow::compute::concat_batches;
+    use arrow::record_batch::RecordBatch;
+    use catalog_model::Catalogue;
+    use catalog_staged::{StagedPart, phrases_file};
+    use catalog_store::StagedFiles;
+    use proptest::prelude::*;
+
+    use super::Staging;
+    use crate::formats::{FilePart, Program, Reader};
+    use crate::keying::{KeyCache, Keyer, Surrogates};
+
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::builtin().unwrap());
+
+    /// A hand-written file as it is delivered, and its family.
+    fn case(name: &str) -> (String, Vec<u8>) {
+        let folder = std::env::current_dir().unwrap().join("tests/cases").join(name);
+        let text = |file| std::fs::read_to_string(folder.join(file)).unwrap();
+        let input = text("input").replace("\r\n", "\n").replace('\n', "\r\n");
+        (text("family").trim().to_owned(), encoding_rs::SHIFT_JIS.encode(&input).0.into_owned())
+    }
+
+    /// Stages a file; whole rows by table, and the digests that were noted.
+    fn staged(
+        program: &Program,
+        bytes: &[u8],
+        folder: &Path,
+    ) -> (BTreeMap<String, RecordBatch>, BTreeMap<String, String>) {
+        let cache = Arc::new(KeyCache::new([9; 32]));
+        let keyer = Keyer::new(&CATALOGUE, program.encoding(), &[1; 32], cache);
+        let surrogates = Surrogates::new([1; 32]);
+        let files = StagedFiles::Clear;
+        let mut staging =
+            Staging::new((&files, folder), &CATALOGUE, program, (keyer, [3, 5]), &surrogates).unwrap();
+        let part = FilePart { file: 0, lines_before: 0, preamble: &[], is_last: true };
+        Reader::new(program, 0).read(bytes, &part, &mut staging).unwrap();
+        let digests = staging.finish().unwrap().1.into_map();
+        let open = files.opener();
+        let part = StagedPart::new(folder.to_owned(), &open);
+        let mut tables = BTreeMap::new();
+        for table in CATALOGUE.tables.values() {
+            let Some(rows) = part.rows(table, 100).unwrap() else { continue };
+            let batches: Vec<RecordBatch> = rows.collect::<Result<_, _>>().unwrap();
+            tables.insert(table.table.clone(), concat_batches(&batches[0].schema(), &batches).unwrap());
+        }
+        (tables, digests)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn rows_are_those_of_lines_that_nobody_remembers(
+            name in prop_oneof![
+                Just("uke-western"), Just("uke-runs"), Just("uke-faults"), Just("uke-dpc-western"),
+                Just("uke-dental-western"), Just("uke-pharmacy-western"), Just("uke-medical-payer"),
+            ],
+            changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![
+                Just(b','), Just(b' '), b'0'..=b'9', any::<u8>(),
+            ]), 0..12),
+        ) {
+            let (family, bytes) = case(name);
+            let mut bytes = bytes.repeat(4);
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let [known, unknown] = ["known", "unknown"].map(|name| folder.path().join(name));
+            for folder in [&known, &unknown] {
+                std::fs::create_dir(folder).unwrap();
+            }
+            let program = || Program::compile(&CATALOGUE, &family).unwrap();
+            let (rows, digests) = staged(&program(), &bytes, &known);
+            prop_assert_eq!(&rows, &staged(&program().without_short_ways(), &bytes, &unknown).0);
+            // What was noted of a file is what it says.
+            for (name, digest) in &digests {
+                let found = blake3::hash(&std::fs::read(known.join(name)).unwrap()).to_hex().to_string();
+                prop_assert_eq!(&found, digest);
+            }
+            prop_assert_eq!(digests.len(), std::fs::read_dir(&known).unwrap().count());
+        }
+    }
+
+    #[test]
+    fn what_lines_say_alike_is_written_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (family, once) = case("uke-western");
+        let program = Program::compile(&CATALOGUE, &family).unwrap();
+        let (rows, _) = staged(&program, &once.repeat(50), folder.path());
+        let phrases =
+            super::super::open(&StagedFiles::Clear, &phrases_file(folder.path(), "ndb_procedure"), 1_000);
+        let phrases: usize = phrases.unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+        assert!(phrases > 0 && rows["ndb_procedure"].num_rows() >= phrases * 50 / 2, "{phrases}");
+    }
 }

@@ -11,7 +11,7 @@ use arrow::record_batch::RecordBatch;
 use catalog_staged::{WORD, words_file};
 use catalog_store::StagedFiles;
 
-use super::files::{FileError, ParquetFile};
+use super::files::{Digests, FileError, ParquetFile};
 
 /// So many texts are kept at most before all are forgotten; one that comes again then gets a second number.
 const MOST: usize = 1 << 21;
@@ -167,9 +167,9 @@ impl Words {
     }
 
     /// Writes what is left.
-    pub(super) fn finish(mut self) -> Result<(), FileError> {
+    pub(super) fn finish(mut self, digests: &mut Digests) -> Result<(), FileError> {
         self.flush()?;
-        self.file.map_or(Ok(()), |file| file.finish().map(drop))
+        self.file.map_or(Ok(()), |file| digests.finish(file))
     }
 }
 
@@ -269,7 +269,7 @@ mod tests {
             }
             words.flush().unwrap();
         }
-        words.finish().unwrap();
+        words.finish(&mut super::Digests::default()).unwrap();
         let file =
             super::super::open(&StagedFiles::Clear, &folder.path().join("words.parquet"), 1_000).unwrap();
         assert_eq!(file.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), known.len());

@@ -15,7 +15,7 @@ fn care_key(catalogue: &Catalogue, case: &str) -> [u8; 32] {
     let program = Program::compile(catalogue, &family).unwrap();
     let mut record = super::Record {
         text: String::new(),
-        row: Vec::new(),
+        row: std::collections::BTreeMap::new(),
         tables: program.tables().iter().map(ToString::to_string).collect(),
         keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], Arc::new(KeyCache::new([2; 32]))),
         surrogates: Surrogates::new([3; 32]),

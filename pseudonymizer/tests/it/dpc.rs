@@ -40,6 +40,37 @@ fn key(family: &str, line: &str) -> [u8; 16] {
     keys.1.first().copied().flatten().unwrap()
 }
 
+/// A hospital's medical and DPC receipts lie in two files, each numbered from 1; so do a dentist's and a pharmacy's with
+/// the same code.
+#[test]
+fn receipts_of_one_number_in_files_of_two_kinds_are_two() {
+    let of = |family: &str, lines: &str| {
+        let program = Program::compile(&Catalogue::builtin().unwrap(), family).unwrap();
+        let mut keys = Keys(Surrogates::new([3; 32]), Vec::new());
+        let part = FilePart { file: 0, lines_before: 0, preamble: &[], is_last: false };
+        let summary = Reader::new(&program, 0).read(lines.as_bytes(), &part, &mut keys).unwrap();
+        assert!(summary.faults.is_empty(), "{family}: {:?}", summary.faults);
+        keys.1.first().copied().flatten().unwrap()
+    };
+    let empty = ",".repeat(31);
+    let medical = format!("IR,1,13,1,7654321,,X,202305,00,\nRE,1,1112,202304,X,2,19480726{empty}\n");
+    let dental = format!(
+        "UK,1,13,3,7654321,,X,202305,,00\nIR,1,13,3,7654321,,202305,,\nRE,1,3112,202304,X,2,19480726{}\n",
+        ",".repeat(20)
+    );
+    let pharmacy = format!(
+        "YK,1,13,4,7654321,X,202305,00,\nRE,1,4112,202304,X,2,19480726,,,13,1,1234567,X,,X{}\n",
+        ",".repeat(27)
+    );
+    let keys = [
+        of("ndb-medical", &medical),
+        of("ndb-dpc", &medical.replace(&empty, &",".repeat(23))),
+        of("ndb-dental", &dental),
+        of("ndb-pharmacy", &pharmacy),
+    ];
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+}
+
 const ACT: &str =
     "60\t0001\t000\t\t160000310\t\t\t\t\t\t0\t\t000010000000\t21\t0\t0\t1\t\t1111\t20230410\t\t\t\t\t\t1\t";
 

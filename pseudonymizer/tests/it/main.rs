@@ -5,6 +5,7 @@
 //! `family`, and `expected`. `UPDATE_EXPECT=1` writes the expectations anew.
 #![cfg(test)]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ fn encode(text: &str, encoding: Encoding, bytes: &mut Vec<u8>) {
 /// Writes down what the reader says.
 struct Record {
     text: String,
-    row: Vec<String>,
+    row: BTreeMap<usize, String>,
     tables: Vec<String>,
     keyer: Keyer,
     surrogates: Surrogates,
@@ -74,8 +75,8 @@ struct Record {
 }
 
 impl Claims for Record {
-    fn value(&mut self, _table: usize, _column: usize, value: Value<'_>) {
-        self.row.push(match value {
+    fn value(&mut self, _table: usize, column: usize, value: Value<'_>) {
+        let text = match value {
             Value::Null => "-".to_owned(),
             Value::Text(text) => text.to_owned(),
             Value::Date(days) => catalog_model::Date::from_days(days).to_string(),
@@ -87,11 +88,12 @@ impl Claims for Record {
             Value::Bool(flag) => flag.to_string(),
             Value::Days(days) => format!("{days:#b}"),
             Value::Key(_) => "keyed".to_owned(),
-        });
+        };
+        assert!(self.row.insert(column, text).is_none(), "a column is given twice");
     }
 
     fn end_row(&mut self, table: usize, record: u32, line: u64) {
-        let row = std::mem::take(&mut self.row).join(" | ");
+        let row = std::mem::take(&mut self.row).into_values().collect::<Vec<_>>().join(" | ");
         writeln!(self.text, "{:>3} {}#{record}: {row}", line, self.tables[table]).unwrap();
     }
 
@@ -125,7 +127,7 @@ impl Record {
     fn new(catalogue: &Catalogue, program: &Program) -> Self {
         Self {
             text: String::new(),
-            row: Vec::new(),
+            row: BTreeMap::new(),
             tables: program.tables().iter().map(ToString::to_string).collect(),
             keyer: Keyer::new(catalogue, program.encoding(), &[1; 32], Arc::new(KeyCache::new([2; 32]))),
             surrogates: Surrogates::new([3; 32]),

@@ -20,6 +20,7 @@ pub use officers::{Agreed, Asked, OfficerError, Officers, Present};
 pub use pkcs11::Module;
 pub use project::{ProjectPseudonyms, Provision};
 pub use role::KeyRole;
+pub(crate) use sealing::encrypt_behind;
 pub use sealing::{Sealing, decrypt, encrypt};
 pub use secret::{KeyId, Passphrase, SecretKey, from_hex, hex};
 pub use store::{KeyEntry, KeyIndex, KeyState};

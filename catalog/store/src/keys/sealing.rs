@@ -6,7 +6,7 @@
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::pkcs11::Module;
 use super::secret::{Passphrase, SecretKey, from_hex, hex};
@@ -135,15 +135,38 @@ fn demo_key(seed: u64, role: KeyRole, epoch: u32) -> SecretKey {
 ///
 /// The operating system gave no random bytes.
 pub fn encrypt(key: &SecretKey, bound_to: &[u8], clear: &[u8]) -> Result<Vec<u8>, KeyError> {
+    encrypt_behind(Vec::new(), key, bound_to, clear)
+}
+
+/// As [`encrypt`], behind what stands in `bytes` already.
+///
+/// # Errors
+///
+/// As [`encrypt`].
+pub(crate) fn encrypt_behind(
+    mut bytes: Vec<u8>,
+    key: &SecretKey,
+    bound_to: &[u8],
+    clear: &[u8],
+) -> Result<Vec<u8>, KeyError> {
     let mut nonce = [0; NONCE_LEN];
     SystemRandom::new().fill(&mut nonce).map_err(|_| KeyError::Random)?;
     let cipher = UnboundKey::new(&AES_256_GCM, key.as_bytes()).map_err(|_| KeyError::Random)?;
-    let mut bytes = nonce.to_vec();
-    let mut content = Zeroizing::new(clear.to_vec());
-    let tag = LessSafeKey::new(cipher)
-        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound_to), &mut content)
-        .map_err(|_| KeyError::Random)?;
-    bytes.extend_from_slice(&content);
+    // Room for all of it is made before, so that nothing in clear is left behind where it grew.
+    bytes.reserve_exact(NONCE_LEN + clear.len() + AES_256_GCM.tag_len());
+    bytes.extend_from_slice(&nonce);
+    let begin = bytes.len();
+    bytes.extend_from_slice(clear);
+    let content = bytes.get_mut(begin..).unwrap_or_default();
+    let sealed = LessSafeKey::new(cipher).seal_in_place_separate_tag(
+        Nonce::assume_unique_for_key(nonce),
+        Aad::from(bound_to),
+        content,
+    );
+    let Ok(tag) = sealed else {
+        content.zeroize();
+        return Err(KeyError::Random);
+    };
     bytes.extend_from_slice(tag.as_ref());
     Ok(bytes)
 }

@@ -22,9 +22,11 @@ impl Pattern {
         sensitive: &BTreeSet<CellNo>,
         may_hide: impl Fn(&Cell) -> bool,
     ) -> Self {
-        let cells = family.cells.iter();
+        let near = near(family, sensitive);
+        let cells = family.cells.iter().zip(near);
         let is_hidden = (0..family.cells.len()).map(|at| sensitive.contains(&at)).collect();
-        let price = cells.map(|cell| (!cell.is_out && may_hide(cell)).then(|| price(cell))).collect();
+        let price =
+            cells.map(|(cell, near)| (!cell.is_out && may_hide(cell)).then(|| price(cell, near))).collect();
         Self { is_hidden, beside: beside(family, sensitive), price }
     }
 
@@ -74,10 +76,34 @@ impl Pattern {
     }
 }
 
-/// Each hidden cell is a loss; a large one more than a small one, a total more than a part.
-fn price(cell: &Cell) -> u64 {
-    let size = u64::from(u64::BITS - cell.persons.leading_zeros());
-    32 + size + 24 * u64::from(cell.breadth)
+/// Each hidden cell is a loss; a total more than a part, and one that is far from what must be hidden more than one
+/// beside it.
+///
+/// Nothing of it follows from how many persons a cell has: where the smallest cells were hidden, a reader who knows the
+/// rule would learn from each larger one that is shown how large the hidden ones are at most.
+fn price(cell: &Cell, near: usize) -> u64 {
+    32 + near.min(FAR) as u64 + 24 * u64::from(cell.breadth)
+}
+
+/// Cells farther off than this are equally far.
+const FAR: usize = 16;
+
+/// How far each cell is from the nearest sensitive one, counted along the lines that both are parts of.
+fn near(family: &Family, sensitive: &BTreeSet<CellNo>) -> Vec<usize> {
+    let mut near = vec![FAR; family.cells.len()];
+    for relation in &family.relations {
+        let places = || relation.parts.iter().enumerate();
+        let here: BTreeSet<usize> =
+            places().filter(|(_, at)| sensitive.contains(at)).map(|(place, _)| place).collect();
+        for (place, at) in places() {
+            let around = here.range(..=place).next_back().into_iter().chain(here.range(place..).next());
+            let nearest = around.map(|other| place.abs_diff(*other)).min();
+            if let (Some(near), Some(nearest)) = (near.get_mut(*at), nearest) {
+                *near = (*near).min(nearest);
+            }
+        }
+    }
+    near
 }
 
 /// Sensitive cells beside one that somebody is alone in.

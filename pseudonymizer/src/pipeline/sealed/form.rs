@@ -11,7 +11,8 @@ use arrow::array::RecordBatchReader as _;
 use arrow::datatypes::{DataType, Field, Schema};
 use catalog_model::{Catalogue, Table};
 use catalog_staged::{
-    COUNT, LINE, RECORD, StagedPart, WORD, heads_file, rows_file, staged_schema, stored_field, words_file,
+    COUNT, LINE, PHRASE, RECORD, StagedPart, WORD, heads_file, phrases_file, rows_file, staged_schema,
+    stored_field, words_file,
 };
 
 use catalog_store::StagedFiles;
@@ -38,7 +39,7 @@ pub(super) fn are_plain(contents: &Contents) -> bool {
     let is_file = |file: &str| {
         file == "account.json"
             || file.strip_suffix(".parquet").is_some_and(|name| {
-                let name = name.strip_suffix(".heads").unwrap_or(name);
+                let name = table_of(name);
                 !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             })
     };
@@ -79,9 +80,13 @@ pub(super) fn check(
 /// A staged file is of a table of the catalogue, or of the claims or words.
 fn check_name(catalogue: &Catalogue, name: &str) -> Result<(), SealedError> {
     let stem = name.rsplit('/').next().and_then(|file| file.strip_suffix(".parquet")).unwrap_or_default();
-    let table = stem.strip_suffix(".heads").unwrap_or(stem);
-    let is_known = [CLAIMS, WORDS].contains(&stem) || catalogue.tables.contains_key(table);
+    let is_known = [CLAIMS, WORDS].contains(&stem) || catalogue.tables.contains_key(table_of(stem));
     if is_known { Ok(()) } else { Err(SealedError::Columns(name.to_owned())) }
+}
+
+/// The table of a file's name without its ending.
+fn table_of(stem: &str) -> &str {
+    stem.strip_suffix(".heads").or_else(|| stem.strip_suffix(".phrases")).unwrap_or(stem)
 }
 
 /// Identities have numbers and keys, and nothing else.
@@ -110,15 +115,21 @@ fn check_apart(files: &StagedFiles, folder: &Path, part: u32) -> Result<(), Inge
     Ok(())
 }
 
-/// Heads and rows of a table share its columns between them, and make whole rows.
+/// Heads, phrases and rows of a table share its columns between them, and make whole rows.
 fn check_table(files: &StagedFiles, table: &Table, folder: &Path, part: u32) -> Result<(), IngestError> {
     let (rows, heads) = (rows_file(folder, &table.table), heads_file(folder, &table.table));
-    if !rows.exists() && !heads.exists() {
+    let phrases = phrases_file(folder, &table.table);
+    if ![&rows, &heads, &phrases].iter().any(|file| file.exists()) {
         return Ok(());
     }
     let name = format!("staging/{part:05}/{}.parquet", table.table);
+    let apart = match phrases.exists() {
+        true => Some(columns(files, &phrases)?),
+        false => None,
+    };
     let is_there = rows.exists() && heads.exists();
-    if !is_there || !are_shared_out(table, &columns(files, &rows)?, &columns(files, &heads)?) {
+    if !is_there || !are_shared_out(table, &columns(files, &rows)?, &columns(files, &heads)?, apart.as_ref())
+    {
         return Err(SealedError::Columns(name).into());
     }
     let open = files.opener();
@@ -130,16 +141,20 @@ fn check_table(files: &StagedFiles, table: &Table, folder: &Path, part: u32) -> 
     Ok(())
 }
 
-/// Whether each staged column of the table stands either with the rows or with the heads, in the table's order.
-fn are_shared_out(table: &Table, rows: &Columns, heads: &Columns) -> bool {
+/// Whether each staged column of the table stands either with the rows, with the heads or with the phrases, in the
+/// table's order.
+fn are_shared_out(table: &Table, rows: &Columns, heads: &Columns, phrases: Option<&Columns>) -> bool {
     let schema = staged_schema(table);
     let stored: Columns = schema.fields().iter().skip(2).map(|field| column(&stored_field(field))).collect();
     let with = |numbers: &[&str], is_here: &dyn Fn(&(String, DataType)) -> bool| -> Columns {
         let numbers = numbers.iter().map(|name| ((*name).to_owned(), DataType::UInt32));
         numbers.chain(stored.iter().filter(|column| is_here(column)).cloned()).collect()
     };
-    *rows == with(&[LINE], &|column| !heads.contains(column))
-        && *heads == with(&[RECORD, COUNT], &|column| heads.contains(column))
+    let is_said = |column: &(String, DataType)| phrases.is_some_and(|phrases| phrases.contains(column));
+    let numbers = if phrases.is_some() { [LINE, PHRASE].as_slice() } else { &[LINE] };
+    *rows == with(numbers, &|column| !heads.contains(column) && !is_said(column))
+        && *heads == with(&[RECORD, COUNT], &|column| heads.contains(column) && !is_said(column))
+        && phrases.is_none_or(|phrases| *phrases == with(&[], &is_said))
 }
 
 fn columns(files: &StagedFiles, path: &Path) -> Result<Columns, FileError> {

@@ -1,0 +1,77 @@
+//! Many askers at once: how many questions are answered in a second, and how long a short one waits among long ones.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::asked::Asked;
+use crate::service::{Asker, Service};
+use crate::{Failure, anew};
+
+/// How many ask at once, and whether one of them repeats the short question instead.
+const ASKERS: [(usize, bool); 6] = [(1, false), (2, false), (4, false), (8, false), (16, false), (16, true)];
+
+/// The short question.
+const SHORT: &str = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex";
+
+/// What one number of askers got.
+#[derive(Serialize)]
+pub(crate) struct Measured {
+    askers: usize,
+    seconds: f64,
+    /// How long each answer took, in seconds.
+    took: Vec<f64>,
+    /// The same of the short question, where one of the askers repeats it.
+    short: Vec<f64>,
+}
+
+/// Asks the questions for `time` with each number of askers; each of them begins with another question.
+pub(crate) fn measure(env: &Path, asked: &[Asked], time: Duration) -> Result<Vec<Measured>, Failure> {
+    let service = Service::start(env)?;
+    let asking = AtomicU64::new(0);
+    for question in asked {
+        service.another()?.ask(&anew(asking.fetch_add(1, Ordering::Relaxed), &question.sql))?;
+    }
+    ASKERS.into_iter().map(|askers| at_once(&service, asked, askers, (time, &asking))).collect()
+}
+
+fn at_once(
+    service: &Service,
+    asked: &[Asked],
+    (askers, with_short): (usize, bool),
+    (time, asking): (Duration, &AtomicU64),
+) -> Result<Measured, Failure> {
+    let begun = Instant::now();
+    let ask = |mut asker: Asker, questions: Vec<&str>| -> Result<Vec<f64>, String> {
+        let mut took = Vec::new();
+        for sql in questions.into_iter().cycle() {
+            let asked = Instant::now();
+            if begun.elapsed() >= time {
+                break;
+            }
+            let anew = anew(asking.fetch_add(1, Ordering::Relaxed), sql);
+            asker.ask(&anew).map_err(|error| error.to_string())?;
+            took.push(asked.elapsed().as_secs_f64());
+        }
+        Ok(took)
+    };
+    let (mut took, mut short) = (Vec::new(), Vec::new());
+    std::thread::scope(|scope| -> Result<(), Failure> {
+        let mut threads = Vec::new();
+        for number in 0..askers {
+            let is_short = with_short && number == 0;
+            let turned = asked.iter().cycle().skip(number).take(asked.len()).map(|asked| asked.sql.as_str());
+            let questions = if is_short { vec![SHORT] } else { turned.collect() };
+            let asker = service.another()?;
+            threads.push((is_short, scope.spawn(move || ask(asker, questions))));
+        }
+        for (is_short, thread) in threads {
+            let seconds = thread.join().map_err(|_| "an asker ended")??;
+            (if is_short { &mut short } else { &mut took }).extend(seconds);
+        }
+        Ok(())
+    })?;
+    Ok(Measured { askers, seconds: begun.elapsed().as_secs_f64(), took, short })
+}
