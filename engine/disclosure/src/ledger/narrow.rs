@@ -4,9 +4,6 @@
 //! at all follows from the forms of the questions ([`combinations`]). Where the counts leave a small group fewer sizes
 //! than the rule asks of a hidden cell, and neither the new cohorts nor the kept ones alone leave it so few, the new
 //! ones may not be released. What each tells alone was judged when it was protected and when they were released.
-//!
-//! How many persons have rows in two cells that no row is in both of (in two prefectures, of two drugs) is no such group,
-//! as it is none within one table: nearly every two tables of rows with a total would leave it little room.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,12 +59,7 @@ impl System {
         let all = combinations(forms, &sets, POSSIBLE)?;
         let sizes: BTreeMap<Set, u64> = found.iter().copied().collect();
         let size = |set: &Set| sizes.get(set).copied().unwrap_or(0);
-        let several = SeveralRows::of(forms);
         let groups = groups(&all, found, forms.len(), few);
-        let groups = groups
-            .into_iter()
-            .filter(|group| !several.has(group.iter().filter_map(|at| all.get(*at)), &size));
-        let groups: Vec<Vec<CellNo>> = groups.collect();
         let is_small = |size: u64| (1..few).contains(&size);
         let place = |size: u64| Place {
             value: i128::from(size),
@@ -93,15 +85,13 @@ impl System {
             places.push(Place { shown, need: Need::Width(0), ..place(total) });
             sum(members, at);
         }
-        places.extend(all.iter().map(|set| match several.has([set], &size) {
-            true => Place { need: Need::Width(0), ..place(size(set)) },
-            false => place(size(set)),
-        }));
+        places.extend(all.iter().map(|set| place(size(set))));
         for group in groups {
             sum(group.clone(), places.len());
             places.push(place(group.iter().filter_map(|atom| all.get(*atom)).map(size).sum()));
         }
-        let is_empty = places.iter().all(|place| matches!(place.need, Need::Width(0)));
+        let is_empty =
+            !places.iter().skip(forms.len()).any(|place| is_small(u64::try_from(place.value).unwrap_or(0)));
         let counted = forms.iter().zip(&places).map(|(form, place)| !form.is_hidden() && place.value > 0);
         Some(Self { counted: counted.collect(), layer: Layer::of(places, rows), is_empty })
     }
@@ -115,26 +105,6 @@ impl System {
         let signs_alone = |at: CellNo| self.counted.get(at).copied().unwrap_or(true);
         let others: [&dyn Fn(CellNo) -> bool; 3] = [&kept_alone, &new_alone, &signs_alone];
         !self.is_empty && is_narrowed(self.layer, |at| at >= cohorts, &others)
-    }
-}
-
-/// For each cohort those that no row is in as well.
-struct SeveralRows(Vec<Set>);
-
-impl SeveralRows {
-    fn of(forms: &[&Form]) -> Self {
-        let apart = |own: &&Form| {
-            let others = forms.iter().enumerate().filter(|(_, other)| own.excludes(other));
-            others.fold(0, |set: Set, (at, _)| set | 1 << at)
-        };
-        Self(forms.iter().map(apart).collect())
-    }
-
-    /// Whether somebody of these combinations is in cohorts that no row is in all of.
-    fn has<'s>(&self, sets: impl IntoIterator<Item = &'s Set>, size: &dyn Fn(&Set) -> u64) -> bool {
-        let is_apart =
-            |set: &Set| self.0.iter().enumerate().any(|(at, apart)| set >> at & 1 == 1 && apart & set != 0);
-        sets.into_iter().any(|set| size(set) > 0 && is_apart(set))
     }
 }
 
