@@ -5,7 +5,9 @@
 //! the tail is known. Kept are short lines of ASCII that name nobody and have no value that may not be stored; one
 //! that falls into another's place takes it.
 
-use super::split::Fields;
+use super::program::{Program, Record};
+use super::split::{Fields, behind};
+use super::tail::plain_tail;
 
 /// Longer lines are not kept.
 const LONGEST: usize = 48;
@@ -13,7 +15,9 @@ const LONGEST: usize = 48;
 const FIELDS: usize = 16;
 /// Places in the beginning and at most, as powers of two: few enough that they stay in a processor's cache.
 const FIRST: u32 = 9;
-const MOST: u32 = 12;
+const MOST: u32 = 13;
+/// Places grow by this power of two.
+const STEP: u32 = 2;
 /// After so many lines of one record type it is judged whether they come again.
 const TRIAL: u32 = 4_096;
 
@@ -52,13 +56,65 @@ const EMPTY: Cell =
     Cell { bytes: [0; LONGEST], length: 0, count: 0, ends: [0; FIELDS], filled: 0, phrase: None };
 
 impl KnownLines {
+    /// Finds a line that was read before, with nothing wrong: its record type and its place here. Its fields are in
+    /// `fields` then.
+    pub(crate) fn recall(
+        &mut self,
+        line: &[u8],
+        program: &Program,
+        fields: &mut Fields,
+    ) -> Option<(usize, usize)> {
+        let tag = line.split(|byte| *byte == program.delimiter).next()?;
+        let number = *program.by_tag.get(tag)?;
+        let record = program.records.get(number).filter(|record| record.is_remembered)?;
+        if !self.is_worth(number) {
+            return None;
+        }
+        let place = self.find_whole(line, (program.delimiter, record), fields);
+        self.note(number, place.is_some());
+        place.map(|place| (number, place))
+    }
+
+    fn find_whole(
+        &self,
+        line: &[u8],
+        (delimiter, record): (u8, &Record),
+        fields: &mut Fields,
+    ) -> Option<usize> {
+        let Some(tail) = record.tail else { return self.find(line, fields) };
+        let end = behind(line, delimiter, tail)?;
+        let place = self.find(line.get(..end)?, fields)?;
+        // Of the tail nothing is known.
+        fields.restore_tail(end, plain_tail(line.get(end..)?, delimiter, record.tail_width?)?);
+        record.columns.contains(&fields.len()).then_some(place)
+    }
+
+    /// Remembers a line that nothing is wrong with; its place, where it may be kept.
+    pub(crate) fn remember(
+        &mut self,
+        line: &[u8],
+        number: usize,
+        (program, fields): (&Program, &Fields),
+    ) -> Option<usize> {
+        let record = program.records.get(number).filter(|record| record.is_remembered)?;
+        let is_unkept = fields.has_cleared() || fields.filled() & record.unkept != 0;
+        if is_unkept || !self.is_worth(number) {
+            return None;
+        }
+        let end = match record.tail {
+            Some(tail) => behind(line, program.delimiter, tail)?,
+            None => line.len(),
+        };
+        self.keep(line.get(..end)?, fields)
+    }
+
     /// Whether lines of a record type come again often enough that it pays to look for them.
-    pub(crate) fn is_worth(&self, record: usize) -> bool {
+    fn is_worth(&self, record: usize) -> bool {
         self.rates.get(record).is_none_or(|rate| !rate.is_off)
     }
 
     /// Notes whether a line was known.
-    pub(crate) fn note(&mut self, record: usize, is_known: bool) {
+    fn note(&mut self, record: usize, is_known: bool) {
         if self.rates.len() <= record {
             self.rates.resize(record + 1, Rate::default());
         }
@@ -71,7 +127,7 @@ impl KnownLines {
     }
 
     /// Finds a line by its bytes, or by those before its tail, and puts its fields into `fields`: its place here.
-    pub(crate) fn find(&self, bytes: &[u8], fields: &mut Fields) -> Option<usize> {
+    fn find(&self, bytes: &[u8], fields: &mut Fields) -> Option<usize> {
         let place = place(bytes, self.bits);
         let cell = self.cells.get(place)?;
         if cell.bytes.get(..usize::from(cell.length))? != bytes || bytes.is_empty() {
@@ -82,7 +138,7 @@ impl KnownLines {
     }
 
     /// Keeps a line, whose fields nothing is wrong with; its place, where it can be kept.
-    pub(crate) fn keep(&mut self, bytes: &[u8], fields: &Fields) -> Option<usize> {
+    fn keep(&mut self, bytes: &[u8], fields: &Fields) -> Option<usize> {
         let mut cell = EMPTY;
         cell.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
         cell.length = u8::try_from(bytes.len()).ok()?;
@@ -101,7 +157,7 @@ impl KnownLines {
     }
 
     fn grow(&mut self) {
-        self.bits = if self.bits == 0 { FIRST } else { self.bits + 2 };
+        self.bits = if self.bits == 0 { FIRST } else { (self.bits + STEP).min(MOST) };
         let before = std::mem::replace(&mut self.cells, vec![EMPTY; 1 << self.bits]);
         self.kept = 0;
         for cell in before.into_iter().filter(|cell| cell.length > 0) {

@@ -16,9 +16,8 @@ use super::group::{Fate, Group, Slots, slot_value};
 use super::heading::Heading;
 use super::known::KnownLines;
 use super::lines::{Line, Lines};
-use super::program::{BLANK, END_MARK, Each, GroupBy, HEADING, Program, Record, RowProgram, Slot};
-use super::split::{Fields, behind, filled};
-use super::tail::plain_tail;
+use super::program::{BLANK, END_MARK, Each, GroupBy, HEADING, Program, RowProgram, Slot};
+use super::split::{Fields, filled};
 use super::value::{From, Make, Output, Value};
 
 /// Takes what a file says: table rows first, then the claim that they belong to.
@@ -272,8 +271,8 @@ impl<'p> Reader<'p> {
         }
         let is_ascii = bytes.is_ascii();
         self.known_at = None;
-        if is_ascii && let Some(record) = self.known_line(bytes) {
-            self.is_text = true;
+        if is_ascii && let Some((record, place)) = self.known.recall(bytes, self.program, &mut self.fields) {
+            (self.is_text, self.known_at) = (true, Some(place));
             self.count(record);
             return self.good_line(bytes, record, claims);
         }
@@ -294,54 +293,11 @@ impl<'p> Reader<'p> {
         match self.validate(bytes, record) {
             Ok(()) => {
                 if is_ascii {
-                    self.remember(bytes, record);
+                    self.known_at = self.known.remember(bytes, record, (self.program, &self.fields));
                 }
                 self.good_line(bytes, record, claims);
             }
             Err((field, kind)) => self.bad_line(record, field, kind, claims),
-        }
-    }
-
-    /// Finds a line that was read before, with nothing wrong: its record type, and its fields as they were split.
-    fn known_line(&mut self, line: &[u8]) -> Option<usize> {
-        let program = self.program;
-        let tag = line.split(|byte| *byte == program.delimiter).next()?;
-        let number = *program.by_tag.get(tag)?;
-        let record = program.records.get(number).filter(|record| record.is_remembered)?;
-        if !self.known.is_worth(number) {
-            return None;
-        }
-        let place = self.known_fields(line, record);
-        self.known.note(number, place.is_some());
-        self.known_at = place;
-        place.map(|_| number)
-    }
-
-    fn known_fields(&mut self, line: &[u8], record: &Record) -> Option<usize> {
-        let delimiter = self.program.delimiter;
-        let Some(tail) = record.tail else { return self.known.find(line, &mut self.fields) };
-        let end = behind(line, delimiter, tail)?;
-        let place = self.known.find(line.get(..end)?, &mut self.fields)?;
-        // Of the tail nothing is known.
-        self.fields.restore_tail(end, plain_tail(line.get(end..)?, delimiter, record.tail_width?)?);
-        record.columns.contains(&self.fields.len()).then_some(place)
-    }
-
-    /// Remembers a line that nothing is wrong with.
-    fn remember(&mut self, line: &[u8], record: usize) {
-        let Some(layout) = self.program.records.get(record).filter(|layout| layout.is_remembered) else {
-            return;
-        };
-        let is_unkept = self.fields.has_cleared() || self.fields.filled() & layout.unkept != 0;
-        if is_unkept || !self.known.is_worth(record) {
-            return;
-        }
-        let end = match layout.tail {
-            Some(tail) => behind(line, self.program.delimiter, tail),
-            None => Some(line.len()),
-        };
-        if let Some(bytes) = end.and_then(|end| line.get(..end)) {
-            self.known_at = self.known.keep(bytes, &self.fields);
         }
     }
 

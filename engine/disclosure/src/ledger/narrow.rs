@@ -75,13 +75,7 @@ impl System {
         for (at, form) in forms.iter().enumerate() {
             let members: Vec<CellNo> = members(&all, |set| set >> at & 1 == 1);
             let total: u64 = members.iter().filter_map(|atom| all.get(*atom)).map(size).sum();
-            let shown = match form.told {
-                Number::Shown => Range::of(i128::from(total), i128::from(total)),
-                Number::Rounded(low, high) => Range::of(low.min(total).into(), high.max(total).into()),
-                Number::Hidden(low, high) => {
-                    Range { low: Some(low.min(total).into()), high: high.map(|high| high.max(total).into()) }
-                }
-            };
+            let shown = shown(form.told, total);
             places.push(Place { shown, need: Need::Width(0), ..place(total) });
             sum(members, at);
         }
@@ -105,6 +99,17 @@ impl System {
         let signs_alone = |at: CellNo| self.counted.get(at).copied().unwrap_or(true);
         let others: [&dyn Fn(CellNo) -> bool; 3] = [&kept_alone, &new_alone, &signs_alone];
         !self.is_empty && is_narrowed(self.layer, |at| at >= cohorts, &others)
+    }
+}
+
+/// Between which ends a reader knows the number of a cohort.
+fn shown(told: Number, total: u64) -> Range {
+    match told {
+        Number::Shown => Range::of(i128::from(total), i128::from(total)),
+        Number::Rounded(low, high) => Range::of(low.min(total).into(), high.max(total).into()),
+        Number::Hidden(low, high) => {
+            Range { low: Some(low.min(total).into()), high: high.map(|high| high.max(total).into()) }
+        }
     }
 }
 
