@@ -1,22 +1,39 @@
 """Many askers at once: answers a second with each number of them, and what a short question waits among long ones."""
 
 import json
+import shutil
 import statistics
 
 import measure
 import table
-from places import PEERS, cached, program
+from places import PEERS, SCRATCH, cached, empty, program
 from queries import demo
+
+# How many ask at once, and whether one of them repeats a short question.
+ASKERS = [(1, False), (2, False), (4, False), (8, False), (16, False), (16, True)]
+# The ten questions read more rows and are long, the short one reads fewer.
+TURNS = "\n[turns]\nshort_rows = 50000\n"
 
 
 def run(quick):
     persons, months, seconds = (2_000, 12, 2) if quick else (20_000, 24, 30)
     data = cached(f"demo-{persons}-persons-{months}-months", "misu-ingest", lambda to: demo(to, persons, months))
-    asked = [program("misu-bench-queries"), "--env", data / "demo" / "env", "--questions", PEERS.parent / "ten",
-             "--many", seconds]
-    result = json.loads(measure.quiet(asked))
+    result = [one(data / "demo" / "env", askers, short, seconds) for askers, short in ASKERS]
     show(result, persons)
     return result
+
+
+def one(env, askers, short, seconds):
+    """An environment of its own for each run: what was released before makes the next answer slower."""
+    own = empty(SCRATCH / "many") / "env"
+    shutil.copytree(env, own, symlinks=True)
+    with open(own / "misu.toml", "a") as config:
+        config.write(TURNS)
+    asked = [program("misu-bench-queries"), "--env", own, "--questions", PEERS.parent / "ten",
+             "--askers", askers, "--seconds", seconds, *(["--short"] if short else [])]
+    result = json.loads(measure.quiet(asked))
+    empty(SCRATCH / "many")
+    return {"askers": askers, **result}
 
 
 def show(result, persons):

@@ -50,9 +50,15 @@ struct Arguments {
     /// Where the files in clear are laid and left, for peers.
     #[arg(long)]
     lay: Option<PathBuf>,
-    /// Measures many askers at once, for so many seconds each number of them, instead of one after the other.
+    /// Measures so many askers at once, instead of one after the other.
     #[arg(long)]
-    many: Option<u64>,
+    askers: Option<usize>,
+    /// For so many seconds.
+    #[arg(long, default_value_t = 30, requires = "askers")]
+    seconds: u64,
+    /// One of the askers repeats a short question.
+    #[arg(long, requires = "askers")]
+    short: bool,
 }
 
 /// What was measured.
@@ -94,8 +100,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let asked = asked::questions(arguments.questions.as_deref())?;
-    if let Some(seconds) = arguments.many {
-        let measured = many::measure(&arguments.env, &asked, Duration::from_secs(seconds))?;
+    if let Some(askers) = arguments.askers {
+        let time = Duration::from_secs(arguments.seconds);
+        let measured = many::measure(&arguments.env, &asked, (askers, arguments.short), time)?;
         return Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string(&measured)?)?);
     }
     let environment = Environment::open(&arguments.env)?;

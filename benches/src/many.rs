@@ -10,16 +10,12 @@ use crate::asked::Asked;
 use crate::service::{Asker, Service};
 use crate::{Failure, anew};
 
-/// How many ask at once, and whether one of them repeats the short question instead.
-const ASKERS: [(usize, bool); 6] = [(1, false), (2, false), (4, false), (8, false), (16, false), (16, true)];
-
 /// The short question.
 const SHORT: &str = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex";
 
 /// What one number of askers got.
 #[derive(Serialize)]
 pub(crate) struct Measured {
-    askers: usize,
     seconds: f64,
     /// How long each answer took, in seconds.
     took: Vec<f64>,
@@ -27,14 +23,20 @@ pub(crate) struct Measured {
     short: Vec<f64>,
 }
 
-/// Asks the questions for `time` with each number of askers; each of them begins with another question.
-pub(crate) fn measure(env: &Path, asked: &[Asked], time: Duration) -> Result<Vec<Measured>, Failure> {
+/// Asks the questions for `time` by so many askers, each of which begins with another question; one of them may repeat
+/// the short question instead.
+pub(crate) fn measure(
+    env: &Path,
+    asked: &[Asked],
+    askers: (usize, bool),
+    time: Duration,
+) -> Result<Measured, Failure> {
     let service = Service::start(env)?;
     let asking = AtomicU64::new(0);
     for question in asked {
         service.another()?.ask(&anew(asking.fetch_add(1, Ordering::Relaxed), &question.sql))?;
     }
-    ASKERS.into_iter().map(|askers| at_once(&service, asked, askers, (time, &asking))).collect()
+    at_once(&service, asked, askers, (time, &asking))
 }
 
 fn at_once(
@@ -73,5 +75,5 @@ fn at_once(
         }
         Ok(())
     })?;
-    Ok(Measured { askers, seconds: begun.elapsed().as_secs_f64(), took, short })
+    Ok(Measured { seconds: begun.elapsed().as_secs_f64(), took, short })
 }

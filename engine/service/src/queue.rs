@@ -2,7 +2,8 @@
 //!
 //! A statement is short or long by what vetting says that it reads, which follows from its text and the snapshot's row
 //! counts, so neither its turn nor its deadline depends on what stands in the data. A long one is overtaken so often
-//! and no oftener, and where there are several places, one of them is never given to a long one.
+//! and no oftener. Where long ones have every place, a short one runs beside them in a place more: nothing stands idle
+//! for a short one that may come, and none waits for the end of a long one.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -109,13 +110,11 @@ impl State {
     /// A long one that was overtaken often enough comes first, then short ones, then long ones; among equals whoever
     /// has the fewest running, then whoever came first.
     fn next_in(&self, places: usize) -> Option<u64> {
-        if self.running.len() >= places {
-            return None;
-        }
-        let long = self.running.iter().filter(|turn| turn.class == Class::Long).count();
-        let may_long = long < places.saturating_sub(1).max(1);
+        let is_free = self.running.len() < places;
+        let is_long = |turn: &&Turn| turn.class == Class::Long;
+        let is_beside = self.running.len() == places && self.running.iter().all(|turn| is_long(&turn));
         let of_user = |user: &str| self.running.iter().filter(|turn| turn.user == user).count();
-        let may = self.waiting.iter().filter(|turn| turn.class == Class::Short || may_long);
+        let may = self.waiting.iter().filter(|turn| is_free || is_beside && !is_long(turn));
         let first = may.min_by_key(|turn| {
             let is_last = turn.class == Class::Long && turn.overtaken < MOST_OVERTAKEN;
             (is_last, turn.class == Class::Short, of_user(&turn.user), turn.number)
@@ -154,19 +153,22 @@ mod tests {
     }
 
     #[test]
-    fn short_ones_overtake_and_one_place_is_never_long() {
+    fn short_ones_overtake_and_run_beside_long_ones() {
         for (places, running, waiting, expected) in [
             (2, "", "", None),
             (2, "", "a:long b:long", Some(100)),
             (2, "", "a:long b:short", Some(101)),
             (2, "a:short", "a:short b:short", Some(101)),
-            (2, "a:long", "b:long", None),
+            (2, "a:long", "b:long", Some(100)),
             (2, "a:long", "b:long a:short", Some(101)),
+            (2, "a:long b:long", "c:long", None),
+            (2, "a:long b:long", "c:long d:short", Some(101)),
+            (2, "a:long b:long c:short", "d:short e:long", None),
             (2, "a:long b:short", "c:short", None),
             (1, "", "a:long", Some(100)),
+            (1, "a:long", "b:long c:short", Some(101)),
             (1, "a:short", "b:short", None),
-            (3, "a:long", "b:long", Some(100)),
-            (3, "a:long b:long", "c:long", None),
+            (3, "a:long b:long c:long", "d:long", None),
         ] {
             let state = State { next: 0, waiting: turns(100, waiting), running: turns(0, running) };
             assert_eq!(state.next_in(places), expected, "{places} {running} | {waiting}");

@@ -11,9 +11,12 @@ use crate::guard::Guard;
 use crate::queue::{Class, Place};
 use crate::running::Watch;
 
+/// Threads of one statement, on however many processors: each has a stack and a share of the allocator's room.
+const MOST_THREADS: u32 = 32;
+
 /// How much one statement may use at most: of a long one, with every thread.
 pub(crate) fn most(rules: &TurnRules) -> Limits {
-    let threads = u32::try_from(processors()).unwrap_or(1);
+    let threads = u32::try_from(processors()).unwrap_or(1).min(MOST_THREADS);
     let (bytes, memory, single) = (1 << 30, 4 << 30, 8 << 20);
     Limits { cells: 100_000, bytes, seconds: rules.long_seconds, memory, threads, single }
 }
