@@ -59,8 +59,11 @@ pub(crate) struct Doors {
 impl Doors {
     /// The portal's arguments for it.
     fn arguments(&self, env: &Path) -> Result<Vec<String>, Failure> {
-        let mut arguments: Vec<String> =
-            self.flight.iter().flat_map(|at| ["--flight".to_owned(), at.clone()]).collect();
+        let environment = Environment::open(env)?;
+        let flight = self.flight.iter().flat_map(|at| ["--flight".to_owned(), at.clone()]);
+        let words = environment.config().confinement.iter();
+        let words = words.flat_map(|words| ["--unconfined".to_owned(), words.clone()]);
+        let mut arguments: Vec<String> = flight.chain(words).collect();
         let mut file = |flag: &str, path: Option<&Path>| {
             if let Some(path) = path {
                 arguments.extend([flag.to_owned(), path.display().to_string()]);
@@ -69,7 +72,7 @@ impl Doors {
         file("--tls-cert", self.tls_cert.as_deref());
         file("--tls-key", self.tls_key.as_deref());
         file("--client-ca", self.client_ca.as_deref());
-        if let Some(rules) = &Environment::open(env)?.config().oidc {
+        if let Some(rules) = &environment.config().oidc {
             // A path in the configuration is meant from the environment.
             let secret = rules.secret_file.as_ref().map(|path| env.join(path));
             file("--oidc-secret", secret.as_deref());

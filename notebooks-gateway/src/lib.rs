@@ -24,6 +24,7 @@ mod server;
 mod attempts;
 mod caller;
 mod catalogue;
+mod confined;
 mod desk;
 mod format;
 mod kept;
@@ -37,6 +38,7 @@ mod shield;
 mod tls;
 mod visitor;
 
+pub use confined::{LAPTOP, lock_in};
 pub use flight::{FlightTls, serve_flight};
 pub use gateway::{Gateway, NoRandomness, Random, Settings, Sources};
 pub use guard::AskError;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
+use confinement::Unconfined;
 use notebooks_gateway::{
-    FlightTls, Gateway, Limits, NoRandomness, ProviderSettings, Settings, Sources, Tls, monitor, router,
-    serve, serve_flight, serve_tls,
+    FlightTls, Gateway, LAPTOP, Limits, NoRandomness, ProviderSettings, Settings, Sources, Tls, lock_in,
+    monitor, router, serve, serve_flight, serve_tls,
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::RootCertStore;
@@ -64,6 +65,9 @@ struct Arguments {
     /// Ends when the program that started it does.
     #[arg(long)]
     end_with_parent: bool,
+    /// Does without locking itself in; the words must say that nothing is at stake.
+    #[arg(long)]
+    unconfined: Option<String>,
 }
 
 /// Why the portal does not run.
@@ -87,6 +91,8 @@ enum Failure {
     Tls(#[from] rustls::Error),
     #[error("{0} holds no certificates or key as PEM")]
     Pem(PathBuf),
+    #[error("this program cannot be locked in")]
+    Unconfined(#[from] Unconfined),
     #[error("cannot listen on {listen}")]
     Listen { listen: SocketAddr, source: std::io::Error },
     #[error("cannot serve")]
@@ -126,53 +132,88 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))
             .map_err(|error| Failure::Serve(error.into()))?;
     }
-    let tls = tls(arguments)?;
+    let files = Files::read(arguments)?;
+    // What a stranger sends is read by a program that reaches no file of an environment.
+    if arguments.unconfined.as_deref() != Some(LAPTOP) {
+        lock_in()?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Serve)?;
-    runtime.block_on(async {
-        let stop = stopped().map_err(Failure::Serve)?;
-        let listener =
-            TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
-        let bound = listener.local_addr().map_err(Failure::Serve)?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let settings = Settings {
-            is_behind_tls: is_tls,
-            is_behind_proxy: arguments.behind_tls,
-            provider: provider(arguments, &format!("{scheme}://{bound}"))?,
-            ..Settings::new(&arguments.guard)
-        };
-        let gateway = Gateway::new(settings, sources());
-        let flight = flight(arguments, gateway.clone()).await?;
-        watched(arguments, gateway.clone()).await?;
-        // One line, the addresses, for whoever started the program; where nobody reads, nobody waits.
-        let _ = writeln!(stdout(), "{scheme}://{bound}{flight}");
-        tracing::info!(%bound, "listening");
-        match tls {
-            Some(tls) => serve_tls(listener, gateway, Limits::default(), tls, stop).await,
-            None => serve(listener, router(gateway), Limits::default(), stop).await,
-        }
-        Ok::<(), Failure>(())
-    })?;
+    runtime.block_on(serve_all(arguments, files))?;
     // A thread that still waits for the guard is not waited for: its question is recorded by the guard.
     runtime.shutdown_background();
     Ok(())
 }
 
+/// Serves the portal and what stands beside it until somebody asks it to end.
+async fn serve_all(arguments: &Arguments, files: Files) -> Result<(), Failure> {
+    let stop = stopped().map_err(Failure::Serve)?;
+    let listen = arguments.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
+    let bound = listener.local_addr().map_err(Failure::Serve)?;
+    let scheme = if files.tls.is_some() { "https" } else { "http" };
+    let url = arguments.public_url.clone().unwrap_or_else(|| format!("{scheme}://{bound}"));
+    let provider = files.provider.map(|(secret, roots)| ProviderSettings {
+        public_url: url.trim_end_matches('/').to_owned(),
+        secret,
+        roots: Arc::new(roots),
+    });
+    let settings = Settings {
+        is_behind_tls: arguments.behind_tls || files.tls.is_some(),
+        is_behind_proxy: arguments.behind_tls,
+        provider,
+        ..Settings::new(&arguments.guard)
+    };
+    let gateway = Gateway::new(settings, sources());
+    let flight = flight(arguments.flight, files.flight, gateway.clone()).await?;
+    watched(arguments, gateway.clone()).await?;
+    // One line, the addresses, for whoever started the program; where nobody reads, nobody waits.
+    let _ = writeln!(stdout(), "{scheme}://{bound}{flight}");
+    tracing::info!(%bound, "listening");
+    match files.tls {
+        Some(tls) => serve_tls(listener, gateway, Limits::default(), tls, stop).await,
+        None => serve(listener, router(gateway), Limits::default(), stop).await,
+    }
+    Ok(())
+}
+
+/// What the program reads before it locks itself in: everything that it ever reads.
+struct Files {
+    tls: Option<Tls>,
+    /// The certificate for Flight SQL, which is the portal's.
+    flight: Option<FlightTls>,
+    /// The secret at the provider, and who is believed about its name.
+    provider: Option<(Option<String>, RootCertStore)>,
+}
+
+impl Files {
+    fn read(arguments: &Arguments) -> Result<Self, Failure> {
+        let flight = match (&arguments.tls_cert, &arguments.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(FlightTls { certificates: bytes(certificate)?, key: bytes(key)? })
+            }
+            _ => None,
+        };
+        Ok(Self { tls: tls(arguments)?, flight, provider: provider(arguments)? })
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|source| Failure::File { path: path.to_owned(), source })
+}
+
 /// The TLS that the portal speaks: 1.3 and 1.2, by ring, with its own certificate.
 fn tls(arguments: &Arguments) -> Result<Option<Tls>, Failure> {
     let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else { return Ok(None) };
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::File { path, source }
-    };
-    let mode = std::fs::metadata(key).map_err(unreadable(key))?.permissions().mode();
+    let mode = std::fs::metadata(key).map_err(|source| Failure::File { path: key.clone(), source })?;
+    let mode = mode.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(Failure::Exposed(key.clone()));
     }
-    let pem = std::fs::read(certificate).map_err(unreadable(certificate))?;
+    let pem = bytes(certificate)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
     let chain = chain.ok_or_else(|| Failure::Pem(certificate.clone()))?;
-    let pem = std::fs::read(key).map_err(unreadable(key))?;
+    let pem = bytes(key)?;
     let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| Failure::Pem(key.clone()))?;
     let clients = match &arguments.client_ca {
         Some(path) => Some(authorities(path)?),
@@ -183,7 +224,7 @@ fn tls(arguments: &Arguments) -> Result<Option<Tls>, Failure> {
 
 /// The certificates of a file, as authorities that are believed.
 fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
-    let pem = std::fs::read(path).map_err(|source| Failure::File { path: path.to_owned(), source })?;
+    let pem = bytes(path)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|_| Failure::Pem(path.to_owned()))?;
@@ -194,16 +235,12 @@ fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
 
 /// Listens for Flight SQL beside the portal, with the portal's certificate, and gives the address with a space before
 /// it. It ends with the program.
-async fn flight(arguments: &Arguments, gateway: Gateway) -> Result<String, Failure> {
-    let Some(listen) = arguments.flight else { return Ok(String::new()) };
-    let read =
-        |path: &Path| std::fs::read(path).map_err(|source| Failure::File { path: path.to_owned(), source });
-    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
-        (Some(certificate), Some(key)) => {
-            Some(FlightTls { certificates: read(certificate)?, key: read(key)? })
-        }
-        _ => None,
-    };
+async fn flight(
+    listen: Option<SocketAddr>,
+    tls: Option<FlightTls>,
+    gateway: Gateway,
+) -> Result<String, Failure> {
+    let Some(listen) = listen else { return Ok(String::new()) };
     let listener = TcpListener::bind(listen).await.map_err(|source| Failure::Listen { listen, source })?;
     let bound = listener.local_addr().map_err(Failure::Serve)?;
     let scheme = if tls.is_some() { "grpc+tls" } else { "grpc" };
@@ -225,25 +262,21 @@ async fn watched(arguments: &Arguments, gateway: Gateway) -> Result<(), Failure>
     Ok(())
 }
 
-fn provider(arguments: &Arguments, bound: &str) -> Result<Option<ProviderSettings>, Failure> {
+/// The secret at the provider and the authorities for its name, where people may sign in there.
+fn provider(arguments: &Arguments) -> Result<Option<(Option<String>, RootCertStore)>, Failure> {
     if !arguments.oidc {
         return Ok(None);
     }
-    let url = arguments.public_url.as_deref().unwrap_or(bound);
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::File { path, source }
+    let text = |path: &PathBuf| {
+        let read = std::fs::read_to_string(path);
+        read.map_err(|source| Failure::File { path: path.clone(), source })
     };
-    let secret = match &arguments.oidc_secret {
-        Some(path) => Some(std::fs::read_to_string(path).map_err(unreadable(path))?.trim().to_owned()),
-        None => None,
-    };
+    let secret = arguments.oidc_secret.as_ref().map(text).transpose()?.map(|text| text.trim().to_owned());
     let roots = match &arguments.oidc_ca {
         Some(path) => authorities(path)?,
         None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
     };
-    let public_url = url.trim_end_matches('/').to_owned();
-    Ok(Some(ProviderSettings { public_url, secret, roots: Arc::new(roots) }))
+    Ok(Some((secret, roots)))
 }
 
 fn sources() -> Sources {

@@ -6,7 +6,6 @@
 
 pub mod batch;
 pub mod claim;
-pub mod confine;
 pub mod formats;
 pub mod keying;
 pub mod linkage;

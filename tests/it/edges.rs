@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 23] = [
+    "confinement",
     "classified",
     "catalog-model",
     "catalog-staged",

@@ -230,6 +230,8 @@ fn code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
+    // Keys are in this process's memory: no image of it is written, and no other process of its user reads it.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     match command {
         Command::Serve { env, socket, end_with_parent } => {
             if end_with_parent {

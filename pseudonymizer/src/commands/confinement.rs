@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use catalog_store::{Config, Environment, Sealing, connect_ahead, connect_ahead_to};
+use confinement::{Network, Places, confine};
 use pseudonymizer::batch::{Recipe, Work};
-use pseudonymizer::confine::{Places, confine};
 
 use super::optout::OptOut;
 use super::pipeline_run::Pipeline;
@@ -25,7 +25,7 @@ pub(super) fn lock_in(command: &Command) -> Result<(), Failure> {
     let work = work(command);
     // A hardware module has files of its own, which only its maker knows: files stay open then, all else is locked.
     let places = work.as_ref().filter(|work| !has_module(&work.env)).map(Confinement::places);
-    match (confine(places.as_ref()), work) {
+    match (confine(places.as_ref(), Network::Refused), work) {
         (Ok(()), _) => Ok(()),
         (Err(unconfined), Some(work)) if is_demo(&work.env) => {
             let _ = writeln!(std::io::stderr(), "misu-ingest: a demo runs unconfined: {unconfined}");

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use pseudonymizer::confine::{Places, confine};
+use confinement::{Network, Places, confine};
 
 /// An attempt by its name: whether it may succeed when locked in, and what is tried in the folder.
 type Attempt = (&'static str, bool, fn(&Path) -> std::io::Result<()>);
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 /// Ends with 0 where the attempt succeeds, 1 where it fails, 2 where the process cannot be locked in.
 fn attempt(is_locked: bool, number: &str, folder: &Path) -> ExitCode {
     let places = Places { reads: vec![folder.join("delivery")], writes: vec![folder.join("env")] };
-    if is_locked && confine(Some(&places)).is_err() {
+    if is_locked && confine(Some(&places), Network::Refused).is_err() {
         return ExitCode::from(2);
     }
     let Some((_, _, attempt)) = number.parse().ok().and_then(|number: usize| ATTEMPTS.get(number)) else {
@@ -92,7 +92,7 @@ fn run(mode: &str, number: usize) -> Option<i32> {
 
 /// The last check of all, since it locks this process itself in.
 fn core_limit_is_zero() -> bool {
-    let is_locked = confine(None).is_ok();
+    let is_locked = confine(None, Network::Refused).is_ok();
     let limit = rustix::process::getrlimit(rustix::process::Resource::Core);
     let dumps = rustix::process::dumpable_behavior();
     is_locked
