@@ -73,10 +73,8 @@ impl Room {
 }
 
 fn properties(schema: &SchemaRef, keys: &FileKeys) -> Result<WriterProperties, WorkerFault> {
-    let encryption = encrypted::encryption(schema, &keys.by_column()).map_err(|_| WorkerFault::Data)?;
-    Ok(WriterProperties::builder()
+    let layout = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP))
-        .with_file_encryption_properties(encryption)
-        .build())
+        .set_max_row_group_row_count(Some(ROW_GROUP));
+    encrypted::writing(layout, schema, &keys.by_column()).map_err(|_| WorkerFault::Data)
 }

@@ -166,18 +166,13 @@ impl ParquetFile {
     /// It cannot be created, or a column has no key: Parquet would write it in clear.
     pub fn encrypted(path: &Path, schema: SchemaRef, keys: &FileKeys) -> Result<Self, FileError> {
         let parquet = |source| FileError::Parquet { action: "encrypt", path: path.to_owned(), source };
-        let leaves = ArrowSchemaConverter::new().convert(&schema).map_err(parquet)?;
-        let encryption = encrypted::encryption(&schema, &keys.by_column()).map_err(|error| match error {
-            Unkeyed::Column(column) => FileError::Clear { path: path.to_owned(), column },
+        let properties = encrypted::writing(Self::properties(), &schema, &keys.by_column());
+        let properties = properties.map_err(|error| match error {
+            Unkeyed::Column(column) | Unkeyed::Bloom(column) => {
+                FileError::Clear { path: path.to_owned(), column }
+            }
             Unkeyed::Parquet(source) => parquet(source),
         })?;
-        let properties = Self::properties().with_file_encryption_properties(encryption).build();
-        // Parquet writes Bloom filters in clear, whatever else it encrypts: a test of who is in the file.
-        if let Some(leaf) =
-            leaves.columns().iter().find(|leaf| properties.bloom_filter_properties(leaf.path()).is_some())
-        {
-            return Err(FileError::Clear { path: path.to_owned(), column: leaf.path().string() });
-        }
         let file = File::create(path).map_err(|source| FileError::Io {
             action: "create",
             path: path.to_owned(),
