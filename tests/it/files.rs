@@ -85,15 +85,27 @@ pub(crate) fn evidence(
             tables.iter().map(|(table, paths)| (table.clone(), paths.iter().map(&mut slice).collect()));
         request.buckets.push(BucketSlice { tables: tables.collect() });
     }
-    run(worker, request, files)
+    table(run(worker, request, files))
 }
 
 /// Runs a request over the latest snapshot as it is stored, with the keys that the guard gives for the plan.
 pub(crate) fn stored_evidence(
+    at: (&WorkerProgram, &Environment, &Catalogue),
+    plan: &VettedPlan,
+    request: WorkerRequest,
+) -> Evidence {
+    let grant = request.grant.clone();
+    table(stored_reply(at, plan, &grant, request))
+}
+
+/// What a worker says to a request over the latest snapshot as it is stored, with the keys that the guard gives under a
+/// grant, whatever the request says of it.
+pub(crate) fn stored_reply(
     (worker, environment, catalogue): (&WorkerProgram, &Environment, &Catalogue),
     plan: &VettedPlan,
+    grant: &Grant,
     mut request: WorkerRequest,
-) -> Evidence {
+) -> WorkerReply {
     let (ring, store) = (FileKeyring::new(environment), environment.room("store"));
     let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
     let (mut buckets, mut files) = (BTreeMap::<u32, BucketSlice>::new(), Vec::new());
@@ -101,7 +113,7 @@ pub(crate) fn stored_evidence(
         let definition = &catalogue.tables[table];
         let entries = manifest.body.tables.get(table).map(|entry| entry.files.as_slice());
         for file in entries.unwrap_or_default() {
-            let may = |column: &str| may_read((definition, column), &request.grant, plan.used());
+            let may = |column: &str| may_read((definition, column), grant, plan.used());
             let keys = ring.open(file, &may).unwrap();
             let descriptor = u32::try_from(files.len()).unwrap();
             let slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.as_ref().map(wire) };
@@ -114,13 +126,15 @@ pub(crate) fn stored_evidence(
     run(worker, request, files)
 }
 
-fn run(worker: &WorkerProgram, mut request: WorkerRequest, files: Vec<PathBuf>) -> Evidence {
+fn run(worker: &WorkerProgram, mut request: WorkerRequest, files: Vec<PathBuf>) -> WorkerReply {
     request.descriptors = u32::try_from(files.len()).unwrap();
-    let sql = request.sql.clone();
-    match worker.run(request, files).unwrap() {
+    worker.run(request, files).unwrap()
+}
+
+fn table(reply: WorkerReply) -> Evidence {
+    match reply {
         WorkerReply::Evidence(evidence) => evidence,
-        WorkerReply::Kept(_) => panic!("rows are kept where a query was asked\n{sql}"),
-        WorkerReply::Failed(fault) => panic!("{fault:?}\n{sql}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -42,6 +42,7 @@ mod thresholds;
 mod tidy;
 mod tls;
 mod verdicts;
+mod workers;
 
 /// The tree's root. A test runs in its package's folder; a path noted at build time may be another clone's.
 fn root() -> std::path::PathBuf {

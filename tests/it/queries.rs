@@ -15,7 +15,7 @@ use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds,
 use catalog_store::Environment;
 use classified::Protected;
 use engine_disclosure::{Setting, Shape};
-use engine_protocol::{CellValue, Evidence, Post, PostColumn, PostExpr};
+use engine_protocol::{CellValue, Evidence, Post, PostColumn, PostExpr, WorkerReply};
 use engine_service::WorkerProgram;
 use engine_vet::{KeyKind, Scope, VettedPlan, vet};
 use serde_json::json;
@@ -114,6 +114,17 @@ impl Bench {
     pub(crate) fn vet(&self, sql: &str) -> VettedPlan {
         let vetted = vet(sql, Scope { catalogue: &self.catalogue, grant: &self.grant });
         vetted.unwrap_or_else(|error| panic!("{error:?}\n{sql}"))
+    }
+
+    /// What a worker says to a plan for which it gets the keys of another grant.
+    pub(crate) fn reply_with_keys_of(&self, plan: &VettedPlan, grant: &Grant) -> WorkerReply {
+        let request = crate::files::request(plan, &self.catalogue, &self.grant);
+        crate::files::stored_reply((&self.worker, &self.environment, &self.catalogue), plan, grant, request)
+    }
+
+    /// The grant of everything.
+    pub(crate) const fn grant(&self) -> &Grant {
+        &self.grant
     }
 
     pub(crate) fn evidence(&self, plan: &VettedPlan) -> Evidence {

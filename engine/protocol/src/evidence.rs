@@ -8,6 +8,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::bounded;
+
+/// Cells of one query at most; a query may be allowed fewer.
+const MOST_CELLS: usize = 100_000;
+/// Keys, parts, sums, quantiles and steps of one cell at most.
+const MOST_IN_CELL: usize = 256;
+
 /// Stands for "all values" in a cell's key.
 pub const TOTAL: u32 = u32::MAX;
 
@@ -15,6 +22,7 @@ pub const TOTAL: u32 = u32::MAX;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The cells, each key once.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_CELLS>")]
     pub cells: Vec<EvidenceCell>,
 }
 
@@ -23,8 +31,10 @@ pub struct Evidence {
 pub struct EvidenceCell {
     /// For each group key the number of its value in the key's domain; the domain's length stands for "other", and
     /// [`TOTAL`] for all values.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub key: Vec<u32>,
     /// The whole cell, then one part for each condition of the query.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub parts: Vec<EvidencePart>,
 }
 
@@ -38,8 +48,10 @@ pub struct EvidencePart {
     /// How many distinct facilities stand behind the rows, where the rows name one.
     pub facilities: Option<u32>,
     /// The sums of the part's measures.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub sums: Vec<SumEvidence>,
     /// The quantiles that are asked of the part.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub quantiles: Vec<QuantileEvidence>,
 }
 
@@ -66,6 +78,7 @@ pub struct SumEvidence {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuantileEvidence {
     /// The steps, from the finest interval to the coarsest; empty where no row has a value.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub steps: Vec<QuantileStep>,
 }
 

@@ -127,7 +127,36 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn more_cells_than_any_query_has_are_refused_before_they_are_made() {
+        // A cell without keys and parts is two bytes on the wire.
+        let mut message = vec![0, 0xFF, 0xFF, 0xFF, 0x0F];
+        message.resize(4 << 20, 0);
+        let mut framed = u32::try_from(message.len()).unwrap().to_le_bytes().to_vec();
+        framed.extend(message);
+        let read = read_packed::<WorkerReply>(&mut framed.as_slice(), 8 << 20);
+        assert!(matches!(read, Err(FrameError::Form)), "{read:?}");
+    }
+
     proptest! {
+        #[test]
+        fn a_reply_with_changed_bytes_is_a_reply_or_an_error(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..6),
+        ) {
+            let mut bytes = postcard::to_stdvec(&reply()).unwrap();
+            for (at, byte, kind) in changes {
+                let at = at.index(bytes.len());
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 => bytes.insert(at, byte),
+                    _ => bytes.truncate(at.max(1)),
+                }
+            }
+            let mut framed = u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();
+            framed.extend(&bytes);
+            let _ = read_packed::<WorkerReply>(&mut framed.as_slice(), 1_000);
+        }
+
         #[test]
         fn arbitrary_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut framed = u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();

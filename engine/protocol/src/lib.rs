@@ -4,6 +4,7 @@
 //! which people can read; guard and worker speak a compact binary form. Whoever reads a frame says how long it may be.
 
 mod analysis;
+mod bounded;
 mod certificate;
 mod client;
 mod evidence;

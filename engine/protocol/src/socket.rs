@@ -5,7 +5,9 @@
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -34,6 +36,15 @@ impl<'fd> Socket<'fd> {
     /// The operating system gives none.
     pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
         Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+    }
+
+    /// Gives up reading after so long; without a time it waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// The operating system does not take the time.
+    pub fn wait_at_most(self, time: Option<Duration>) -> io::Result<()> {
+        Ok(set_socket_timeout(self.0, Timeout::Recv, time)?)
     }
 
     /// Sends open files. Each batch waits until the other side has taken it: files on their way count against the

@@ -72,19 +72,26 @@ fn small_classes(
     let plan = vet(&sql, Scope { catalogue: &guard.catalogue, grant: &grant })
         .map_err(|_| GuardError::Bug("the declared quasi-identifiers can be grouped"))?;
     let evidence = evidence(guard, &grant, manifest, exclusion, &plan)?;
-    small_of(&evidence, grant.thresholds.persons).ok_or(GuardError::Bug("persons come as bitmaps"))
+    let everybody = manifest.body.persons.saturating_sub(exclusion.persons.len() as u64);
+    small_of(&evidence, grant.thresholds.persons, everybody).ok_or(GuardError::SmallClasses)
 }
 
-/// The persons of every cell with fewer than `k`.
-fn small_of(evidence: &Evidence, k: u32) -> Option<Vec<u32>> {
-    let mut small = Vec::new();
+/// The persons of every cell with fewer than `k`; nothing where the cells are not classes of `everybody`: each person in
+/// one, and nobody left out.
+fn small_of(evidence: &Evidence, k: u32, everybody: u64) -> Option<Vec<u32>> {
+    let (mut small, mut all) = (Vec::new(), RoaringBitmap::new());
     for cell in &evidence.cells {
-        let persons = RoaringBitmap::deserialize_from(cell.parts.first()?.persons.as_slice()).ok()?;
-        if persons.len() < u64::from(k) {
-            small.extend(persons);
+        let [part] = cell.parts.as_slice() else { return None };
+        let persons = RoaringBitmap::deserialize_from(part.persons.as_slice()).ok()?;
+        if !all.is_disjoint(&persons) {
+            return None;
         }
+        if persons.len() < u64::from(k) {
+            small.extend(&persons);
+        }
+        all |= persons;
     }
-    Some(small)
+    (all.len() >= everybody).then_some(small)
 }
 
 fn evidence(
@@ -138,7 +145,10 @@ mod tests {
             EvidenceCell { key: vec![key], parts: vec![part] }
         };
         let evidence = Evidence { cells: vec![cell(0, &[1, 2, 3]), cell(1, &[4, 5]), cell(2, &[6])] };
-        assert_eq!(small_of(&evidence, 3).unwrap(), [4, 5, 6]);
-        assert_eq!(small_of(&evidence, 1).unwrap(), [0_u32; 0]);
+        assert_eq!(small_of(&evidence, 3, 6).unwrap(), [4, 5, 6]);
+        assert_eq!(small_of(&evidence, 1, 6).unwrap(), [0_u32; 0]);
+        assert_eq!(small_of(&evidence, 3, 7), None, "somebody is in no class");
+        let twice = Evidence { cells: vec![cell(0, &[1, 2, 3]), cell(1, &[3, 4])] };
+        assert_eq!(small_of(&twice, 3, 4), None, "somebody is in two");
     }
 }

@@ -180,13 +180,13 @@ impl Guard {
         self
     }
 
-    /// Has workers stand ready, one for each statement that may run at once.
+    /// Has workers stand ready, one for each statement that may run at once, up to a fixed number.
     ///
     /// # Errors
     ///
     /// None can be started, or the kernel cannot lock one in; then the guard does not serve.
     pub fn prepare(&self) -> Result<(), GuardError> {
-        Ok(self.worker.prepare(self.queue.places().min(MOST_READY), self.limits)?)
+        Ok(self.worker.prepare((self.queue.places() + 1).min(MOST_READY), self.limits)?)
     }
 
     /// How long it takes from a request to the first plan, for `count` requests with a worker that stands ready, with one and the whole catalogue, and with one that is started.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::cgroups::Groups;
@@ -26,8 +26,16 @@ pub struct WorkerProgram {
 #[derive(Debug, Default)]
 struct Ready {
     workers: Mutex<Vec<Worker>>,
-    /// How many there are to be; held by whoever starts some, so that nobody starts too many.
-    wanted: Mutex<usize>,
+    /// Held by whoever starts some, so that nobody starts too many.
+    wanted: Mutex<Wanted>,
+}
+
+/// How many are to stand ready.
+#[derive(Debug, Default)]
+struct Wanted {
+    count: usize,
+    /// What each may take: as much as any query, since nobody knows which one comes.
+    limits: Option<Limits>,
 }
 
 /// Why a worker gave no reply. It goes into the record, not to the asker.
@@ -73,14 +81,23 @@ impl WorkerError {
     }
 }
 
-/// What a process takes beside the engine's operators: the program, its stacks and what the allocator holds.
+/// What a process takes beside the engine's operators: the program and what the allocator holds.
 const BESIDE: u64 = 2 << 30;
+/// What each of its threads takes of its address space: a stack, and an arena of the allocator.
+const THREAD: u64 = 192 << 20;
+
+fn address_space(limits: Limits) -> u64 {
+    limits.memory + BESIDE + u64::from(limits.threads) * THREAD
+}
 
 /// How often somebody looks whether a worker is to be stopped.
 const LOOK: Duration = Duration::from_millis(25);
 
 /// The longest greeting.
 const HELLO: u32 = 4 << 10;
+
+/// How long a process may take to lock itself in.
+const GREETING: Duration = Duration::from_secs(20);
 
 impl WorkerProgram {
     /// The program beside `guard`, the guard's own program file.
@@ -116,24 +133,50 @@ impl WorkerProgram {
         Self { ready: Arc::default(), ..self.clone() }
     }
 
-    /// Has `count` workers stand ready.
+    /// Has `count` workers stand ready, each for any query within `limits`.
     ///
     /// # Errors
     ///
     /// One cannot be started or locked in; then none is of use.
     pub fn prepare(&self, count: usize, limits: Limits) -> Result<(), WorkerError> {
-        let mut wanted = self.ready.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        *wanted = count.max(*wanted);
-        while self.waiting() < *wanted {
+        let mut wanted = self.wanted();
+        wanted.count = count.max(wanted.count);
+        wanted.limits = Some(limits);
+        self.refill(&wanted)
+    }
+
+    fn refill(&self, wanted: &Wanted) -> Result<(), WorkerError> {
+        let Some(limits) = wanted.limits else { return Ok(()) };
+        while self.waiting() < wanted.count {
             let worker = self.start(limits)?;
-            self.ready.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+            self.workers().push(worker);
         }
         Ok(())
     }
 
+    // Neither list is left half changed by a panic: every change is one call.
+    fn workers(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.ready.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.ready.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One that stands ready and still lives; one that something ended is taken away.
+    fn ready(&self) -> Option<Worker> {
+        let mut workers = self.workers();
+        while let Some(mut worker) = workers.pop() {
+            if worker.is_alive() {
+                return Some(worker);
+            }
+        }
+        None
+    }
+
     /// How many stand ready.
     pub fn waiting(&self) -> usize {
-        self.ready.workers.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.workers().len()
     }
 
     /// Has one worker run one query over `files`.
@@ -157,21 +200,20 @@ impl WorkerProgram {
         files: Vec<PathBuf>,
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<WorkerReply, WorkerError> {
-        let limits = request.limits;
-        let waiting = self.ready.workers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some(worker) = waiting else { return self.start(limits)?.run(request, files, is_stopped) };
+        let ready = self.ready();
+        let worker = ready.map_or_else(|| self.start(request.limits), Ok)?;
         let reply = worker.run(request, files, is_stopped);
         // Starting a process takes as long as planning a query: the next one is made behind this one and not beside
         // it. If it cannot be, the next query says why.
         let pool = self.clone();
-        std::thread::spawn(move || pool.prepare(0, limits));
+        std::thread::spawn(move || pool.refill(&pool.wanted()));
         reply
     }
 
     fn start(&self, limits: Limits) -> Result<Worker, WorkerError> {
         let (ours, theirs) = Socket::pair().map_err(WorkerError::Start)?;
         let seconds = u64::from(limits.seconds) * u64::from(limits.threads.max(1));
-        let numbers = [limits.memory + BESIDE, seconds, DESCRIPTORS];
+        let numbers = [address_space(limits), seconds, DESCRIPTORS];
         let words = self.unconfined.iter().flat_map(|words| ["--unconfined".to_owned(), words.clone()]);
         let child = Command::new(&self.path)
             .args(words)
@@ -186,7 +228,11 @@ impl WorkerProgram {
         let mut worker = Worker { child, socket: ours, groups: None };
         let groups = Groups::around(&self.groups, worker.child.id(), limits.memory + BESIDE);
         worker.groups = Some(groups.map_err(WorkerError::Group)?);
-        match read_packed(&mut Socket::new(worker.socket.as_fd()), HELLO)? {
+        let mut socket = Socket::new(worker.socket.as_fd());
+        socket.wait_at_most(Some(GREETING)).map_err(WorkerError::Start)?;
+        let hello = read_packed(&mut socket, HELLO)?;
+        socket.wait_at_most(None).map_err(WorkerError::Start)?;
+        match hello {
             WorkerHello::Ready => Ok(worker),
             WorkerHello::Unconfined(reason) => Err(WorkerError::Unconfined(reason)),
         }
@@ -214,6 +260,11 @@ impl Drop for Worker {
 }
 
 impl Worker {
+    /// Whether nothing ended it while it stood ready.
+    fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     fn run(
         self,
         request: WorkerRequest,

@@ -236,12 +236,29 @@ fn run(
         keep: Some(Keep { files: new.iter().map(|file| wire(&file.keys)).collect(), most: room }),
     };
     match guard.worker.run_unless(request, files, &|| watch.reason().is_some()) {
-        Ok(WorkerReply::Kept(files)) if files.len() == new.len() => Ok((new, files)),
+        Ok(WorkerReply::Kept(files)) if files.len() == new.len() && are_kept(&files, room) => {
+            Ok((new, files))
+        }
         Ok(WorkerReply::Kept(_) | WorkerReply::Evidence(_)) => Err(failed("worker-evidence")),
         Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
         Err(WorkerError::Stopped) => Err(watch.outcome()),
         Err(error) => Err(failed(error.as_str())),
     }
+}
+
+/// How a Parquet file with an encrypted footer begins and ends.
+const ENCRYPTED: &[u8] = b"PARE";
+
+/// Whether files are what a worker that is whole hands back: encrypted, within the room, and of so many rows that they
+/// can be counted.
+fn are_kept(files: &[KeptFile], room: u64) -> bool {
+    let is_encrypted = |file: &KeptFile| file.bytes.starts_with(ENCRYPTED) && file.bytes.ends_with(ENCRYPTED);
+    let sum = |number: fn(&KeptFile) -> u64| {
+        files.iter().try_fold(0_u64, |sum, file| sum.checked_add(number(file)))
+    };
+    files.iter().all(is_encrypted)
+        && sum(|file| file.rows).is_some()
+        && sum(|file| file.bytes.len() as u64).is_some_and(|bytes| bytes <= room)
 }
 
 /// Writes the files; nothing names them yet.
@@ -266,4 +283,21 @@ fn store(
         })
     });
     written.collect::<Result<_, EnvironmentError>>().map_err(|_| "workspace-disk".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_protocol::KeptFile;
+
+    use super::are_kept;
+
+    #[test]
+    fn files_in_clear_too_many_bytes_and_uncountable_rows_are_not_kept() {
+        let file = |rows, bytes: &[u8]| KeptFile { rows, bytes: bytes.to_vec() };
+        let whole = file(3, b"PARE....PARE");
+        assert!(are_kept(&[whole.clone(), whole.clone()], 24));
+        assert!(!are_kept(&[whole.clone(), whole.clone()], 23), "more than the room");
+        assert!(!are_kept(&[whole, file(3, b"PAR1....PAR1")], 100), "in clear");
+        assert!(!are_kept(&[file(u64::MAX, b"PARE"), file(1, b"PARE")], 100), "rows beyond counting");
+    }
 }

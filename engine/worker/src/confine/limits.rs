@@ -28,6 +28,14 @@ impl Ceiling {
     }
 }
 
+/// Threads that a process may have: those of the engine, and room.
+const TASKS: u64 = 128;
+
+/// Limits threads and processes of this user, as its namespace counts them; root is not bound by it.
+pub(super) fn set_tasks() -> rustix::io::Result<()> {
+    setrlimit(Resource::Nproc, Rlimit { current: Some(TASKS), maximum: Some(TASKS) })
+}
+
 /// Sets the limits, soft and hard alike, so that none can be raised again.
 pub(super) fn set(ceiling: &Ceiling) -> rustix::io::Result<()> {
     let most = |resource, value: u64| {

@@ -37,8 +37,8 @@ pub struct Unconfined {
 enum Step {
     Threads,
     Descriptors,
-    Dump,
     Limits,
+    Dump,
     Privileges,
     Landlock,
     Seccomp,
@@ -70,12 +70,13 @@ pub fn confine(ceiling: &Ceiling) -> Result<Confined, Unconfined> {
     descriptors::one_thread().map_err(at(Step::Threads))?;
     // Nothing that the guard had open is left but the socket and two streams to nowhere.
     descriptors::close_all().map_err(at(Step::Descriptors))?;
-    // No memory image, no tracing, and /proc/self belongs to root.
+    limits::set(ceiling).map_err(at(Step::Limits))?;
+    // An empty network, its own message queues, nobody's rights: where the kernel gives them; what follows does not
+    // rely on it.
+    namespaces::leave();
+    // Behind the change of user, which allows it again: no memory image, no tracing, and /proc/self belongs to root.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(at(Step::Dump))?;
-    limits::set(ceiling).map_err(at(Step::Limits))?;
-    // An empty network, its own message queues: where the kernel gives them; what follows does not rely on it.
-    namespaces::leave();
     rustix::thread::set_no_new_privs(true).map_err(at(Step::Privileges))?;
     files::forbid().map_err(at(Step::Landlock))?;
     // Last, since the steps above need calls that are over from here on.

@@ -59,6 +59,12 @@ pub(crate) const PROBES: &[Probe] = &[
     plain("socket AF_INET", |_| UdpSocket::bind("127.0.0.1:0").is_ok()),
     plain("socket AF_INET6", |_| socket(libc::AF_INET6, libc::SOCK_STREAM)),
     plain("socket AF_UNIX", |_| socket(libc::AF_UNIX, libc::SOCK_STREAM)),
+    plain("socket AF_VSOCK", |_| {
+        is_let_through(call(
+            libc::SYS_socket,
+            [libc::AF_VSOCK as usize, libc::SOCK_STREAM as usize, 0, 0, 0, 0],
+        ))
+    }),
     plain("socket AF_NETLINK", |_| socket(libc::AF_NETLINK, libc::SOCK_RAW)),
     plain("TCP connect", |_| {
         TcpListener::bind("127.0.0.1:0")
@@ -76,6 +82,9 @@ pub(crate) const PROBES: &[Probe] = &[
     plain("open /proc/self/environ", |_| secret("/proc/self/environ")),
     plain("list parent's descriptors", |_| {
         as_parent(|parent| std::fs::read_dir(format!("/proc/{parent}/fd")).is_ok())
+    }),
+    plain("open_by_handle_at", |_| {
+        is_let_through(call(libc::SYS_open_by_handle_at, [usize::MAX, 0, 0, 0, 0, 0]))
     }),
     plain("stat a path", |target| std::fs::metadata(format!("{target}/data")).is_ok()),
     // Files.
@@ -145,6 +154,21 @@ pub(crate) const PROBES: &[Probe] = &[
         );
         false
     }),
+    Probe {
+        name: "execveat of an open file",
+        prepare: |_| File::open("/bin/true").ok(),
+        attempt: |_| {
+            let arguments = [c"true".as_ptr(), std::ptr::null()];
+            let none = [std::ptr::null::<libc::c_char>()];
+            let empty = libc::AT_EMPTY_PATH as usize;
+            let (arguments, none) = (arguments.as_ptr() as usize, none.as_ptr() as usize);
+            call(libc::SYS_execveat, [1, c"".as_ptr() as usize, arguments, none, empty, 0]);
+            false
+        },
+    },
+    plain("ptrace of the parent", |_| {
+        as_parent(|parent| call(libc::SYS_ptrace, [libc::PTRACE_SEIZE as usize, parent, 0, 0, 0, 0]) == 0)
+    }),
     plain("ptrace", |_| {
         is_let_through(call(libc::SYS_ptrace, [libc::PTRACE_TRACEME as usize, 0, 0, 0, 0, 0]))
     }),
@@ -152,6 +176,16 @@ pub(crate) const PROBES: &[Probe] = &[
         let own = std::process::id() as usize;
         call(libc::SYS_process_vm_readv, [own, 0, 0, 0, 0, 0]) >= 0
     }),
+    plain("parent's memory", |_| {
+        let byte = [0_u8; 1];
+        let (here, there) = ([byte.as_ptr() as usize, 1], [1_usize, 1]);
+        // Nothing lies at address 1: whoever may look is told so.
+        as_parent(|parent| {
+            let (here, there) = (here.as_ptr() as usize, there.as_ptr() as usize);
+            is_let_through(call(libc::SYS_process_vm_readv, [parent, here, 1, there, 1, 0]))
+        })
+    }),
+    plain("pidfd_getfd", |_| is_let_through(call(libc::SYS_pidfd_getfd, [usize::MAX, 0, 0, 0, 0, 0]))),
     plain("signal to the parent", |_| as_parent(|parent| call(libc::SYS_kill, [parent, 0, 0, 0, 0, 0]) == 0)),
     plain("pidfd of the parent", |_| {
         as_parent(|parent| call(libc::SYS_pidfd_open, [parent, 0, 0, 0, 0, 0]) >= 0)
@@ -194,6 +228,18 @@ pub(crate) const PROBES: &[Probe] = &[
     }),
     plain("dumpable again", |_| call(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as usize, 1, 0, 0, 0, 0]) == 0),
     // Exhaustion.
+    plain("two thousand threads", |_| {
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
+        let start = |_| {
+            let wait = std::sync::Arc::clone(&wait);
+            let builder = std::thread::Builder::new().stack_size(64 << 10);
+            builder.spawn(move || wait.lock().map(|wait| wait.recv().is_err()).unwrap_or_default()).is_ok()
+        };
+        let all = (0..2_000).all(start);
+        drop(end);
+        all
+    }),
     plain("many descriptors", |_| (0..400).all(|_| call(libc::SYS_dup, [0; 6]) >= 0)),
     plain("4 s of processor time", |_| {
         let mut number = 1_u64;
