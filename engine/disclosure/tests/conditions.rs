@@ -299,3 +299,24 @@ fn no_few_persons_follow_from_what_is_shown_of_drawn_conditions() {
     // The test is not empty, and not everything is hidden.
     assert!(hidden > 200 && hidden * 10 < whole * 9, "{hidden} of {whole}");
 }
+
+#[test]
+fn a_table_of_many_places_with_conditions_that_overlap_is_answered() {
+    let mut dice = Dice(17);
+    let mut rows = Vec::new();
+    for person in 0..20_000 {
+        let key = u32::try_from(dice.below(47)).unwrap();
+        for _ in 0..=dice.below(2) {
+            let met = (0..5).filter(|at| dice.below(3 + 4 * at) == 0).fold(0, |met, at| met | 1 << at);
+            rows.push(Row { person, key, met, value: 1 + i128::from(dice.below(900)) });
+        }
+    }
+    for asks in [Asks::Persons, Asks::Rows, Asks::Sums] {
+        let begin = std::time::Instant::now();
+        let of = ask(&rows, 5, asks, &CellRules { class_disclosure: false, ..CellRules::general(10, true) });
+        let hidden = of.values().filter(|value| value.is_none()).count();
+        // Printed, not asserted: a busy machine must not fail the build.
+        println!("{asks:?}: {hidden} of {} values are hidden, in {:?}", of.len(), begin.elapsed());
+        assert!(of.len() == 48 * 6 && hidden * 3 < of.len(), "{asks:?}: {hidden} of {}", of.len());
+    }
+}
