@@ -1,6 +1,6 @@
 //! What a question says of its cells before anybody looks at the data: how the ledger recognises it.
 
-use catalog_model::CellRules;
+use catalog_model::{CellRules, Grant, Tier};
 use engine_disclosure::{Form, Ledger, Past, Term};
 use engine_vet::{SaidCondition, SaidTakes, VettedPlan};
 use policies::Permit;
@@ -31,13 +31,26 @@ pub(crate) fn question(
     digest(&[plan.hash(), plan.sql(), permit.rule_digest(), &format!("{rules:?}"), exclusion])
 }
 
+/// Whose rows a question can be about: those of the snapshot without those who are left out of every scan.
+///
+/// Two questions say the same of a cohort only where the same persons were left out: after an opt-out the one who left
+/// is the difference.
+pub(crate) fn people(grant: &Grant, exclusion: &Exclusion) -> String {
+    // Who is left out of the anonymized tier follows from the number that must share what describes them.
+    let (tier, shared) = match grant.tier {
+        Tier::Anonymized => ("anonymized", grant.thresholds.persons.to_string()),
+        Tier::Pseudonymized => ("pseudonymized", String::new()),
+    };
+    digest(&[grant.snapshot.as_str(), &exclusion.exclusion, tier, &shared])
+}
+
 impl Says {
-    /// What a vetted query says of a snapshot.
+    /// What a vetted query says of `people`, which is whose rows there are.
     ///
     /// The evidence plan is one row for each group and person over a projection of the keys; what lies below the
     /// projection is the same for every grouping of the same rows. Where a plan is not of this form nothing is
     /// recognised, and near cohorts are held back.
-    pub fn of(plan: &VettedPlan, snapshot: &str) -> Self {
+    pub fn of(plan: &VettedPlan, people: &str) -> Self {
         let shape = plan.shape();
         let inputs = plan.evidence().inputs();
         let projection = inputs.first();
@@ -58,10 +71,10 @@ impl Says {
         let source = if said.source.is_empty() { plan.hash() } else { &said.source };
         Self {
             family: digest(&[&without_values(&base)]),
-            base: digest(&[snapshot, &base]),
+            base: digest(&[people, &base]),
             keys: shape.keys.iter().enumerate().map(key).collect(),
             conditions: shape.conditions.clone(),
-            form: Form::new(&digest(&[snapshot, source]), said.conditions.iter().map(term)),
+            form: Form::new(&digest(&[people, source]), said.conditions.iter().map(term)),
             columns: said.keys,
             terms: said.parts.iter().map(|part| part.iter().map(term).collect()).collect(),
         }
@@ -122,7 +135,15 @@ fn digest(texts: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_values;
+    use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds, Tier};
+    use classified::Protected;
+    use engine_disclosure::{Ledger, LedgerEntry, Setting, release};
+    use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart};
+    use engine_vet::{Scope, vet};
+    use roaring::RoaringBitmap;
+
+    use super::{Says, people, without_values};
+    use crate::exclusions::Exclusion;
 
     #[test]
     fn a_family_is_what_is_left_without_the_values() {
@@ -131,5 +152,82 @@ mod tests {
         let other = r#"Filter: r.icd10 IN ([Utf8("I10")]) AND n > Int64(50)"#;
         assert_eq!(without_values(one), without_values(two));
         assert_ne!(without_values(one), without_values(other));
+    }
+
+    fn grant(catalogue: &Catalogue, tier: Tier, persons: u32) -> Grant {
+        let columns = catalogue.tables["person"].columns.iter().map(|column| column.name.clone());
+        Grant {
+            project: "demo".to_owned(),
+            snapshot: SnapshotId::from_digest(&[0; 32]),
+            tier,
+            period: Period { from: "2023-04".parse().unwrap(), to: "2025-03".parse().unwrap() },
+            tables: [("person".to_owned(), columns.collect())].into(),
+            thresholds: Thresholds { persons, zero_shown: true },
+        }
+    }
+
+    /// Whether the count of everybody numbered below `number` is shown beside what is kept; it is kept then.
+    fn is_shown(ledger: &mut Ledger, number: u32, grant: &Grant, left_out: &str) -> bool {
+        let catalogue = Catalogue::builtin().unwrap();
+        let scope = Scope { catalogue: &catalogue, grant };
+        let plan = vet("SELECT count(DISTINCT person_id) AS n FROM person", scope).unwrap();
+        let persons: RoaringBitmap = (0..number).collect();
+        let mut bytes = Vec::new();
+        persons.serialize_into(&mut bytes).unwrap();
+        let part = EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() };
+        let evidence =
+            Evidence { cells: vec![EvidenceCell { parts: vec![part], ..EvidenceCell::default() }] };
+        let exclusion = Exclusion { exclusion: left_out.to_owned(), persons: Vec::new() };
+        let says = Says::of(&plan, &people(grant, &exclusion));
+        let rules = CellRules::general(10, true);
+        let released = {
+            let past = says.past(ledger);
+            let setting = Setting {
+                rules: &rules,
+                query: "q",
+                snapshot: "s",
+                pack: "p",
+                secret: None,
+                past: Some(&past),
+            };
+            release(&Protected::new(evidence), &crate::shape::shape(&plan), setting).unwrap()
+        };
+        ledger.keep(LedgerEntry {
+            question: format!("{number} {left_out} {grant:?}"),
+            project: "p".to_owned(),
+            snapshot: "s".to_owned(),
+            family: says.family().to_owned(),
+            answer: Vec::new(),
+            cohorts: released.cohorts,
+        });
+        released.table.get().rows[0][0] != CellValue::Suppressed
+    }
+
+    #[test]
+    fn a_count_after_an_opt_out_does_not_tell_who_left() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let grant = grant(&catalogue, Tier::Pseudonymized, 10);
+        let mut ledger = Ledger::default();
+        assert!(is_shown(&mut ledger, 57, &grant, ""));
+        // Nobody has left: the question says that it is the same cohort.
+        assert!(is_shown(&mut ledger, 57, &grant, ""));
+        assert!(!is_shown(&mut ledger, 56, &grant, "one"));
+        // Whether the one who opted out was among them does not show.
+        assert!(!is_shown(&mut ledger, 57, &grant, "another"));
+        // Ten have left together.
+        assert!(is_shown(&mut ledger, 47, &grant, "ten"));
+    }
+
+    #[test]
+    fn two_permits_for_anonymized_data_do_not_tell_who_is_in_a_class_between_their_thresholds() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let of = |tier, k| grant(&catalogue, tier, k);
+        let mut ledger = Ledger::default();
+        assert!(is_shown(&mut ledger, 57, &of(Tier::Anonymized, 3), ""));
+        assert!(!is_shown(&mut ledger, 54, &of(Tier::Anonymized, 5), ""));
+        let nobody = Exclusion::default();
+        let same = |one: &Grant, two: &Grant| people(one, &nobody) == people(two, &nobody);
+        assert!(!same(&of(Tier::Anonymized, 10), &of(Tier::Pseudonymized, 10)));
+        assert!(same(&of(Tier::Pseudonymized, 3), &of(Tier::Pseudonymized, 5)));
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn release(
     let secret = is_drawn.then(|| rounding_secret(guard)).transpose()?;
     let least = output_rules::least(&vetted.plan, &guard.catalogue, &dimension_rules(guard, vetted));
     let shape = Shape { least, ..shape(&vetted.plan) };
-    let says = past::Says::of(&vetted.plan, vetted.manifest.id.as_str());
+    let says = past::Says::of(&vetted.plan, &past::people(vetted.permit.grant(), &vetted.exclusion));
     let released = {
         let past = says.past(held.ledger());
         let setting = Setting {
