@@ -213,6 +213,15 @@ impl<'a> Judge<'a> {
         judged
     }
 
+    /// Judges a plan that sees nothing of what is around it. The planner lets a subquery name columns of any query
+    /// around it, the nearest first; only a condition that is judged [`Judge::within`] the nearest may.
+    pub(crate) fn apart(&self, plan: &LogicalPlan) -> Result<Relation, Refusal> {
+        let before = self.outer.take();
+        let judged = self.relation(plan);
+        self.outer.replace(before);
+        judged
+    }
+
     /// The facts of a column of the query around a correlated condition.
     pub(crate) fn outer_column(&self, column: &Column) -> Result<ColumnFact, Refusal> {
         let outer = self.outer.borrow();
