@@ -5,7 +5,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{Between, InList, Like};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
-use super::{picked, semi, value};
+use super::{kinds, picked, semi, value};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, Relation};
@@ -208,12 +208,10 @@ fn comparable(left: &ColumnFact, right: &ColumnFact) -> Result<Label, Refusal> {
             .ja("値どうしの比較は何も決めません")
             .suggest("drop it"));
     }
-    let both = |is: fn(&DataType) -> bool| is(&left.kind) && is(&right.kind);
-    if both(is_text)
-        || both(is_number)
-        || both(|kind| *kind == DataType::Date32)
-        || both(|kind| *kind == DataType::Boolean)
-    {
+    let is_comparable = |kind: &DataType| {
+        is_text(kind) || is_number(kind) || matches!(kind, DataType::Date32 | DataType::Boolean)
+    };
+    if is_comparable(&left.kind) && kinds::wider(&left.kind, &right.kind).is_some() {
         return Ok(left.label.join(right.label).outcome());
     }
     let has_day = [left, right].iter().any(|side| side.kind == DataType::Date32);
