@@ -17,6 +17,7 @@ mod doors;
 mod dummy;
 mod edges;
 mod ending;
+mod extremes;
 mod figures;
 mod files;
 mod flight;
