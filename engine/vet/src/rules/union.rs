@@ -5,7 +5,7 @@ use datafusion_expr::Union;
 use super::kinds;
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
-use crate::relation::{ColumnFact, Judge, MeasureFact, Relation};
+use crate::relation::{ColumnFact, Describing, Judge, MeasureFact, Relation};
 
 /// The facts of a union's columns: what holds in every branch.
 pub(crate) fn relation(judge: &Judge<'_>, union: &Union) -> Result<Relation, Refusal> {
@@ -56,6 +56,13 @@ fn both(one: ColumnFact, two: ColumnFact) -> Option<ColumnFact> {
         system: one.system.filter(|system| two.system.as_ref() == Some(system)),
         domain,
         measure,
+        describing: Describing {
+            columns: one.describing.columns.into_iter().chain(two.describing.columns).collect(),
+            is_chosen: one.describing.is_chosen
+                || two.describing.is_chosen
+                || one.is_literal
+                || two.is_literal,
+        },
         ..ColumnFact::made(label, kind)
     })
 }

@@ -10,10 +10,10 @@ use datafusion_expr::{
     WindowFunctionDefinition,
 };
 
-use super::{inner, projection, value};
+use super::{inner, picked, projection, value};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
-use crate::relation::{ColumnFact, Judge, Relation};
+use crate::relation::{ColumnFact, Describing, Judge, Relation};
 
 const FORM: &str = "row_number() OVER (PARTITION BY person_id ORDER BY service_month)";
 /// How far lag, lead, nth_value and a frame may reach.
@@ -71,7 +71,12 @@ fn window_fact(
                 told = told.join(value::fact(judge, &sort.expr, schema, input)?.label.outcome());
             }
             let fact = call_fact(judge, call, expr, schema, input)?;
-            Ok(ColumnFact { label: fact.label.under(told), ..fact })
+            // What orders the rows of a person says which one is meant, and describes nobody.
+            let describing = match params.args.first() {
+                Some(argument) => picked::describing(judge, argument, schema, input)?,
+                None => Describing::default(),
+            };
+            Ok(ColumnFact { label: fact.label.under(told), describing, ..fact })
         }
         _ => Err(refuse(judge, "not a window function", "ウィンドウ関数ではありません")),
     }
