@@ -6,6 +6,7 @@ mod airlock;
 mod analyses;
 mod anonymized;
 mod api;
+mod attacks;
 mod board;
 mod browser;
 mod calls;
