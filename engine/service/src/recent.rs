@@ -14,7 +14,8 @@ use time::{Duration, OffsetDateTime};
 
 /// How far back a quota and a budget look.
 const DAY: Duration = Duration::days(1);
-/// Points of an answer that is withheld, or stands near an earlier one; a refused question has one.
+/// Points of an answer that is withheld, that ended without a table, or that stands near an earlier one; a refused
+/// question has one.
 const WITHHELD: u32 = 20;
 
 /// The record's last day.
@@ -62,11 +63,16 @@ struct Said {
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
+    fault: Option<String>,
+    #[serde(default)]
     entries: Option<u64>,
 }
 
 /// Reasons for which an answer is kept inside that say nothing about the asker.
 const INNOCENT: [&str; 4] = ["review", "quota", "denials", "inside"];
+
+/// Faults of the house, which no value of any row brings about.
+const OF_THE_HOUSE: [&str; 4] = ["dataset-key", "worker-data", "worker-not-started", "worker-unconfined"];
 
 impl Recent {
     /// Reads what was recorded since.
@@ -168,9 +174,12 @@ pub(crate) enum Told {
 fn what(line: &Line) -> Option<What> {
     let outcome = line.body.outcome.as_deref();
     let is_innocent = line.body.reason.as_deref().is_some_and(|reason| INNOCENT.contains(&reason));
+    let is_of_the_house = line.body.fault.as_deref().is_some_and(|fault| OF_THE_HOUSE.contains(&fault));
     Some(match (line.kind.as_str(), outcome) {
         ("query-closed", Some("released")) => What::Released,
         ("query-closed", Some("withheld")) if !is_innocent => What::Denied(WITHHELD),
+        // Nothing that a value can do should end a run; where something does, the endings are counted.
+        ("query-closed", Some("failed")) if !is_of_the_house => What::Denied(WITHHELD),
         ("near-cohort", _) => What::Denied(WITHHELD),
         ("query-refused", _) => What::Denied(1),
         ("probing-alert", _) => What::Alerted,
@@ -207,6 +216,8 @@ mod tests {
             line(new, "query-closed", "q", "\"outcome\":\"released\""),
             line(new, "query-closed", "p", withheld),
             line(new, "query-closed", "p", "\"outcome\":\"withheld\",\"reason\":\"review\""),
+            line(new, "query-closed", "p", "\"outcome\":\"failed\",\"fault\":\"worker-execution\""),
+            line(new, "query-closed", "p", "\"outcome\":\"failed\",\"fault\":\"dataset-key\""),
             line(new, "near-cohort", "p", ""),
             line(new, "query-refused", "p", "\"rule\":\"x\""),
             line(new, "query-denied", "p", ""),
@@ -218,8 +229,8 @@ mod tests {
         let mut recent = Recent::default();
         recent.catch_up(&log, now).unwrap();
         assert_eq!((recent.releases("p"), recent.releases("q")), (1, 1));
-        assert_eq!((recent.denials("p"), recent.denials("q"), recent.noted()), (41, 0, 7));
-        assert_eq!(recent.unsigned().0, 9);
+        assert_eq!((recent.denials("p"), recent.denials("q"), recent.noted()), (61, 0, 7));
+        assert_eq!(recent.unsigned().0, 11);
 
         let text = text.replace("{\"torn", "");
         let more = [line(new, "probing-alert", "p", ""), line(new, "checkpoint-signed", "", "")].concat();

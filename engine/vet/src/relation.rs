@@ -33,6 +33,17 @@ pub(crate) struct ColumnFact {
     pub(crate) system: Option<String>,
     /// Whether it is written in the query.
     pub(crate) is_literal: bool,
+    /// What describes persons in it.
+    pub(crate) describing: Describing,
+}
+
+/// What a value has to do with columns that describe persons, through whatever it was made by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Describing {
+    /// The columns behind it, as `table.column`.
+    pub(crate) columns: BTreeSet<String>,
+    /// Whether it may be a value that the query writes, by a CASE or a default.
+    pub(crate) is_chosen: bool,
 }
 
 /// Whether a column is the person behind the row.
@@ -66,7 +77,16 @@ impl ColumnFact {
             origin: None,
             system: None,
             is_literal: false,
+            describing: Describing { columns: BTreeSet::new(), is_chosen: false },
         }
+    }
+
+    /// The fact of a column that is kept in a table of this name, and describes persons where its class says so.
+    pub(crate) fn described(mut self, table: &str, column: &str) -> Self {
+        if matches!(self.class(), Class::Quasi | Class::Exact) {
+            self.describing.columns = BTreeSet::from([format!("{table}.{column}")]);
+        }
+        self
     }
 
     /// The strictest class that it holds.
@@ -118,12 +138,10 @@ impl<'a> Judge<'a> {
         self.seen.into_inner()
     }
 
-    /// Notes that rows are picked by the values of a column.
-    pub(crate) fn bind(&self, fact: &ColumnFact) -> usize {
+    /// Notes that rows are picked by the values of describing columns; how many there are by now.
+    pub(crate) fn bind(&self, columns: &BTreeSet<String>) -> usize {
         let mut seen = self.seen.borrow_mut();
-        if let Some((table, column)) = fact.origin.as_ref().filter(|_| fact.class() == Class::Quasi) {
-            seen.bound.insert(format!("{table}.{column}"));
-        }
+        seen.bound.extend(columns.iter().cloned());
         seen.bound.len()
     }
 
@@ -213,6 +231,15 @@ impl<'a> Judge<'a> {
         judged
     }
 
+    /// Judges a plan that sees nothing of what is around it. The planner lets a subquery name columns of any query
+    /// around it, the nearest first; only a condition that is judged [`Judge::within`] the nearest may.
+    pub(crate) fn apart(&self, plan: &LogicalPlan) -> Result<Relation, Refusal> {
+        let before = self.outer.take();
+        let judged = self.relation(plan);
+        self.outer.replace(before);
+        judged
+    }
+
     /// The facts of a column of the query around a correlated condition.
     pub(crate) fn outer_column(&self, column: &Column) -> Result<ColumnFact, Refusal> {
         let outer = self.outer.borrow();
@@ -271,7 +298,7 @@ impl<'a> Judge<'a> {
                 system: column.value_system().map(str::to_owned),
                 ..ColumnFact::made(Label::of(column.class), field.data_type().clone())
             };
-            Ok(tier::fact(fact, column, self.grant))
+            Ok(tier::fact(fact, column, self.grant).described(name, &column.name))
         };
         schema.fields().iter().map(fact).collect()
     }

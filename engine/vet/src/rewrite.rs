@@ -132,10 +132,13 @@ fn sum(value: Expr) -> Expr {
     checked_sum().call(vec![value])
 }
 
-/// The square, in a type that holds it.
+/// The square, in a type that holds it; the cast holds every value of the measure's type.
 fn square(measure: Expr, scale: u32) -> Expr {
-    let scale = i8::try_from(scale).unwrap_or_default();
-    let wide = cast(measure, arrow::datatypes::DataType::Decimal128(18 + scale.unsigned_abs() / 5, scale));
+    let (digits, places) = match i8::try_from(scale) {
+        Ok(places) if places > 0 => (38, places),
+        _ => (19, 0),
+    };
+    let wide = cast(measure, arrow::datatypes::DataType::Decimal128(digits, places));
     wide.clone() * wide
 }
 

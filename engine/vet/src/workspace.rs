@@ -78,6 +78,7 @@ pub(crate) fn fact(table: &str, column: &WorkspaceColumn) -> ColumnFact {
         system: column.codes.clone(),
         ..ColumnFact::made(label, data_type(column.kind))
     }
+    .described(&format!("{SCHEMA}.{table}"), &column.name)
 }
 
 /// A column as it is kept; none where its type is not one that is.

@@ -64,9 +64,40 @@ impl Counts {
 /// One measure of the rows.
 #[derive(Debug)]
 pub(crate) struct Measure {
-    totals: Vec<i64>,
+    totals: Totals,
     values: Counts,
     squares: Squares,
+}
+
+/// What each row adds to a measure.
+#[derive(Debug)]
+enum Totals {
+    /// One value, held within the declared bounds, which are of 64 bits.
+    Values(Vec<i64>),
+    /// The sum of the values of a group and person.
+    Sums(Vec<i128>),
+}
+
+impl Totals {
+    fn at(&self, row: usize) -> i128 {
+        match self {
+            Self::Values(values) => values.get(row).copied().unwrap_or_default().into(),
+            Self::Sums(sums) => sums.get(row).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Adds what rows add, each held to `most`; nothing of a row adds nothing.
+    fn extend(&mut self, totals: &[Option<i128>], most: impl Fn(usize) -> i128) {
+        let held = totals.iter().enumerate().map(|(row, total)| {
+            let most = most(row);
+            total.unwrap_or_default().clamp(-most, most)
+        });
+        match self {
+            // INVARIANT: `most` is a declared bound here, which 64 bits hold.
+            Self::Values(values) => values.extend(held.map(|total| i64::try_from(total).unwrap_or_default())),
+            Self::Sums(sums) => sums.extend(held),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -80,34 +111,24 @@ enum Squares {
 
 impl Measure {
     fn new(form: Form, squares: bool) -> Self {
-        let (values, own) = match form {
-            Form::Grouped => (Counts::Numbers(Vec::new()), Squares::Sums(Vec::new())),
-            Form::Single => (Counts::Flags(Vec::new()), Squares::Own),
+        let (totals, values, own) = match form {
+            Form::Grouped => {
+                (Totals::Sums(Vec::new()), Counts::Numbers(Vec::new()), Squares::Sums(Vec::new()))
+            }
+            Form::Single => (Totals::Values(Vec::new()), Counts::Flags(Vec::new()), Squares::Own),
         };
-        Self { totals: Vec::new(), values, squares: if squares { own } else { Squares::Unasked } }
+        Self { totals, values, squares: if squares { own } else { Squares::Unasked } }
     }
 
     /// The total, the number of values and the sum of squares of a row.
     pub(crate) fn at(&self, row: usize) -> (i128, u64, i128) {
-        let total = i128::from(self.totals.get(row).copied().unwrap_or_default());
+        let total = self.totals.at(row);
         let squares = match &self.squares {
             Squares::Unasked => 0,
             Squares::Own => total * total,
             Squares::Sums(sums) => sums.get(row).copied().unwrap_or_default(),
         };
         (total, self.values.at(row), squares)
-    }
-}
-
-impl Measure {
-    /// Adds totals; nothing of a row adds nothing.
-    fn extend(&mut self, totals: &[Option<i128>]) -> Result<(), WorkerFault> {
-        self.totals.reserve(totals.len());
-        for total in totals {
-            let total = i64::try_from(total.unwrap_or_default()).map_err(|_| WorkerFault::Execution)?;
-            self.totals.push(total);
-        }
-        Ok(())
     }
 }
 
@@ -178,12 +199,12 @@ impl Rows {
         for (at, (measure, known)) in shape.measures.iter().zip(&mut self.measures).enumerate() {
             let totals = optional(column(&format!("{SUM_PREFIX}{at}"))?, measure.scale)?;
             let values = counts(column(&format!("{NUM_PREFIX}{at}"))?)?;
-            // The engine sums in 64 bits and wraps; within these bounds it cannot have.
-            let most = values.iter().max().copied().unwrap_or_default();
-            if i128::from(most) * i128::from(measure.largest) > i128::from(i64::MAX) {
-                return Err(WorkerFault::Execution);
-            }
-            known.extend(&totals)?;
+            // A sum that left its type was held to it; so many values within their bounds come to no more than this.
+            let most = |row: usize| {
+                let values = values.get(row).copied().unwrap_or_default();
+                i128::from(values).saturating_mul(i128::from(measure.largest))
+            };
+            known.totals.extend(&totals, most);
             if let Counts::Numbers(known) = &mut known.values {
                 known.extend(values);
             }
@@ -208,7 +229,7 @@ impl Rows {
         }
         for (at, (measure, known)) in shape.measures.iter().zip(&mut self.measures).enumerate() {
             let values = optional(column(&format!("{MEASURE_PREFIX}{at}"))?, measure.scale)?;
-            known.extend(&values)?;
+            known.totals.extend(&values, |_| i128::from(measure.largest));
             if let Counts::Flags(known) = &mut known.values {
                 known.extend(values.iter().map(Option::is_some));
             }
@@ -371,7 +392,7 @@ impl Rows {
                 }
             }
             for (measure, value) in own.measures.iter_mut().zip(&row.values) {
-                measure.totals.push(value.unwrap_or_default());
+                measure.totals.extend(&[value.map(i128::from)], |_| i128::from(i64::MAX));
                 if let Counts::Numbers(values) = &mut measure.values {
                     values.push(value.is_some().into());
                 }

@@ -230,7 +230,8 @@ impl Call<'_, '_> {
         let thousandths = match rank {
             Some(Expr::Literal(ScalarValue::Decimal128(Some(value), _, scale), _)) => {
                 let unit = u32::try_from(*scale).ok().and_then(|scale| 10_i128.checked_pow(scale));
-                unit.filter(|unit| value * 1_000 % unit == 0).map(|unit| value * 1_000 / unit)
+                let thousand = value.checked_mul(1_000).zip(unit);
+                thousand.filter(|(value, unit)| value % unit == 0).map(|(value, unit)| value / unit)
             }
             _ => None,
         };

@@ -190,7 +190,7 @@ fn text(expr: &Expr) -> Option<&str> {
 fn whole_number(expr: &Expr) -> Option<i64> {
     match expr {
         Expr::Literal(ScalarValue::Int64(value), _) => *value,
-        Expr::Negative(inner) => whole_number(inner).map(|value| -value),
+        Expr::Negative(inner) => whole_number(inner).and_then(i64::checked_neg),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use datafusion_common::DFSchema;
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::{Aggregate, Expr, ExprSchemable as _};
 
-use super::{predicate, projection, value};
+use super::{picked, predicate, projection, value};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, MeasureFact, Relation};
@@ -70,7 +70,8 @@ fn aggregate_fact(
             };
             let kind = expr.get_type(schema).map_err(|_| refuse(judge, call, "unknown type"))?;
             let fact = call_fact(judge, call, kind, schema, input)?;
-            Ok(ColumnFact { label: fact.label.under(told), ..fact })
+            let describing = picked::describing(judge, expr, schema, input)?;
+            Ok(ColumnFact { label: fact.label.under(told), describing, ..fact })
         }
         _ => Err(Refusal::new(Rule::Inner, "not an aggregate").ja("集計ではありません").suggest(FORMS)),
     }

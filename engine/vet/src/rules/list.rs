@@ -36,7 +36,7 @@ pub(crate) fn check(
             .suggest(format!("a column of {system}: {FORM}")));
     }
     judge.use_list(name);
-    picked::bound(judge, fact)?;
+    picked::by(judge, &condition.expr, schema, relation)?;
     Ok(fact.label.outcome())
 }
 

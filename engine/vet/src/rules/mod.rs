@@ -7,6 +7,7 @@ pub(crate) mod group_key;
 pub(crate) mod identity;
 pub(crate) mod inner;
 pub(crate) mod join;
+pub(crate) mod kinds;
 pub(crate) mod list;
 pub(crate) mod node;
 pub(crate) mod picked;

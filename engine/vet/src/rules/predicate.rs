@@ -5,7 +5,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{Between, InList, Like};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
-use super::{picked, semi, value};
+use super::{kinds, picked, semi, value};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, Relation};
@@ -40,7 +40,10 @@ pub(crate) fn check(
         Expr::Column(column) => {
             let fact = judge.column(column, schema, relation)?;
             match fact.kind {
-                DataType::Boolean => Ok(fact.label.outcome()),
+                DataType::Boolean => {
+                    picked::by(judge, expr, schema, relation)?;
+                    Ok(fact.label.outcome())
+                }
                 _ => Err(Refusal::new(Rule::Predicate, format!("{} alone is not a condition", column.name))
                     .ja(format!("{} だけでは条件になりません", column.name))
                     .at(judge.places.column(column))
@@ -48,7 +51,10 @@ pub(crate) fn check(
             }
         }
         Expr::Case(_) => match value::fact(judge, expr, schema, relation)? {
-            fact if fact.kind == DataType::Boolean => Ok(fact.label.outcome()),
+            fact if fact.kind == DataType::Boolean => {
+                picked::by(judge, expr, schema, relation)?;
+                Ok(fact.label.outcome())
+            }
             _ => Err(refuse(judge, expr)),
         },
         Expr::Between(between) => self::between(judge, between, schema, relation),
@@ -94,11 +100,7 @@ fn comparison(
         Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
             let left = operand(judge, &binary.left, schema, relation)?;
             let right = operand(judge, &binary.right, schema, relation)?;
-            for (side, other) in [(&left, &right), (&right, &left)] {
-                if binary.op == Operator::Eq && other.is_literal {
-                    picked::bound(judge, side)?;
-                }
-            }
+            picked::compared(judge, (&binary.left, &binary.right), schema, relation)?;
             comparable(&left, &right).map_err(|refusal| refusal.at(first_place(judge, &binary.left)))
         }
         _ => Err(Refusal::new(
@@ -120,6 +122,7 @@ fn between(
     let value = operand(judge, &between.expr, schema, relation)?;
     let mut label = Label::default();
     for bound in [&between.low, &between.high] {
+        picked::compared(judge, (&between.expr, bound), schema, relation)?;
         let bound = operand(judge, bound, schema, relation)?;
         let told =
             comparable(&value, &bound).map_err(|refusal| refusal.at(first_place(judge, &between.expr)))?;
@@ -142,7 +145,7 @@ fn in_list(
             .suggest("use a prefix: icd10 LIKE 'E11%'"));
     }
     let value = operand(judge, &list.expr, schema, relation)?;
-    picked::bound(judge, &value)?;
+    picked::by(judge, &list.expr, schema, relation)?;
     let mut label = value.label.outcome();
     for item in &list.list {
         let item = operand(judge, item, schema, relation)?;
@@ -180,7 +183,7 @@ fn like(judge: &Judge<'_>, like: &Like, schema: &DFSchema, relation: &Relation) 
             "パターンは前方一致（接頭辞と % 一つ）だけです",
         );
     }
-    picked::bound(judge, &value)?;
+    picked::by(judge, &like.expr, schema, relation)?;
     Ok(value.label.outcome())
 }
 
@@ -208,12 +211,10 @@ fn comparable(left: &ColumnFact, right: &ColumnFact) -> Result<Label, Refusal> {
             .ja("値どうしの比較は何も決めません")
             .suggest("drop it"));
     }
-    let both = |is: fn(&DataType) -> bool| is(&left.kind) && is(&right.kind);
-    if both(is_text)
-        || both(is_number)
-        || both(|kind| *kind == DataType::Date32)
-        || both(|kind| *kind == DataType::Boolean)
-    {
+    let is_comparable = |kind: &DataType| {
+        is_text(kind) || is_number(kind) || matches!(kind, DataType::Date32 | DataType::Boolean)
+    };
+    if is_comparable(&left.kind) && kinds::wider(&left.kind, &right.kind).is_some() {
         return Ok(left.label.join(right.label).outcome());
     }
     let has_day = [left, right].iter().any(|side| side.kind == DataType::Date32);

@@ -3,7 +3,7 @@
 use datafusion_common::DFSchema;
 use datafusion_expr::Expr;
 
-use super::value;
+use super::{picked, value};
 use crate::refusal::Refusal;
 use crate::relation::{ColumnFact, Judge, Relation};
 
@@ -18,6 +18,9 @@ pub(crate) fn fact(
     match expr {
         Expr::Column(column) => judge.column(column, schema, relation).cloned(),
         Expr::Alias(alias) => fact(judge, &alias.expr, schema, relation),
-        other => value::fact(judge, other, schema, relation),
+        other => {
+            let fact = value::fact(judge, other, schema, relation)?;
+            Ok(ColumnFact { describing: picked::describing(judge, other, schema, relation)?, ..fact })
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn in_subquery(
     if fact.person == Person::Not {
         return Err(refuse().at(judge.places.column(column)));
     }
-    let found = judge.relation(&condition.subquery.subquery)?;
+    let found = judge.apart(&condition.subquery.subquery)?;
     match found.as_slice() {
         [only] if only.is_unit() => Ok(Label::default()),
         _ => Err(refuse()),
@@ -59,7 +59,7 @@ pub(crate) fn exists(
             .suggest(FORMS)
     };
     let filter = correlated(&condition.subquery.subquery).ok_or_else(refuse)?;
-    let inside = judge.relation(&filter.input)?;
+    let inside = judge.apart(&filter.input)?;
     let (mut is_same, mut rest) = (false, Vec::new());
     for conjunct in split_conjunction(&filter.predicate) {
         match same_person(judge, conjunct, filter, &inside, schema, relation)? {

@@ -2,9 +2,10 @@
 
 use datafusion_expr::Union;
 
+use super::kinds;
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
-use crate::relation::{ColumnFact, Judge, MeasureFact, Relation};
+use crate::relation::{ColumnFact, Describing, Judge, MeasureFact, Relation};
 
 /// The facts of a union's columns: what holds in every branch.
 pub(crate) fn relation(judge: &Judge<'_>, union: &Union) -> Result<Relation, Refusal> {
@@ -13,15 +14,19 @@ pub(crate) fn relation(judge: &Judge<'_>, union: &Union) -> Result<Relation, Ref
     let mut branches = branches.into_iter();
     let Some(mut facts) = branches.next() else { return Err(refuse(judge)) };
     for branch in branches {
-        if branch.len() != facts.len() {
+        let hands_on = facts.iter().zip(&branch).any(|(one, two)| one.is_unit() && two.is_unit());
+        if branch.len() != facts.len() || !hands_on {
             return Err(refuse(judge));
         }
-        facts = facts.into_iter().zip(branch).map(|(one, two)| both(one, two)).collect();
+        let both = facts.into_iter().zip(branch).map(|(one, two)| both(one, two));
+        facts = both.collect::<Option<_>>().ok_or_else(|| refuse_kinds(judge))?;
     }
-    if facts.iter().any(ColumnFact::is_unit) { Ok(facts) } else { Err(refuse(judge)) }
+    Ok(facts)
 }
 
-fn both(one: ColumnFact, two: ColumnFact) -> ColumnFact {
+/// What holds of both columns; nothing where they do not meet.
+fn both(one: ColumnFact, two: ColumnFact) -> Option<ColumnFact> {
+    let kind = kinds::wider(&one.kind, &two.kind)?;
     let label: Label = one.label.join(two.label);
     let measure = match (one.measure, two.measure) {
         (Some(one), Some(two)) if one.scale == two.scale => Some(MeasureFact {
@@ -45,14 +50,28 @@ fn both(one: ColumnFact, two: ColumnFact) -> ColumnFact {
         }
         _ => None,
     };
-    ColumnFact {
+    Some(ColumnFact {
         person: one.person.min(two.person),
         origin: one.origin.filter(|origin| two.origin.as_ref() == Some(origin)),
         system: one.system.filter(|system| two.system.as_ref() == Some(system)),
         domain,
         measure,
-        ..ColumnFact::made(label, one.kind)
-    }
+        describing: Describing {
+            columns: one.describing.columns.into_iter().chain(two.describing.columns).collect(),
+            is_chosen: one.describing.is_chosen
+                || two.describing.is_chosen
+                || one.is_literal
+                || two.is_literal,
+        },
+        ..ColumnFact::made(label, kind)
+    })
+}
+
+fn refuse_kinds(judge: &Judge<'_>) -> Refusal {
+    Refusal::new(Rule::Union, "a column of a union has different types in its branches")
+        .ja("UNION の同じ位置の列の型が枝によって違います")
+        .at(judge.places.word("UNION"))
+        .suggest("columns that are all codes, all days or all numbers")
 }
 
 fn refuse(judge: &Judge<'_>) -> Refusal {

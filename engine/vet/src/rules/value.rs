@@ -11,7 +11,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::Case;
 use datafusion_expr::{BinaryExpr, Cast, Expr, ExprSchemable as _, Operator};
 
-use super::{function, identity, predicate};
+use super::{function, identity, kinds, predicate};
 use crate::domain::KeyDomain;
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
@@ -42,13 +42,13 @@ pub(crate) fn fact(
             Ok(fact)
         }
         Expr::Alias(alias) => fact(judge, &alias.expr, schema, relation),
-        Expr::Literal(value, _) => Ok(literal(value)),
+        Expr::Literal(value, _) => literal(judge, value),
         Expr::Negative(inner) => match inner.as_ref() {
-            Expr::Literal(value, _) => Ok(literal(value)),
+            Expr::Literal(value, _) => literal(judge, &negative(value).ok_or_else(|| refuse(judge, expr))?),
             _ => Err(refuse(judge, expr)),
         },
         Expr::Cast(cast) => self::cast(judge, cast, expr, schema, relation),
-        Expr::Case(case) => self::case(judge, case, expr, schema, relation),
+        Expr::Case(case) => self::case(judge, case, schema, relation),
         Expr::ScalarFunction(call) => function::fact(judge, call, schema, relation),
         Expr::BinaryExpr(binary) if is_arithmetic(binary.op) => {
             arithmetic(judge, binary, expr, schema, relation)
@@ -97,14 +97,37 @@ fn refuse(judge: &Judge<'_>, expr: &Expr) -> Refusal {
         .suggest("columns, literals, CASE, the functions of the catalogue, and measures with + and -")
 }
 
-fn literal(value: &ScalarValue) -> ColumnFact {
+/// A written value. A number of more digits is refused: compared with a column, both would be cast to a type that cannot
+/// hold every value of the column.
+fn literal(judge: &Judge<'_>, value: &ScalarValue) -> Result<ColumnFact, Refusal> {
+    if !kinds::is_short(&value.data_type()) {
+        let (digits, places) = (kinds::DIGITS, kinds::PLACES);
+        let what = format!("a number is written with at most {digits} digits, {places} of them decimal");
+        return Err(Refusal::new(Rule::Value, what)
+            .ja(format!("数は {digits} 桁まで、小数点以下 {places} 桁までで書きます"))
+            .at(judge.places.word(&kinds::written(value)).or_else(|| judge.places.word("SELECT")))
+            .suggest("round it: 0.5"));
+    }
     let domain = match value {
         ScalarValue::Utf8(Some(text)) => Some(KeyDomain::labels([text.clone()])),
         ScalarValue::Int64(Some(number)) => Some(KeyDomain::labels([number.to_string()])),
         ScalarValue::Boolean(Some(_)) => Some(KeyDomain::flag()),
         _ => None,
     };
-    ColumnFact { domain, is_literal: true, ..ColumnFact::made(Label::default(), value.data_type()) }
+    Ok(ColumnFact { domain, is_literal: true, ..ColumnFact::made(Label::default(), value.data_type()) })
+}
+
+/// The number with the other sign; nothing where there is none, or it is no number.
+fn negative(value: &ScalarValue) -> Option<ScalarValue> {
+    match value {
+        ScalarValue::Int64(Some(number)) => {
+            number.checked_neg().map(|number| ScalarValue::Int64(Some(number)))
+        }
+        ScalarValue::Decimal128(Some(number), digits, places) => {
+            number.checked_neg().map(|number| ScalarValue::Decimal128(Some(number), *digits, *places))
+        }
+        _ => None,
+    }
 }
 
 /// Casts that no value can make fail.
@@ -142,7 +165,6 @@ fn cast(
 fn case(
     judge: &Judge<'_>,
     case: &Case,
-    whole: &Expr,
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<ColumnFact, Refusal> {
@@ -162,7 +184,13 @@ fn case(
         .filter(|branch| !matches!(branch.as_ref(), Expr::Literal(value, _) if value.is_null()))
         .map(|branch| fact(judge, branch, schema, relation).map(|fact| (branch.as_ref(), fact)))
         .collect::<Result<Vec<_>, _>>()?;
-    let kind = whole.get_type(schema).map_err(|_| refuse(judge, whole))?;
+    let kind = branches.iter().try_fold(DataType::Null, |kind, (_, fact)| kinds::wider(&kind, &fact.kind));
+    let kind = kind.ok_or_else(|| {
+        Refusal::new(Rule::Value, "the branches of a CASE have different types")
+            .ja("CASE の枝の型が違います")
+            .at(judge.places.word("CASE"))
+            .suggest("branches that are all codes, all days or all numbers")
+    })?;
     let label = branches.iter().fold(Label::default(), |label, (_, fact)| label.join(fact.label));
     Ok(ColumnFact {
         domain: domain_of(&branches),

@@ -5,15 +5,18 @@
 use arrow::datatypes::DataType;
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::WindowFunction;
-use datafusion_expr::{Expr, ExprSchemable as _, Window, WindowFunctionDefinition};
+use datafusion_expr::{
+    Expr, ExprSchemable as _, Window, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowFunctionDefinition,
+};
 
-use super::{inner, projection, value};
+use super::{inner, picked, projection, value};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
-use crate::relation::{ColumnFact, Judge, Relation};
+use crate::relation::{ColumnFact, Describing, Judge, Relation};
 
 const FORM: &str = "row_number() OVER (PARTITION BY person_id ORDER BY service_month)";
-/// How far lag, lead and nth_value may reach.
+/// How far lag, lead, nth_value and a frame may reach.
 const FARTHEST: i64 = 100;
 
 /// The facts of a window node: its input's columns, then its windows.
@@ -42,6 +45,14 @@ fn window_fact(
                     "ウィンドウ関数に FILTER・DISTINCT は使えません",
                 ));
             }
+            if params.null_treatment.is_some() && !["first_value", "last_value"].contains(&call.fun.name()) {
+                return Err(refuse(
+                    judge,
+                    "NULLS is not available in this window",
+                    "このウィンドウ関数に NULLS は書けません",
+                ));
+            }
+            frame(judge, &params.window_frame)?;
             let mut told = Label::default();
             let mut is_by_person = false;
             for key in &params.partition_by {
@@ -60,9 +71,44 @@ fn window_fact(
                 told = told.join(value::fact(judge, &sort.expr, schema, input)?.label.outcome());
             }
             let fact = call_fact(judge, call, expr, schema, input)?;
-            Ok(ColumnFact { label: fact.label.under(told), ..fact })
+            // What orders the rows of a person says which one is meant, and describes nobody.
+            let describing = match params.args.first() {
+                Some(argument) => picked::describing(judge, argument, schema, input)?,
+                None => Describing::default(),
+            };
+            Ok(ColumnFact { label: fact.label.under(told), describing, ..fact })
         }
         _ => Err(refuse(judge, "not a window function", "ウィンドウ関数ではありません")),
+    }
+}
+
+/// A frame goes from one place to a later one, counted in rows: distances of values could leave what a value can be.
+fn frame(judge: &Judge<'_>, frame: &WindowFrame) -> Result<(), Refusal> {
+    let order = bound(&frame.start_bound).zip(bound(&frame.end_bound));
+    let is_ordered = order.is_some_and(|(start, end)| start <= end);
+    if is_ordered && matches!(frame.units, WindowFrameUnits::Rows | WindowFrameUnits::Range) {
+        return Ok(());
+    }
+    Err(refuse(
+        judge,
+        "a frame goes from UNBOUNDED, CURRENT ROW or up to 100 ROWS to a later place",
+        "フレームは UNBOUNDED・CURRENT ROW・100 行以内の ROWS で、始まりから終わりの順に書きます",
+    )
+    .suggest("ROWS BETWEEN 2 PRECEDING AND CURRENT ROW"))
+}
+
+/// How many rows behind the current one a bound lies. The planner writes distances of rows as numbers, and those of
+/// values as text.
+fn bound(bound: &WindowFrameBound) -> Option<i64> {
+    let rows = |value: &ScalarValue, beyond: i64| match value {
+        ScalarValue::UInt64(None) => Some(beyond),
+        ScalarValue::UInt64(Some(rows)) => i64::try_from(*rows).ok().filter(|rows| *rows <= FARTHEST),
+        _ => None,
+    };
+    match bound {
+        WindowFrameBound::Preceding(value) => rows(value, i64::MAX).map(|rows| -rows),
+        WindowFrameBound::CurrentRow => Some(0),
+        WindowFrameBound::Following(value) => rows(value, i64::MAX),
     }
 }
 
