@@ -178,13 +178,32 @@ impl<'p> Reader<'p> {
         self.is_closed = false;
         for line in part.preamble.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if let Some(record) = self.recognise(line)
-                && program.records.get(record).is_some_and(|record| record.part == Part::Header)
-                && self.validate(line, record).is_ok()
-            {
-                self.capture(line, record);
-                self.has_header = true;
+            match self.as_utf8(line) {
+                Some(text) => self.former_header(text.as_bytes()),
+                None => self.former_header(line),
             }
+        }
+    }
+
+    /// A line in CP932 as UTF-8, in a file that may have either.
+    fn as_utf8(&self, line: &[u8]) -> Option<Zeroizing<String>> {
+        let is_cp932 = self.program.may_be_cp932 && check::is_encoded(line, catalog_model::Encoding::Cp932);
+        is_cp932.then(|| {
+            let text = encoding_rs::SHIFT_JIS.decode_without_bom_handling(line).0;
+            Zeroizing::new(text.into_owned())
+        })
+    }
+
+    /// The header that stands before this part of the file, judged as in the part where it stands.
+    fn former_header(&mut self, line: &[u8]) {
+        let program = self.program;
+        let is_header =
+            |record: &usize| program.records.get(*record).is_some_and(|record| record.part == Part::Header);
+        let Some(record) = self.recognise(line).filter(is_header) else { return };
+        self.has_header = check::is_encoded(line, program.encoding) && self.validate(line, record).is_ok();
+        if self.has_header {
+            self.header.clear();
+            self.capture(line, record);
         }
     }
 
@@ -209,11 +228,10 @@ impl<'p> Reader<'p> {
         if bytes.is_empty() {
             return self.drop_line(BLANK);
         }
-        if self.program.may_be_cp932 && check::is_encoded(bytes, catalog_model::Encoding::Cp932) {
-            let text = encoding_rs::SHIFT_JIS.decode_without_bom_handling(bytes).0;
-            return self.content_line(Zeroizing::new(text.into_owned()).as_bytes(), claims);
+        match self.as_utf8(bytes) {
+            Some(text) => self.content_line(text.as_bytes(), claims),
+            None => self.content_line(bytes, claims),
         }
-        self.content_line(bytes, claims);
     }
 
     /// A line that is longer than any record: its beginning says what it was to be.
