@@ -307,3 +307,53 @@ fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
     std::fs::write(&config, text.replace("format = 3", "format = 99")).unwrap();
     assert!(refused(&["upgrade", "--env", &env]).contains("use a newer one"));
 }
+
+/// Takes in two deliveries with the same records under these names; the ids of both, and those whose records repeat.
+fn sent_twice(case: (&str, &str), names: [&str; 2], is_reversed: bool) -> (Vec<String>, Vec<String>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let env = path("env");
+    ok(&["init", &env, "--demo-seed", "5", "--buckets", "2"]);
+    let first = crate::case_bytes(case.0);
+    // A blank line more makes it another delivery.
+    let second = [first.as_slice(), b"\r\n"].concat();
+    for (name, bytes) in names.iter().zip([&first, &second]) {
+        write_delivery(&folder.path().join(name), name, "x", &[("file", case.1, bytes)]);
+    }
+    let order = if is_reversed { [names[1], names[0]] } else { names };
+    let mut ids = std::collections::BTreeMap::new();
+    for name in order {
+        let taken = json(&["ingest", &path(name), "--env", &env, "--json"]);
+        ids.insert(name.to_owned(), taken[0]["id"].as_str().unwrap().to_owned());
+    }
+    ok(&["link", "--env", &env]);
+    let published = ok(&["publish", "--env", &env]);
+    let reports = std::fs::read_dir(Path::new(&env).join("reports")).unwrap();
+    let report = reports
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("duplicates-"));
+    let text = std::fs::read_to_string(report.unwrap()).unwrap();
+    let repeats: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let mut repeats: Vec<String> =
+        repeats.iter().map(|repeat| repeat["delivery"].as_str().unwrap().to_owned()).collect();
+    repeats.dedup();
+    (names.iter().map(|name| ids[*name].clone()).collect(), repeats, published)
+}
+
+#[test]
+fn which_of_two_records_counts_follows_from_month_and_name_and_not_from_a_digest_or_the_order() {
+    for (case, later_counts) in [
+        (("uke-western", "ndb-medical"), false),
+        (("dpc-ff1", "dpc-ff1"), true),
+        (("life-0000", "life-0000-2021"), true),
+    ] {
+        for names in [["a", "b"], ["b", "a"]] {
+            let (ids, repeats, published) = sent_twice(case, names, false);
+            // The name alone decides: by it the second file is the later one, or the earlier.
+            let dropped = usize::from((names == ["a", "b"]) != later_counts);
+            assert_eq!(repeats, [ids[dropped].clone()], "{case:?} {names:?}");
+            let (_, again, other) = sent_twice(case, names, true);
+            assert_eq!((again, other), (repeats, published), "{case:?} {names:?}");
+        }
+    }
+}
