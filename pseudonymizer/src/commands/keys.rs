@@ -158,7 +158,7 @@ fn status(shared: &Shared) -> Result<(), Failure> {
 fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
     let role = parse(role)?;
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "keys rotate")?;
+    let _writer = writer(&environment, &log, "keys rotate")?;
     let rotated = match role {
         KeyRole::Linkage => Some(pipeline::rotate_linkage(&environment)?),
         _ => None,
@@ -209,7 +209,7 @@ fn ask(
 fn destroy(role: &str, epoch: u32, officer: &OfficerArguments, shared: &Shared) -> Result<(), Failure> {
     let role = parse(role)?;
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "keys destroy")?;
+    let _writer = writer(&environment, &log, "keys destroy")?;
     let index = environment.keys().index()?;
     let entry = index.of(role).find(|key| key.epoch == epoch);
     let entry = entry.ok_or_else(|| format!("there is no {} key of epoch {epoch}", role.as_str()))?;
@@ -233,7 +233,7 @@ fn export(
     shared: &Shared,
 ) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "keys export")?;
+    let _writer = writer(&environment, &log, "keys export")?;
     let text = std::fs::read(card)?;
     let card: HolderCard =
         serde_json::from_slice(&text).map_err(|_| "the holder's card is of another form")?;
@@ -250,7 +250,7 @@ fn export(
 
 fn register(name: &str, secret: &Path, by: MaybeOfficer, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "keys officer")?;
+    let _writer = writer(&environment, &log, "keys officer")?;
     let mut officers = Officers::open(&environment.room("keys"))?;
     let agreed = match (by.officer, by.secret) {
         (Some(officer), Some(secret)) => {

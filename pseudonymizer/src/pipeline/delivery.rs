@@ -10,6 +10,7 @@ use catalog_model::{Catalogue, DELIVERY_FILE, DeliveredFile, DeliveryManifest};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::digest::{Context, SHA256};
 
+use super::sealed::is_sealed;
 use crate::formats::{self, PackageError, Program, ProgramError};
 
 /// A delivery whose files are there and have the sizes and digests that its list says.
@@ -191,6 +192,31 @@ impl Delivery {
     pub const fn manifest(&self) -> &DeliveryManifest {
         &self.manifest
     }
+}
+
+/// The folder itself where it is a delivery, sealed or not; else the deliveries that lie in it, in the order of their
+/// names.
+///
+/// # Errors
+///
+/// The folder cannot be listed.
+pub fn deliveries_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let is_delivery = |folder: &Path| folder.join(DELIVERY_FILE).is_file() || is_sealed(folder);
+    if is_delivery(folder) {
+        return Ok(vec![folder.to_owned()]);
+    }
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if is_delivery(&path) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 pub(super) fn identify(manifest: &DeliveryManifest) -> String {

@@ -25,7 +25,7 @@ mod spill;
 mod store;
 
 pub use account::PartAccount;
-pub use delivery::{Delivery, Rejection};
+pub use delivery::{Delivery, Rejection, deliveries_in};
 pub use evaluate::{Evaluation, EvaluationError, evaluate};
 pub use ingest::{IngestError, Ingested, Progress, ingest, ingest_overlap};
 pub use life::{Deletion, LifeError, Recalled, forget, recall};
@@ -38,6 +38,7 @@ pub use quality::{QualityError, quality};
 pub use quarantine::{QuarantineError, Quarantined, quarantine};
 pub use replay::{Replayed, replay};
 pub use rotation::{Overlap, RotatedLinkage, overlap, rotate_linkage};
+pub(crate) use sealed::identify_sealed;
 pub use sealed::{
     Bundle, EnvelopeError, Holder, HolderCard, HolderError, Registered, SealError, SealedError,
     ingest_sealed, is_sealed, register, seal,

@@ -308,6 +308,43 @@ fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
     assert!(refused(&["upgrade", "--env", &env]).contains("use a newer one"));
 }
 
+/// What a program that is killed after its commit leaves: everything is done, and the record does not say so.
+#[test]
+fn what_a_killed_run_did_and_did_not_record_is_recorded_by_the_next() {
+    let world = World::new();
+    let env = world.environment("env");
+    let environment = catalog_store::Environment::open(Path::new(&env)).unwrap();
+    let now = "2026-11-22T00:00:00Z";
+    let taken = ["receipts", "stays"].map(|name| {
+        pseudonymizer::pipeline::ingest(&environment, Path::new(&world.path(name)), now, &|_| {}).unwrap()
+    });
+    pseudonymizer::pipeline::link(&environment).unwrap();
+    let published = pseudonymizer::pipeline::publish(&environment, now, &|_, _| {}).unwrap();
+    pseudonymizer::pipeline::recall(&environment, &taken[1].id, "a mistake", now).unwrap();
+    let entries = |kind: &str| {
+        let log = std::fs::read_to_string(Path::new(&env).join("audit/log.jsonl")).unwrap();
+        let kind = format!("\"kind\":\"{kind}\"");
+        log.lines().filter(|line| line.contains(&kind)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(entries("ingest-finished").is_empty());
+    // The delivery is known, so that nothing is done, and told all the same; once.
+    for _ in 0..2 {
+        ok(&["ingest", &world.path("receipts"), "--env", &env]);
+        for kind in ["delivery-accepted", "ingest-finished"] {
+            let found = entries(kind);
+            assert_eq!(found.len(), 2, "{found:?}");
+            assert!(taken.iter().all(|taken| found.iter().any(|line| line.contains(&taken.id))), "{found:?}");
+            assert!(found.iter().all(|line| line.contains("\"late\":true")), "{found:?}");
+        }
+        let recalled = entries("delivery-recalled");
+        assert!(recalled.len() == 1 && recalled[0].contains(&taken[1].id), "{recalled:?}");
+        assert!(recalled[0].contains("a mistake"), "{recalled:?}");
+        let snapshots = entries("snapshot-published");
+        assert_eq!(snapshots.len(), 1);
+        assert!(snapshots[0].contains(&published.manifest.id.to_string()), "{snapshots:?}");
+    }
+}
+
 /// Takes in two deliveries with the same records under these names; the ids of both, and those whose records repeat.
 fn sent_twice(case: (&str, &str), names: [&str; 2], is_reversed: bool) -> (Vec<String>, Vec<String>, String) {
     let folder = tempfile::tempdir().unwrap();
