@@ -118,6 +118,7 @@ fn status(shared: &Shared) -> Result<(), Failure> {
     let officers = Officers::open(&environment.room("keys"))?;
     let names: Vec<&str> = officers.names().collect();
     let overlap = pipeline::overlap(&environment)?;
+    let opted_out = pipeline::opted_out_before(&environment)?;
     let kept = match &index.sealing {
         Sealing::Demo { .. } => "derived from a demo's seed: nothing is protected",
         Sealing::Passphrase { .. } if environment.keys().keeps_its_passphrase() => {
@@ -136,7 +137,8 @@ fn status(shared: &Shared) -> Result<(), Failure> {
             })
             .collect();
         return print_json(
-            &serde_json::json!({ "kept": kept, "keys": keys, "officers": names, "overlap": overlap }),
+            &serde_json::json!({ "kept": kept, "keys": keys, "officers": names, "overlap": overlap,
+                "opted_out_before": opted_out }),
         );
     }
     print(kept)?;
@@ -152,7 +154,21 @@ fn status(shared: &Shared) -> Result<(), Failure> {
             overlap.former, overlap.inside, overlap.outside
         ))?;
     }
+    if opted_out > 0 {
+        print(lists_needed(opted_out).trim_start_matches("; "))?;
+    }
     Ok(())
+}
+
+/// What is to be said where opted-out identities are known under former intake keys alone.
+fn lists_needed(identities: u64) -> String {
+    match identities {
+        0 => String::new(),
+        _ => format!(
+            "; {identities} identities that opted out are known under former keys alone and in no overlap: give \
+             their lists again (`misu optout add`)"
+        ),
+    }
 }
 
 fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
@@ -174,9 +190,10 @@ fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
             "; {} linkage keys made anew, {} of persons whom no delivery mentions any more dropped; run `misu link`",
             rotated.recomputed, rotated.dropped
         ),
-        (KeyRole::Intake, _) => {
-            "; take the next delivery in with --overlap, and give the holders new bundles".to_owned()
-        }
+        (KeyRole::Intake, _) => format!(
+            "; take the next delivery in with --overlap, and give the holders new bundles{}",
+            lists_needed(pipeline::opted_out_before(&environment)?)
+        ),
         _ => String::new(),
     };
     if shared.json {

@@ -31,7 +31,7 @@ pub use ingest::{IngestError, Ingested, Progress, ingest, ingest_overlap};
 pub use life::{Deletion, LifeError, Recalled, forget, recall};
 pub use link::{LinkError, Linked, RuleEvidence, SchemeEvidence, link};
 pub(crate) use link::{current_run, next_run};
-pub use optout::{OptOutError, OptedOut, opt_out};
+pub use optout::{OptOutError, OptedOut, opt_out, opted_out_before};
 pub use prune::{PruneError, Pruned, prune};
 pub use publish::{PublishError, Published, publish};
 pub use quality::{QualityError, quality};

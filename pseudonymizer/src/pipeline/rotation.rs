@@ -226,6 +226,33 @@ pub fn overlap(environment: &Environment) -> Result<Overlap, LinkError> {
     Ok(Overlap { former: former.len() as u64, inside, outside: former.len() as u64 - inside })
 }
 
+/// The earliest keys of those field values that an overlap delivery carries under the present intake key.
+pub(super) fn tied(
+    environment: &Environment,
+    parts: &[PartName],
+    schemes: &[String],
+    former: &FormerKeys,
+) -> Result<HashSet<Keyed<Intake>>, LinkError> {
+    let present = environment.keys().index()?.current(KeyRole::Intake)?.id.clone();
+    let (mut tied, files) = (HashSet::new(), environment.staged_files());
+    for part in parts {
+        if keyed_under(environment, part)
+            .is_none_or(|keyed| keyed.former.is_none() || keyed.intake != present)
+        {
+            continue;
+        }
+        let path = link::identities_path(environment, part);
+        for batch in open(&files, &path, 65_536)? {
+            let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
+            for scheme in schemes.iter().filter(|scheme| batch.column_by_name(scheme).is_some()) {
+                let keys = fixed::<32>(&batch, scheme, &path)?.into_iter().flatten();
+                tied.extend(keys.map(|key| former.earliest(Keyed::new(key))));
+            }
+        }
+    }
+    Ok(tied)
+}
+
 fn keyed_under(environment: &Environment, part: &PartName) -> Option<KeyedUnder> {
     let folder = environment.room("links").join("staging").join(&part.folder);
     read_json(&folder.join(KEYED_UNDER)).ok()
