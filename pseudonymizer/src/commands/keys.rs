@@ -11,7 +11,7 @@ use catalog_store::{
 use clap::{Args, Subcommand};
 use pseudonymizer::pipeline::{self, HolderCard};
 
-use super::{Failure, Shared, WHO, open, print, print_json, writer};
+use super::{Failure, Shared, WHO, open, print, print_json, told, writer};
 
 /// What may be done with keys.
 #[derive(Subcommand)]
@@ -213,14 +213,20 @@ fn ask(
     let officers = Officers::open(&environment.room("keys"))?;
     let present = officers.present(&officer.officer, &Passphrase::read(&officer.secret)?)?;
     let who = present.name().to_owned();
-    match officers.ask(act, present)? {
+    match officers.ask(act, present, &|asking| told::is_asked(log.path(), asking))? {
         Asked::Agreed(agreed) => Ok(Some(agreed)),
-        Asked::Waiting => {
-            log.record(Event::new(Kind::KeyActRequested, who).with("act", act))?;
+        Asked::Waiting(asking) => {
+            let event = Event::new(Kind::KeyActRequested, who).with("act", act);
+            log.record(event.with("request", asking.request))?;
             print("recorded; another officer has to call the same to let it happen")?;
             Ok(None)
         }
     }
+}
+
+/// An event with who agreed on it, which spends their request.
+fn agreed_by(event: Event, agreed: Agreed) -> Event {
+    event.with("first", agreed.first).with("second", agreed.second).with("request", agreed.request)
 }
 
 fn destroy(role: &str, epoch: u32, officer: &OfficerArguments, shared: &Shared) -> Result<(), Failure> {
@@ -238,7 +244,7 @@ fn destroy(role: &str, epoch: u32, officer: &OfficerArguments, shared: &Shared) 
     let id = environment.keys().destroy(role, epoch, &agreed)?;
     let event = Event::new(Kind::KeyDestroyed, WHO).subject(id.as_str());
     let event = event.with("role", role.as_str()).with("epoch", u64::from(epoch));
-    log.record(event.with("first", agreed.first).with("second", agreed.second))?;
+    log.record(agreed_by(event, agreed))?;
     print(&format!("the {} key of epoch {epoch} is gone", role.as_str()))
 }
 
@@ -260,7 +266,7 @@ fn export(
     let bundle = pipeline::register(&environment, &card, group)?;
     let event = Event::new(Kind::KeyExported, WHO).subject(intake.as_str());
     let event = event.with("holder", card.name.as_str()).with("group", group);
-    log.record(event.with("first", agreed.first).with("second", agreed.second))?;
+    log.record(agreed_by(event, agreed))?;
     std::fs::write(out, serde_json::to_vec_pretty(&bundle)?)?;
     print(&format!("bundle for {} in group {group}, intake key {intake}", card.name))
 }
@@ -270,17 +276,21 @@ fn register(name: &str, secret: &Path, by: MaybeOfficer, shared: &Shared) -> Res
     let _writer = writer(&environment, &log, "keys officer")?;
     let mut officers = Officers::open(&environment.room("keys"))?;
     let agreed = match (by.officer, by.secret) {
-        (Some(officer), Some(secret)) => {
-            let by = OfficerArguments { officer, secret };
-            let Some(agreed) = ask(&environment, &log, &format!("officer {name}"), &by)? else {
-                return Ok(());
-            };
+        (Some(officer), Some(own)) => {
+            let by = OfficerArguments { officer, secret: own };
+            let bound = Officers::commitment(name, &Passphrase::read(secret)?)?;
+            let act = format!("officer {name} with the secret {bound}");
+            let Some(agreed) = ask(&environment, &log, &act, &by)? else { return Ok(()) };
             Some(agreed)
         }
         _ => None,
     };
     officers.register(name, &Passphrase::read(secret)?, agreed.as_ref())?;
-    log.record(Event::new(Kind::OfficerRegistered, WHO).subject(name))?;
+    let event = Event::new(Kind::OfficerRegistered, WHO).subject(name);
+    log.record(match agreed {
+        Some(agreed) => agreed_by(event, agreed),
+        None => event,
+    })?;
     print(&format!("{name} is an officer"))
 }
 
