@@ -89,6 +89,10 @@ impl Derived {
             framing,
             group,
             record_key: self.record_key.unwrap_or_else(|| base.record_key.clone()),
+            unique_with: match &self.unique_key {
+                Some(_) => Vec::new(),
+                None => base.unique_with.clone(),
+            },
             unique_key: self.unique_key.unwrap_or_else(|| base.unique_key.clone()),
             keep: self.keep.unwrap_or(base.keep),
             month: self.month.or_else(|| base.month.clone()),

@@ -38,6 +38,9 @@ pub struct Family {
     /// The fields that must not occur twice; a second group with the same values is a duplicate.
     #[serde(default)]
     pub unique_key: Vec<FieldRef>,
+    /// Further fields of the unique key, which may be empty: of the first line, where a record has several.
+    #[serde(default)]
+    pub unique_with: Vec<FieldRef>,
     /// Which of several records with the same unique key counts.
     #[serde(default)]
     pub keep: Keep,

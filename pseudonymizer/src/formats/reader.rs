@@ -675,19 +675,22 @@ impl<'p> Reader<'p> {
             claims.end_row(row.table, self.group.head.record, self.group.head.line);
         }
         let (slots, header) = (&self.group.slots, &self.header);
-        // Kinds of file that number their records alike are told apart by the title.
-        let title = program.heading.title();
-        let mut surrogate = |keys: &[Slot], title: Option<&[u8]>| {
+        // Kinds of file that number their records alike are told apart by the title, or by the family.
+        let (family, with) = match &program.unique_with {
+            Some((family, with)) => (family.as_slice(), with.as_slice()),
+            None => (program.heading.title(), [].as_slice()),
+        };
+        let mut surrogate = |family: Option<&[u8]>, keys: &[Slot], with: &[Slot]| {
             let is_whole =
                 !keys.is_empty() && keys.iter().all(|slot| !slot_value(slots, header, *slot).is_empty());
-            let values = || keys.iter().map(|slot| slot_value(slots, header, *slot));
-            is_whole.then(|| claims.surrogate(&mut title.into_iter().chain(values())))
+            let values = || keys.iter().chain(with).map(|slot| slot_value(slots, header, *slot));
+            is_whole.then(|| claims.surrogate(&mut family.into_iter().chain(values())))
         };
-        let key = surrogate(&program.record_key, None);
+        let key = surrogate(None, &program.record_key, &[]);
         // Mostly a record is told from others by the same fields by which it is named.
-        let unique = match title.is_empty() && program.unique_key == program.record_key {
+        let unique = match family.is_empty() && program.unique_key == program.record_key {
             true => key,
-            false => surrogate(&program.unique_key, Some(title).filter(|title| !title.is_empty())),
+            false => surrogate(Some(family).filter(|family| !family.is_empty()), &program.unique_key, with),
         };
         let month = program.month.and_then(|slot| dates::month_of(slot_value(slots, header, slot)));
         let stored = self.group.lines.iter().filter(|(_, _, fate)| *fate == Fate::Stored).count();

@@ -394,3 +394,44 @@ fn which_of_two_records_counts_follows_from_month_and_name_and_not_from_a_digest
         }
     }
 }
+
+/// A file that comes a second time under another name says nothing new, whatever kind of file it is.
+#[test]
+fn the_same_file_under_another_name_is_told_as_repeated() {
+    for (case, family) in [
+        ("care-claim", "care-claim"),
+        ("care-claim-plan", "care-claim"),
+        ("care-claim-management", "care-claim"),
+        ("dpc-efn", "dpc-efn"),
+        ("dpc-efg", "dpc-efg"),
+        ("dpc-en", "dpc-en"),
+        ("dpc-dn", "dpc-dn"),
+        ("dpc-hn", "dpc-hn"),
+        ("dpc-ff4", "dpc-ff4"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let env = path("env");
+        ok(&["init", &env, "--demo-seed", "5", "--buckets", "2"]);
+        let bytes = crate::case_bytes(case);
+        let mut lines = Vec::new();
+        for (name, file) in [("a", "x.csv"), ("b", "y.csv")] {
+            write_delivery(&folder.path().join(name), name, "x", &[(file, family, &bytes)]);
+            let taken = json(&["ingest", &path(name), "--env", &env, "--json"]);
+            lines.push(taken[0]["stored"].as_u64().unwrap());
+        }
+        ok(&["link", "--env", &env]);
+        ok(&["publish", "--env", &env]);
+        let repeated = repeated_lines(Path::new(&env));
+        assert!(lines[0] > 0 && lines == [repeated, repeated], "{case}: {lines:?}, {repeated} repeated");
+    }
+}
+
+/// The lines of repeated records that the publish told.
+fn repeated_lines(env: &Path) -> u64 {
+    let reports = std::fs::read_dir(env.join("reports")).unwrap().map(|entry| entry.unwrap().path());
+    let is_report = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("duplicates-");
+    let text = std::fs::read_to_string(reports.into_iter().find(is_report).unwrap()).unwrap();
+    let repeats: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    repeats.iter().map(|repeat| repeat["lines"].as_u64().unwrap()).sum()
+}
