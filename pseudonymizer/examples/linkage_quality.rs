@@ -85,7 +85,7 @@ impl Archive<'_> {
                     keys: keys.collect(),
                     sex: identity.keys.sex,
                     birth: identity.keys.birth,
-                    months: [identity.first_month, identity.last_month],
+                    months: identity.seen(),
                     places: if part.prefecture == 0 { 0 } else { 1 << part.prefecture },
                     facilities: facilities.copied().collect(),
                     claims: identity.claims,

@@ -81,6 +81,7 @@ impl Findings<'_> {
         let totals = family.totals.iter().flat_map(|total| std::iter::once(&total.stated).chain(&total.sum));
         let references =
             family.record_key.iter().chain(&family.unique_key).chain(&family.month).chain(totals);
+        let references = references.chain(&family.unique_with);
         let references = references.chain(family.valid.as_ref().map(|valid| &valid.by));
         for reference in references {
             if family.field(reference).is_none() {

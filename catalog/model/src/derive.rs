@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::layout::{Family, Field, FieldRef, Grouping, Kept, Part, RecordLayout, Total};
+use crate::layout::{Family, Field, FieldRef, Grouping, Keep, Kept, Part, RecordLayout, Total};
 use crate::names::Names;
 use crate::table::{Feed, RowOf, Table};
 
@@ -38,6 +38,7 @@ pub(crate) struct Derived {
     group: Option<Grouping>,
     record_key: Option<Vec<FieldRef>>,
     unique_key: Option<Vec<FieldRef>>,
+    keep: Option<Keep>,
     month: Option<FieldRef>,
     #[serde(default)]
     common: Vec<Field>,
@@ -88,7 +89,12 @@ impl Derived {
             framing,
             group,
             record_key: self.record_key.unwrap_or_else(|| base.record_key.clone()),
+            unique_with: match &self.unique_key {
+                Some(_) => Vec::new(),
+                None => base.unique_with.clone(),
+            },
             unique_key: self.unique_key.unwrap_or_else(|| base.unique_key.clone()),
+            keep: self.keep.unwrap_or(base.keep),
             month: self.month.or_else(|| base.month.clone()),
             common: common.collect(),
             totals: self.totals,

@@ -38,6 +38,12 @@ pub struct Family {
     /// The fields that must not occur twice; a second group with the same values is a duplicate.
     #[serde(default)]
     pub unique_key: Vec<FieldRef>,
+    /// Further fields of the unique key, which may be empty: of the first line, where a record has several.
+    #[serde(default)]
+    pub unique_with: Vec<FieldRef>,
+    /// Which of several records with the same unique key counts.
+    #[serde(default)]
+    pub keep: Keep,
     /// The field whose month dates the identities in a record.
     pub month: Option<FieldRef>,
     /// The months that this revision is for; a line of another month is a fault.
@@ -192,6 +198,17 @@ pub enum Quotes {
     Never,
     /// An item may be quoted; a doubled quote inside stands for one.
     Optional,
+}
+
+/// Which of several records with the same unique key counts; the others are duplicates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The first: what comes again repeats it.
+    #[default]
+    First,
+    /// The last: what comes again corrects it.
+    Last,
 }
 
 /// Which consecutive records belong together.

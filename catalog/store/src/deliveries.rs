@@ -37,6 +37,11 @@ pub struct DeliveryRecord {
 }
 
 impl DeliveryRecord {
+    /// Its place among the deliveries.
+    fn place(&self) -> (&str, &str, &str) {
+        (&self.month, &self.name, &self.id)
+    }
+
     /// The name of its folders below `staging/` and of its list of faults.
     pub fn staged(&self) -> String {
         staged(&self.id, self.generation)
@@ -230,7 +235,7 @@ impl Meta {
         })
     }
 
-    /// Every delivery whose rows count, with its accounts, by id.
+    /// Every delivery whose rows count, with its accounts, in the order that decides which of two records came first.
     ///
     /// # Errors
     ///
@@ -241,7 +246,8 @@ impl Meta {
         Ok(deliveries)
     }
 
-    /// Every delivery that was ever taken in, those recalled and replaced as well, by id.
+    /// Every delivery that was ever taken in, those recalled and replaced as well: by month, then by name, then by id,
+    /// whenever and in whatever order they came.
     ///
     /// # Errors
     ///
@@ -253,6 +259,8 @@ impl Meta {
             for row in rows {
                 deliveries.push(self.whole(&row).await?);
             }
+            // Sorted here: databases differ in how they order letters.
+            deliveries.sort_by(|one, two| one.place().cmp(&two.place()));
             Ok(deliveries)
         })
     }
@@ -503,6 +511,22 @@ mod tests {
             assert!(named(&of.name).is_some());
             assert_eq!(named("another name"), None);
             assert!(meta.add_delivery(&delivery("a"), None).is_err());
+        });
+    }
+
+    #[test]
+    fn deliveries_stand_by_month_and_name_whatever_their_ids_are() {
+        everywhere(|meta| {
+            let of = |id: &str, month: &str, name: &str| DeliveryRecord {
+                month: month.to_owned(),
+                name: name.to_owned(),
+                ..delivery(id)
+            };
+            for (id, month, name) in [("a", "2023-05", "x"), ("b", "2023-04", "z"), ("c", "2023-04", "y")] {
+                meta.add_delivery(&of(id, month, name), None).unwrap();
+            }
+            let ids: Vec<String> = meta.deliveries().unwrap().into_iter().map(|found| found.id).collect();
+            assert_eq!(ids, ["c", "b", "a"]);
         });
     }
 

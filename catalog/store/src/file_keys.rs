@@ -243,7 +243,7 @@ mod tests {
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
         environment.keys().rotate(KeyRole::Dataset).unwrap();
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
-        let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned() };
+        let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned(), request: String::new() };
         environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_err());
     }

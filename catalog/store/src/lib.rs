@@ -42,8 +42,8 @@ pub use environment::{Environment, EnvironmentError, Lock, connect_ahead, connec
 pub use file_keys::{FileKeyring, FileKeys};
 pub use history::{RunRecord, State, StepRecord};
 pub use keys::{
-    Agreed, Asked, KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch, Module,
-    OfficerError, Officers, Passphrase, Present, ProjectPseudonyms, Protection, Provision, Sealing,
+    Agreed, Asked, Asking, KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch,
+    Module, OfficerError, Officers, Passphrase, Present, ProjectPseudonyms, Protection, Provision, Sealing,
     SecretKey, decrypt, encrypt, from_hex, hex,
 };
 pub use lease::{Holder, Writer};

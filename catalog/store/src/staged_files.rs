@@ -165,7 +165,7 @@ mod tests {
         StagedFiles::of(&environment).write(&path, b"keys").unwrap();
         environment.keys().rotate(KeyRole::Dataset).unwrap();
         assert!(StagedFiles::of(&environment).read(&path).is_ok());
-        let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned() };
+        let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned(), request: String::new() };
         environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
         let later = Environment::open(environment.root()).unwrap();
         assert!(StagedFiles::of(&later).read(&path).is_err());

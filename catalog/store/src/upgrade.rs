@@ -11,6 +11,9 @@ use crate::config::{Config, ConfigError, FORMAT};
 use crate::environment::{CONFIG, Environment, EnvironmentError, ROOMS, make_dir};
 use crate::keys::Passphrase;
 
+/// The keys of those who opted out, among the links.
+const OPTED_OUT: &str = "optout.json";
+
 /// What an upgrade did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upgraded {
@@ -67,7 +70,9 @@ fn encrypt_left(environment: &Environment, folder: &Path) -> Result<(), Environm
         let path = entry.map_err(io)?.path();
         if path.is_dir() {
             encrypt_left(environment, &path)?;
-        } else if path.extension().is_some_and(|extension| extension == "parquet") {
+        } else if path.extension().is_some_and(|extension| extension == "parquet")
+            || path.file_name().is_some_and(|name| name == OPTED_OUT)
+        {
             files.encrypt_left(&path)?;
         }
     }

@@ -1,12 +1,12 @@
 //! All figures of an environment.
 
-use catalog_model::{Catalogue, Month, SnapshotId};
+use catalog_model::{Catalogue, Keep, Month, SnapshotId};
 use catalog_staged::StagedPart;
 use catalog_store::{DeliveryRecord, Environment, FileKeyring};
 use reports::quality::profile::{Coverage, DeliveryProfile, Profile};
 
 use crate::failure::Failure;
-use crate::repeats::Records;
+use crate::repeats::{Records, Searched};
 use crate::rows::{Given, Masters};
 use crate::{coverage, drift, faults, files, hashes, repeats, rows};
 
@@ -18,7 +18,12 @@ pub(crate) fn profile(environment: &Environment, snapshot: Option<&str>) -> Resu
     let records = environment.meta()?.deliveries()?;
     let folders: Vec<_> = records.iter().map(|record| files::parts(environment, record)).collect();
     let staged = environment.staged_files();
-    let repeated = repeats::count(&staged, &folders)?;
+    let searched: Vec<Searched> = records
+        .iter()
+        .zip(&folders)
+        .map(|(record, parts)| Searched { parts: parts.clone(), keeps: keeps(&catalogue, record) })
+        .collect();
+    let repeated = repeats::count(&staged, &searched)?;
     let open = staged.opener();
     let parts: Vec<Vec<StagedPart<'_>>> = folders
         .into_iter()
@@ -45,6 +50,12 @@ pub(crate) fn profile(environment: &Environment, snapshot: Option<&str>) -> Resu
         None => Coverage::default(),
     };
     Ok(Profile { remarks, deliveries, drift, coverage })
+}
+
+/// Which of repeated records counts, for each file of a delivery.
+fn keeps(catalogue: &Catalogue, record: &DeliveryRecord) -> Vec<Keep> {
+    let keep = |family: &String| catalogue.families.get(family).map(|family| family.keep);
+    record.files.iter().map(|file| keep(&file.family).unwrap_or_default()).collect()
 }
 
 /// What is counted of a delivery by itself.

@@ -1,11 +1,14 @@
 //! Records that were read before: claims with the same unique surrogate, over all deliveries.
 //!
-//! Of two the one in the earlier file, then on the earlier line, is the first, as publishing decides it.
+//! Which of them counts is decided as publishing decides it: the first in the order of deliveries, files and lines, or
+//! the last, as the layout says.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array, UInt64Array};
+use arrow::datatypes::UInt32Type;
+use catalog_model::Keep;
 use catalog_store::StagedFiles;
 use polars::prelude::{
     DataFrame, IntoLazy as _, LazyFrame, SortMultipleOptions, UnionArgs, col, concat, len, lit,
@@ -27,17 +30,26 @@ pub(crate) struct Records {
     pub(crate) repeated_lines: u64,
 }
 
-/// Counts for each delivery, given the folders of its parts; deliveries are in the order in which publishing ranks them.
-pub(crate) fn count(staged: &StagedFiles, deliveries: &[Vec<PathBuf>]) -> Result<Vec<Records>, Failure> {
+/// A delivery as repeated records are looked for in it.
+#[derive(Debug)]
+pub(crate) struct Searched {
+    /// The folders of its parts.
+    pub(crate) parts: Vec<PathBuf>,
+    /// Which of the repeated records of each of its files counts.
+    pub(crate) keeps: Vec<Keep>,
+}
+
+/// Counts for each delivery; deliveries are in the order in which publishing ranks them.
+pub(crate) fn count(staged: &StagedFiles, deliveries: &[Searched]) -> Result<Vec<Records>, Failure> {
     let mut sums = vec![Records::default(); deliveries.len()];
     let mut frames: Vec<LazyFrame> = Vec::new();
-    for (delivery, (parts, sum)) in (0_u32..).zip(deliveries.iter().zip(&mut sums)) {
-        for part in parts {
+    for (delivery, (searched, sum)) in (0_u32..).zip(deliveries.iter().zip(&mut sums)) {
+        for part in &searched.parts {
             let path = part.join("claims.parquet");
             let columns = ["file", "line", "lines", "identity", "unique", "void"];
             files::each_batch(staged, &path, &columns, |batch| {
                 sum.records += batch.num_rows() as u64;
-                frames.push(keyed(batch, delivery)?.lazy());
+                frames.push(keyed(batch, delivery, &searched.keeps)?.lazy());
                 Ok(())
             })?;
         }
@@ -45,7 +57,7 @@ pub(crate) fn count(staged: &StagedFiles, deliveries: &[Vec<PathBuf>]) -> Result
     if frames.is_empty() {
         return Ok(sums);
     }
-    let order = ["delivery", "file", "line"];
+    let order = ["first", "second", "third"];
     let again = concat(frames, UnionArgs::default())?
         .filter(len().over([col("high"), col("low")])?.gt(lit(1_u32)))
         .sort_by_exprs(
@@ -68,8 +80,9 @@ pub(crate) fn count(staged: &StagedFiles, deliveries: &[Vec<PathBuf>]) -> Result
     Ok(sums)
 }
 
-/// The claims of a batch that can be told apart: the surrogate as two numbers, the place and the number of lines.
-fn keyed(batch: &RecordBatch, delivery: u32) -> Result<DataFrame, Failure> {
+/// The claims of a batch that can be told apart: the surrogate as two numbers, the delivery, the number of lines, and
+/// what orders those of one surrogate so that the one that counts comes first.
+fn keyed(batch: &RecordBatch, delivery: u32, keeps: &[Keep]) -> Result<DataFrame, Failure> {
     let empty = || Arc::new(UInt64Array::from(Vec::<u64>::new())) as ArrayRef;
     let column = |name: &str| batch.column_by_name(name).map_or_else(empty, Arc::clone);
     let (uniques, identities, voids) = (column("unique"), column("identity"), column("void"));
@@ -87,13 +100,24 @@ fn keyed(batch: &RecordBatch, delivery: u32) -> Result<DataFrame, Failure> {
     }
     let rows = UInt32Array::from(rows);
     let taken = |name: &str| arrow::compute::take(&column(name), &rows, None);
-    let columns: [(&str, ArrayRef); 6] = [
+    let (files, lines) = (taken("file")?, taken("line")?);
+    let files = files.as_primitive_opt::<UInt32Type>().map(|files| files.values().to_vec());
+    let is_last = |file: &u32| keeps.get(*file as usize) == Some(&Keep::Last);
+    let is_last: Vec<bool> = files.iter().flatten().map(is_last).collect();
+    let placed = |values: &[u32]| -> ArrayRef {
+        let turned =
+            values.iter().zip(&is_last).map(|(value, last)| if *last { u32::MAX - value } else { *value });
+        Arc::new(UInt32Array::from_iter_values(turned))
+    };
+    let lines_of = lines.as_primitive_opt::<UInt32Type>().map(|lines| lines.values().to_vec());
+    let columns: [(&str, ArrayRef); 7] = [
         ("high", Arc::new(UInt64Array::from(halves.0))),
         ("low", Arc::new(UInt64Array::from(halves.1))),
         ("delivery", Arc::new(UInt32Array::from(vec![delivery; rows.len()]))),
-        ("file", taken("file")?),
-        ("line", taken("line")?),
         ("lines", taken("lines")?),
+        ("first", placed(&vec![delivery; rows.len()])),
+        ("second", placed(&files.unwrap_or_default())),
+        ("third", placed(&lines_of.unwrap_or_default())),
     ];
     bridge::frame(&RecordBatch::try_from_iter(columns)?)
 }

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use catalog_model::DELIVERY_FILE;
 use catalog_store::{Environment, EnvironmentError, MetaError, SnapshotError, Standing};
 
 use super::recipe::{Kind, Recipe, Work};
 use crate::linkage::RULES;
-use crate::pipeline::{Delivery, LinkError, Rejection, current_run, next_run};
+use crate::pipeline::{
+    Delivery, LinkError, Rejection, SealedError, current_run, deliveries_in, identify_sealed, is_sealed,
+    next_run,
+};
 
 /// A step with nothing left to expand: a folder of deliveries has become its deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub enum DecideError {
     /// A delivery has no list of files.
     #[error("the delivery is rejected")]
     Delivery(#[from] Rejection),
+    /// A sealed delivery is nobody's whom the environment knows, or of another form.
+    #[error("the sealed delivery is rejected")]
+    Sealed(#[from] SealedError),
     /// A folder or a report cannot be used.
     #[error("cannot use {path}")]
     Read {
@@ -98,13 +103,15 @@ pub(super) fn expand(recipe: &Recipe) -> Result<Vec<Planned>, DecideError> {
             planned.push(one(step.name.clone(), step.work.clone()));
             continue;
         };
-        if delivery.join(DELIVERY_FILE).is_file() {
-            planned.push(one(step.name.clone(), step.work.clone()));
-            continue;
-        }
-        let folders = folders(delivery)?;
-        if folders.is_empty() {
-            return Err(Rejection::NoManifest(delivery.clone()).into());
+        let read = |source| DecideError::Read { path: delivery.clone(), source };
+        let folders = deliveries_in(delivery).map_err(read)?;
+        match folders.as_slice() {
+            [] => return Err(Rejection::NoManifest(delivery.clone()).into()),
+            [only] if only == delivery => {
+                planned.push(one(step.name.clone(), step.work.clone()));
+                continue;
+            }
+            _ => {}
         }
         for folder in folders {
             let last = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -112,19 +119,6 @@ pub(super) fn expand(recipe: &Recipe) -> Result<Vec<Planned>, DecideError> {
         }
     }
     Ok(planned)
-}
-
-fn folders(root: &Path) -> Result<Vec<PathBuf>, DecideError> {
-    let read = |source| DecideError::Read { path: root.to_owned(), source };
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(root).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        if path.join(DELIVERY_FILE).is_file() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// Whether this work must be done now.
@@ -138,7 +132,10 @@ pub(super) fn decide(environment: &Environment, work: &Work) -> Result<Decision,
 }
 
 fn ingest(environment: &Environment, folder: &Path) -> Result<Decision, DecideError> {
-    let id = Delivery::identify(folder)?;
+    let id = match is_sealed(folder) {
+        true => identify_sealed(environment, folder)?,
+        false => Delivery::identify(folder)?,
+    };
     let known = environment.meta()?.delivery(&id)?;
     let is_begun = environment.room("store").join("staging").join(&id).exists();
     let why = match known.as_ref().map(|known| (&known.standing, known)) {

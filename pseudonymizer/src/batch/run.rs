@@ -152,6 +152,9 @@ fn one(
         Err(DecideError::Delivery(rejection)) => {
             return Err(fail(step, Box::new(IngestError::Rejected(rejection)), watch));
         }
+        Err(DecideError::Sealed(rejection)) => {
+            return Err(fail(step, Box::new(IngestError::Sealed(rejection)), watch));
+        }
         decision => decision?,
     };
     (row.input, row.why) = (decision.input, decision.why);
@@ -190,7 +193,10 @@ fn work(
     match &step.work {
         Work::Ingest { delivery } => {
             let at = |at: pipeline::Progress| watch.progress(step, at.done, at.total);
-            let taken = pipeline::ingest(environment, delivery, now, &at)?;
+            let taken = match pipeline::is_sealed(delivery) {
+                true => pipeline::ingest_sealed(environment, delivery, now)?,
+                false => pipeline::ingest(environment, delivery, now, &at)?,
+            };
             let id = taken.id.clone();
             Ok((Outcome::Ingested(taken), id))
         }

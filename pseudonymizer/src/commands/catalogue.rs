@@ -29,7 +29,7 @@ impl Catalog {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Self::Add { folder, replace, shared } = self;
         let (environment, log) = open(&shared)?;
-        let _writer = writer(&environment, "catalog add")?;
+        let _writer = writer(&environment, &log, "catalog add")?;
         let added = match environment.add_catalogue(&folder, replace) {
             Err(catalog_store::EnvironmentError::Catalogue(errors)) => {
                 return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ").into());

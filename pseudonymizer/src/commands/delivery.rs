@@ -68,7 +68,7 @@ impl Delivery {
             Self::Recall { name, reason, shared } => recall(&name, &reason, &shared),
             Self::Forget { name, raw, reason, shared } => {
                 let (environment, log) = open(&shared)?;
-                let _writer = writer(&environment, "delivery forget")?;
+                let _writer = writer(&environment, &log, "delivery forget")?;
                 let deletion = pipeline::forget(&environment, &name, &raw, &reason, &now()?)?;
                 let event = Event::new(Kind::DeliveryDeleted, WHO).subject(deletion.name.clone());
                 let bytes: u64 = deletion.files.iter().map(|file| file.bytes).sum();
@@ -125,7 +125,7 @@ fn words(standing: &Standing) -> (&'static str, &str, &str) {
 
 fn recall(name: &str, reason: &str, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "delivery recall")?;
+    let _writer = writer(&environment, &log, "delivery recall")?;
     let recalled = pipeline::recall(&environment, name, reason, &now()?)?;
     let event = Event::new(Kind::DeliveryRecalled, WHO).subject(recalled.name.clone());
     log.record(
@@ -170,7 +170,7 @@ impl Snapshots {
 
 fn prune(is_dry: bool, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "snapshots prune")?;
+    let _writer = writer(&environment, &log, "snapshots prune")?;
     let pruned = pipeline::prune(&environment, is_dry)?;
     if !is_dry {
         for id in &pruned.snapshots {

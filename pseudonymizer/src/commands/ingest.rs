@@ -1,37 +1,23 @@
 //! `ingest`: takes deliveries in, and reads one again after its layouts were mended.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use audit::{Event, Kind, Log};
-use catalog_model::DELIVERY_FILE;
 use catalog_store::Standing;
 use pseudonymizer::pipeline::{self, IngestError, Ingested};
 use serde::Serialize;
 
-use super::{Failure, Shared, WHO, now, open, print, print_json, writer};
+use super::{Failure, Shared, WHO, now, open, print, print_json, told, writer};
 use crate::progress::{Progress, Unit};
-
-/// The delivery itself, or the deliveries that lie in the folder, in the order of their names.
-fn deliveries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let is_delivery = |folder: &Path| folder.join(DELIVERY_FILE).is_file() || pipeline::is_sealed(folder);
-    if is_delivery(folder) || !folder.is_dir() {
-        return Ok(vec![folder.to_owned()]);
-    }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if is_delivery(&path) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    if found.is_empty() { Ok(vec![folder.to_owned()]) } else { Ok(found) }
-}
 
 pub(super) fn ingest(folder: &Path, is_overlap: bool, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "ingest")?;
-    let folders = deliveries(folder)?;
+    let _writer = writer(&environment, &log, "ingest")?;
+    // A folder without a delivery is rejected as one.
+    let mut folders = pipeline::deliveries_in(folder)?;
+    if folders.is_empty() {
+        folders.push(folder.to_owned());
+    }
     let progress = Progress::new("ingest", Unit::Parts);
     let count = folders.len() as u64;
     let mut done = Vec::with_capacity(folders.len());
@@ -83,6 +69,7 @@ fn remark(taken: &Ingested) -> String {
 
 fn record_ingest(log: &Log, folder: &Path, taken: &Result<Ingested, IngestError>) -> Result<(), Failure> {
     match taken {
+        // What an earlier run took in is in the record by now.
         Ok(taken) if taken.is_known => Ok(()),
         Ok(taken) => record_taken(log, taken),
         Err(IngestError::Rejected(rejection)) => record_rejection(log, folder, rejection),
@@ -92,20 +79,10 @@ fn record_ingest(log: &Log, folder: &Path, taken: &Result<Ingested, IngestError>
 }
 
 pub(super) fn record_taken(log: &Log, taken: &Ingested) -> Result<(), Failure> {
-    let accepted = Event::new(Kind::DeliveryAccepted, WHO).subject(taken.name.clone());
-    log.record(accepted.with("delivery", taken.id.clone()))?;
-    let account = taken.account();
-    let event = Event::new(Kind::IngestFinished, WHO)
-        .subject(taken.name.clone())
-        .with("delivery", taken.id.clone())
-        .with("files", taken.files.len() as u64)
-        .with("lines", account.read)
-        .with("stored", account.stored)
-        .with("quarantined", account.quarantined_lines());
-    log.record(match &taken.replaces {
-        Some(former) => event.with("replaces", former.clone()),
-        None => event,
-    })?;
+    let named = (taken.name.as_str(), taken.id.as_str());
+    log.record(told::about(Kind::DeliveryAccepted, named))?;
+    let files = taken.files.len() as u64;
+    log.record(told::finished(named, files, &taken.account(), taken.replaces.as_deref()))?;
     Ok(())
 }
 
@@ -153,7 +130,7 @@ impl<'a> IngestedView<'a> {
 /// Reads a delivery again after its layouts were mended.
 pub(super) fn replay(folder: &Path, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "replay of a quarantine")?;
+    let _writer = writer(&environment, &log, "replay of a quarantine")?;
     let progress = Progress::new("replay", Unit::Bytes);
     let replayed = pipeline::replay(&environment, folder, &|at| progress.at(at.done, at.total));
     if let Err(IngestError::Rejected(rejection)) = &replayed {

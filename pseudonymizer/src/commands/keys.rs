@@ -11,7 +11,7 @@ use catalog_store::{
 use clap::{Args, Subcommand};
 use pseudonymizer::pipeline::{self, HolderCard};
 
-use super::{Failure, Shared, WHO, open, print, print_json, writer};
+use super::{Failure, Shared, WHO, open, print, print_json, told, writer};
 
 /// What may be done with keys.
 #[derive(Subcommand)]
@@ -118,6 +118,7 @@ fn status(shared: &Shared) -> Result<(), Failure> {
     let officers = Officers::open(&environment.room("keys"))?;
     let names: Vec<&str> = officers.names().collect();
     let overlap = pipeline::overlap(&environment)?;
+    let opted_out = pipeline::opted_out_before(&environment)?;
     let kept = match &index.sealing {
         Sealing::Demo { .. } => "derived from a demo's seed: nothing is protected",
         Sealing::Passphrase { .. } if environment.keys().keeps_its_passphrase() => {
@@ -136,7 +137,8 @@ fn status(shared: &Shared) -> Result<(), Failure> {
             })
             .collect();
         return print_json(
-            &serde_json::json!({ "kept": kept, "keys": keys, "officers": names, "overlap": overlap }),
+            &serde_json::json!({ "kept": kept, "keys": keys, "officers": names, "overlap": overlap,
+                "opted_out_before": opted_out }),
         );
     }
     print(kept)?;
@@ -152,13 +154,27 @@ fn status(shared: &Shared) -> Result<(), Failure> {
             overlap.former, overlap.inside, overlap.outside
         ))?;
     }
+    if opted_out > 0 {
+        print(lists_needed(opted_out).trim_start_matches("; "))?;
+    }
     Ok(())
+}
+
+/// What is to be said where opted-out identities are known under former intake keys alone.
+fn lists_needed(identities: u64) -> String {
+    match identities {
+        0 => String::new(),
+        _ => format!(
+            "; {identities} identities that opted out are known under former keys alone and in no overlap: give \
+             their lists again (`misu optout add`)"
+        ),
+    }
 }
 
 fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
     let role = parse(role)?;
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "keys rotate")?;
+    let _writer = writer(&environment, &log, "keys rotate")?;
     let rotated = match role {
         KeyRole::Linkage => Some(pipeline::rotate_linkage(&environment)?),
         _ => None,
@@ -174,9 +190,10 @@ fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
             "; {} linkage keys made anew, {} of persons whom no delivery mentions any more dropped; run `misu link`",
             rotated.recomputed, rotated.dropped
         ),
-        (KeyRole::Intake, _) => {
-            "; take the next delivery in with --overlap, and give the holders new bundles".to_owned()
-        }
+        (KeyRole::Intake, _) => format!(
+            "; take the next delivery in with --overlap, and give the holders new bundles{}",
+            lists_needed(pipeline::opted_out_before(&environment)?)
+        ),
         _ => String::new(),
     };
     if shared.json {
@@ -196,20 +213,26 @@ fn ask(
     let officers = Officers::open(&environment.room("keys"))?;
     let present = officers.present(&officer.officer, &Passphrase::read(&officer.secret)?)?;
     let who = present.name().to_owned();
-    match officers.ask(act, present)? {
+    match officers.ask(act, present, &|asking| told::is_asked(log.path(), asking))? {
         Asked::Agreed(agreed) => Ok(Some(agreed)),
-        Asked::Waiting => {
-            log.record(Event::new(Kind::KeyActRequested, who).with("act", act))?;
+        Asked::Waiting(asking) => {
+            let event = Event::new(Kind::KeyActRequested, who).with("act", act);
+            log.record(event.with("request", asking.request))?;
             print("recorded; another officer has to call the same to let it happen")?;
             Ok(None)
         }
     }
 }
 
+/// An event with who agreed on it, which spends their request.
+fn agreed_by(event: Event, agreed: Agreed) -> Event {
+    event.with("first", agreed.first).with("second", agreed.second).with("request", agreed.request)
+}
+
 fn destroy(role: &str, epoch: u32, officer: &OfficerArguments, shared: &Shared) -> Result<(), Failure> {
     let role = parse(role)?;
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "keys destroy")?;
+    let _writer = writer(&environment, &log, "keys destroy")?;
     let index = environment.keys().index()?;
     let entry = index.of(role).find(|key| key.epoch == epoch);
     let entry = entry.ok_or_else(|| format!("there is no {} key of epoch {epoch}", role.as_str()))?;
@@ -221,7 +244,7 @@ fn destroy(role: &str, epoch: u32, officer: &OfficerArguments, shared: &Shared) 
     let id = environment.keys().destroy(role, epoch, &agreed)?;
     let event = Event::new(Kind::KeyDestroyed, WHO).subject(id.as_str());
     let event = event.with("role", role.as_str()).with("epoch", u64::from(epoch));
-    log.record(event.with("first", agreed.first).with("second", agreed.second))?;
+    log.record(agreed_by(event, agreed))?;
     print(&format!("the {} key of epoch {epoch} is gone", role.as_str()))
 }
 
@@ -233,7 +256,7 @@ fn export(
     shared: &Shared,
 ) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "keys export")?;
+    let _writer = writer(&environment, &log, "keys export")?;
     let text = std::fs::read(card)?;
     let card: HolderCard =
         serde_json::from_slice(&text).map_err(|_| "the holder's card is of another form")?;
@@ -243,27 +266,31 @@ fn export(
     let bundle = pipeline::register(&environment, &card, group)?;
     let event = Event::new(Kind::KeyExported, WHO).subject(intake.as_str());
     let event = event.with("holder", card.name.as_str()).with("group", group);
-    log.record(event.with("first", agreed.first).with("second", agreed.second))?;
+    log.record(agreed_by(event, agreed))?;
     std::fs::write(out, serde_json::to_vec_pretty(&bundle)?)?;
     print(&format!("bundle for {} in group {group}, intake key {intake}", card.name))
 }
 
 fn register(name: &str, secret: &Path, by: MaybeOfficer, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "keys officer")?;
+    let _writer = writer(&environment, &log, "keys officer")?;
     let mut officers = Officers::open(&environment.room("keys"))?;
     let agreed = match (by.officer, by.secret) {
-        (Some(officer), Some(secret)) => {
-            let by = OfficerArguments { officer, secret };
-            let Some(agreed) = ask(&environment, &log, &format!("officer {name}"), &by)? else {
-                return Ok(());
-            };
+        (Some(officer), Some(own)) => {
+            let by = OfficerArguments { officer, secret: own };
+            let bound = Officers::commitment(name, &Passphrase::read(secret)?)?;
+            let act = format!("officer {name} with the secret {bound}");
+            let Some(agreed) = ask(&environment, &log, &act, &by)? else { return Ok(()) };
             Some(agreed)
         }
         _ => None,
     };
     officers.register(name, &Passphrase::read(secret)?, agreed.as_ref())?;
-    log.record(Event::new(Kind::OfficerRegistered, WHO).subject(name))?;
+    let event = Event::new(Kind::OfficerRegistered, WHO).subject(name);
+    log.record(match agreed {
+        Some(agreed) => agreed_by(event, agreed),
+        None => event,
+    })?;
     print(&format!("{name} is an officer"))
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use audit::{Event, Kind};
 use catalog_model::Date;
 use clap::Subcommand;
-use pseudonymizer::masters::{self, Imported};
+use pseudonymizer::masters::{self, Absent, Imported};
 use serde::Serialize;
 
 use super::{Failure, Shared, WHO, open, print, print_json};
@@ -26,13 +26,24 @@ pub(crate) enum Masters {
         /// The layout of the files.
         #[arg(long, default_value = "master")]
         layout: String,
+        /// The files are whole: codes that they leave out end, however many they are.
+        #[arg(long, conflicts_with = "changes_only")]
+        whole: bool,
+        /// The files have changes alone: codes that they leave out stay.
+        #[arg(long)]
+        changes_only: bool,
     },
 }
 
 impl Masters {
     /// Runs the command.
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let Self::Import { files, shared, edition, layout } = self;
+        let Self::Import { files, shared, edition, layout, whole, changes_only } = self;
+        let absent = match (whole, changes_only) {
+            (_, true) => Absent::Stay,
+            (true, false) => Absent::EndAll,
+            (false, false) => Absent::EndFew,
+        };
         let edition = match edition {
             None => None,
             Some(text) => Some(Date::parse(&text).ok_or("an edition is a day of the form 2024-06-01")?),
@@ -41,7 +52,7 @@ impl Masters {
         let _lock = environment.lock()?;
         let mut done = Vec::with_capacity(files.len());
         for file in &files {
-            let imported = masters::import(&environment, file, &layout, edition)?;
+            let imported = masters::import(&environment, file, &layout, edition, absent)?;
             for (system, change) in &imported.changes {
                 let event = Event::new(Kind::MasterImported, WHO).subject(system.clone());
                 let event = event.with("edition", imported.edition.to_string());

@@ -11,6 +11,7 @@ mod optout;
 mod pipeline_run;
 mod quarantine;
 mod seal;
+mod told;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -306,15 +307,17 @@ fn passphrase() -> Result<Option<Passphrase>, Failure> {
     Ok(Passphrase::find(&|name| std::env::var_os(name))?)
 }
 
-/// Takes the environment for one writer.
-fn writer(environment: &Environment, what: &str) -> Result<Writer, Failure> {
+/// Takes the environment for one writer, who first says what a killed one before it did not come to say.
+fn writer(environment: &Environment, log: &Log, what: &str) -> Result<Writer, Failure> {
     let clock = || u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
-    Ok(environment.writer(what, &now()?, clock)?)
+    let writer = environment.writer(what, &now()?, clock)?;
+    told::catch_up(environment, log)?;
+    Ok(writer)
 }
 
 fn link(shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "link")?;
+    let _writer = writer(&environment, &log, "link")?;
     let linked = pipeline::link(&environment)?;
     record_link(&log, &linked)?;
     if shared.json {
@@ -331,7 +334,7 @@ fn record_link(log: &Log, linked: &Linked) -> Result<(), Failure> {
 
 fn publish(shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let _writer = writer(&environment, "publish")?;
+    let _writer = writer(&environment, &log, "publish")?;
     let progress = Progress::new("publish", Unit::Parts);
     let at = |done: u32, total: u32| progress.at(u64::from(done), u64::from(total));
     let published = pipeline::publish(&environment, &now()?, &at)?;

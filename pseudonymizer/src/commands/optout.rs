@@ -25,7 +25,7 @@ impl OptOut {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let Self::Add { file, shared } = self;
         let (environment, log) = open(&shared)?;
-        let _writer = writer(&environment, "optout")?;
+        let _writer = writer(&environment, &log, "optout")?;
         let done = pipeline::opt_out(&environment, &file)?;
         let event = Event::new(Kind::OptOutChanged, WHO).subject(done.exclusion.clone());
         log.record(event.with("identities", done.identities).with("persons", done.persons))?;

@@ -66,7 +66,7 @@ fn plan(recipe: &Recipe, shared: &Shared) -> Result<(), Failure> {
 
 fn run(recipe: &Recipe, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
-    let writer = writer(&environment, &format!("pipeline {}", recipe.name))?;
+    let writer = writer(&environment, &log, &format!("pipeline {}", recipe.name))?;
     let screen = Screen { log: &log, progress: Mutex::new(None) };
     let ended = batch::run(&environment, recipe, &writer, &screen);
     let record = match ended {
@@ -167,6 +167,9 @@ impl Watch for Screen<'_> {
         let Work::Ingest { delivery } = &step.work else { return Ok(()) };
         match error.downcast_ref::<IngestError>() {
             Some(IngestError::Rejected(rejection)) => {
+                ingest::record_rejection(self.log, delivery, rejection).map_err(boxed)
+            }
+            Some(IngestError::Sealed(rejection)) => {
                 ingest::record_rejection(self.log, delivery, rejection).map_err(boxed)
             }
             _ => Ok(()),

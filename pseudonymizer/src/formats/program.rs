@@ -40,6 +40,8 @@ pub struct Program {
     pub(crate) header_slots: usize,
     pub(crate) record_key: Vec<Slot>,
     pub(crate) unique_key: Vec<Slot>,
+    /// What else tells records apart and may be empty, with the family, whose records it compares alone.
+    pub(crate) unique_with: Option<(Vec<u8>, Vec<Slot>)>,
     pub(crate) month: Option<Slot>,
     pub(crate) roles: usize,
     pub(crate) has_trailer: bool,
@@ -312,6 +314,7 @@ impl<'a> Compiler<'a> {
             header_slots: 0,
             record_key: Vec::new(),
             unique_key: Vec::new(),
+            unique_with: None,
             month: None,
             roles: catalogue.roles.len(),
             has_trailer,
@@ -335,6 +338,10 @@ impl<'a> Compiler<'a> {
         self.grouping()?;
         self.program.record_key = self.keys(&self.family.record_key)?;
         self.program.unique_key = self.keys(&self.family.unique_key)?;
+        if !self.family.unique_with.is_empty() {
+            let with = self.keys(&self.family.unique_with)?;
+            self.program.unique_with = Some((self.family.family.clone().into_bytes(), with));
+        }
         self.program.month = self.keys(self.family.month.as_slice())?.pop();
         for table in self.catalogue.tables.values() {
             for feed in table.feeds.iter().filter(|feed| feed.family.as_ref() == Some(&self.family.family)) {

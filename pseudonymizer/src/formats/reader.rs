@@ -178,13 +178,32 @@ impl<'p> Reader<'p> {
         self.is_closed = false;
         for line in part.preamble.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if let Some(record) = self.recognise(line)
-                && program.records.get(record).is_some_and(|record| record.part == Part::Header)
-                && self.validate(line, record).is_ok()
-            {
-                self.capture(line, record);
-                self.has_header = true;
+            match self.as_utf8(line) {
+                Some(text) => self.former_header(text.as_bytes()),
+                None => self.former_header(line),
             }
+        }
+    }
+
+    /// A line in CP932 as UTF-8, in a file that may have either.
+    fn as_utf8(&self, line: &[u8]) -> Option<Zeroizing<String>> {
+        let is_cp932 = self.program.may_be_cp932 && check::is_encoded(line, catalog_model::Encoding::Cp932);
+        is_cp932.then(|| {
+            let text = encoding_rs::SHIFT_JIS.decode_without_bom_handling(line).0;
+            Zeroizing::new(text.into_owned())
+        })
+    }
+
+    /// The header that stands before this part of the file, judged as in the part where it stands.
+    fn former_header(&mut self, line: &[u8]) {
+        let program = self.program;
+        let is_header =
+            |record: &usize| program.records.get(*record).is_some_and(|record| record.part == Part::Header);
+        let Some(record) = self.recognise(line).filter(is_header) else { return };
+        self.has_header = check::is_encoded(line, program.encoding) && self.validate(line, record).is_ok();
+        if self.has_header {
+            self.header.clear();
+            self.capture(line, record);
         }
     }
 
@@ -209,11 +228,10 @@ impl<'p> Reader<'p> {
         if bytes.is_empty() {
             return self.drop_line(BLANK);
         }
-        if self.program.may_be_cp932 && check::is_encoded(bytes, catalog_model::Encoding::Cp932) {
-            let text = encoding_rs::SHIFT_JIS.decode_without_bom_handling(bytes).0;
-            return self.content_line(Zeroizing::new(text.into_owned()).as_bytes(), claims);
+        match self.as_utf8(bytes) {
+            Some(text) => self.content_line(text.as_bytes(), claims),
+            None => self.content_line(bytes, claims),
         }
-        self.content_line(bytes, claims);
     }
 
     /// A line that is longer than any record: its beginning says what it was to be.
@@ -657,19 +675,22 @@ impl<'p> Reader<'p> {
             claims.end_row(row.table, self.group.head.record, self.group.head.line);
         }
         let (slots, header) = (&self.group.slots, &self.header);
-        // Kinds of file that number their records alike are told apart by the title.
-        let title = program.heading.title();
-        let mut surrogate = |keys: &[Slot], title: Option<&[u8]>| {
+        // Kinds of file that number their records alike are told apart by the title, or by the family.
+        let (family, with) = match &program.unique_with {
+            Some((family, with)) => (family.as_slice(), with.as_slice()),
+            None => (program.heading.title(), [].as_slice()),
+        };
+        let mut surrogate = |family: Option<&[u8]>, keys: &[Slot], with: &[Slot]| {
             let is_whole =
                 !keys.is_empty() && keys.iter().all(|slot| !slot_value(slots, header, *slot).is_empty());
-            let values = || keys.iter().map(|slot| slot_value(slots, header, *slot));
-            is_whole.then(|| claims.surrogate(&mut title.into_iter().chain(values())))
+            let values = || keys.iter().chain(with).map(|slot| slot_value(slots, header, *slot));
+            is_whole.then(|| claims.surrogate(&mut family.into_iter().chain(values())))
         };
-        let key = surrogate(&program.record_key, None);
+        let key = surrogate(None, &program.record_key, &[]);
         // Mostly a record is told from others by the same fields by which it is named.
-        let unique = match title.is_empty() && program.unique_key == program.record_key {
+        let unique = match family.is_empty() && program.unique_key == program.record_key {
             true => key,
-            false => surrogate(&program.unique_key, Some(title).filter(|title| !title.is_empty())),
+            false => surrogate(Some(family).filter(|family| !family.is_empty()), &program.unique_key, with),
         };
         let month = program.month.and_then(|slot| dates::month_of(slot_value(slots, header, slot)));
         let stored = self.group.lines.iter().filter(|(_, _, fate)| *fate == Fate::Stored).count();

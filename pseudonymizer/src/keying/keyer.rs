@@ -40,8 +40,28 @@ pub struct KeyedIdentity {
     pub first_month: Option<i32>,
     /// The last month.
     pub last_month: Option<i32>,
+    /// A bit for each month from the first on; one after the 64th is known as the last alone.
+    pub months: u64,
     /// The number of claims.
     pub claims: u32,
+}
+
+impl KeyedIdentity {
+    /// The months in which it was seen.
+    pub fn seen(&self) -> Vec<i32> {
+        months_seen(self.first_month, self.last_month, self.months)
+    }
+}
+
+/// The months that a first month, a last and the bits from the first on stand for.
+pub fn months_seen(first: Option<i32>, last: Option<i32>, bits: u64) -> Vec<i32> {
+    let between = first.into_iter().flat_map(|first| {
+        (0_i32..64).filter(move |month| bits >> month & 1 == 1).map(move |month| first.saturating_add(month))
+    });
+    let mut months: Vec<i32> = first.into_iter().chain(between).chain(last).collect();
+    months.sort_unstable();
+    months.dedup();
+    months
 }
 
 /// A shared key set with a number made of its keys, so that it is found without looking at all of them.
@@ -223,6 +243,13 @@ impl Keyer {
                 identity.last_month = Some(identity.last_month.map_or(month, |last| last.max(month)));
             }
         }
+        for (number, month) in &self.sightings {
+            let Some(identity) = identities.get_mut(number.0 as usize) else { continue };
+            let after = month.zip(identity.first_month).map(|(month, first)| month.saturating_sub(first));
+            let bit =
+                after.and_then(|after| u32::try_from(after).ok()).and_then(|after| 1_u64.checked_shl(after));
+            identity.months |= bit.unwrap_or(0);
+        }
         identities
     }
 
@@ -234,8 +261,13 @@ impl Keyer {
             return None;
         }
         let number = IdentityNo(u32::try_from(self.identities.len()).ok()?);
-        let keyed =
-            KeyedIdentity { keys: Arc::clone(&keys.keys), first_month: None, last_month: None, claims: 0 };
+        let keyed = KeyedIdentity {
+            keys: Arc::clone(&keys.keys),
+            first_month: None,
+            last_month: None,
+            months: 0,
+            claims: 0,
+        };
         self.identities.push(keyed);
         self.numbers.insert(keys.clone(), number);
         Some(number)
@@ -430,6 +462,22 @@ mod tests {
                 assert_eq!(of(&cache, encoding, order), of(&fresh(), encoding, order));
             }
         }
+    }
+
+    #[test]
+    fn every_month_of_an_identity_is_kept_and_not_the_first_and_last_alone() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let mut keyer = keyer(&catalogue, 1);
+        let identity = identity(&catalogue, &[("care_insurer_no", "1"), ("care_insured_no", "2")]);
+        for month in [24_283, 24_280, 24_281, 24_283, 24_400] {
+            let head = Head { month: Some(month), ..Head::default() };
+            keyer.key(Claim { person: &identity, head });
+        }
+        let found = keyer.into_identities().remove(0);
+        assert_eq!(found.seen(), [24_280, 24_281, 24_283, 24_400]);
+        // Identities from before months were kept say the first and the last.
+        assert_eq!(super::months_seen(Some(24_280), Some(24_283), 0), [24_280, 24_283]);
+        assert!(super::months_seen(None, None, 0).is_empty());
     }
 
     #[test]

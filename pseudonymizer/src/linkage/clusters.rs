@@ -16,8 +16,8 @@ pub struct Mention {
     pub sex: Option<u8>,
     /// The birth date, as days since 1970-01-01.
     pub birth: Option<i32>,
-    /// The first and the last month in which it was mentioned, as months since year 0.
-    pub months: [Option<i32>; 2],
+    /// The months in which it was mentioned, as months since year 0.
+    pub months: Vec<i32>,
     /// Prefectures of the facilities, one bit each.
     pub places: u64,
     /// The facilities, as surrogates.
@@ -129,7 +129,7 @@ impl Mentions {
             self.profiles.push(Profile { keys, sex, birth, ..Profile::default() });
         }
         if let Some(profile) = self.profiles.get_mut(number as usize) {
-            profile.months.extend(mention.months.into_iter().flatten());
+            profile.months.extend(&mention.months);
             profile.places |= mention.places;
             profile.facilities.extend(&mention.facilities);
             profile.stays.extend(&mention.stays);

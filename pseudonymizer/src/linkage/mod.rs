@@ -28,4 +28,4 @@ pub use rules::{Conflict, ConflictKind, Rule, Verdict};
 pub use union_find::UnionFind;
 
 /// The name of the present rules, which goes into the snapshot manifest.
-pub const RULES: &str = "link/v1";
+pub const RULES: &str = "link/v2";

@@ -300,7 +300,9 @@ impl World<'_> {
 
     fn one_name(&self, one: &Members, two: &Members) -> bool {
         let cards = self.of(Kind::Card);
-        let (shared, turns) = meeting(&self.months(one, &cards), &self.months(two, &cards));
+        let (a, b) = (self.months(one, &cards), self.months(two, &cards));
+        let (shared, turns) = meeting(&a, &b);
+        let is_never_alone = shared > 0 && (a.is_subset(&b) || b.is_subset(&a));
         let places = |group: &Members| group.iter().fold(0, |all, at| all | self.profiles[*at].places);
         let is_far = places(one) != 0 && places(two) != 0 && places(one) & places(two) == 0;
         let shares_card = cards.iter().any(|scheme| {
@@ -309,7 +311,7 @@ impl World<'_> {
                 key.is_some() && two.iter().any(|b| self.profiles[*b].key(*scheme) == key)
             })
         });
-        shared <= 2 && turns <= 3 && !shares_card && !(is_far && turns > 1)
+        shared <= 2 && turns <= 3 && !shares_card && !(is_far && (turns > 1 || is_never_alone))
     }
 
     fn without_card(&self, one: &Members, two: &Members) -> bool {

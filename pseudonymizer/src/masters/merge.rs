@@ -23,6 +23,32 @@ pub struct Entry {
     pub to: Option<Date>,
 }
 
+/// What becomes of codes in force that an edition leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absent {
+    /// They end, unless they are so many that the file seems to be a part of the master.
+    #[default]
+    EndFew,
+    /// They end, however many they are: whoever imports says that the file is whole.
+    EndAll,
+    /// They stay: the file has changes only, or not every line of it could be read.
+    Stay,
+}
+
+/// So many may end at once in any case.
+const FEW: u64 = 20;
+/// Of more, one in so many of the codes in force.
+const SHARE: u64 = 10;
+
+/// An edition leaves out more codes than end from one edition to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooMany {
+    /// Codes that would end.
+    pub(super) ended: u64,
+    /// Codes in force.
+    pub(super) in_force: u64,
+}
+
 /// What an edition changed in a code system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
@@ -36,19 +62,25 @@ pub struct Change {
     pub ended: u64,
 }
 
-/// Merges `entries`, the edition `head`, into what is known. Codes that are left out end only where the edition was
-/// read whole.
+/// Merges `entries`, the edition `head`, into what is known.
+///
+/// # Errors
+///
+/// More codes are left out than `absent` lets end.
 pub(super) fn merge(
     mut known: CodeSystem,
     head: Edition,
     entries: BTreeMap<String, Entry>,
-    is_whole: bool,
-) -> (CodeSystem, Change) {
+    absent: Absent,
+) -> Result<(CodeSystem, Change), TooMany> {
     let mut change = Change { entries: entries.len() as u64, ..Change::default() };
     let before = known.editions.iter().map(|edition| edition.date).rfind(|date| *date < head.date);
     let mut codes: BTreeMap<String, Code> =
         known.codes.into_iter().map(|code| (code.code.clone(), code)).collect();
     let present: BTreeSet<String> = entries.keys().cloned().collect();
+    if absent == Absent::EndFew {
+        are_few(&codes, &present)?;
+    }
     for (code, entry) in entries {
         match codes.get_mut(&code) {
             None => {
@@ -58,7 +90,7 @@ pub(super) fn merge(
             Some(known) => change.changed += u64::from(update(known, entry, head.date)),
         }
     }
-    if is_whole {
+    if absent != Absent::Stay {
         let last = head.date.plus_days(-1);
         for code in codes.values_mut().filter(|code| !present.contains(&code.code) && code.to.is_none()) {
             code.to = Some(code.from.map_or(last, |from| from.max(last)));
@@ -68,7 +100,18 @@ pub(super) fn merge(
     known.editions.retain(|edition| edition.date != head.date);
     known.editions.push(head);
     known.codes = codes.into_values().collect();
-    (known, change)
+    Ok((known, change))
+}
+
+/// Whether no more codes end than do from one edition to the next.
+fn are_few(codes: &BTreeMap<String, Code>, present: &BTreeSet<String>) -> Result<(), TooMany> {
+    let in_force = || codes.values().filter(|code| code.to.is_none());
+    let ended = in_force().filter(|code| !present.contains(&code.code)).count() as u64;
+    let in_force = in_force().count() as u64;
+    match ended <= FEW.max(in_force / SHARE) {
+        true => Ok(()),
+        false => Err(TooMany { ended, in_force }),
+    }
 }
 
 /// A code that no edition had: listed on the master's day; otherwise, in a later edition, from its change or from the
@@ -153,7 +196,7 @@ mod tests {
             blake3: format!("{date}{rows:?}"),
             codes: rows.len() as u64,
         };
-        merge(known, head, entries.collect(), true)
+        merge(known, head, entries.collect(), Absent::EndFew).unwrap()
     }
 
     #[test]
@@ -182,6 +225,30 @@ mod tests {
         let (again, third) = edition(known.clone(), "2024-06-01", &rows);
         assert_eq!(third, Change { entries: 3, ..Change::default() });
         assert_eq!((again.codes, again.editions), (known.codes, known.editions));
+    }
+
+    #[test]
+    fn a_part_of_a_master_ends_nothing_unless_somebody_says_that_it_is_whole() {
+        let names: Vec<String> = (0..300).map(|code| format!("{code:03}")).collect();
+        let rows: Vec<(&str, &str, &str)> = names.iter().map(|name| (name.as_str(), "a", "")).collect();
+        let (known, _) = edition(system(), "2022-04-01", &rows);
+        let later = |absent, rows: &[(&str, &str, &str)]| {
+            let entry = |ja: &str| Entry {
+                ja: ja.to_owned(),
+                attributes: BTreeMap::new(),
+                listed: None,
+                changed: None,
+                to: None,
+            };
+            let entries = rows.iter().map(|(code, ja, _)| ((*code).to_owned(), entry(ja))).collect();
+            let (file, blake3) = ("g".to_owned(), String::new());
+            let head = Edition { date: day("2024-06-01"), file, blake3, codes: rows.len() as u64 };
+            merge(known.clone(), head, entries, absent).map(|(_, change)| change.ended)
+        };
+        assert_eq!(later(Absent::EndFew, &rows[30..]), Ok(30));
+        assert_eq!(later(Absent::EndFew, &rows[31..]), Err(TooMany { ended: 31, in_force: 300 }));
+        assert_eq!(later(Absent::EndAll, &rows[31..]), Ok(31));
+        assert_eq!(later(Absent::Stay, &rows[299..]), Ok(0));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use catalog_store::{Environment, EnvironmentError};
 
 use crate::formats::{Fault, ProgramError};
 
-pub use merge::{Change, Entry};
+pub use merge::{Absent, Change, Entry};
 
 /// What the import of one file did.
 #[derive(Clone, Debug)]
@@ -88,6 +88,20 @@ pub enum MasterError {
         /// What is wrong with it.
         kind: &'static str,
     },
+    /// The file seems to be a part of the master.
+    #[error(
+        "{file} leaves out {ended} of the {in_force} codes of {system} that are in force; give --whole if they all ended, --changes-only if the file has changes alone"
+    )]
+    Part {
+        /// The file.
+        file: PathBuf,
+        /// The code system.
+        system: String,
+        /// Codes that would end.
+        ended: u64,
+        /// Codes in force.
+        in_force: u64,
+    },
     /// What was imported before cannot be read.
     #[error("{path} is not as an import left it: {problem}")]
     Form {
@@ -112,12 +126,14 @@ pub enum MasterError {
 ///
 /// # Errors
 ///
-/// The file cannot be read by the layout, is older than what is there, or the catalogue cannot be written.
+/// The file cannot be read by the layout, is older than what is there, seems to be a part of the master, or the catalogue
+/// cannot be written.
 pub fn import(
     environment: &Environment,
     file: &Path,
     family: &str,
     edition: Option<Date>,
+    absent: Absent,
 ) -> Result<Imported, MasterError> {
     let (catalogue, _) = environment.catalogue()?;
     let bytes = std::fs::read(file).map_err(io("read", file))?;
@@ -127,7 +143,7 @@ pub fn import(
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let blake3 = blake3::hash(&bytes).to_hex().to_string();
     // Where lines could not be read, a code that seems absent may stand on one of them.
-    let is_whole = read.faults.is_empty();
+    let absent = if read.faults.is_empty() { absent } else { Absent::Stay };
     let mut changes = Vec::new();
     let mut texts = Vec::new();
     for (system, entries) in read.entries {
@@ -143,7 +159,10 @@ pub fn import(
             blake3: blake3.clone(),
             codes: entries.len() as u64,
         };
-        let (merged, change) = merge::merge(known, head, entries, is_whole);
+        let (merged, change) = merge::merge(known, head, entries, absent).map_err(|many| {
+            let (ended, in_force) = (many.ended, many.in_force);
+            MasterError::Part { file: file.to_owned(), system: system.clone(), ended, in_force }
+        })?;
         texts.push((path, text::toml(&merged)));
         changes.push((system, change));
     }

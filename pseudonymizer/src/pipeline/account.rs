@@ -6,7 +6,11 @@ use catalog_model::FaultKind;
 use catalog_store::Account;
 use serde::{Deserialize, Serialize};
 
+use super::parts::Piece;
 use crate::formats::{Fault, FileSummary, Program};
+
+/// The name of the code that makes parts: another build may read the same bytes otherwise.
+pub(super) const READER: &str = env!("READER");
 
 /// The accounts of one part, by file number.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,6 +19,12 @@ pub struct PartAccount {
     /// The digest of the catalogue by which the part was read.
     #[serde(default)]
     pub(super) layouts: String,
+    /// The build that read it, which a part has to share to be taken for one of this build.
+    #[serde(default)]
+    pub(super) reader: String,
+    /// What was read: ranges of files. Parts from before this was kept say nothing of it.
+    #[serde(default)]
+    pub(super) pieces: Vec<Piece>,
     /// The digests of the part's table files and of its identities: a part that a crashed machine left half on disk is
     /// read again.
     pub(super) digests: BTreeMap<String, String>,
@@ -79,6 +89,19 @@ impl Place {
         let (record, field) = (fault.record.to_string(), fault.field.to_string());
         Self { line: fault.line, record, field, kind: fault.kind.as_str().to_owned() }
     }
+}
+
+/// Whether the pieces of a file that were read are the whole of its bytes: none is missing and none was read twice.
+pub(super) fn is_covered<'p>(pieces: impl Iterator<Item = &'p Piece>, bytes: u64) -> bool {
+    let mut pieces: Vec<&Piece> = pieces.collect();
+    pieces.sort_by_key(|piece| (piece.from, piece.to));
+    let mut read = 0;
+    let follow = pieces.iter().all(|piece| {
+        let follows = piece.from == read && piece.is_last == (piece.to == bytes);
+        read = piece.to;
+        follows
+    });
+    follow && read == bytes && !pieces.is_empty()
 }
 
 /// A whole file's account and the places of its faults, from the pieces that it was read in.

@@ -40,11 +40,12 @@ pub(super) struct BucketClaims {
 }
 
 impl BucketClaims {
-    /// Numbers the claims of a bucket. Of two with the same unique surrogate the one in the earlier file, then on the
-    /// earlier line, is kept; claims with the same key surrogate (lines of one stay) share a number.
+    /// Numbers the claims of a bucket. Of those with the same unique surrogate the first or the last is kept, as their
+    /// layout says: by month and name of the delivery, then by file and line; claims with the same key surrogate (lines
+    /// of one stay) share a number.
     pub(super) fn new(bucket: u32, buckets: u32, claims: &[SpilledClaim]) -> Self {
         let mut order: Vec<&SpilledClaim> = claims.iter().collect();
-        order.sort_unstable_by_key(|claim| (claim.file_rank, claim.line));
+        order.sort_unstable_by_key(|claim| claim.precedence());
         let mut seen = HashSet::new();
         let mut kept = Vec::with_capacity(order.len());
         let mut duplicates = Vec::new();
@@ -254,6 +255,8 @@ pub(super) fn write(
 
 #[cfg(test)]
 mod tests {
+    use catalog_model::Keep;
+
     use super::super::spill::SpilledClaim;
     use super::BucketClaims;
 
@@ -263,6 +266,7 @@ mod tests {
             part,
             record,
             file_rank: part,
+            keep: Keep::First,
             line,
             lines: 3,
             month: 24_000,
@@ -282,6 +286,16 @@ mod tests {
         assert_eq!(found.duplicates, [claim(1, 0, 5, Some(1), Some(1))]);
         assert_eq!(found.number(1, 0), None);
         assert_ne!(found.number(0, 0), found.number(0, 1));
+    }
+
+    #[test]
+    fn the_earlier_of_two_forms_is_the_duplicate_where_a_later_one_corrects_it() {
+        let form = |part, line| SpilledClaim { keep: Keep::Last, ..claim(part, line, line, None, Some(1)) };
+        let found = BucketClaims::new(0, 4, &[form(1, 5), form(0, 9), form(1, 7), form(0, 2)]);
+        let dropped: Vec<(u32, u32)> =
+            found.duplicates.iter().map(|claim| (claim.part, claim.line)).collect();
+        assert_eq!(dropped, [(1, 5), (0, 9), (0, 2)]);
+        assert!(found.number(1, 7).is_some());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use catalog_model::{Catalogue, DELIVERY_FILE, DeliveredFile, DeliveryManifest};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::digest::{Context, SHA256};
 
+use super::sealed::is_sealed;
 use crate::formats::{self, PackageError, Program, ProgramError};
 
 /// A delivery whose files are there and have the sizes and digests that its list says.
@@ -91,10 +92,19 @@ pub(super) struct ScannedFile {
     pub(super) bytes: u64,
     /// Line ends in each block of [`BLOCK`] bytes.
     pub(super) block_lines: Vec<u64>,
+    /// Whether the last line has no end.
+    pub(super) is_open: bool,
     /// Offsets of lines that look like a header record.
     pub(super) headers: Vec<u64>,
     /// What the file was when it was looked over.
     pub(super) stamp: Stamp,
+}
+
+impl ScannedFile {
+    /// The lines that a reader must meet, one without an end at the file's end among them.
+    pub(super) fn lines(&self) -> u64 {
+        self.block_lines.iter().sum::<u64>() + u64::from(self.is_open)
+    }
 }
 
 /// Which file it is and when it was last changed: a file with the same stamp as before is taken for unchanged.
@@ -184,6 +194,31 @@ impl Delivery {
     }
 }
 
+/// The folder itself where it is a delivery, sealed or not; else the deliveries that lie in it, in the order of their
+/// names.
+///
+/// # Errors
+///
+/// The folder cannot be listed.
+pub fn deliveries_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let is_delivery = |folder: &Path| folder.join(DELIVERY_FILE).is_file() || is_sealed(folder);
+    if is_delivery(folder) {
+        return Ok(vec![folder.to_owned()]);
+    }
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if is_delivery(&path) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 pub(super) fn identify(manifest: &DeliveryManifest) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 delivery id");
     for part in [&manifest.delivery.database, &manifest.delivery.holder] {
@@ -240,15 +275,21 @@ fn inside(folder: &Path, path: &str) -> Result<PathBuf, Rejection> {
     Ok(folder.join(relative))
 }
 
-fn scan(
+pub(super) fn scan(
     file: &mut File,
     path: &Path,
     stamp: Stamp,
     headers: &[Vec<u8>],
 ) -> std::io::Result<(ScannedFile, String)> {
     let mut digest = Context::new(&SHA256);
-    let mut found =
-        ScannedFile { path: path.to_owned(), bytes: 0, block_lines: Vec::new(), headers: Vec::new(), stamp };
+    let mut found = ScannedFile {
+        path: path.to_owned(),
+        bytes: 0,
+        block_lines: Vec::new(),
+        is_open: false,
+        headers: Vec::new(),
+        stamp,
+    };
     // Blocks overlap by the longest needle, so that none is missed at a border; a file begins like a line does.
     let overlap = headers.iter().map(Vec::len).max().unwrap_or(0);
     let block = BLOCK.min(usize::try_from(file.metadata()?.len()).map_or(BLOCK, |bytes| bytes.max(1)));
@@ -263,6 +304,7 @@ fn scan(
         let content = room.get(..read).unwrap_or_default();
         digest.update(content);
         found.block_lines.push(memchr::memchr_iter(b'\n', content).count() as u64);
+        found.is_open = content.last() != Some(&b'\n');
         let window = buffer.get(..carried + read).unwrap_or_default();
         for needle in headers {
             for at in memchr::memmem::find_iter(window, needle) {

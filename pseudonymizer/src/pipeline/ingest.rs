@@ -16,7 +16,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use super::account::{PartAccount, Place, whole_file};
+use super::account::{PartAccount, Place, READER, is_covered, whole_file};
 use super::delivery::{Delivery, Rejection, Stamp};
 use super::life::{LifeError, sweep};
 use super::parts::{self, CutError, Part, Piece};
@@ -139,6 +139,24 @@ pub enum IngestError {
         before: u64,
         /// Lines that the new reading would store.
         after: u64,
+    },
+    /// The parts of a file are not the whole of it: a defect of ours, and nothing was kept.
+    #[error("the parts of {path} are not its {bytes} bytes; nothing was taken in")]
+    Uncovered {
+        /// The delivered file.
+        path: String,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// More or fewer lines were read than the file has: a defect of ours, and nothing was kept.
+    #[error("{path} has {lines} lines and {read} were read; nothing was taken in")]
+    Lines {
+        /// The delivered file.
+        path: String,
+        /// Its lines.
+        lines: u64,
+        /// Lines read.
+        read: u64,
     },
     /// An account does not close: a defect of ours, and nothing was kept.
     #[error("the account of {path} does not close: {read} lines read, {booked} booked")]
@@ -371,7 +389,22 @@ impl<'a> Run<'a> {
             }
             return Err(error);
         }
-        close(&self.places, &self.delivery.manifest, parts.len().try_into().unwrap_or(u32::MAX))
+        let count = parts.len().try_into().unwrap_or(u32::MAX);
+        let files = close(&self.places, &self.delivery.manifest, count)?;
+        self.compare_lines(&files)?;
+        Ok(files)
+    }
+
+    /// What was read is every line that was counted while the delivery was looked over; a package has documents instead.
+    fn compare_lines(&self, files: &[FileAccount]) -> Result<(), IngestError> {
+        for (file, scanned) in files.iter().zip(&self.delivery.files) {
+            let is_package = self.delivery.programs.get(&file.family).is_some_and(Program::is_package);
+            let (lines, read) = (scanned.lines(), file.account.read);
+            if !is_package && lines != read {
+                return Err(IngestError::Lines { path: file.path.clone(), lines, read });
+            }
+        }
+        Ok(())
     }
 
     /// Removes what was staged of a delivery that turned out to be another than the one looked over.
@@ -430,6 +463,8 @@ impl<'a> Run<'a> {
         let of_identities =
             write_identities(&self.places.files, &self.identities(part), &schemes, &identities)?;
         account.layouts = self.layouts.to_owned();
+        account.reader = READER.to_owned();
+        account.pieces.clone_from(&part.pieces);
         account.digests = digests.into_map();
         account.digests.insert("identities".to_owned(), of_identities.to_hex().to_string());
         let path = folder.join(ACCOUNT);
@@ -439,9 +474,11 @@ impl<'a> Run<'a> {
     /// Whether an earlier run left this part whole.
     fn is_whole(&self, part: &Part, folder: &Path) -> bool {
         let account = read_json::<PartAccount>(&folder.join(ACCOUNT));
-        let digests = self.digests(part, folder);
         account.is_ok_and(|account| {
-            account.layouts == self.layouts && digests.is_ok_and(|digests| digests == account.digests)
+            account.layouts == self.layouts
+                && account.reader == READER
+                && account.pieces == part.pieces
+                && self.digests(part, folder).is_ok_and(|digests| digests == account.digests)
         })
     }
 
@@ -515,6 +552,10 @@ pub(crate) fn close(
     let mut quarantine = String::from("file,line,record,field,kind\n");
     for (number, listed) in manifest.files.iter().enumerate() {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let pieces = accounts.iter().flat_map(|part| &part.pieces).filter(|piece| piece.file == number);
+        if !is_covered(pieces, listed.bytes) {
+            return Err(IngestError::Uncovered { path: listed.path.clone(), bytes: listed.bytes });
+        }
         let (account, faults) = whole_file(accounts.iter().filter_map(|part| part.files.get(&number)));
         if !account.closes() {
             let booked = account.stored + account.dropped_lines() + account.quarantined_lines();

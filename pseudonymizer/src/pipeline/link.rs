@@ -159,7 +159,17 @@ pub(super) fn mentions(
     schemes: &[String],
 ) -> Result<Mentions, LinkError> {
     let key = environment.key(KeyRole::Linkage)?;
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    mentions_under(environment, parts, schemes, key.as_bytes())
+}
+
+/// As [`mentions`], under any linkage key.
+pub(super) fn mentions_under(
+    environment: &Environment,
+    parts: &[PartName],
+    schemes: &[String],
+    key: &[u8],
+) -> Result<Mentions, LinkError> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     let former = FormerKeys::read(environment, parts, schemes)?;
     let (mut mentions, files) = (Mentions::new(schemes.len()), environment.staged_files());
     let mut reader = MentionReader::new(&files, schemes, &key, &former);

@@ -15,7 +15,7 @@ use ring::hmac;
 
 use super::link::{fixed, numbers};
 use super::rotation::FormerKeys;
-use crate::keying::linkage_key;
+use crate::keying::{linkage_key, months_seen};
 use crate::linkage::{Mention, Mentions};
 use crate::tables::{FileError, open};
 
@@ -86,13 +86,18 @@ impl<'a> MentionReader<'a> {
         let sexes = sexes.ok_or_else(|| missing("sex"))?;
         let (births, firsts, lasts) = (number("birth")?, number("first_month")?, number("last_month")?);
         let claims = numbers(batch, "claims", path)?;
-        let rows = sexes.iter().zip(births).zip(firsts).zip(lasts).zip(claims.values());
+        // Identities from before every month was kept say the first and the last.
+        let between = batch.column_by_name("months").and_then(|array| array.as_primitive_opt::<UInt64Type>());
+        let between = (0..batch.num_rows()).map(|row| between.map_or(0, |between| between.value(row)));
+        let months = firsts.iter().zip(lasts).zip(between);
+        let months = months.map(|((first, last), between)| months_seen(first, last, between));
+        let rows = sexes.iter().zip(births).zip(months).zip(claims.values());
         let mut mentions: Vec<Mention> = rows
-            .map(|((((sex, birth), first), last), claims)| Mention {
+            .map(|(((sex, birth), months), claims)| Mention {
                 keys: vec![None; self.schemes.len()],
                 sex,
                 birth,
-                months: [first, last],
+                months,
                 claims: *claims,
                 ..Mention::default()
             })

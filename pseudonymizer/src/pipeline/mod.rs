@@ -25,19 +25,20 @@ mod spill;
 mod store;
 
 pub use account::PartAccount;
-pub use delivery::{Delivery, Rejection};
+pub use delivery::{Delivery, Rejection, deliveries_in};
 pub use evaluate::{Evaluation, EvaluationError, evaluate};
 pub use ingest::{IngestError, Ingested, Progress, ingest, ingest_overlap};
 pub use life::{Deletion, LifeError, Recalled, forget, recall};
 pub use link::{LinkError, Linked, RuleEvidence, SchemeEvidence, link};
 pub(crate) use link::{current_run, next_run};
-pub use optout::{OptOutError, OptedOut, opt_out};
+pub use optout::{OptOutError, OptedOut, opt_out, opted_out_before};
 pub use prune::{PruneError, Pruned, prune};
 pub use publish::{PublishError, Published, publish};
 pub use quality::{QualityError, quality};
 pub use quarantine::{QuarantineError, Quarantined, quarantine};
 pub use replay::{Replayed, replay};
 pub use rotation::{Overlap, RotatedLinkage, overlap, rotate_linkage};
+pub(crate) use sealed::identify_sealed;
 pub use sealed::{
     Bundle, EnvelopeError, Holder, HolderCard, HolderError, Registered, SealError, SealedError,
     ingest_sealed, is_sealed, register, seal,

@@ -1,24 +1,27 @@
 //! Opt-out: identities whose persons are left out of every query from the next one on.
 //!
-//! A list of identities is keyed as a delivery's are and only the keys are kept, sealed apart in `links/`. For every
-//! snapshot they are resolved to person numbers, which the guard gives each worker. A key that is several persons'
-//! resolves to nobody; any other key of the identity suffices. Nobody is listed: only counts are told.
+//! A list of identities is keyed as a delivery's are, under the present intake key and every former one that is left,
+//! and only the keys are kept, encrypted in `links/`. For every snapshot they are resolved to person numbers, which the
+//! guard gives each worker. A key that is several persons' resolves to nobody; any other key of the identity suffices.
+//! Nobody is listed: only counts are told.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use catalog_model::{Catalogue, Encoding};
-use catalog_store::{Environment, EnvironmentError, KeyError, KeyRole, hex};
+use catalog_store::{Environment, EnvironmentError, KeyError, KeyId, KeyRole, hex};
 use classified::{Intake, Keyed};
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::link::{self, LinkError};
 use super::numbering;
-use super::rotation::{FormerKeys, linkage_epoch, persons_file};
-use super::store::{read_json, write_whole};
+use super::rotation::{self, FormerKeys, linkage_epoch, persons_file};
+use super::store::write_whole;
 use crate::claim::{Claim, Head};
 use crate::keying::{Identity, KeyCache, Keyer, linkage_key};
 
@@ -80,7 +83,8 @@ pub enum OptOutError {
     Link(#[from] LinkError),
 }
 
-/// Every identity that opted out: its intake keys by scheme.
+/// Every identity that opted out: its intake keys by scheme and, behind an `@`, the id of the intake key. Lists of
+/// earlier builds have no id, or `former`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -102,12 +106,10 @@ struct Exclusion<'a> {
 pub fn opt_out(environment: &Environment, path: &Path) -> Result<OptedOut, OptOutError> {
     let (catalogue, _) = environment.catalogue()?;
     let (found, unusable) = keyed(environment, &catalogue, path)?;
-    let file = environment.room("links").join(LIST);
-    let mut list: List = if file.exists() { read_json(&file).map_err(io(&file))? } else { List::default() };
+    let mut list = List::read(environment)?.unwrap_or_default();
     let identities = found.len() as u64;
-    list.identities.extend(found);
-    let text = serde_json::to_vec(&list).map_err(|error| io(&file)(error.into()))?;
-    write_whole(&file, &text).map_err(io(&file))?;
+    list.add(found);
+    list.write(environment)?;
     let (persons, exclusion) = resolve(environment)?;
     Ok(OptedOut { identities, unusable, total: list.identities.len() as u64, persons, exclusion })
 }
@@ -119,11 +121,7 @@ pub fn opt_out(environment: &Environment, path: &Path) -> Result<OptedOut, OptOu
 /// The link table cannot be read, or an exclusion cannot be written.
 pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOutError> {
     let links = environment.room("links");
-    let file = links.join(LIST);
-    if !file.exists() {
-        return Ok((0, String::new()));
-    }
-    let list: List = read_json(&file).map_err(io(&file))?;
+    let Some(list) = List::read(environment)? else { return Ok((0, String::new())) };
     let linkage = linkage_keys(environment, &list)?;
     let room = environment.room("exclusions");
     let epoch = linkage_epoch(environment)?;
@@ -157,7 +155,7 @@ fn keyed(
     catalogue: &Catalogue,
     path: &Path,
 ) -> Result<(Vec<BTreeMap<String, String>>, u64), OptOutError> {
-    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(io(path))?);
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(io(path))?);
     let mut lines = text.lines().enumerate();
     let heading = lines.next().map(|(_, line)| line).unwrap_or_default().trim_start_matches('\u{FEFF}');
     let roles = heading.split(',').map(|role| {
@@ -165,15 +163,7 @@ fn keyed(
         known.ok_or_else(|| OptOutError::Heading { path: path.to_owned(), role: role.trim().to_owned() })
     });
     let roles: Vec<usize> = roles.collect::<Result<_, _>>()?;
-    let mut seen_key = [0; 32];
-    SystemRandom::new().fill(&mut seen_key).map_err(|_| OptOutError::Random)?;
-    let intake = environment.key(KeyRole::Intake)?;
-    let cache = Arc::new(KeyCache::new(seen_key));
-    let mut keyer = Keyer::new(catalogue, Encoding::Utf8, intake.as_bytes(), cache);
-    // Deliveries that were keyed before a rotation are known by the former key.
-    for (_, former) in environment.keys().former(KeyRole::Intake)?.into_iter().take(1) {
-        keyer = keyer.under_both(former.as_bytes());
-    }
+    let mut keyers = keyers(environment, catalogue)?;
     let mut unusable = 0;
     let mut identity = Identity::new(catalogue.roles.len());
     for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
@@ -185,40 +175,136 @@ fn keyed(
         for (role, field) in roles.iter().zip(fields) {
             identity.set(*role, field.trim().as_bytes());
         }
-        if keyer.key(Claim { person: &identity, head: Head::default() }).is_none() {
-            unusable += 1;
+        let mut is_usable = false;
+        for (_, keyer) in &mut keyers {
+            is_usable |= keyer.key(Claim { person: &identity, head: Head::default() }).is_some();
         }
+        unusable += u64::from(!is_usable);
     }
     identity.erase();
-    let named = |keys: &[Option<Keyed<Intake>>], to: &mut BTreeMap<String, String>, mark: &str| {
-        for (scheme, key) in catalogue.schemes.iter().zip(keys) {
-            if let Some(key) = key {
-                to.insert(format!("{}{mark}", scheme.scheme), hex(key.as_bytes()));
+    Ok((named(catalogue, keyers), unusable))
+}
+
+/// A keyer under each intake key that is left, with the key's id: deliveries that were keyed before a rotation are known
+/// by the key of then.
+fn keyers(environment: &Environment, catalogue: &Catalogue) -> Result<Vec<(KeyId, Keyer)>, OptOutError> {
+    let keys = environment.keys();
+    let present = keys.current(KeyRole::Intake)?;
+    let all = std::iter::once((present.id(), present)).chain(keys.former(KeyRole::Intake)?);
+    all.map(|(id, key)| {
+        let mut seen = [0; 32];
+        SystemRandom::new().fill(&mut seen).map_err(|_| OptOutError::Random)?;
+        let cache = Arc::new(KeyCache::new(seen));
+        Ok((id, Keyer::new(catalogue, Encoding::Utf8, key.as_bytes(), cache)))
+    })
+    .collect()
+}
+
+/// The identities of all keyers, which have seen the same ones in the same order, with all their keys.
+fn named(catalogue: &Catalogue, keyers: Vec<(KeyId, Keyer)>) -> Vec<BTreeMap<String, String>> {
+    let mut identities: Vec<BTreeMap<String, String>> = Vec::new();
+    for (id, keyer) in keyers {
+        let found = keyer.into_identities();
+        identities.resize(identities.len().max(found.len()), BTreeMap::new());
+        for (identity, to) in found.iter().zip(&mut identities) {
+            for (scheme, key) in catalogue.schemes.iter().zip(&identity.keys.keys) {
+                if let Some(key) = key {
+                    to.insert(format!("{}@{id}", scheme.scheme), hex(key.as_bytes()));
+                }
             }
         }
+    }
+    identities
+}
+
+impl List {
+    fn path(environment: &Environment) -> PathBuf {
+        environment.room("links").join(LIST)
+    }
+
+    /// The list, where there is one; also one that an earlier build left in clear.
+    fn read(environment: &Environment) -> Result<Option<Self>, OptOutError> {
+        let path = Self::path(environment);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = environment.staged_files().read(&path)?;
+        serde_json::from_slice(&text).map(Some).map_err(|error| io(&path)(error.into()))
+    }
+
+    fn write(&self, environment: &Environment) -> Result<(), OptOutError> {
+        let path = Self::path(environment);
+        let text = serde_json::to_vec(self).map(Zeroizing::new).map_err(|error| io(&path)(error.into()))?;
+        // A staged file is bound to its name, and may bear this ending while it is written.
+        let temporary = environment.room("links").join(format!("{LIST}.writing"));
+        environment.staged_files().write(&temporary, &text)?;
+        File::open(&temporary).and_then(|file| file.sync_all()).map_err(io(&temporary))?;
+        std::fs::rename(&temporary, &path).map_err(io(&path))
+    }
+
+    /// Adds identities; one that shares a key with one that is there is that one, known by more keys.
+    fn add(&mut self, found: Vec<BTreeMap<String, String>>) {
+        let mut holder: BTreeMap<String, usize> = BTreeMap::new();
+        let mut all: Vec<BTreeMap<String, String>> = Vec::new();
+        for identity in std::mem::take(&mut self.identities).into_iter().chain(found) {
+            let at = identity.values().find_map(|key| holder.get(key).copied()).unwrap_or(all.len());
+            if at == all.len() {
+                all.push(BTreeMap::new());
+            }
+            holder.extend(identity.values().map(|key| (key.clone(), at)));
+            if let Some(known) = all.get_mut(at) {
+                known.extend(identity);
+            }
+        }
+        self.identities.extend(all);
+    }
+}
+
+/// How many identities that opted out are known under former intake keys alone, and by no overlap delivery under the
+/// present one: later deliveries are not recognised as theirs, and the lists are needed again.
+///
+/// # Errors
+///
+/// The list or the link table cannot be read.
+pub fn opted_out_before(environment: &Environment) -> Result<u64, OptOutError> {
+    let index = environment.keys().index()?;
+    let present = index.current(KeyRole::Intake)?;
+    if present.epoch == 1 {
+        return Ok(0);
+    }
+    let Some(list) = List::read(environment)? else { return Ok(0) };
+    let schemes = schemes(environment)?;
+    let parts = link::parts(environment)?;
+    let former = FormerKeys::read(environment, &parts, &schemes)?;
+    let tied = rotation::tied(environment, &parts, &schemes, &former)?;
+    let mark = format!("@{}", present.id);
+    let is_known = |(name, digits): (&String, &String)| {
+        name.ends_with(&mark) || intake_key(digits).is_some_and(|key| tied.contains(&former.earliest(key)))
     };
-    let identities = keyer.into_identities().into_iter().map(|identity| {
-        let mut keys = BTreeMap::new();
-        named(&identity.keys.keys, &mut keys, "");
-        named(&identity.keys.former, &mut keys, "@former");
-        keys
-    });
-    Ok((identities.collect(), unusable))
+    Ok(list.identities.iter().filter(|identity| !identity.iter().any(is_known)).count() as u64)
+}
+
+fn schemes(environment: &Environment) -> Result<Vec<String>, OptOutError> {
+    let (catalogue, _) = environment.catalogue()?;
+    Ok(catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect())
+}
+
+fn intake_key(digits: &str) -> Option<Keyed<Intake>> {
+    let bytes = catalog_store::from_hex(digits)?;
+    Some(Keyed::new(<[u8; 32]>::try_from(bytes).ok()?))
 }
 
 /// The linkage keys of every identity that opted out.
 fn linkage_keys(environment: &Environment, list: &List) -> Result<BTreeSet<[u8; 32]>, OptOutError> {
-    let (catalogue, _) = environment.catalogue()?;
-    let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
+    let schemes = schemes(environment)?;
     let former = FormerKeys::read(environment, &link::parts(environment)?, &schemes)?;
     let key = environment.key(KeyRole::Linkage)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let mut keys = BTreeSet::new();
     for (name, digits) in list.identities.iter().flatten() {
-        let scheme = name.trim_end_matches("@former");
-        let bytes = catalog_store::from_hex(digits).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let Some(bytes) = bytes else { continue };
-        let intake = former.earliest(Keyed::new(bytes));
+        let scheme = name.split('@').next().unwrap_or_default();
+        let Some(intake) = intake_key(digits) else { continue };
+        let intake = former.earliest(intake);
         keys.insert(*linkage_key(&key, scheme, &intake).as_bytes());
     }
     Ok(keys)
@@ -226,4 +312,23 @@ fn linkage_keys(environment: &Environment, list: &List) -> Result<BTreeSet<[u8; 
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> OptOutError + '_ {
     move |source| OptOutError::Io { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::List;
+
+    #[test]
+    fn an_identity_that_comes_again_under_more_keys_is_one() {
+        let identity = |keys: &[(&str, &str)]| -> BTreeMap<String, String> {
+            keys.iter().map(|(name, key)| ((*name).to_owned(), (*key).to_owned())).collect()
+        };
+        let mut list = List::default();
+        list.add(vec![identity(&[("id5", "aa"), ("id1@former", "bb")]), identity(&[("id5", "cc")])]);
+        list.add(vec![identity(&[("id5@k2", "dd"), ("id5@k1", "aa")])]);
+        let known = identity(&[("id5", "aa"), ("id1@former", "bb"), ("id5@k1", "aa"), ("id5@k2", "dd")]);
+        assert_eq!(list.identities, [known, identity(&[("id5", "cc")])].into());
+    }
 }

@@ -4,7 +4,9 @@
 //! of records begins.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{Seek as _, SeekFrom};
+
+use serde::{Deserialize, Serialize};
 
 use super::delivery::{BLOCK, Delivery, ScannedFile};
 use crate::formats::{Lines, Program};
@@ -23,7 +25,7 @@ pub(super) struct Part {
 }
 
 /// A file, or a range of one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Piece {
     pub(super) file: u32,
     pub(super) from: u64,
@@ -147,6 +149,11 @@ pub(super) fn read_header(file: &ScannedFile, offset: Option<u64>) -> std::io::R
     let Some(offset) = offset else { return Ok(Vec::new()) };
     let mut source = File::open(&file.path)?;
     source.seek(SeekFrom::Start(offset))?;
-    let mut lines = Lines::new(source.take(BLOCK as u64));
-    Ok(lines.next_line()?.map(|line| line.bytes.to_vec()).unwrap_or_default())
+    let mut lines = Lines::new(source);
+    // A line that is longer than any record is no header.
+    let line = lines.next_line()?.filter(|line| line.missing == 0);
+    Ok(line.map(|line| line.bytes.to_vec()).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

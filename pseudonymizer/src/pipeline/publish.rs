@@ -23,7 +23,7 @@ use super::link::{self, CurrentLinks, LinkError, PartName};
 use super::numbering::{self, PersonNumbers};
 use super::optout::{self, OptOutError};
 use super::rotation;
-use super::spill::{Spill, Spilled, SpilledClaim};
+use super::spill::{FileRank, Spill, Spilled, SpilledClaim};
 use super::store::{fresh_folder, sync_filesystem, write_json};
 use crate::linkage::RULES;
 use crate::tables::derived::{Sources, Wanted};
@@ -225,11 +225,15 @@ impl<'a> Publisher<'a> {
         offsets: &[usize],
     ) -> Result<(Spilled, Vec<(String, u32)>), PublishError> {
         let mut ranks = Vec::new();
-        let mut first_rank = BTreeMap::new();
+        let mut file_ranks: BTreeMap<&str, Vec<FileRank>> = BTreeMap::new();
         for delivery in &self.deliveries {
-            first_rank.insert(delivery.id.as_str(), ranks.len());
-            let files = 0..u32::try_from(delivery.files.len()).unwrap_or(u32::MAX);
-            ranks.extend(files.map(|file| (delivery.id.clone(), file)));
+            for (file, number) in delivery.files.iter().zip(0_u32..) {
+                let rank = u32::try_from(ranks.len()).unwrap_or(u32::MAX);
+                let keep = self.catalogue.families.get(&file.family).map(|family| family.keep);
+                let keep = keep.unwrap_or_default();
+                file_ranks.entry(delivery.id.as_str()).or_default().push(FileRank { rank, keep });
+                ranks.push((delivery.id.clone(), number));
+            }
         }
         let files = self.environment.staged_files();
         let mut spill =
@@ -245,8 +249,8 @@ impl<'a> Publisher<'a> {
                 let cluster = self.links.of_mention.get(offset + identity as usize)?;
                 persons.of_cluster.get(*cluster as usize).copied()
             };
-            let first = first_rank.get(part.delivery.as_str()).copied().unwrap_or(0);
-            let file_rank = |file: u32| u32::try_from(first).unwrap_or(u32::MAX).saturating_add(file);
+            let of_delivery = file_ranks.get(part.delivery.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let file_rank = |file: u32| of_delivery.get(file as usize).copied().unwrap_or_default();
             spill.part(number, &folder, &person_of, &file_rank)?;
         }
         Ok((spill.finish()?, ranks))

@@ -124,10 +124,11 @@ fn linkage_quality(linked: Linked) -> LinkageQuality {
         persons: evidence.persons,
     });
     let apart = |kind| linked.conflicts.get(&kind).copied().unwrap_or(0);
-    // A change of name on one card is the weakest evidence that joins; a key that several persons hold is the
-    // strongest that does not.
+    // A change of name on one card, and a given name with a place, are the weakest evidence that joins; a key that
+    // several persons hold is the strongest that does not.
+    let joined = |rule| linked.rules.get(&rule).map_or(0, |evidence| evidence.persons);
     let estimate = LinkageEstimate {
-        perhaps_merged: linked.rules.get(&Rule::CardInSequence).map_or(0, |evidence| evidence.persons),
+        perhaps_merged: [Rule::CardInSequence, Rule::GivenName].map(joined).iter().sum(),
         perhaps_split: [ConflictKind::Twins, ConflictKind::Namesakes, ConflictKind::Ambiguous]
             .map(apart)
             .iter()

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use catalog_store::{Environment, KeyRole};
-use classified::{Intake, Keyed};
+use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 use serde::Serialize;
 
@@ -18,6 +18,7 @@ use super::link::{self, LinkError, PartName, fixed};
 use super::numbering;
 use super::store::read_json;
 use crate::keying::linkage_key;
+use crate::linkage::{Clusters, SchemeKind};
 use crate::tables::{FileError, former_column, open};
 
 /// What rotating the linkage key did.
@@ -116,7 +117,9 @@ pub fn rotate_linkage(environment: &Environment) -> Result<RotatedLinkage, LinkE
     let links = environment.room("links");
     let mut rotated = RotatedLinkage::default();
     let snapshots = environment.snapshots().map_err(LinkError::Environment)?;
-    let translation = translation(environment, before.as_bytes(), after.as_bytes())?;
+    let mut translation = translation(environment, before.as_bytes(), after.as_bytes())?;
+    let digests = of_nameless(environment, [before.as_bytes(), after.as_bytes()], &translation)?;
+    translation.extend(digests);
     let mut former = Vec::new();
     for (_, manifest) in snapshots.all().map_err(|error| LinkError::Environment(error.into()))? {
         let path = persons_file(&links, manifest.id.as_str(), entry.epoch - 1);
@@ -188,6 +191,38 @@ fn translation(
     Ok(translation)
 }
 
+/// The digests by which persons without a key of their own are known, each with that under the new key. A digest is made
+/// of all keys of a person, so who is one person is told twice, under either key, and the mentions say which is which.
+fn of_nameless(
+    environment: &Environment,
+    keys: [&[u8]; 2],
+    translation: &HashMap<[u8; 32], [u8; 32]>,
+) -> Result<HashMap<[u8; 32], [u8; 32]>, LinkError> {
+    let (catalogue, _) = environment.catalogue()?;
+    let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
+    let kinds: Vec<SchemeKind> = catalogue.schemes.iter().map(SchemeKind::of).collect();
+    let parts = link::parts(environment)?;
+    let clusters =
+        |key| Ok::<_, LinkError>(link::mentions_under(environment, &parts, &schemes, key)?.link(&kinds));
+    let [before, after] = keys;
+    Ok(digests_again(&clusters(before)?, &clusters(after)?, translation))
+}
+
+/// What stands for each key of `before` that is no linkage key, in `after`, which is made of the same mentions.
+fn digests_again(
+    before: &Clusters,
+    after: &Clusters,
+    translation: &HashMap<[u8; 32], [u8; 32]>,
+) -> HashMap<[u8; 32], [u8; 32]> {
+    let after_of: HashMap<u32, u32> =
+        before.of_mention.iter().copied().zip(after.of_mention.iter().copied()).collect();
+    let key_of: HashMap<u32, &Keyed<Linkage>> = after.keys.iter().map(|(key, of)| (*of, key)).collect();
+    let nameless = before.keys.iter().filter(|(key, _)| !translation.contains_key(key.as_bytes()));
+    nameless
+        .filter_map(|(key, cluster)| Some((*key.as_bytes(), *key_of.get(after_of.get(cluster)?)?.as_bytes())))
+        .collect()
+}
+
 /// Counts the persons whom a new intake key could lose, as the last linking has them.
 ///
 /// # Errors
@@ -226,7 +261,89 @@ pub fn overlap(environment: &Environment) -> Result<Overlap, LinkError> {
     Ok(Overlap { former: former.len() as u64, inside, outside: former.len() as u64 - inside })
 }
 
+/// The earliest keys of those field values that an overlap delivery carries under the present intake key.
+pub(super) fn tied(
+    environment: &Environment,
+    parts: &[PartName],
+    schemes: &[String],
+    former: &FormerKeys,
+) -> Result<HashSet<Keyed<Intake>>, LinkError> {
+    let present = environment.keys().index()?.current(KeyRole::Intake)?.id.clone();
+    let (mut tied, files) = (HashSet::new(), environment.staged_files());
+    for part in parts {
+        if keyed_under(environment, part)
+            .is_none_or(|keyed| keyed.former.is_none() || keyed.intake != present)
+        {
+            continue;
+        }
+        let path = link::identities_path(environment, part);
+        for batch in open(&files, &path, 65_536)? {
+            let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
+            for scheme in schemes.iter().filter(|scheme| batch.column_by_name(scheme).is_some()) {
+                let keys = fixed::<32>(&batch, scheme, &path)?.into_iter().flatten();
+                tied.extend(keys.map(|key| former.earliest(Keyed::new(key))));
+            }
+        }
+    }
+    Ok(tied)
+}
+
 fn keyed_under(environment: &Environment, part: &PartName) -> Option<KeyedUnder> {
     let folder = environment.room("links").join("staging").join(&part.folder);
     read_json(&folder.join(KEYED_UNDER)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use catalog_model::Catalogue;
+    use classified::Keyed;
+
+    use super::digests_again;
+    use crate::linkage::{Clusters, Mention, Mentions, SchemeKind};
+
+    /// Two namesakes with cards of their own, and a record with the name alone, whose person has no key alone.
+    fn linked(epoch: u8) -> (Clusters, Vec<[u8; 32]>) {
+        let catalogue = Catalogue::builtin().unwrap();
+        let kinds: Vec<SchemeKind> = catalogue.schemes.iter().map(SchemeKind::of).collect();
+        let at = |name: &str| catalogue.schemes.iter().position(|scheme| scheme.scheme == name).unwrap();
+        let key = |text: &str| *blake3::keyed_hash(&[epoch; 32], text.as_bytes()).as_bytes();
+        let mut mentions = Mentions::new(kinds.len());
+        let mut keys = vec![key("name")];
+        for card in [Some("one"), Some("two"), None] {
+            let mut of = vec![None; kinds.len()];
+            of[at("id2")] = Some(Keyed::new(key("name")));
+            if let Some(card) = card {
+                of[at("id1")] = Some(Keyed::new(key(card)));
+                keys.push(key(card));
+            }
+            let months = (24_280..24_290).collect();
+            mentions.add(&Mention {
+                keys: of,
+                sex: Some(1),
+                birth: Some(0),
+                months,
+                claims: 1,
+                ..Mention::default()
+            });
+        }
+        (mentions.link(&kinds), keys)
+    }
+
+    #[test]
+    fn a_person_without_a_key_of_their_own_is_known_again_under_a_new_linkage_key() {
+        let ((before, old), (after, new)) = (linked(1), linked(2));
+        assert_eq!((before.count, after.count), (3, 3));
+        let translation: HashMap<[u8; 32], [u8; 32]> = old.into_iter().zip(new).collect();
+        let found = digests_again(&before, &after, &translation);
+        let digest = |clusters: &Clusters| {
+            let cluster = clusters.of_mention[2];
+            let keys: Vec<_> = clusters.keys.iter().filter(|(_, of)| *of == cluster).collect();
+            assert_eq!(keys.len(), 1);
+            *keys[0].0.as_bytes()
+        };
+        assert_eq!(found, [(digest(&before), digest(&after))].into());
+        assert_ne!(digest(&before), digest(&after));
+    }
 }

@@ -16,7 +16,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt32Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use catalog_model::{Catalogue, Class, Table};
+use catalog_model::{Catalogue, Class, Keep, Table};
 use catalog_staged::{LINE, RECORD, StagedPart, staged_schema};
 use catalog_store::{EnvironmentError, KeyError, SecretKey, StagedFiles, decrypt, encrypt};
 
@@ -38,11 +38,30 @@ pub(super) struct SpilledClaim {
     pub(super) record: u32,
     /// The rank of its file among all delivered files, which decides which of two duplicates is the first.
     pub(super) file_rank: u32,
+    /// Which of several that are told to be one counts.
+    pub(super) keep: Keep,
     pub(super) line: u32,
     pub(super) lines: u32,
     pub(super) month: i32,
     pub(super) key: Option<[u8; 16]>,
     pub(super) unique: Option<[u8; 16]>,
+}
+
+/// Where a file stands among all delivered files, and which of its repeated records count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FileRank {
+    pub(super) rank: u32,
+    pub(super) keep: Keep,
+}
+
+impl SpilledClaim {
+    /// The order among those with the same unique surrogate: the first in it is kept.
+    pub(super) fn precedence(&self) -> (u32, u32) {
+        match self.keep {
+            Keep::First => (self.file_rank, self.line),
+            Keep::Last => (u32::MAX - self.file_rank, u32::MAX - self.line),
+        }
+    }
 }
 
 /// What the first pass left for the second.
@@ -95,7 +114,7 @@ impl<'a> Spill<'a> {
         part: u32,
         folder: &Path,
         person_of: &dyn Fn(u32) -> Option<u32>,
-        file_rank: &dyn Fn(u32) -> u32,
+        file_rank: &dyn Fn(u32) -> FileRank,
     ) -> Result<(), FileError> {
         let persons = self.claims(part, &folder.join("claims.parquet"), person_of, file_rank)?;
         let (catalogue, open) = (self.catalogue, self.files.opener());
@@ -123,7 +142,7 @@ impl<'a> Spill<'a> {
         part: u32,
         path: &Path,
         person_of: &dyn Fn(u32) -> Option<u32>,
-        file_rank: &dyn Fn(u32) -> u32,
+        file_rank: &dyn Fn(u32) -> FileRank,
     ) -> Result<Vec<u32>, FileError> {
         let mut persons = Vec::new();
         for batch in open(self.files, path, 65_536)? {
@@ -147,11 +166,13 @@ impl<'a> Spill<'a> {
                 persons.resize(persons.len().max(record as usize + 1), u32::MAX);
                 let (Some(person), Some(slot)) = (person, persons.get_mut(record as usize)) else { continue };
                 *slot = person;
+                let FileRank { rank, keep } = file_rank(files.value(row));
                 let claim = SpilledClaim {
                     person,
                     part,
                     record,
-                    file_rank: file_rank(files.value(row)),
+                    file_rank: rank,
+                    keep,
                     line: lines.value(row),
                     lines: counts.value(row),
                     month: if months.is_valid(row) { months.value(row) } else { 0 },

@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int32Array, UInt8Array, UInt32Array};
+use arrow::array::{
+    ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int32Array, UInt8Array, UInt32Array, UInt64Array,
+};
 use arrow::record_batch::RecordBatch;
 use catalog_model::Catalogue;
 use catalog_store::StagedFiles;
@@ -257,11 +259,13 @@ fn identity_columns<'n>(
     };
     let sex = identities.iter().map(|identity| identity.keys.sex).collect::<UInt8Array>();
     let claims = UInt32Array::from_iter_values(identities.iter().map(|identity| identity.claims));
+    let seen = UInt64Array::from_iter_values(identities.iter().map(|identity| identity.months));
     let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
         ("sex", Arc::new(sex), true),
         ("birth", months(|identity| identity.keys.birth), true),
         ("first_month", months(|identity| identity.first_month), true),
         ("last_month", months(|identity| identity.last_month), true),
+        ("months", Arc::new(seen), false),
         ("claims", Arc::new(claims), false),
     ];
     let keys = |of: fn(&KeySet) -> &[Option<Keyed<Intake>>], at: usize| -> ArrayRef {

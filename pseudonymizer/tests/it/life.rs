@@ -307,3 +307,131 @@ fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
     std::fs::write(&config, text.replace("format = 3", "format = 99")).unwrap();
     assert!(refused(&["upgrade", "--env", &env]).contains("use a newer one"));
 }
+
+/// What a program that is killed after its commit leaves: everything is done, and the record does not say so.
+#[test]
+fn what_a_killed_run_did_and_did_not_record_is_recorded_by_the_next() {
+    let world = World::new();
+    let env = world.environment("env");
+    let environment = catalog_store::Environment::open(Path::new(&env)).unwrap();
+    let now = "2026-11-22T00:00:00Z";
+    let taken = ["receipts", "stays"].map(|name| {
+        pseudonymizer::pipeline::ingest(&environment, Path::new(&world.path(name)), now, &|_| {}).unwrap()
+    });
+    pseudonymizer::pipeline::link(&environment).unwrap();
+    let published = pseudonymizer::pipeline::publish(&environment, now, &|_, _| {}).unwrap();
+    pseudonymizer::pipeline::recall(&environment, &taken[1].id, "a mistake", now).unwrap();
+    let entries = |kind: &str| {
+        let log = std::fs::read_to_string(Path::new(&env).join("audit/log.jsonl")).unwrap();
+        let kind = format!("\"kind\":\"{kind}\"");
+        log.lines().filter(|line| line.contains(&kind)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(entries("ingest-finished").is_empty());
+    // The delivery is known, so that nothing is done, and told all the same; once.
+    for _ in 0..2 {
+        ok(&["ingest", &world.path("receipts"), "--env", &env]);
+        for kind in ["delivery-accepted", "ingest-finished"] {
+            let found = entries(kind);
+            assert_eq!(found.len(), 2, "{found:?}");
+            assert!(taken.iter().all(|taken| found.iter().any(|line| line.contains(&taken.id))), "{found:?}");
+            assert!(found.iter().all(|line| line.contains("\"late\":true")), "{found:?}");
+        }
+        let recalled = entries("delivery-recalled");
+        assert!(recalled.len() == 1 && recalled[0].contains(&taken[1].id), "{recalled:?}");
+        assert!(recalled[0].contains("a mistake"), "{recalled:?}");
+        let snapshots = entries("snapshot-published");
+        assert_eq!(snapshots.len(), 1);
+        assert!(snapshots[0].contains(&published.manifest.id.to_string()), "{snapshots:?}");
+    }
+}
+
+/// Takes in two deliveries with the same records under these names; the ids of both, and those whose records repeat.
+fn sent_twice(case: (&str, &str), names: [&str; 2], is_reversed: bool) -> (Vec<String>, Vec<String>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let env = path("env");
+    ok(&["init", &env, "--demo-seed", "5", "--buckets", "2"]);
+    let first = crate::case_bytes(case.0);
+    // A blank line more makes it another delivery.
+    let second = [first.as_slice(), b"\r\n"].concat();
+    for (name, bytes) in names.iter().zip([&first, &second]) {
+        write_delivery(&folder.path().join(name), name, "x", &[("file", case.1, bytes)]);
+    }
+    let order = if is_reversed { [names[1], names[0]] } else { names };
+    let mut ids = std::collections::BTreeMap::new();
+    for name in order {
+        let taken = json(&["ingest", &path(name), "--env", &env, "--json"]);
+        ids.insert(name.to_owned(), taken[0]["id"].as_str().unwrap().to_owned());
+    }
+    ok(&["link", "--env", &env]);
+    let published = ok(&["publish", "--env", &env]);
+    let reports = std::fs::read_dir(Path::new(&env).join("reports")).unwrap();
+    let report = reports
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("duplicates-"));
+    let text = std::fs::read_to_string(report.unwrap()).unwrap();
+    let repeats: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let mut repeats: Vec<String> =
+        repeats.iter().map(|repeat| repeat["delivery"].as_str().unwrap().to_owned()).collect();
+    repeats.dedup();
+    (names.iter().map(|name| ids[*name].clone()).collect(), repeats, published)
+}
+
+#[test]
+fn which_of_two_records_counts_follows_from_month_and_name_and_not_from_a_digest_or_the_order() {
+    for (case, later_counts) in [
+        (("uke-western", "ndb-medical"), false),
+        (("dpc-ff1", "dpc-ff1"), true),
+        (("life-0000", "life-0000-2021"), true),
+    ] {
+        for names in [["a", "b"], ["b", "a"]] {
+            let (ids, repeats, published) = sent_twice(case, names, false);
+            // The name alone decides: by it the second file is the later one, or the earlier.
+            let dropped = usize::from((names == ["a", "b"]) != later_counts);
+            assert_eq!(repeats, [ids[dropped].clone()], "{case:?} {names:?}");
+            let (_, again, other) = sent_twice(case, names, true);
+            assert_eq!((again, other), (repeats, published), "{case:?} {names:?}");
+        }
+    }
+}
+
+/// A file that comes a second time under another name says nothing new, whatever kind of file it is.
+#[test]
+fn the_same_file_under_another_name_is_told_as_repeated() {
+    for (case, family) in [
+        ("care-claim", "care-claim"),
+        ("care-claim-plan", "care-claim"),
+        ("care-claim-management", "care-claim"),
+        ("dpc-efn", "dpc-efn"),
+        ("dpc-efg", "dpc-efg"),
+        ("dpc-en", "dpc-en"),
+        ("dpc-dn", "dpc-dn"),
+        ("dpc-hn", "dpc-hn"),
+        ("dpc-ff4", "dpc-ff4"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let env = path("env");
+        ok(&["init", &env, "--demo-seed", "5", "--buckets", "2"]);
+        let bytes = crate::case_bytes(case);
+        let mut lines = Vec::new();
+        for (name, file) in [("a", "x.csv"), ("b", "y.csv")] {
+            write_delivery(&folder.path().join(name), name, "x", &[(file, family, &bytes)]);
+            let taken = json(&["ingest", &path(name), "--env", &env, "--json"]);
+            lines.push(taken[0]["stored"].as_u64().unwrap());
+        }
+        ok(&["link", "--env", &env]);
+        ok(&["publish", "--env", &env]);
+        let repeated = repeated_lines(Path::new(&env));
+        assert!(lines[0] > 0 && lines == [repeated, repeated], "{case}: {lines:?}, {repeated} repeated");
+    }
+}
+
+/// The lines of repeated records that the publish told.
+fn repeated_lines(env: &Path) -> u64 {
+    let reports = std::fs::read_dir(env.join("reports")).unwrap().map(|entry| entry.unwrap().path());
+    let is_report = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("duplicates-");
+    let text = std::fs::read_to_string(reports.into_iter().find(is_report).unwrap()).unwrap();
+    let repeats: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    repeats.iter().map(|repeat| repeat["lines"].as_u64().unwrap()).sum()
+}

@@ -1,7 +1,7 @@
 //! Small readable populations: who is one person, by which rule, and what stays apart and why.
 //!
 //! A case is a text file. Each line is a mention: the person in truth (a letter), the month, what is known, and the key
-//! of each scheme, where any word stands for a key. `rule:` and `apart:` say what the linker must have done; `apart:`
+//! of each scheme, where any word stands for a key; `2023-01..2023-12` is a part that holds a year. `rule:` and `apart:` say what the linker must have done; `apart:`
 //! lists every kind of conflict, `rule:` every rule beyond shared numbers and shared names with cards.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,10 +47,12 @@ fn parse(text: &str, schemes: &[String]) -> Case {
         }
         let mut words = line.split_whitespace();
         case.persons.push(words.next().unwrap().to_owned());
-        let month = Some(months(words.next().unwrap()));
+        // A month, or all months from one to another.
+        let when = words.next().unwrap();
+        let (from, to) = when.split_once("..").unwrap_or((when, when));
         let mut mention = Mention {
             keys: vec![None; schemes.len()],
-            months: [month, month],
+            months: (months(from)..=months(to)).collect(),
             claims: 1,
             ..Mention::default()
         };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use catalog_model::{Date, Encoding};
 use catalog_store::{Config, Environment};
-use pseudonymizer::masters::{Change, Imported, MasterError, import};
+use pseudonymizer::masters::{Absent, Change, Imported, MasterError, import};
 use tempfile::TempDir;
 
 struct World {
@@ -34,7 +34,7 @@ impl World {
     }
 
     fn import(&self, name: &str) -> Result<Imported, MasterError> {
-        import(&self.environment, &self.file(name, Encoding::Cp932), "master", None)
+        import(&self.environment, &self.file(name, Encoding::Cp932), "master", None, Absent::EndFew)
     }
 
     fn code(&self, system: &str, code: &str) -> catalog_model::Code {
@@ -112,7 +112,7 @@ fn every_official_master_gives_names_dates_and_facts() {
     assert_eq!(world.code("material", "799900010").attributes["price"], "121000.00");
     assert_eq!(world.code("comment", "820199001").attributes["pattern"], "20");
     let path = world.file("dpc6_20240601.csv", Encoding::Utf8);
-    let imported = import(&world.environment, &path, "master-dpc6-assumed", None).unwrap();
+    let imported = import(&world.environment, &path, "master-dpc6-assumed", None, Absent::EndFew).unwrap();
     assert_eq!((imported.lines, imported.entries, imported.dropped), (3, 2, 1));
     assert_eq!(world.code("dpc6", "999990").to, day("2026-05-31"));
 }
@@ -142,8 +142,9 @@ fn what_is_no_master_is_refused_and_leaves_the_catalogue_as_it_was() {
     let (_, before) = world.environment.catalogue().unwrap();
     let path = world.folder.path().join("b_20240601.csv");
     std::fs::write(&path, "name,value\r\nx,1\r\n").unwrap();
-    let error =
-        |path: &Path, family: &str| import(&world.environment, path, family, None).unwrap_err().to_string();
+    let error = |path: &Path, family: &str| {
+        import(&world.environment, path, family, None, Absent::EndFew).unwrap_err().to_string()
+    };
     assert!(
         error(&path, "master").contains("none of 2 lines is a record of a master"),
         "{}",

@@ -140,6 +140,7 @@ fn a_sealed_delivery_holds_no_name_and_gives_the_snapshot_of_the_clear_one() {
         holders.entry(holder.clone()).or_insert_with(|| world.holder(number, holder));
     }
     copy(Path::new(&world.path("env")), Path::new(&world.path("clear")));
+    copy(Path::new(&world.path("env")), Path::new(&world.path("piped")));
     for (number, (delivery, holder)) in world.deliveries.iter().enumerate() {
         let out = world.path(&format!("sealed/{number:02}"));
         std::fs::create_dir_all(world.path("sealed")).unwrap();
@@ -163,6 +164,26 @@ fn a_sealed_delivery_holds_no_name_and_gives_the_snapshot_of_the_clear_one() {
     assert!(again.as_array().unwrap().iter().all(|delivery| delivery["is_known"] == true));
     let quarantine = |env: &str| ok(&["quarantine", "--env", env, "--each"]);
     assert_eq!(quarantine(&world.path("env")), quarantine(&world.path("clear")));
+    // A pipeline takes sealed deliveries in beside clear ones.
+    std::fs::remove_dir_all(world.path("sealed/00")).unwrap();
+    copy(&world.deliveries[0].0, Path::new(&world.path("sealed/clear")));
+    assert_eq!(piped(&world, &world.path("piped")).as_str(), Some(clear.trim()));
+}
+
+/// Runs a pipeline over the sealed deliveries, twice; the snapshot.
+fn piped(world: &World, env: &str) -> serde_json::Value {
+    let steps = "name = \"sealed\"\n[[step]]\nname = \"in\"\ndo = \"ingest\"\ndelivery = \"sealed\"\n\
+        [[step]]\nname = \"link\"\ndo = \"link\"\n[[step]]\nname = \"publish\"\ndo = \"publish\"\n";
+    let file = world.path("sealed.toml");
+    std::fs::write(&file, steps).unwrap();
+    let run = || json(&["pipeline", "run", &file, "--env", env, "--json"]);
+    let (first, again) = (run(), run());
+    let states = |run: &serde_json::Value, state: &str| {
+        run["steps"].as_array().unwrap().iter().filter(|step| step["state"] == state).count()
+    };
+    assert_eq!(states(&first, "done"), world.deliveries.len() + 2, "{first:#}");
+    assert_eq!(states(&again, "skipped"), world.deliveries.len() + 2, "{again:#}");
+    first["snapshot"].clone()
 }
 
 #[test]

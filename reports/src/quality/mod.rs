@@ -124,7 +124,7 @@ pub struct RuleQuality {
 /// What is known of errors without the truth: upper ends, not findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkageEstimate {
-    /// Persons who may be two: joined on one name or one card alone, in sequence.
+    /// Persons who may be two: joined on one card in sequence, or on a given name with a place.
     pub perhaps_merged: u64,
     /// Persons who may be a part of one: they hold a key that others hold, too, and stay apart from them.
     pub perhaps_split: u64,

@@ -320,7 +320,7 @@ mod tests {
     use super::{KeyError, KeyRing, KeyRole, Protection};
 
     fn agreed() -> super::Agreed {
-        super::Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned() }
+        super::Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned(), request: String::new() }
     }
 
     fn phrase(text: &str) -> Passphrase {

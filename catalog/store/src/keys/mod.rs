@@ -16,7 +16,7 @@ mod store;
 use std::path::{Path, PathBuf};
 
 pub use key_ring::{KeyRing, KeyUse, KeyWatch, Protection};
-pub use officers::{Agreed, Asked, OfficerError, Officers, Present};
+pub use officers::{Agreed, Asked, Asking, OfficerError, Officers, Present};
 pub use pkcs11::Module;
 pub use project::{ProjectPseudonyms, Provision};
 pub use role::KeyRole;

@@ -1,7 +1,8 @@
 //! The two-person rule: what makes keys leave or end is done by two officers, each with a secret of their own.
 //!
-//! An officer's secret is kept as its argon2id hash. The first officer's call writes a request; the same call by a
-//! second one lets it happen. Two officers register freely; each later one is such an act itself.
+//! An officer's secret is kept as its argon2id hash. The first officer's call writes a request, which counts only as far
+//! as the record has it; the same call by a second one lets it happen. Two officers register freely; each later one is
+//! such an act itself, and binds the new officer's secret.
 
 use std::path::{Path, PathBuf};
 
@@ -55,22 +56,30 @@ pub struct Agreed {
     pub first: String,
     /// Who asked second.
     pub second: String,
+    /// The request that they agreed on, by which the record knows it.
+    pub request: String,
 }
 
 /// What an officer's call did.
 #[derive(Debug)]
 pub enum Asked {
-    /// A second officer has to say the same.
-    Waiting,
+    /// A second officer has to say the same; the request has to be recorded before it counts.
+    Waiting(Asking),
     /// Two officers said it.
     Agreed(Agreed),
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// A first officer's request, as the record has to have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
-    act: String,
-    by: String,
+pub struct Asking {
+    /// What is asked for.
+    pub act: String,
+    /// Who asks.
+    pub by: String,
+    /// What tells this request from others for the same.
+    #[serde(default)]
+    pub request: String,
 }
 
 /// Why an officer is not heard.
@@ -156,29 +165,50 @@ impl Officers {
         }
     }
 
+    /// What stands for a new officer's secret in the act that registers them: both who agree name the same secret. It is as
+    /// slow to guess as the hash that is kept of it.
+    ///
+    /// # Errors
+    ///
+    /// The hash cannot be made.
+    pub fn commitment(name: &str, secret: &Passphrase) -> Result<String, OfficerError> {
+        let salt = blake3::derive_key("misu 2026-11 commitment to an officer's secret", name.as_bytes());
+        Ok(hex(&hash(secret, &salt)?).chars().take(32).collect())
+    }
+
     /// Asks for an act. The first officer leaves a request, the second one's word is the agreement.
+    ///
+    /// A request is a file, which whoever writes to the store can make; it counts where `is_recorded` finds it in the
+    /// record and not yet spent. One that is not found there is as if it were not, and the caller is the first to ask.
     ///
     /// # Errors
     ///
     /// The request cannot be written or removed.
-    pub fn ask(&self, act: &str, officer: Present) -> Result<Asked, OfficerError> {
+    pub fn ask(
+        &self,
+        act: &str,
+        officer: Present,
+        is_recorded: &dyn Fn(&Asking) -> bool,
+    ) -> Result<Asked, OfficerError> {
         let name = blake3::hash(act.as_bytes()).to_hex().chars().take(16).collect::<String>();
         let folder = self.folder.join(REQUESTS);
         let path = folder.join(format!("{name}.json"));
         let io = |source| KeyError::Io { path: path.clone(), source };
-        let before: Option<Request> =
+        let before: Option<Asking> =
             std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         match before {
-            Some(first) if first.act == act && first.by != officer.name => {
+            Some(first) if first.act == act && first.by != officer.name && is_recorded(&first) => {
                 std::fs::remove_file(&path).map_err(io)?;
-                Ok(Asked::Agreed(Agreed { first: first.by, second: officer.name }))
+                Ok(Asked::Agreed(Agreed { first: first.by, second: officer.name, request: first.request }))
             }
             _ => {
                 std::fs::create_dir_all(&folder).map_err(io)?;
-                let request = Request { act: act.to_owned(), by: officer.name };
-                let text = serde_json::to_vec_pretty(&request).map_err(|_| KeyError::Form(path.clone()))?;
+                let mut request = [0; 16];
+                SystemRandom::new().fill(&mut request).map_err(|_| KeyError::Random)?;
+                let asking = Asking { act: act.to_owned(), by: officer.name, request: hex(&request) };
+                let text = serde_json::to_vec_pretty(&asking).map_err(|_| KeyError::Form(path.clone()))?;
                 write_private(&path, &text).map_err(io)?;
-                Ok(Asked::Waiting)
+                Ok(Asked::Waiting(asking))
             }
         }
     }
@@ -216,15 +246,43 @@ mod tests {
             assert!(matches!(officers.present(name, &phrase(secret)), Err(OfficerError::Unknown)));
         }
         let ask = |act: &str, name: &str, secret: &str| {
-            officers.ask(act, officers.present(name, &phrase(secret)).unwrap()).unwrap()
+            officers.ask(act, officers.present(name, &phrase(secret)).unwrap(), &|_| true).unwrap()
         };
-        assert!(matches!(ask("destroy linkage 1", "ichiro", "one-one-one-one"), Asked::Waiting));
+        assert!(matches!(ask("destroy linkage 1", "ichiro", "one-one-one-one"), Asked::Waiting(_)));
         // Asking twice is not two persons, and agreeing to something else is no agreement.
-        assert!(matches!(ask("destroy linkage 1", "ichiro", "one-one-one-one"), Asked::Waiting));
-        assert!(matches!(ask("destroy linkage 2", "jiro", "two-two-two-two"), Asked::Waiting));
+        assert!(matches!(ask("destroy linkage 1", "ichiro", "one-one-one-one"), Asked::Waiting(_)));
+        assert!(matches!(ask("destroy linkage 2", "jiro", "two-two-two-two"), Asked::Waiting(_)));
         let Asked::Agreed(agreed) = ask("destroy linkage 1", "jiro", "two-two-two-two") else { panic!() };
         assert_eq!((agreed.first.as_str(), agreed.second.as_str()), ("ichiro", "jiro"));
         // An agreement is spent by the act.
-        assert!(matches!(ask("destroy linkage 1", "jiro", "two-two-two-two"), Asked::Waiting));
+        assert!(matches!(ask("destroy linkage 1", "jiro", "two-two-two-two"), Asked::Waiting(_)));
+    }
+    #[test]
+    fn a_request_that_the_record_does_not_have_is_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut officers = Officers::open(folder.path()).unwrap();
+        officers.register("ichiro", &phrase("one-one-one-one"), None).unwrap();
+        officers.register("jiro", &phrase("two-two-two-two"), None).unwrap();
+        let ask = |name: &str, secret: &str, recorded: &[super::Asking]| {
+            let present = officers.present(name, &phrase(secret)).unwrap();
+            officers.ask("destroy linkage 1", present, &|asking| recorded.contains(asking)).unwrap()
+        };
+        let Asked::Waiting(asking) = ask("ichiro", "one-one-one-one", &[]) else { panic!() };
+        // The file is changed into one by the other officer, of whom the record knows nothing.
+        let path = std::fs::read_dir(folder.path().join("requests")).unwrap().next().unwrap().unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap().replace("ichiro", "jiro");
+        std::fs::write(&path, text).unwrap();
+        let Asked::Waiting(mine) = ask("ichiro", "one-one-one-one", &[asking.clone()]) else { panic!() };
+        assert_ne!(mine.request, asking.request);
+        let Asked::Agreed(agreed) = ask("jiro", "two-two-two-two", &[asking, mine.clone()]) else { panic!() };
+        assert_eq!((agreed.first.as_str(), agreed.request), ("ichiro", mine.request));
+    }
+
+    #[test]
+    fn an_act_binds_the_secret_of_a_new_officer() {
+        let of = |name: &str, secret: &str| Officers::commitment(name, &phrase(secret)).unwrap();
+        assert_eq!(of("saburo", "three-three-three"), of("saburo", "three-three-three"));
+        assert_ne!(of("saburo", "three-three-three"), of("saburo", "four-four-four-four"));
+        assert_ne!(of("saburo", "three-three-three"), of("shiro", "three-three-three"));
     }
 }

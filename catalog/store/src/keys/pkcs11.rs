@@ -62,7 +62,7 @@ impl Module {
         Ok(Session { session: Mutex::new(session), key, _context: context })
     }
 
-    fn template(&self) -> [Attribute; 9] {
+    fn template(&self) -> [Attribute; 10] {
         [
             Attribute::Class(ObjectClass::SECRET_KEY),
             Attribute::KeyType(KeyType::AES),
@@ -73,6 +73,7 @@ impl Module {
             Attribute::Sensitive(true),
             Attribute::Extractable(false),
             Attribute::Encrypt(true),
+            Attribute::Decrypt(true),
         ]
     }
 

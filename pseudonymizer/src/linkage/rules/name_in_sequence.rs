@@ -2,7 +2,8 @@
 //! the same time.
 //!
 //! Two identities with cards of their own are one person if one follows the other; a return to the former insurer and
-//! a single mistaken receipt are allowed. Those that change to and fro must have been seen in one prefecture.
+//! a single mistaken receipt are allowed. Those that change to and fro must have been seen in one prefecture, and so
+//! must those of which one is never seen in a month without the other: nothing says then which came first.
 
 use super::super::component::{Component, Group, Proposal, settle};
 use super::super::profile::Kind;
@@ -24,7 +25,8 @@ fn verdict(one: &Group, two: &Group) -> Verdict {
     let meeting = Meeting::of(&one.carded_months, &two.carded_months);
     let is_far = one.places & two.places == 0 && one.places != 0 && two.places != 0;
     let shares_card = one.cards.intersection(&two.cards).next().is_some();
-    match meeting.is_sequence() && !shares_card && !(is_far && meeting.turns > 1) {
+    let is_told_apart = is_far && (meeting.turns > 1 || meeting.is_never_alone());
+    match meeting.is_sequence() && !shares_card && !is_told_apart {
         true => Verdict::Same,
         false => Verdict::Apart(ConflictKind::Namesakes),
     }

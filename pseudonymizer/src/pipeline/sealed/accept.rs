@@ -74,6 +74,12 @@ pub fn is_sealed(folder: &Path) -> bool {
     folder.join(HEADER).is_file()
 }
 
+/// The id of the sealed delivery in `folder`, whose signature is its registered holder's; its files are not looked at.
+pub(crate) fn identify_sealed(environment: &Environment, folder: &Path) -> Result<String, SealedError> {
+    let header = read_header(environment, folder)?;
+    Ok(id_and_key(&header)?.0.to_owned())
+}
+
 /// Takes the sealed delivery in `folder` into the environment. The same delivery twice, sealed or not, changes nothing.
 ///
 /// # Errors
@@ -115,7 +121,7 @@ impl Sealed {
     fn open(environment: &Environment, folder: &Path) -> Result<Self, SealedError> {
         let header = read_header(environment, folder)?;
         check_keys(environment, &header)?;
-        let (id, key) = header.key.split_once(':').ok_or_else(|| SealedError::Form(HEADER.to_owned()))?;
+        let (id, key) = id_and_key(&header)?;
         let private = environment.keys().with_id(KeyRole::Delivery, header.sealed_to.as_str())?;
         let bound = format!("{id}/{}", header.holder);
         let opened = open_to(&private, PURPOSE, bound.as_bytes(), key)?;
@@ -180,6 +186,11 @@ fn read_header(environment: &Environment, folder: &Path) -> Result<Header, Seale
     }
     UnparsedPublicKey::new(&ED25519, signer).verify(&text, &signed).map_err(|_| SealedError::Signature)?;
     Ok(header)
+}
+
+/// The delivery's id, and the content key that is sealed for it.
+fn id_and_key(header: &Header) -> Result<(&str, &str), SealedError> {
+    header.key.split_once(':').ok_or_else(|| SealedError::Form(HEADER.to_owned()))
 }
 
 /// The keys that made the content must be the environment's own, and not destroyed.

@@ -95,7 +95,8 @@ fn check_identities(catalogue: &Catalogue, name: &str, places: &RunPlaces) -> Re
     let schemes = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone());
     let keys: BTreeSet<String> = schemes.flat_map(|scheme| [former_column(&scheme), scheme]).collect();
     let is_right = columns(&places.files, &path)?.iter().all(|(name, kind)| {
-        let is_number = matches!(kind, DataType::UInt8 | DataType::UInt32 | DataType::Int32);
+        let is_number = matches!(kind, DataType::UInt8 | DataType::UInt32 | DataType::Int32)
+            || (name == "months" && *kind == DataType::UInt64);
         is_number || (keys.contains(name) && *kind == DataType::FixedSizeBinary(32))
     });
     if is_right { Ok(()) } else { Err(SealedError::Columns(name.to_owned()).into()) }

@@ -13,7 +13,7 @@ use catalog_store::{
 };
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::envelope::{EnvelopeError, open_to, public_half, seal_to};
 use crate::pipeline::store::{read_json, write_whole};
@@ -72,6 +72,15 @@ struct HandedKeys {
     intake: String,
     former: Option<String>,
     surrogate: String,
+}
+
+// The digits are the keys themselves.
+impl Drop for HandedKeys {
+    fn drop(&mut self) {
+        for digits in [&mut self.intake, &mut self.surrogate].into_iter().chain(&mut self.former) {
+            digits.zeroize();
+        }
+    }
 }
 
 /// Why a holder's folder cannot be used.

@@ -11,6 +11,7 @@ mod form;
 mod holder;
 mod seal;
 
+pub(crate) use accept::identify_sealed;
 pub use accept::{SealedError, ingest_sealed, is_sealed};
 pub use envelope::EnvelopeError;
 pub use holder::{Bundle, Holder, HolderCard, HolderError, Registered, register};
