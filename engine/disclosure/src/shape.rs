@@ -17,6 +17,8 @@ pub struct Shape {
     pub aggregates: Vec<AggregateShape>,
     /// What is computed from protected aggregates.
     pub post: Post,
+    /// Whether every row names a facility, so that evidence without them cannot be used.
+    pub has_facility: bool,
     /// Persons that cells of a value need where that is more than others need, by key and value; `u32::MAX` where
     /// nothing of it is shown.
     pub least: BTreeMap<(usize, u32), u32>,

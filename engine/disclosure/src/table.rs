@@ -47,6 +47,10 @@ pub(crate) enum BadEvidence {
     Rows,
     #[error("a cell has another number of parts, sums or quantiles than the query")]
     Parts,
+    #[error(
+        "a cell has no facilities where its rows name them, or its largest contributions are not in order"
+    )]
+    Contributors,
     #[error("a part has persons or rows that its cell has not")]
     NotWithin,
     #[error("the rows by the conditions that they meet do not add up to those of a cell's parts")]
@@ -63,6 +67,7 @@ pub(crate) fn read(evidence: &Evidence, shape: &Shape) -> Result<Cells, BadEvide
         }
         let read = read_cell(cell, shape)?;
         check_parts(&read.parts)?;
+        check_contributors(&read, shape)?;
         conditions::check(&read, shape)?;
         if shape.sets.contains(&set_of(&cell.key)) && cells.insert(cell.key.clone(), read).is_some() {
             return Err(BadEvidence::Twice);
@@ -103,6 +108,18 @@ fn check_parts(parts: &[Part]) -> Result<(), BadEvidence> {
     }
     let is_within = |part: &Part| part.rows <= whole.rows && part.persons.is_subset(&whole.persons);
     if parts.iter().all(is_within) { Ok(()) } else { Err(BadEvidence::NotWithin) }
+}
+
+/// Rules on facilities and on the largest contributors are not to be switched off by leaving them out.
+fn check_contributors(cell: &Cell, shape: &Shape) -> Result<(), BadEvidence> {
+    let is_whole = |part: &Part| {
+        let has = |is_there: bool| is_there || !shape.has_facility;
+        let of_sum = |sum: &SumEvidence| has(sum.facility_tops.is_some()) && sum.top1 >= sum.top2;
+        has(part.facilities.is_some()) && part.sums.iter().all(of_sum)
+    };
+    let atoms = cell.atoms.iter().map(|(_, part)| part);
+    let mut all = cell.parts.iter().chain(&cell.outside).chain(atoms);
+    if all.all(is_whole) { Ok(()) } else { Err(BadEvidence::Contributors) }
 }
 
 fn check_key(cell: &EvidenceCell, shape: &Shape) -> Result<(), BadEvidence> {

@@ -15,6 +15,8 @@ use crate::bounded::bounded;
 const MOST_CELLS: usize = 100_000;
 /// Keys, parts, sums, quantiles and steps of one cell at most.
 const MOST_IN_CELL: usize = 256;
+/// Combinations of conditions that rows of one cell meet at most.
+const MOST_ATOMS: usize = 65_536;
 
 /// Stands for "all values" in a cell's key.
 pub const TOTAL: u32 = u32::MAX;
@@ -38,8 +40,10 @@ pub struct EvidenceCell {
     #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub parts: Vec<EvidencePart>,
     /// For each condition the rows that do not meet it; a sum for each measured column of the query.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub outside: Vec<EvidencePart>,
     /// Where there are several conditions, the rows by which of them they meet.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_ATOMS>")]
     pub atoms: Vec<EvidenceAtom>,
 }
 

@@ -23,6 +23,7 @@ pub fn shape(plan: &VettedPlan) -> Shape {
         parts: parts.collect(),
         aggregates: shape.aggregates.iter().map(|asked| aggregate(shape, *asked)).collect(),
         post: shape.post.clone(),
+        has_facility: shape.has_facility,
         ..Shape::default()
     }
 }

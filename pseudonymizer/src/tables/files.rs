@@ -13,7 +13,7 @@ use catalog_staged::StagedError;
 use catalog_staged::encrypted::{self, Unkeyed};
 use catalog_store::{EnvironmentError, FileKeys, StagedFiles};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
