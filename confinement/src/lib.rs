@@ -54,10 +54,10 @@ pub enum Unconfined {
     Calls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What every program reads: its libraries (a key module among them), and what the kernel says about it, about the machine
-/// and about a writer that may have been killed.
+/// What every program reads: its libraries (a key module among them), and what the kernel says about it and about the
+/// machine.
 const SYSTEM: [&str; 8] =
-    ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc", "/sys/fs/cgroup"];
+    ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc/self", "/sys/fs/cgroup"];
 
 /// Calls that reach others, and why each is refused. A pair of sockets, by which the runtime tells itself of signals,
 /// leads nowhere else and stays.
@@ -108,20 +108,24 @@ pub fn confine(places: Option<&Places>, network: Network) -> Result<(), Unconfin
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     if let Some(places) = places {
-        files(places)?;
+        files(places, network)?;
     }
     let filter = filter(network).map_err(Unconfined::Calls)?;
     seccompiler::apply_filter(&filter).map_err(|source| Unconfined::Calls(source.into()))
 }
 
 /// Landlock: a place that is not there needs no rule, and whoever opens it says that it is missing.
-fn files(places: &Places) -> Result<(), Unconfined> {
+fn files(places: &Places, network: Network) -> Result<(), Unconfined> {
     let all = AccessFs::from_all(ABI::V3);
-    let status = Ruleset::default()
+    let rules = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(all)?
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessNet::from_all(ABI::V4))?
+        .set_compatibility(CompatLevel::BestEffort);
+    let rules = match network {
+        Network::Refused => rules.handle_access(AccessNet::from_all(ABI::V4))?,
+        Network::Open => rules,
+    };
+    let status = rules
         .scope(Scope::from_all(ABI::V6))?
         .create()?
         .add_rules(path_beneath_rules(SYSTEM, AccessFs::ReadFile | AccessFs::ReadDir))?

@@ -75,6 +75,8 @@ impl Confinement {
 
     fn places(&self) -> Places {
         let mut reads = self.reads.clone();
+        // What the kernel says about a writer that may have been killed.
+        reads.push(PathBuf::from("/proc"));
         // Whoever starts the program names the file with the passphrase there.
         reads.extend(std::env::var_os("MISU_PASSPHRASE_FILE").map(PathBuf::from));
         let writes = std::iter::once(self.env.clone()).chain(self.writes.iter().cloned()).collect();
