@@ -208,7 +208,7 @@ fn atoms(shape: &Shape) -> Post {
 
 fn text(evidence: &Evidence, shape: &Shape) -> Vec<Vec<String>> {
     let released = engine_disclosure::release(&Protected::new(evidence.clone()), shape, SETTING);
-    let released = released.unwrap();
+    let released = released.unwrap_or_else(|error| panic!("{error}\n{shape:?}"));
     released.table.get().rows.iter().map(|row| row.iter().map(CellValue::text).collect()).collect()
 }
 

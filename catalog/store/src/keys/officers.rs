@@ -272,7 +272,9 @@ mod tests {
         let path = std::fs::read_dir(folder.path().join("requests")).unwrap().next().unwrap().unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap().replace("ichiro", "jiro");
         std::fs::write(&path, text).unwrap();
-        let Asked::Waiting(mine) = ask("ichiro", "one-one-one-one", &[asking.clone()]) else { panic!() };
+        let Asked::Waiting(mine) = ask("ichiro", "one-one-one-one", std::slice::from_ref(&asking)) else {
+            panic!()
+        };
         assert_ne!(mine.request, asking.request);
         let Asked::Agreed(agreed) = ask("jiro", "two-two-two-two", &[asking, mine.clone()]) else { panic!() };
         assert_eq!((agreed.first.as_str(), agreed.request), ("ichiro", mine.request));
