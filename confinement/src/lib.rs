@@ -56,8 +56,16 @@ pub enum Unconfined {
 
 /// What every program reads: its libraries (a key module among them), and what the kernel says about it and about the
 /// machine.
-const SYSTEM: [&str; 8] =
-    ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/proc/self", "/sys/fs/cgroup"];
+const SYSTEM: [&str; 8] = [
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/dev/null",
+    "/dev/urandom",
+    "/proc/self",
+    "/sys/fs/cgroup",
+];
 
 /// Calls that reach others, and why each is refused. A pair of sockets, by which the runtime tells itself of signals,
 /// leads nowhere else and stays.

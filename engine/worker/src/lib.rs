@@ -10,7 +10,6 @@ pub mod confine;
 mod accumulate;
 mod exclude;
 mod execute;
-mod facility;
 mod files;
 mod ground;
 mod keep;

@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::{CellRules, Rounding};
 
-use crate::family::{Cell, CellNo, Family, Seen};
+use crate::family::{Cell, CellNo, Family};
 use crate::protect::audit::{Gap, Pool, Side};
 use crate::protect::pattern::Pattern;
 
@@ -89,17 +89,14 @@ pub(crate) fn protect(
     sensitive: &BTreeSet<CellNo>,
     rules: &CellRules,
 ) -> Result<Shield, Exposed> {
-    let is_guarded = |at: &CellNo| family.cell(*at).is_some_and(|cell| cell.seen == Seen::Guarded);
-    let guarded: Vec<CellNo> = (0..family.cells.len()).filter(is_guarded).collect();
-    if sensitive.is_empty() && guarded.is_empty() {
+    if sensitive.is_empty() {
         return Ok(Shield::default());
     }
     let mut sides = sides(family, rules, None);
     // An exact zero that is shown tells nothing by being hidden.
     let may_hide = |cell: &Cell| cell.persons > 0 || !rules.zero_shown;
     let start = Pattern::new(family, sensitive, may_hide);
-    let secret: Vec<CellNo> = sensitive.iter().copied().chain(guarded).collect();
-    let mut best = eliminated(family, &secret, &start);
+    let mut best = eliminated(family, sensitive, &start);
     let mut pools = vec![Pool::default(); sides.len()];
     repair(&mut sides, &mut best, &mut pools)?;
     if family.cells.len() <= TIDY {
@@ -114,8 +111,7 @@ pub(crate) fn protect(
     } else {
         spare(&sides, sensitive, &mut best, &mut pools);
     }
-    let hidden = best.hidden().filter(|at| sensitive.contains(at) || !family.is_unseen(*at));
-    Ok(Shield { hidden: hidden.collect(), pools })
+    Ok(Shield { hidden: best.hidden().collect(), pools })
 }
 
 /// What a reader can derive under a pattern.
@@ -155,16 +151,16 @@ fn sides(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec
     counts.into_iter().flatten().chain(sums).map(Side::new).collect()
 }
 
-/// What elimination hides. `secret` are the sensitive cells and those that nobody may work out.
-fn eliminated(family: &Family, secret: &[CellNo], start: &Pattern) -> Pattern {
+fn eliminated(family: &Family, sensitive: &BTreeSet<CellNo>, start: &Pattern) -> Pattern {
     let mut order: Vec<(u64, CellNo)> = (0..family.cells.len())
-        .filter(|at| !start.is_hidden(*at))
+        .filter(|at| !sensitive.contains(at))
         .filter_map(|at| Some((start.price(at)?, at)))
         .collect();
     order.sort_unstable_by(|one, two| two.cmp(one));
     let order: Vec<CellNo> = order.into_iter().map(|(_, at)| at).collect();
+    let all: Vec<CellNo> = sensitive.iter().copied().collect();
     let mut pattern = start.clone();
-    for at in eliminate::secondary(family, secret, start.beside(), &order) {
+    for at in eliminate::secondary(family, &all, start.beside(), &order) {
         pattern.set(at, true);
     }
     pattern
@@ -238,8 +234,7 @@ fn neighbour(layer: &Layer, pattern: &Pattern, at: CellNo) -> Option<CellNo> {
 
 /// The cells hidden besides the sensitive ones, the dearest first.
 fn besides(sensitive: &BTreeSet<CellNo>, pattern: &Pattern) -> Vec<CellNo> {
-    let is_besides = |at: &CellNo| !sensitive.contains(at) && pattern.price(*at).is_some();
-    let mut besides: Vec<CellNo> = pattern.hidden().filter(is_besides).collect();
+    let mut besides: Vec<CellNo> = pattern.hidden().filter(|at| !sensitive.contains(at)).collect();
     besides.sort_by_key(|at| std::cmp::Reverse((pattern.price(*at), *at)));
     besides
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::{Audited, Exposed, Shield, audit_shield};
-use crate::family::{Cell, CellNo, Family, Link, Of, Relation, Total};
+use crate::family::{Cell, CellNo, Family, Link, Relation, Total};
 use crate::primary;
 
 fn protect(
@@ -71,7 +71,7 @@ pub(crate) fn cube(widths: &[usize], counts: &[u64]) -> Family {
             };
             let parts: Vec<CellNo> = (0..widths[along]).map(part).collect();
             family.cells[at].persons = parts.iter().map(|part| family.cells[*part].persons).sum();
-            family.relations.push(Relation { whole: at, parts, link: Link::Whole, of: Of::All });
+            family.relations.push(Relation { whole: at, parts, link: Link::Whole });
         }
     }
     family
