@@ -33,6 +33,9 @@ struct Step {
     by: Vec<String>,
     /// The rows that are asked; other questions about the same ones are of the same source.
     source: Option<String>,
+    /// The list of those who are left out of every scan.
+    #[serde(default)]
+    left_out: String,
     /// By label the persons, as ranges with both ends.
     cells: BTreeMap<String, Vec<String>>,
     total: Option<Vec<String>>,
@@ -107,13 +110,13 @@ fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
         step.cells.iter().map(|(label, ranges)| cell(step.key(label), ranges)).collect();
     cells.extend(step.total.iter().map(|ranges| cell(vec![TOTAL; step.by.len()], ranges)));
     let rules = CellRules::general(10, true);
-    let source = step.source.as_ref().unwrap_or(&step.asks);
-    let form = Form::new(source, []);
+    let source = format!("{}\n{}", step.source.as_ref().unwrap_or(&step.asks), step.left_out);
+    let form = Form::new(&source, []);
     let released = {
         let past = Past {
             ledger,
             family: "f",
-            base: source,
+            base: &source,
             keys: &step.by,
             conditions: &[],
             form: &form,
