@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use audit::Log;
 use catalog_model::{FileEntry, ManifestBody, Period, SnapshotManifest, TableEntry, Versions};
 use catalog_store::{Config, Environment, KeyRole};
+use engine_protocol::LAPTOP;
 use time::OffsetDateTime;
 
 use crate::failure::{Failure, io};
@@ -19,8 +20,6 @@ use crate::programs::Program;
 const SEED: u64 = 1;
 /// The day until which permit and training hold in a room that nobody else uses.
 const UNTIL: &str = "2099-03-31";
-/// Why workers need no confinement here, in the only words that count.
-const LAPTOP: &str = "this is a laptop with dummy data";
 /// Who enters the person of the permit.
 const OPERATOR: &str = "dummy-operator";
 

@@ -4,9 +4,6 @@ use std::path::PathBuf;
 
 use confinement::{Network, Places, Unconfined, confine};
 
-/// The words with which an environment on a laptop says that its programs need no confinement.
-pub const LAPTOP: &str = "this is a laptop with dummy data";
-
 /// What the system's resolver reads to find a provider of sign-ins by its name.
 const RESOLVER: [&str; 6] = [
     "/etc/resolv.conf",

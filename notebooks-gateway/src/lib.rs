@@ -38,7 +38,7 @@ mod shield;
 mod tls;
 mod visitor;
 
-pub use confined::{LAPTOP, lock_in};
+pub use confined::lock_in;
 pub use flight::{FlightTls, serve_flight};
 pub use gateway::{Gateway, NoRandomness, Random, Settings, Sources};
 pub use guard::AskError;

@@ -11,9 +11,10 @@ use std::time::Instant;
 
 use clap::Parser;
 use confinement::Unconfined;
+use engine_protocol::LAPTOP;
 use notebooks_gateway::{
-    FlightTls, Gateway, LAPTOP, Limits, NoRandomness, ProviderSettings, Settings, Sources, Tls, lock_in,
-    monitor, router, serve, serve_flight, serve_tls,
+    FlightTls, Gateway, Limits, NoRandomness, ProviderSettings, Settings, Sources, Tls, lock_in, monitor,
+    router, serve, serve_flight, serve_tls,
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::RootCertStore;

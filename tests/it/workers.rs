@@ -155,14 +155,38 @@ fn rows_in_clear_are_not_kept() {
     assert!(matches!(reply, ClientReply::Released(_)), "the name is free: {reply:?}");
 }
 
+/// The numbers of a file, one in a line.
+fn lines(path: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Waits until so many processes wrote their number there, and all that did have ended.
+fn ended(pids: &Path, count: usize) {
+    // One that has ended and that nobody asked about is a zombie; its state stands behind its name.
+    let has_ended = |pid: u64| {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        state.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('Z'))
+    };
+    let begun = Instant::now();
+    loop {
+        let found = lines(pids);
+        if found.len() >= count && found.into_iter().all(has_ended) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", lines(pids));
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_ready_worker_that_something_ended_harms_no_question() {
     let house = House::new();
-    house.then("exit 0");
+    let pids = house.folder.path().join("pids");
+    house.then(&format!("echo $$ >> {}", pids.display()));
     house.guard.prepare().unwrap();
     house.mend();
-    // The script ends by itself, some time after its greeting.
-    std::thread::sleep(Duration::from_millis(500));
+    ended(&pids, 2);
     let reply = house.ask(SQL);
     assert!(matches!(reply, ClientReply::Released(_)), "{reply:?}");
 }
@@ -170,26 +194,16 @@ fn a_ready_worker_that_something_ended_harms_no_question() {
 #[test]
 fn the_next_worker_stands_ready_for_any_question_and_not_for_one_like_the_last() {
     let house = House::new();
-    let told = house.folder.path().join("told");
-    house.then(&format!("echo \"$2\" >> {}", told.display()));
-    let seconds = || -> Vec<u64> {
-        let text = std::fs::read_to_string(&told).unwrap_or_default();
-        text.lines().map(|line| line.parse().unwrap()).collect()
-    };
+    let (told, pids) = (house.folder.path().join("told"), house.folder.path().join("pids"));
+    house.then(&format!("echo \"$2\" >> {}\necho $$ >> {}", told.display(), pids.display()));
+    let seconds = || lines(&told);
     house.guard.prepare().unwrap();
-    let (begun, all) = (Instant::now(), std::thread::available_parallelism().unwrap().get());
-    let wait_for = |count| {
-        while seconds().len() < count {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", seconds());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
-    wait_for(all.min(7) + 1);
-    std::thread::sleep(Duration::from_millis(200));
+    let all = std::thread::available_parallelism().unwrap().get();
+    ended(&pids, all.min(7) + 1);
     let ready = seconds();
     // A short question: those that stood ready have ended, so one is started for it.
     assert_eq!(house.ask(SQL), ClientReply::Withheld);
-    wait_for(ready.len() + 2);
+    ended(&pids, ready.len() + 2);
     let since = seconds().split_off(ready.len());
     assert!(since[0] < ready[0], "seconds on a processor: {ready:?}, then {since:?}");
     assert_eq!(since[1], ready[0], "seconds on a processor: {ready:?}, then {since:?}");

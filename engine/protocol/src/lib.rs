@@ -23,6 +23,9 @@ mod template;
 mod worker;
 mod workspace;
 
+/// The words with which an environment on a laptop says that its programs need no confinement.
+pub const LAPTOP: &str = "this is a laptop with dummy data";
+
 pub use analysis::{
     AnalysisAct, AnalysisAsk, AnalysisOutput, AnalysisOutputs, AnalysisReply, AnalysisRun, AnalysisState,
     AnalysisStep, StepCame,

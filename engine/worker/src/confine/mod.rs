@@ -11,6 +11,7 @@ mod namespaces;
 
 use std::fmt;
 
+use engine_protocol::LAPTOP;
 pub use limits::Ceiling;
 
 /// The receipt for a process that is locked in, or that was told in words to run without.
@@ -18,9 +19,6 @@ pub use limits::Ceiling;
 pub struct Confined {
     _made_here: (),
 }
-
-/// The words with which an environment on a laptop says that its workers need no confinement.
-pub const LAPTOP: &str = "this is a laptop with dummy data";
 
 /// Why a process cannot be locked in; then it reads nothing.
 #[derive(Debug, thiserror::Error)]
