@@ -3,6 +3,7 @@
 # make checklist  scores the demo against the checklist, by what the last tests said
 # make check   the quick inner loop: format, lints, fast tests
 # make bench   side by side with peers, as ratios
+# make explore the property tests, each time with cases that were not drawn before
 # make fuzz    any bytes into every kind of reader, for a while
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/misu-target
@@ -17,13 +18,16 @@ SHELL := bash
 PROGRAMS = cli pseudonymizer pseudonymizer-quality engine-service engine-worker notebooks-gateway reports-pdf
 RELEASE = $(CARGO_TARGET_DIR)/release
 
-.PHONY: demo build test check bench fuzz checklist deny clean-demo
+.PHONY: demo build test check bench explore fuzz checklist deny clean-demo
 
 build:
 	cargo build --release --locked $(addprefix -p ,$(PROGRAMS))
 
 demo: build
 	$(RELEASE)/misu demo
+
+# A red run says something about the change before it, so every run draws the same cases; `make explore` draws others.
+test check: export PROPTEST_RNG_SEED ?= 20261122
 
 # The programs are built first: the journeys start them as a user would.
 test:
@@ -43,6 +47,13 @@ bench:
 	cargo build --release --locked $(addprefix -p ,$(PROGRAMS)) -p benches
 	cargo build --release --locked -p pseudonymizer --example staged_figures
 	./benches/run
+
+# How often the property tests are run.
+ROUNDS ?= 10
+explore:
+	for round in $$(seq $(ROUNDS)); do \
+	  cargo test --workspace --locked --lib || exit 1; \
+	done
 
 # Seconds for each target; needs a nightly compiler and cargo-fuzz.
 FUZZ_SECONDS ?= 60

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use catalog_model::{Encoding, FaultKind, Field, FieldKind, Width};
+use zeroize::Zeroizing;
 
 use super::dates;
 use super::tags::CodeSet;
@@ -198,6 +199,12 @@ pub(crate) fn is_encoded(line: &[u8], encoding: Encoding) -> bool {
             !is_utf8 && is_cp932(line)
         }
     }
+}
+
+/// A line in CP932 as UTF-8, in a file that may have either.
+pub(crate) fn as_utf8(line: &[u8], may_be_cp932: bool) -> Option<Zeroizing<String>> {
+    let is_cp932 = may_be_cp932 && is_encoded(line, Encoding::Cp932);
+    is_cp932.then(|| Zeroizing::new(encoding_rs::SHIFT_JIS.decode_without_bom_handling(line).0.into_owned()))
 }
 
 /// For each first byte which second bytes it may have: a bit for each. A byte that stands alone is in the first row.

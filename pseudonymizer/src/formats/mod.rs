@@ -5,6 +5,8 @@
 //! A bad line never stops a file: it becomes a [`Fault`] and the rest is read. The elements of a package's XML documents
 //! become lines first; a package that attacks its reader is refused whole.
 
+#[cfg(test)]
+pub(crate) mod changed;
 mod check;
 mod dates;
 mod elements;

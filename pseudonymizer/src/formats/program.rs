@@ -241,7 +241,7 @@ impl Program {
         Some((self.tag.first().copied()?, tag))
     }
 
-    /// What a header line looks like together with the line end before it.
+    /// How a header line begins, with the line end before it; a line that is cut off behind its tag is one too.
     pub fn header_needles(&self) -> Vec<Vec<u8>> {
         if self.is_package() {
             return Vec::new();
@@ -249,7 +249,8 @@ impl Program {
         let is_header =
             |record: &usize| self.records.get(*record).is_some_and(|record| record.part == Part::Header);
         let tags = self.by_tag.iter().filter(|(_, record)| is_header(record)).map(|(tag, _)| tag);
-        tags.map(|tag| [b"\n".as_slice(), &tag, &[self.delimiter]].concat()).collect()
+        let ends = [vec![self.delimiter], b"\n".to_vec(), b"\r\n".to_vec()];
+        tags.flat_map(|tag| ends.iter().map(move |end| [b"\n", &*tag, end].concat())).collect()
     }
 
     /// Says whether files of the family are zip packages, which are not cut.

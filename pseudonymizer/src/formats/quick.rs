@@ -214,6 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::claim::{Claim, Head};
+    use crate::formats::changed::{changed, changes};
     use crate::formats::{Claims, FilePart, FileSummary, Program, Reader, Value};
     use crate::keying::Identity;
 
@@ -305,30 +306,10 @@ mod tests {
         #[test]
         fn any_line_is_read_alike_by_both_ways(
             which in any::<prop::sample::Index>(),
-            changes in prop::collection::vec(
-                (any::<prop::sample::Index>(), prop_oneof![
-                    any::<u8>(), Just(b','), Just(b'\t'), Just(b' '), Just(b'.'), Just(b'-'), b'0'..=b'9',
-                ], 0_u8..5, any::<prop::sample::Index>()),
-                0..12,
-            ),
+            changes in changes(),
         ) {
             let Case { family, quick, general, bytes } = &CASES[which.index(CASES.len())];
-            let mut bytes = bytes.clone();
-            for (place, byte, how, other) in changes {
-                let (at, to) = (place.index(bytes.len() + 1), other.index(bytes.len() + 1));
-                match how {
-                    0 if at < bytes.len() => bytes[at] = byte,
-                    1 => bytes.insert(at, byte),
-                    2 if at < bytes.len() => { bytes.remove(at); }
-                    // A piece of the file stands once more elsewhere.
-                    3 => {
-                        let piece: Vec<u8> = bytes[at..].iter().copied().take(40).collect();
-                        bytes.splice(to..to, piece);
-                    }
-                    4 => bytes.truncate(at.max(bytes.len() / 2)),
-                    _ => {}
-                }
-            }
+            let bytes = changed(bytes.clone(), changes, 40);
             prop_assert_eq!(read(quick, &bytes), read(general, &bytes), "{}", family);
         }
 

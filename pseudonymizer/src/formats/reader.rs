@@ -4,7 +4,6 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use catalog_model::{FaultKind, Part};
-use zeroize::Zeroizing;
 
 use crate::claim::Claim;
 use crate::keying::Identity;
@@ -178,20 +177,11 @@ impl<'p> Reader<'p> {
         self.is_closed = false;
         for line in part.preamble.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            match self.as_utf8(line) {
+            match check::as_utf8(line, self.program.may_be_cp932) {
                 Some(text) => self.former_header(text.as_bytes()),
                 None => self.former_header(line),
             }
         }
-    }
-
-    /// A line in CP932 as UTF-8, in a file that may have either.
-    fn as_utf8(&self, line: &[u8]) -> Option<Zeroizing<String>> {
-        let is_cp932 = self.program.may_be_cp932 && check::is_encoded(line, catalog_model::Encoding::Cp932);
-        is_cp932.then(|| {
-            let text = encoding_rs::SHIFT_JIS.decode_without_bom_handling(line).0;
-            Zeroizing::new(text.into_owned())
-        })
     }
 
     /// The header that stands before this part of the file, judged as in the part where it stands.
@@ -219,16 +209,18 @@ impl<'p> Reader<'p> {
         if self.line_no == 1 && self.program.encoding == catalog_model::Encoding::Utf8 {
             bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         }
+        if bytes.is_empty() && !self.is_heading() {
+            return self.drop_line(BLANK);
+        }
+        // Whatever follows a trailer, good or bad, is of a frame that has no trailer yet.
+        self.is_closed = false;
         if line.missing > 0 {
             return self.endless_line(bytes, claims);
         }
         if self.is_heading() {
             return self.heading_line(bytes);
         }
-        if bytes.is_empty() {
-            return self.drop_line(BLANK);
-        }
-        match self.as_utf8(bytes) {
+        match check::as_utf8(bytes, self.program.may_be_cp932) {
             Some(text) => self.content_line(text.as_bytes(), claims),
             None => self.content_line(bytes, claims),
         }
@@ -418,7 +410,6 @@ impl<'p> Reader<'p> {
                 self.header.clear();
                 self.capture(line, record);
                 self.has_header = true;
-                self.is_closed = false;
                 self.drop_line(layout.dropped.unwrap_or(HEADING));
             }
             Part::Trailer => {
@@ -435,7 +426,6 @@ impl<'p> Reader<'p> {
 
     fn body_line(&mut self, line: &[u8], record: usize, claims: &mut impl Claims) {
         let Some(layout) = self.program.records.get(record) else { return };
-        self.is_closed = false;
         self.enter_group(line, record, claims);
         if !self.group.is_open || self.group.is_broken {
             return self.quarantine(self.line_no, record, "".into(), FaultKind::Orphan);
