@@ -93,7 +93,7 @@ fn evidence(cells: Vec<EvidenceCell>) -> WorkerReply {
 }
 
 fn cell(key: &[u32], part: EvidencePart) -> EvidenceCell {
-    EvidenceCell { key: key.to_vec(), parts: vec![part] }
+    EvidenceCell { key: key.to_vec(), parts: vec![part], ..EvidenceCell::default() }
 }
 
 #[test]

@@ -23,8 +23,8 @@ pub struct Behind {
 
 impl Behind {
     pub(crate) fn of(cells: &Cells, hidden: &Hidden, shape: &Shape) -> Self {
-        let mut lines = cells.iter().flat_map(|(key, parts)| {
-            parts.iter().enumerate().map(move |(part, found)| line(key, (part, found), hidden, shape))
+        let mut lines = cells.iter().flat_map(|(key, cell)| {
+            cell.parts.iter().enumerate().map(move |(part, found)| line(key, (part, found), hidden, shape))
         });
         let shown = lines.by_ref().take(MOST).collect();
         Self { lines: shown, is_cut: lines.next().is_some() }

@@ -8,10 +8,12 @@
 
 mod behind;
 mod check;
+mod conditions;
 mod family;
 mod format;
 mod hiding;
 mod ledger;
+mod numbering;
 mod post;
 mod primary;
 mod protect;
@@ -19,6 +21,7 @@ mod release;
 mod shape;
 mod shown;
 mod table;
+mod telling;
 
 pub use behind::Behind;
 pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};

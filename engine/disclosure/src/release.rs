@@ -214,7 +214,7 @@ mod tests {
         Shape {
             keys: vec![KeyShape { values: vec![label("a"), label("b"), label("c")] }],
             sets: sets.to_vec(),
-            parts: vec![PartShape { sums: 1, quantiles: 0 }, PartShape::default()],
+            parts: vec![PartShape { sums: vec![0], quantiles: 0 }, PartShape::default()],
             aggregates: vec![
                 aggregate(0, AggregateKind::Persons),
                 aggregate(0, AggregateKind::Average { at: 0, scale: 0 }),
@@ -242,7 +242,10 @@ mod tests {
     }
 
     fn cell(key: u32, persons: std::ops::Range<u32>, some: std::ops::Range<u32>) -> EvidenceCell {
-        EvidenceCell { key: vec![key], parts: vec![part(persons, 1), part(some, 0)] }
+        let outside = part(persons.start + (some.end - some.start)..persons.end, 1);
+        assert!(some.is_empty() || some.start == persons.start);
+        let parts = vec![part(persons, 1), part(some, 0)];
+        EvidenceCell { key: vec![key], parts, outside: vec![outside], atoms: Vec::new() }
     }
 
     fn text(cells: Vec<EvidenceCell>, sets: &[u32]) -> Vec<String> {
@@ -365,7 +368,7 @@ mod tests {
         let shape = Shape { keys: vec![key(), key()], ..one };
         let at = |key: [u32; 2], persons: std::ops::Range<u32>| EvidenceCell {
             key: key.to_vec(),
-            parts: vec![part(persons.clone(), 1), part(persons.start..persons.start, 0)],
+            ..cell(0, persons.clone(), persons.start..persons.start)
         };
         let cells = vec![
             at([0, TOTAL], 0..9),
@@ -399,16 +402,22 @@ mod tests {
         let withheld = |cells: Vec<EvidenceCell>| {
             release(&Protected::new(Evidence { cells }), &shape(&[1]), setting(&rules())).err()
         };
-        let whole =
-            |part: EvidencePart| EvidenceCell { key: vec![0], parts: vec![part, self::part(0..0, 0)] };
+        let whole = |part: EvidencePart| EvidenceCell {
+            key: vec![0],
+            parts: vec![part.clone(), self::part(0..0, 0)],
+            outside: vec![part],
+            atoms: Vec::new(),
+        };
         for cells in [
             vec![cell(4, 0..9, 0..0)],
             vec![cell(0, 0..9, 0..0), cell(0, 9..20, 9..9)],
             vec![whole(EvidencePart { rows: 3, ..part(0..9, 1) })],
             vec![whole(EvidencePart { persons: vec![1, 2], ..part(0..9, 1) })],
             vec![whole(part(0..9, 0))],
-            vec![cell(0, 0..9, 5..12)],
-            vec![EvidenceCell { key: vec![0], parts: vec![part(0..9, 1)] }],
+            vec![EvidenceCell { parts: vec![part(0..9, 1), part(5..12, 0)], ..cell(0, 0..9, 0..0) }],
+            vec![EvidenceCell { parts: vec![part(0..9, 1)], ..cell(0, 0..9, 0..0) }],
+            vec![EvidenceCell { outside: Vec::new(), ..cell(0, 0..9, 0..0) }],
+            vec![EvidenceCell { outside: vec![part(0..8, 1)], ..cell(0, 0..9, 0..0) }],
         ] {
             assert!(matches!(withheld(cells), Some(Withheld::Evidence(_))));
         }

@@ -42,11 +42,24 @@ pub struct KeyLabel {
     pub en: String,
 }
 
+impl Shape {
+    /// How many different things are summed.
+    pub(crate) fn summed(&self) -> usize {
+        self.parts.iter().flat_map(|part| &part.sums).map(|of| of + 1).max().unwrap_or(0)
+    }
+
+    /// Whether the rows of a part are shown.
+    pub(crate) fn shows_rows(&self, part: usize) -> bool {
+        let mut of_part = self.aggregates.iter().filter(|aggregate| aggregate.part == part);
+        of_part.any(|aggregate| matches!(aggregate.kind, AggregateKind::Rows))
+    }
+}
+
 /// How much evidence a part has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartShape {
-    /// The number of sums.
-    pub sums: usize,
+    /// For each sum the number of what is summed: sums of several parts that sum the same have the same one.
+    pub sums: Vec<usize>,
     /// The number of quantiles.
     pub quantiles: usize,
 }

@@ -31,7 +31,7 @@ impl<'s> Shown<'s> {
 
     /// An aggregate of a cell that is not hidden.
     pub(crate) fn value(&self, aggregate: &AggregateShape, (key, cell): (&[u32], &Cell)) -> Value {
-        let Some(part) = cell.get(aggregate.part) else { return Value::Hidden };
+        let Some(part) = cell.parts.get(aggregate.part) else { return Value::Hidden };
         let rounding = self.rounding.filter(|rounding| rounding.rounds(breadth(key)));
         let count = |number: u64| self.rounded(rounding, i128::from(number), &part.persons, 1);
         let sum = |at: usize, scale: u32| {

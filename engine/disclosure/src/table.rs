@@ -5,10 +5,19 @@ use std::collections::BTreeMap;
 use engine_protocol::{Evidence, EvidenceCell, EvidencePart, QuantileEvidence, SumEvidence, TOTAL};
 use roaring::RoaringBitmap;
 
+use crate::conditions;
 use crate::shape::{PartShape, Shape};
 
-/// A cell or margin: the whole, then the part of each condition.
-pub(crate) type Cell = Vec<Part>;
+/// A cell or margin.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Cell {
+    /// The whole, then the part of each condition.
+    pub(crate) parts: Vec<Part>,
+    /// The rows outside of each condition, with a sum for each thing that is summed.
+    pub(crate) outside: Vec<Part>,
+    /// Where there are several conditions, the rows that meet exactly these of them.
+    pub(crate) atoms: Vec<(u32, Part)>,
+}
 
 /// What stands behind one part of a cell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +53,8 @@ pub(crate) enum BadEvidence {
     Contributors,
     #[error("a part has persons or rows that its cell has not")]
     NotWithin,
+    #[error("the rows by the conditions that they meet do not add up to those of a cell's parts")]
+    Conditions,
 }
 
 /// Reads the worker's evidence: the cells of the grouping sets that are released.
@@ -54,24 +65,35 @@ pub(crate) fn read(evidence: &Evidence, shape: &Shape) -> Result<Cells, BadEvide
         if cell.parts.len() != shape.parts.len() {
             return Err(BadEvidence::Parts);
         }
-        let parts = cell.parts.iter().zip(&shape.parts).map(|(part, shape)| read_part(part, *shape));
-        let parts = parts.collect::<Result<Cell, _>>()?;
-        check_parts(&parts)?;
-        check_contributors(&parts, shape)?;
-        if shape.sets.contains(&set_of(&cell.key)) && cells.insert(cell.key.clone(), parts).is_some() {
+        let read = read_cell(cell, shape)?;
+        check_parts(&read.parts)?;
+        check_contributors(&read, shape)?;
+        conditions::check(&read, shape)?;
+        if shape.sets.contains(&set_of(&cell.key)) && cells.insert(cell.key.clone(), read).is_some() {
             return Err(BadEvidence::Twice);
         }
     }
     Ok(cells)
 }
 
-fn read_part(part: &EvidencePart, shape: PartShape) -> Result<Part, BadEvidence> {
+fn read_cell(cell: &EvidenceCell, shape: &Shape) -> Result<Cell, BadEvidence> {
+    let parts = cell.parts.iter().zip(&shape.parts);
+    let parts = parts.map(|(part, shape)| read_part(part, (shape.sums.len(), shape.quantiles)));
+    let rows = |part: &EvidencePart| read_part(part, (shape.summed(), 0));
+    Ok(Cell {
+        parts: parts.collect::<Result<_, _>>()?,
+        outside: cell.outside.iter().map(rows).collect::<Result<_, _>>()?,
+        atoms: cell.atoms.iter().map(|atom| Ok((atom.met, rows(&atom.rows)?))).collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_part(part: &EvidencePart, (sums, quantiles): (usize, usize)) -> Result<Part, BadEvidence> {
     let persons =
         RoaringBitmap::deserialize_from(part.persons.as_slice()).map_err(|_| BadEvidence::Bitmap)?;
     if part.rows < persons.len() || (part.rows > 0 && persons.is_empty()) {
         return Err(BadEvidence::Rows);
     }
-    if part.sums.len() != shape.sums || part.quantiles.len() != shape.quantiles {
+    if part.sums.len() != sums || part.quantiles.len() != quantiles {
         return Err(BadEvidence::Parts);
     }
     let (sums, quantiles) = (part.sums.clone(), part.quantiles.clone());
@@ -89,13 +111,15 @@ fn check_parts(parts: &[Part]) -> Result<(), BadEvidence> {
 }
 
 /// Rules on facilities and on the largest contributors are not to be switched off by leaving them out.
-fn check_contributors(parts: &[Part], shape: &Shape) -> Result<(), BadEvidence> {
+fn check_contributors(cell: &Cell, shape: &Shape) -> Result<(), BadEvidence> {
     let is_whole = |part: &Part| {
         let has = |is_there: bool| is_there || !shape.has_facility;
         let of_sum = |sum: &SumEvidence| has(sum.facility_tops.is_some()) && sum.top1 >= sum.top2;
         has(part.facilities.is_some()) && part.sums.iter().all(of_sum)
     };
-    if parts.iter().all(is_whole) { Ok(()) } else { Err(BadEvidence::Contributors) }
+    let atoms = cell.atoms.iter().map(|(_, part)| part);
+    let mut all = cell.parts.iter().chain(&cell.outside).chain(atoms);
+    if all.all(is_whole) { Ok(()) } else { Err(BadEvidence::Contributors) }
 }
 
 fn check_key(cell: &EvidenceCell, shape: &Shape) -> Result<(), BadEvidence> {
@@ -143,12 +167,17 @@ pub(crate) fn fill(cells: &mut Cells, shape: &Shape, most: usize) -> bool {
         let Some(found) = declared(shape, *set, most.saturating_sub(keys.len())) else { return false };
         keys.extend(found);
     }
-    let empty = |part: &PartShape| Part {
-        sums: vec![SumEvidence::default(); part.sums],
-        quantiles: vec![QuantileEvidence::default(); part.quantiles],
+    let nothing = |sums: usize, quantiles: usize| Part {
+        sums: vec![SumEvidence::default(); sums],
+        quantiles: vec![QuantileEvidence::default(); quantiles],
         ..Part::default()
     };
-    let empty: Cell = shape.parts.iter().map(empty).collect();
+    let of_part = |part: &PartShape| nothing(part.sums.len(), part.quantiles);
+    let empty = Cell {
+        parts: shape.parts.iter().map(of_part).collect(),
+        outside: vec![nothing(shape.summed(), 0); shape.parts.len().saturating_sub(1)],
+        atoms: Vec::new(),
+    };
     for key in keys {
         cells.entry(key).or_insert_with(|| empty.clone());
     }

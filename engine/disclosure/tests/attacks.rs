@@ -82,6 +82,7 @@ fn cell(key: Vec<u32>, ranges: &[String]) -> EvidenceCell {
     EvidenceCell {
         key,
         parts: vec![EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() }],
+        ..EvidenceCell::default()
     }
 }
 

@@ -22,7 +22,8 @@ fn part(persons: std::ops::Range<u32>) -> EvidencePart {
 }
 
 fn evidence() -> Evidence {
-    let cell = |key, persons| EvidenceCell { key: vec![key], parts: vec![part(persons)] };
+    let cell =
+        |key, persons| EvidenceCell { key: vec![key], parts: vec![part(persons)], ..EvidenceCell::default() };
     Evidence { cells: vec![cell(0, 0..40), cell(1, 40..75), cell(2, 75..200), cell(TOTAL, 0..200)] }
 }
 
@@ -34,7 +35,7 @@ fn shape() -> Shape {
     Shape {
         keys: vec![KeyShape { values: ["a", "b", "c"].map(label).to_vec() }],
         sets: vec![1, 0],
-        parts: vec![PartShape { sums: 1, quantiles: 0 }],
+        parts: vec![PartShape { sums: vec![0], quantiles: 0 }],
         aggregates: kinds.map(|kind| AggregateShape { part: 0, kind, unit: None }).to_vec(),
         post: Post { columns: std::iter::once(key).chain((0..3).map(column)).collect(), ..Post::default() },
         ..Shape::default()

@@ -114,7 +114,7 @@ fn pattern(
         let mut bytes = Vec::new();
         persons.serialize_into(&mut bytes).unwrap();
         let part = EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() };
-        EvidenceCell { key: key.clone(), parts: vec![part] }
+        EvidenceCell { key: key.clone(), parts: vec![part], ..EvidenceCell::default() }
     };
     let cells = question.cells(people).iter().map(cell).collect();
     let rules = CellRules::general(u32::try_from(K).unwrap(), true);

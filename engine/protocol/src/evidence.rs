@@ -4,7 +4,8 @@
 //! The worker computes every margin from rows of persons, never from other cells, so that the persons of a margin are
 //! distinct and its largest contributors are those of the margin. A cell has parts: part 0 is the whole cell, and each
 //! condition inside an aggregate (`count(DISTINCT CASE WHEN … THEN person_id END)`, `FILTER`) is a part of its own,
-//! with its own persons.
+//! with its own persons. A reader can subtract a part from its cell, and parts from each other, so what stands behind
+//! the rows outside each condition, and behind the rows that meet exactly some of several, comes with them.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,8 @@ use crate::bounded::bounded;
 const MOST_CELLS: usize = 100_000;
 /// Keys, parts, sums, quantiles and steps of one cell at most.
 const MOST_IN_CELL: usize = 256;
+/// Combinations of conditions that rows of one cell meet at most.
+const MOST_ATOMS: usize = 65_536;
 
 /// Stands for "all values" in a cell's key.
 pub const TOTAL: u32 = u32::MAX;
@@ -27,7 +30,7 @@ pub struct Evidence {
 }
 
 /// One cell or margin with what stands behind it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceCell {
     /// For each group key the number of its value in the key's domain; the domain's length stands for "other", and
     /// [`TOTAL`] for all values.
@@ -36,6 +39,21 @@ pub struct EvidenceCell {
     /// The whole cell, then one part for each condition of the query.
     #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub parts: Vec<EvidencePart>,
+    /// For each condition the rows that do not meet it; a sum for each measured column of the query.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
+    pub outside: Vec<EvidencePart>,
+    /// Where there are several conditions, the rows by which of them they meet.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_ATOMS>")]
+    pub atoms: Vec<EvidenceAtom>,
+}
+
+/// The rows of a cell that meet these conditions and no others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceAtom {
+    /// The conditions: bit `n` for condition `n`.
+    pub met: u32,
+    /// What stands behind the rows; a sum for each measured column of the query.
+    pub rows: EvidencePart,
 }
 
 /// What stands behind a cell, or behind the rows of it that meet a condition.

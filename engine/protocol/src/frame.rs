@@ -103,7 +103,7 @@ mod tests {
     fn reply() -> WorkerReply {
         let sums = vec![SumEvidence { sum: -5, values: 2, top1: 7, top2: 1, ..SumEvidence::default() }];
         let part = EvidencePart { rows: 4, persons: vec![1, 2, 3], sums, ..EvidencePart::default() };
-        let cell = EvidenceCell { key: vec![0, 3], parts: vec![part] };
+        let cell = EvidenceCell { key: vec![0, 3], parts: vec![part], ..EvidenceCell::default() };
         WorkerReply::Evidence(Evidence { cells: vec![cell] })
     }
 

@@ -36,7 +36,7 @@ pub use client::{
     ReleasedTable, TableColumn, TableColumnKind, TemplateQuestion, Verdict, VerdictKind,
 };
 pub use evidence::{
-    Evidence, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
+    Evidence, EvidenceAtom, EvidenceCell, EvidencePart, QuantileEvidence, QuantileStep, SumEvidence, TOTAL,
 };
 pub use figures::{Figure, FigureReply, FigureWish};
 pub use frame::{FrameError, read_json, read_packed, write_json, write_packed};

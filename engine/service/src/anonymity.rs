@@ -142,7 +142,7 @@ mod tests {
             let mut bytes = Vec::new();
             RoaringBitmap::from_iter(persons).serialize_into(&mut bytes).unwrap();
             let part = EvidencePart { rows: 1, persons: bytes, ..EvidencePart::default() };
-            EvidenceCell { key: vec![key], parts: vec![part] }
+            EvidenceCell { key: vec![key], parts: vec![part], ..EvidenceCell::default() }
         };
         let evidence = Evidence { cells: vec![cell(0, &[1, 2, 3]), cell(1, &[4, 5]), cell(2, &[6])] };
         assert_eq!(small_of(&evidence, 3, 6).unwrap(), [4, 5, 6]);

@@ -175,7 +175,8 @@ mod tests {
         let mut bytes = Vec::new();
         persons.serialize_into(&mut bytes).unwrap();
         let part = EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() };
-        let evidence = Evidence { cells: vec![EvidenceCell { key: Vec::new(), parts: vec![part] }] };
+        let evidence =
+            Evidence { cells: vec![EvidenceCell { parts: vec![part], ..EvidenceCell::default() }] };
         let exclusion = Exclusion { exclusion: left_out.to_owned(), persons: Vec::new() };
         let says = Says::of(&plan, &people(grant, &exclusion));
         let rules = CellRules::general(10, true);

@@ -14,7 +14,7 @@ pub fn shape(plan: &VettedPlan) -> Shape {
     let keys = shape.keys.iter();
     let keys = keys.map(|key| KeyShape { values: key.domain.values.iter().map(label).collect() });
     let parts = (0..shape.parts()).map(|part| PartShape {
-        sums: shape.measures.iter().filter(|measure| measure.part == part).count(),
+        sums: shape.measures.iter().filter(|measure| measure.part == part).map(|of| of.of).collect(),
         quantiles: shape.ranked.iter().filter(|of| of.part == part).map(|of| of.ranks.len()).sum(),
     });
     Shape {

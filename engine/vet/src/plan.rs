@@ -57,6 +57,8 @@ pub struct MeasureColumn {
     pub column: String,
     /// The part whose rows are summed.
     pub part: usize,
+    /// The number of what is summed: measures of several parts that sum the same have the same one.
+    pub of: usize,
     /// Decimal places of the summed numbers: 0 or 5.
     pub scale: u32,
     /// The largest absolute value that one row can contribute, scaled.
@@ -160,6 +162,11 @@ impl PlanShape {
             [_] => self.sets.clone(),
             _ => (0..1_u32 << self.keys.len().min(8)).rev().collect(),
         }
+    }
+
+    /// How many different things are summed.
+    pub fn summed(&self) -> usize {
+        self.measures.iter().map(|measure| measure.of + 1).max().unwrap_or(0)
     }
 
     /// The number of parts of a cell.

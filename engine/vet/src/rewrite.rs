@@ -91,6 +91,8 @@ pub(crate) fn evidence(
     let mut aggregates = vec![count(lit(1_i64)).alias(ROWS)];
     for (at, condition) in wanted.conditions.iter().enumerate() {
         columns.push(when(condition.clone(), lit(1_i64)).end()?.alias(format!("{PART_PREFIX}{at}")));
+        // Rows that meet other conditions are rows of their own: what lies outside a part is protected as well.
+        groups.push(col(format!("{PART_PREFIX}{at}")));
         aggregates.push(count(col(format!("{PART_PREFIX}{at}"))).alias(format!("{ROWS_PREFIX}{at}")));
     }
     for (at, (measure, fact, part, squares)) in wanted.measures.iter().enumerate() {

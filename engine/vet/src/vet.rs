@@ -229,9 +229,13 @@ impl Draft {
         }
         let Measured { expr, name, fact } = measured;
         let (scale, unit) = (fact.scale, fact.unit.clone());
+        let same = self.wanted.measures.iter().zip(&self.measures).find(|((known, ..), _)| *known == expr);
+        let of = same.map(|(_, column)| column.of);
+        let of = of.unwrap_or_else(|| self.measures.iter().map(|measure| measure.of + 1).max().unwrap_or(0));
         self.measures.push(MeasureColumn {
             column: name,
             part,
+            of,
             scale,
             largest: largest(&fact),
             squares,

@@ -2,17 +2,20 @@
 //!
 //! One person after the other: what a person adds to a cell is first summed over all their rows in it, for every
 //! grouping set by itself, and only then added. So a cell's persons are distinct, and its largest contributors are
-//! persons, in margins as in cells. Arithmetic is checked, in 128 bits.
+//! persons, in margins as in cells. Rows that meet different conditions are kept apart until then, since a person may
+//! have rows inside and outside of a part. Arithmetic is checked, in 128 bits.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
-use engine_protocol::{Evidence, EvidenceCell, EvidencePart, SumEvidence, WorkerFault};
+use engine_protocol::{Evidence, EvidenceAtom, EvidenceCell, EvidencePart, SumEvidence, WorkerFault};
 use engine_vet::PlanShape;
 use roaring::RoaringBitmap;
 
+use crate::facility::{Facilities, Facility};
 use crate::quantile;
 use crate::rows::Rows;
-use crate::tally::{self, Sum};
+use crate::tally::{self, Own, Sum};
 
 /// The cells of a query so far.
 #[derive(Debug, Default)]
@@ -23,9 +26,13 @@ pub(crate) struct Cells {
 /// A cell so far.
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
+    /// The whole, then a part for each condition; a sum for each measure, of which those of the part are used.
     parts: Vec<Part>,
-    /// By facility, the total of each measure.
-    facilities: HashMap<u32, Facility>,
+    /// The rows outside of each condition; a sum for each thing that is summed.
+    outside: Vec<Part>,
+    /// Where there are several conditions, the rows by which of them they meet, with the same sums.
+    atoms: BTreeMap<u32, Part>,
+    facilities: Facilities,
     /// Values whose quantiles are asked: value, person, rows.
     ranked: Vec<(i128, u32, u64)>,
 }
@@ -37,16 +44,7 @@ struct Part {
     persons: Vec<u32>,
     /// Of the buckets that came together.
     known: RoaringBitmap,
-    /// One for each measure of the query; only those of the part are used.
     sums: Vec<SumEvidence>,
-}
-
-/// What one facility adds to one cell.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Facility {
-    /// Rows of each part.
-    rows: Vec<u64>,
-    totals: Vec<i128>,
 }
 
 impl Cells {
@@ -82,26 +80,10 @@ impl Cells {
     pub(crate) fn evidence(self, shape: &PlanShape) -> Result<Evidence, WorkerFault> {
         let mut cells = Vec::with_capacity(self.cells.len());
         for (key, cell) in self.cells {
-            cells.push(EvidenceCell { key, parts: cell.evidence(shape)? });
+            cells.push(cell.evidence(key, shape)?);
         }
         cells.sort_unstable_by(|one, two| one.key.cmp(&two.key));
         Ok(Evidence { cells })
-    }
-}
-
-impl Facility {
-    pub(crate) fn new(shape: &PlanShape) -> Self {
-        Self { rows: vec![0; shape.parts()], totals: vec![0; shape.measures.len()] }
-    }
-
-    pub(crate) fn add(&mut self, rows: &Rows, row: usize) -> Result<(), WorkerFault> {
-        for (part, known) in self.rows.iter_mut().enumerate() {
-            *known = known.checked_add(rows.part(part, row)).ok_or(WorkerFault::Execution)?;
-        }
-        for (known, measure) in self.totals.iter_mut().zip(rows.measures()) {
-            *known = known.checked_add(measure.at(row).0).ok_or(WorkerFault::Execution)?;
-        }
-        Ok(())
     }
 }
 
@@ -109,28 +91,36 @@ impl Cell {
     pub(crate) fn new(shape: &PlanShape) -> Self {
         let squared = |measure: &engine_vet::MeasureColumn| SumEvidence {
             squares: measure.squares.then_some(0),
-            facility_tops: shape.has_facility.then_some((0, 0)),
-            ..SumEvidence::default()
+            ..plain(shape)
         };
         let sums: Vec<SumEvidence> = shape.measures.iter().map(squared).collect();
         let part = Part { sums, ..Part::default() };
-        Self { parts: vec![part; shape.parts()], ..Self::default() }
+        let outside = vec![Part::of_summed(shape); shape.conditions.len()];
+        Self { parts: vec![part; shape.parts()], outside, ..Self::default() }
     }
 
     /// Adds what the rows of one person in the cell are in sum.
     pub(crate) fn contribute(
         &mut self,
         person: u32,
-        rows: &[u64],
-        sums: &[Sum],
+        own: &[Own<'_>],
         shape: &PlanShape,
     ) -> Result<(), WorkerFault> {
-        for ((at, part), rows) in self.parts.iter_mut().enumerate().zip(rows).filter(|(_, rows)| **rows > 0) {
-            part.rows = part.rows.checked_add(*rows).ok_or(WorkerFault::Execution)?;
-            part.persons.push(person);
-            let measures = part.sums.iter_mut().zip(sums).zip(&shape.measures);
-            for ((sum, own), _) in measures.filter(|(_, measure)| measure.part == at) {
-                add(sum, own)?;
+        for (at, part) in self.parts.iter_mut().enumerate() {
+            if part.count(person, own, |met| is_in(met, at))? {
+                let measures = part.sums.iter_mut().zip(&shape.measures).enumerate();
+                for (number, (sum, _)) in measures.filter(|(_, (_, measure))| measure.part == at) {
+                    add(sum, &total(own, |own| own.sums.get(number).copied())?)?;
+                }
+            }
+        }
+        for (part, at) in self.outside.iter_mut().zip(1..) {
+            part.take(person, own, |met| !is_in(met, at), shape)?;
+        }
+        if shape.conditions.len() > 1 {
+            for met in own.iter().map(|own| own.met) {
+                let atom = self.atoms.entry(met).or_insert_with(|| Part::of_summed(shape));
+                atom.take(person, own, |other| other == met, shape)?;
             }
         }
         Ok(())
@@ -142,12 +132,16 @@ impl Cell {
     }
 
     pub(crate) fn keep_facility(&mut self, number: u32, facility: Facility) {
-        self.facilities.insert(number, facility);
+        self.facilities.put(number, facility);
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Part> {
+        self.parts.iter_mut().chain(&mut self.outside).chain(self.atoms.values_mut())
     }
 
     /// Makes sets of the persons; none may come twice.
     fn settle(&mut self) -> Result<(), WorkerFault> {
-        for part in &mut self.parts {
+        for part in self.all() {
             let persons = std::mem::take(&mut part.persons);
             part.known = RoaringBitmap::from_sorted_iter(persons).map_err(|_| WorkerFault::Execution)?;
         }
@@ -155,78 +149,156 @@ impl Cell {
     }
 
     fn merge(&mut self, other: Self) -> Result<(), WorkerFault> {
-        for (known, part) in self.parts.iter_mut().zip(other.parts) {
-            known.rows = known.rows.checked_add(part.rows).ok_or(WorkerFault::Execution)?;
-            let persons = known.known.len() + part.known.len();
-            known.known |= part.known;
-            if known.known.len() != persons {
-                return Err(WorkerFault::Execution);
-            }
-            for (sum, more) in known.sums.iter_mut().zip(&part.sums) {
-                sum.sum = sum.sum.checked_add(more.sum).ok_or(WorkerFault::Execution)?;
-                sum.values = sum.values.checked_add(more.values).ok_or(WorkerFault::Execution)?;
-                sum.negatives += more.negatives;
-                if let (Some(known), Some(more)) = (&mut sum.squares, more.squares) {
-                    *known = known.checked_add(more).ok_or(WorkerFault::Execution)?;
+        let parts = self.parts.iter_mut().zip(other.parts);
+        for (known, part) in parts.chain(self.outside.iter_mut().zip(other.outside)) {
+            known.merge(part)?;
+        }
+        for (met, part) in other.atoms {
+            match self.atoms.entry(met) {
+                Entry::Occupied(mut known) => known.get_mut().merge(part)?,
+                Entry::Vacant(free) => {
+                    free.insert(part);
                 }
-                contribute(sum, more.top1);
-                contribute(sum, more.top2);
             }
         }
         self.ranked.extend(other.ranked);
-        for (number, more) in other.facilities {
-            let Some(known) = self.facilities.get_mut(&number) else {
-                self.facilities.insert(number, more);
-                continue;
-            };
-            for (rows, more) in known.rows.iter_mut().zip(&more.rows) {
-                *rows = rows.checked_add(*more).ok_or(WorkerFault::Execution)?;
-            }
-            for (total, more) in known.totals.iter_mut().zip(&more.totals) {
-                *total = total.checked_add(*more).ok_or(WorkerFault::Execution)?;
+        self.facilities.merge(other.facilities)
+    }
+
+    fn evidence(self, key: Vec<u32>, shape: &PlanShape) -> Result<EvidenceCell, WorkerFault> {
+        let facilities = &self.facilities;
+        let mut cell = EvidenceCell { key, ..EvidenceCell::default() };
+        for (at, part) in self.parts.into_iter().enumerate() {
+            let tops = (0..part.sums.len()).map(|measure| facilities.largest_of_measure(measure)).collect();
+            let found = part.evidence(facilities, |met| is_in(met, at), tops, shape)?;
+            let of_part = shape.measures.iter().zip(&found.sums).filter(|(measure, _)| measure.part == at);
+            let sums = of_part.map(|(_, sum)| *sum).collect();
+            let quantiles = shape.ranked.iter().filter(|ranked| ranked.part == at);
+            let quantiles = quantiles.flat_map(|ranked| quantile::evidence(&self.ranked, ranked)).collect();
+            cell.parts.push(EvidencePart { sums, quantiles, ..found });
+        }
+        let tops = |is_in: &dyn Fn(u32) -> bool| {
+            (0..shape.summed()).map(|of| facilities.largest_of_summed(of, is_in, shape)).collect()
+        };
+        for (part, at) in self.outside.into_iter().zip(1..) {
+            let is_outside = |met: u32| !is_in(met, at);
+            cell.outside.push(part.evidence(facilities, is_outside, tops(&is_outside), shape)?);
+        }
+        for (met, part) in self.atoms {
+            let is_same = |other: u32| other == met;
+            let rows = part.evidence(facilities, is_same, tops(&is_same), shape)?;
+            cell.atoms.push(EvidenceAtom { met, rows });
+        }
+        Ok(cell)
+    }
+}
+
+impl Part {
+    /// Nothing yet, with room for each thing that is summed.
+    fn of_summed(shape: &PlanShape) -> Self {
+        Self { sums: vec![plain(shape); shape.summed()], ..Self::default() }
+    }
+
+    /// Counts the person's rows that meet these conditions; whether there are any.
+    fn count(
+        &mut self,
+        person: u32,
+        own: &[Own<'_>],
+        is_in: impl Fn(u32) -> bool,
+    ) -> Result<bool, WorkerFault> {
+        let mut here = own.iter().filter(|own| is_in(own.met)).map(|own| own.rows);
+        let rows = here.try_fold(0_u64, u64::checked_add).ok_or(WorkerFault::Execution)?;
+        if rows > 0 {
+            self.rows = self.rows.checked_add(rows).ok_or(WorkerFault::Execution)?;
+            self.persons.push(person);
+        }
+        Ok(rows > 0)
+    }
+
+    /// Counts the person's rows, and adds up everything that is summed in them.
+    fn take(
+        &mut self,
+        person: u32,
+        own: &[Own<'_>],
+        is_in: impl Fn(u32) -> bool,
+        shape: &PlanShape,
+    ) -> Result<(), WorkerFault> {
+        if self.count(person, own, &is_in)? {
+            for (of, sum) in self.sums.iter_mut().enumerate() {
+                let summed = |own: &Own<'_>| {
+                    is_in(own.met).then(|| own.sums.get(measure(shape, of, own.met)?).copied()).flatten()
+                };
+                add(sum, &total(own, summed)?)?;
             }
         }
         Ok(())
     }
 
-    fn evidence(self, shape: &PlanShape) -> Result<Vec<EvidencePart>, WorkerFault> {
-        let mut parts = Vec::with_capacity(self.parts.len());
-        for (at, mut part) in self.parts.into_iter().enumerate() {
-            for (measure, sum) in part.sums.iter_mut().enumerate() {
-                if sum.facility_tops.is_some() {
-                    sum.facility_tops = Some(largest(&self.facilities, measure));
-                }
-            }
-            let of_part = shape.measures.iter().zip(&part.sums).filter(|(measure, _)| measure.part == at);
-            let is_at = |facility: &&Facility| facility.rows.get(at).is_some_and(|rows| *rows > 0);
-            let facilities = u32::try_from(self.facilities.values().filter(is_at).count());
-            let quantiles = shape.ranked.iter().filter(|ranked| ranked.part == at);
-            parts.push(EvidencePart {
-                rows: part.rows,
-                persons: bytes(&part.known)?,
-                facilities: facilities.ok().filter(|_| shape.has_facility),
-                sums: of_part.map(|(_, sum)| *sum).collect(),
-                quantiles: quantiles.flat_map(|ranked| quantile::evidence(&self.ranked, ranked)).collect(),
-            });
+    fn merge(&mut self, part: Self) -> Result<(), WorkerFault> {
+        self.rows = self.rows.checked_add(part.rows).ok_or(WorkerFault::Execution)?;
+        let persons = self.known.len() + part.known.len();
+        self.known |= part.known;
+        if self.known.len() != persons {
+            return Err(WorkerFault::Execution);
         }
-        Ok(parts)
+        for (sum, more) in self.sums.iter_mut().zip(&part.sums) {
+            sum.sum = sum.sum.checked_add(more.sum).ok_or(WorkerFault::Execution)?;
+            sum.values = sum.values.checked_add(more.values).ok_or(WorkerFault::Execution)?;
+            sum.negatives += more.negatives;
+            if let (Some(known), Some(more)) = (&mut sum.squares, more.squares) {
+                *known = known.checked_add(more).ok_or(WorkerFault::Execution)?;
+            }
+            contribute(sum, more.top1);
+            contribute(sum, more.top2);
+        }
+        Ok(())
     }
+
+    /// As evidence, with the two largest totals of one facility for each sum.
+    fn evidence(
+        mut self,
+        facilities: &Facilities,
+        is_in: impl Fn(u32) -> bool,
+        tops: Vec<(i128, i128)>,
+        shape: &PlanShape,
+    ) -> Result<EvidencePart, WorkerFault> {
+        for (sum, tops) in self.sums.iter_mut().zip(tops).filter(|_| shape.has_facility) {
+            sum.facility_tops = Some(tops);
+        }
+        let count = u32::try_from(facilities.count(is_in)).ok();
+        Ok(EvidencePart {
+            rows: self.rows,
+            persons: bytes(&self.known)?,
+            facilities: count.filter(|_| shape.has_facility),
+            sums: self.sums,
+            quantiles: Vec::new(),
+        })
+    }
+}
+
+/// Whether rows that meet these conditions are in a part.
+pub(crate) const fn is_in(met: u32, part: usize) -> bool {
+    part == 0 || met >> (part - 1) & 1 == 1
+}
+
+/// The number of the measure that has the value of what is summed in rows that meet these conditions.
+pub(crate) fn measure(shape: &PlanShape, of: usize, met: u32) -> Option<usize> {
+    shape.measures.iter().position(|measure| measure.of == of && is_in(met, measure.part))
+}
+
+fn plain(shape: &PlanShape) -> SumEvidence {
+    SumEvidence { facility_tops: shape.has_facility.then_some((0, 0)), ..SumEvidence::default() }
+}
+
+fn total(own: &[Own<'_>], of: impl Fn(&Own<'_>) -> Option<Sum>) -> Result<Sum, WorkerFault> {
+    let mut all = own.iter().filter_map(of);
+    all.try_fold(Sum::default(), |total, sum| total.and(sum)).ok_or(WorkerFault::Execution)
 }
 
 fn bytes(persons: &RoaringBitmap) -> Result<Vec<u8>, WorkerFault> {
     let mut bytes = Vec::with_capacity(persons.serialized_size());
     persons.serialize_into(&mut bytes).map_err(|_| WorkerFault::Execution)?;
     Ok(bytes)
-}
-
-/// The two largest totals of one facility.
-fn largest(facilities: &HashMap<u32, Facility>, measure: usize) -> (i128, i128) {
-    let totals = facilities.values().filter_map(|facility| facility.totals.get(measure)).copied();
-    totals.fold((0, 0), |(top1, top2), total| match total {
-        total if total > top1 => (total, top1),
-        total if total > top2 => (top1, total),
-        _ => (top1, top2),
-    })
 }
 
 fn add(sum: &mut SumEvidence, own: &Sum) -> Result<(), WorkerFault> {

@@ -10,6 +10,7 @@ pub mod confine;
 mod accumulate;
 mod exclude;
 mod execute;
+mod facility;
 mod files;
 mod ground;
 mod keep;

@@ -279,6 +279,12 @@ impl Rows {
         self.parts.get(part).map_or(0, |part| part.at(row))
     }
 
+    /// The conditions that a row meets: bit `n` for condition `n`.
+    pub(crate) fn met(&self, row: usize) -> u32 {
+        let parts = self.parts.iter().skip(1).zip(0_u32..32);
+        parts.fold(0, |met, (part, at)| if part.at(row) > 0 { met | 1 << at } else { met })
+    }
+
     pub(crate) fn measures(&self) -> &[Measure] {
         &self.measures
     }
@@ -369,7 +375,7 @@ pub(crate) struct TestRow {
     pub(crate) facility: u32,
     pub(crate) keys: Vec<u32>,
     pub(crate) parts: Vec<u64>,
-    pub(crate) values: Vec<i64>,
+    pub(crate) values: Vec<Option<i64>>,
 }
 
 #[cfg(test)]
@@ -386,12 +392,12 @@ impl Rows {
                 }
             }
             for (measure, value) in own.measures.iter_mut().zip(&row.values) {
-                measure.totals.extend(&[Some(i128::from(*value))], |_| i128::from(i64::MAX));
+                measure.totals.extend(&[value.map(i128::from)], |_| i128::from(i64::MAX));
                 if let Counts::Numbers(values) = &mut measure.values {
-                    values.push(1);
+                    values.push(value.is_some().into());
                 }
                 if let Squares::Sums(squares) = &mut measure.squares {
-                    squares.push(i128::from(*value).pow(2));
+                    squares.push(i128::from(value.unwrap_or_default()).pow(2));
                 }
             }
         }

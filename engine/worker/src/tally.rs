@@ -6,7 +6,8 @@
 use engine_protocol::WorkerFault;
 use engine_vet::PlanShape;
 
-use crate::accumulate::{Cell, Facility};
+use crate::accumulate::Cell;
+use crate::facility::Facility;
 use crate::numbering::{Known, NEW, Numbering};
 use crate::rows::Rows;
 
@@ -21,7 +22,7 @@ pub(crate) fn cells(
     let sizes: Vec<usize> = shape.keys.iter().map(|key| key.domain.values.len()).collect();
     let numbering = Numbering::new(rows, set, &sizes, most)?;
     let mut cells: Vec<Cell> = numbering.keys.iter().map(|_| Cell::new(shape)).collect();
-    let mut own = Own::new(shape, cells.len());
+    let mut own = Present::new(shape, cells.len());
     let mut facilities = Facilities::new(cells.len(), rows.facilities());
     let mut last = None;
     for row in order.iter().map(|row| *row as usize) {
@@ -34,7 +35,7 @@ pub(crate) fn cells(
         }
         let number = numbering.of_row.get(row).copied().ok_or(WorkerFault::Execution)?;
         own.add(number, rows, row)?;
-        facilities.add(number, rows, row, shape)?;
+        facilities.add(number, rows, row)?;
         if let (Some(ranked), Some(value)) = (&shape.ranked, rows.ranked(row)) {
             let count = rows.part(ranked.part, row);
             if let Some(cell) = cells.get_mut(number as usize).filter(|_| count > 0) {
@@ -49,16 +50,13 @@ pub(crate) fn cells(
     Ok(numbering.keys.into_iter().zip(cells).collect())
 }
 
-/// What the present person adds to each cell that they are in.
-struct Own {
-    parts: usize,
-    measures: usize,
-    /// The place of each cell among the person's, if it has one.
-    place: Vec<u32>,
-    /// The person's cells in the order of their places.
-    cells: Vec<u32>,
-    rows: Vec<u64>,
-    sums: Vec<Sum>,
+/// What the rows of a person that meet the same conditions add to a cell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own<'s> {
+    pub(crate) met: u32,
+    pub(crate) rows: u64,
+    /// One for each measure.
+    pub(crate) sums: &'s [Sum],
 }
 
 /// What the rows of a person add to a measure.
@@ -69,58 +67,114 @@ pub(crate) struct Sum {
     pub(crate) square: i128,
 }
 
-/// The cell is not among the person's.
+impl Sum {
+    pub(crate) fn and(self, other: Self) -> Option<Self> {
+        Some(Self {
+            total: self.total.checked_add(other.total)?,
+            values: self.values.checked_add(other.values)?,
+            square: self.square.checked_add(other.square)?,
+        })
+    }
+}
+
+/// What the present person adds to each cell that they are in.
+struct Present {
+    measures: usize,
+    /// The last entry of each cell, if it has one.
+    last: Vec<u32>,
+    /// The person's cells in the order in which they come.
+    cells: Vec<u32>,
+    entries: Vec<Entry>,
+    /// The sums of the entries, one after the other.
+    sums: Vec<Sum>,
+}
+
+/// Rows of the person in one cell that meet the same conditions.
+#[derive(Clone, Copy)]
+struct Entry {
+    met: u32,
+    rows: u64,
+    /// The entry before in the same cell.
+    before: u32,
+}
+
+/// There is no entry.
 const NOWHERE: u32 = u32::MAX;
 
-impl Own {
+impl Present {
     fn new(shape: &PlanShape, cells: usize) -> Self {
         Self {
-            parts: shape.parts(),
             measures: shape.measures.len(),
-            place: vec![NOWHERE; cells],
+            last: vec![NOWHERE; cells],
             cells: Vec::new(),
-            rows: Vec::new(),
+            entries: Vec::new(),
             sums: Vec::new(),
         }
     }
 
     fn add(&mut self, cell: u32, rows: &Rows, row: usize) -> Result<(), WorkerFault> {
-        let place = self.place.get_mut(cell as usize).ok_or(WorkerFault::Execution)?;
-        if *place == NOWHERE {
-            *place = u32::try_from(self.cells.len()).map_err(|_| WorkerFault::TooLarge)?;
-            self.cells.push(cell);
-            self.rows.resize(self.rows.len() + self.parts, 0);
-            self.sums.resize(self.sums.len() + self.measures, Sum::default());
-        }
-        let place = *place as usize;
-        let known = self.rows.iter_mut().skip(place * self.parts);
-        for (part, known) in known.take(self.parts).enumerate() {
-            *known = known.checked_add(rows.part(part, row)).ok_or(WorkerFault::Execution)?;
-        }
-        let known = self.sums.iter_mut().skip(place * self.measures);
+        let at = self.entry(cell, rows.met(row))?;
+        let entry = self.entries.get_mut(at).ok_or(WorkerFault::Execution)?;
+        entry.rows = entry.rows.checked_add(rows.part(0, row)).ok_or(WorkerFault::Execution)?;
+        let known = self.sums.iter_mut().skip(at * self.measures);
         for (known, measure) in known.zip(rows.measures()) {
             let (total, values, square) = measure.at(row);
-            known.total = known.total.checked_add(total).ok_or(WorkerFault::Execution)?;
-            known.values = known.values.checked_add(values).ok_or(WorkerFault::Execution)?;
-            known.square = known.square.checked_add(square).ok_or(WorkerFault::Execution)?;
+            *known = known.and(Sum { total, values, square }).ok_or(WorkerFault::Execution)?;
         }
         Ok(())
     }
 
+    /// The entry of a cell for rows that meet these conditions; a new one where there is none.
+    fn entry(&mut self, cell: u32, met: u32) -> Result<usize, WorkerFault> {
+        let last = self.last.get_mut(cell as usize).ok_or(WorkerFault::Execution)?;
+        let mut at = *last;
+        while let Some(entry) = self.entries.get(at as usize) {
+            if entry.met == met {
+                return Ok(at as usize);
+            }
+            at = entry.before;
+        }
+        if *last == NOWHERE {
+            self.cells.push(cell);
+        }
+        let next = self.entries.len();
+        self.entries.push(Entry { met, rows: 0, before: *last });
+        self.sums.resize(self.sums.len() + self.measures, Sum::default());
+        *last = u32::try_from(next).map_err(|_| WorkerFault::TooLarge)?;
+        Ok(next)
+    }
+
+    fn own(&self, at: u32) -> Option<(Own<'_>, u32)> {
+        let entry = self.entries.get(at as usize)?;
+        let from = at as usize * self.measures;
+        let sums = self.sums.get(from..from + self.measures)?;
+        Some((Own { met: entry.met, rows: entry.rows, sums }, entry.before))
+    }
+
     /// Adds what is there to the cells, and makes room for the next person.
     fn flush(&mut self, person: u32, cells: &mut [Cell], shape: &PlanShape) -> Result<(), WorkerFault> {
-        for (place, number) in self.cells.iter().enumerate() {
-            let rows = self.rows.get(place * self.parts..(place + 1) * self.parts);
-            let sums = self.sums.get(place * self.measures..(place + 1) * self.measures);
-            if let Some(cell) = cells.get_mut(*number as usize) {
-                cell.contribute(person, rows.unwrap_or_default(), sums.unwrap_or_default(), shape)?;
+        for number in &self.cells {
+            let last = self.last.get(*number as usize).copied().unwrap_or(NOWHERE);
+            let (Some(cell), Some((own, before))) = (cells.get_mut(*number as usize), self.own(last)) else {
+                return Err(WorkerFault::Execution);
+            };
+            if before == NOWHERE {
+                cell.contribute(person, &[own], shape)?;
+                continue;
             }
-            if let Some(place) = self.place.get_mut(*number as usize) {
-                *place = NOWHERE;
+            let (mut all, mut at) = (vec![own], before);
+            while let Some((own, before)) = self.own(at) {
+                all.push(own);
+                at = before;
+            }
+            cell.contribute(person, &all, shape)?;
+        }
+        for number in self.cells.drain(..) {
+            if let Some(last) = self.last.get_mut(number as usize) {
+                *last = NOWHERE;
             }
         }
-        self.cells.clear();
-        self.rows.clear();
+        self.entries.clear();
         self.sums.clear();
         Ok(())
     }
@@ -141,12 +195,12 @@ impl Facilities {
         Self { places: Known::new(cells, most, PLAIN), all: Vec::new() }
     }
 
-    fn add(&mut self, cell: u32, rows: &Rows, row: usize, shape: &PlanShape) -> Result<(), WorkerFault> {
+    fn add(&mut self, cell: u32, rows: &Rows, row: usize) -> Result<(), WorkerFault> {
         let Some(number) = rows.facility(row) else { return Ok(()) };
         let place = self.places.slot(cell, number);
         if *place == NEW {
             *place = u32::try_from(self.all.len()).map_err(|_| WorkerFault::TooLarge)?;
-            self.all.push((cell, number, Facility::new(shape)));
+            self.all.push((cell, number, Facility::default()));
         }
         let (.., facility) = self.all.get_mut(*place as usize).ok_or(WorkerFault::Execution)?;
         facility.add(rows, row)
@@ -165,7 +219,7 @@ impl Facilities {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use engine_protocol::{Evidence, SumEvidence, TOTAL, WorkerFault};
+    use engine_protocol::{Evidence, EvidencePart, SumEvidence, TOTAL, WorkerFault};
     use engine_vet::{DomainValue, KeyColumn, KeyDomain, KeyKind, MeasureColumn, PlanShape};
     use proptest::prelude::*;
     use roaring::RoaringBitmap;
@@ -173,7 +227,8 @@ mod tests {
     use crate::accumulate::Cells;
     use crate::rows::{Rows, TestRow};
 
-    /// Keys of these sizes; one measure of the whole cell and one of its only condition, whose squares are asked.
+    /// Keys of these sizes; one measure of the whole cell and the same of a condition, whose squares are asked; a second
+    /// condition, and a measure of it.
     fn shape(sizes: &[usize], sets: Vec<u32>) -> PlanShape {
         let key = |size: &usize| KeyColumn {
             name: String::new(),
@@ -190,9 +245,10 @@ mod tests {
                 ],
             },
         };
-        let measure = |part: usize| MeasureColumn {
+        let measure = |(part, of): (usize, usize)| MeasureColumn {
             column: String::new(),
             part,
+            of,
             scale: 0,
             largest: 1_000,
             squares: part == 1,
@@ -201,23 +257,71 @@ mod tests {
         PlanShape {
             keys: sizes.iter().map(key).collect(),
             sets,
-            conditions: vec![String::new()],
-            measures: vec![measure(0), measure(1)],
+            conditions: vec![String::new(); 2],
+            measures: [(0, 0), (1, 0), (2, 1)].map(measure).into(),
             has_facility: true,
             ..PlanShape::default()
         }
     }
 
-    /// A part of a cell as somebody would count it by hand.
+    /// What stands behind some rows of a cell, as somebody would count it by hand.
     #[derive(Debug, Default, PartialEq)]
     struct ByHand {
         rows: u64,
         persons: BTreeSet<u32>,
         facilities: u32,
-        sum: SumEvidence,
+        sums: Vec<SumEvidence>,
     }
 
-    fn by_hand(rows: &[TestRow], shape: &PlanShape) -> BTreeMap<(Vec<u32>, usize), ByHand> {
+    /// Which rows of a cell: a part, what is outside of a condition, or those that meet exactly some.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    enum Which {
+        Part(usize),
+        Outside(usize),
+        Atom(u32),
+    }
+
+    fn met(row: &TestRow) -> u32 {
+        u32::from(row.parts[1] > 0) | u32::from(row.parts[2] > 0) << 1
+    }
+
+    /// The value of what is summed, where a part that asks it has the row.
+    fn value(row: &TestRow, of: usize) -> Option<i128> {
+        let is_known = of == 0 || row.parts[2] > 0;
+        is_known.then(|| row.values[if of == 0 { 0 } else { 2 }].map(i128::from).unwrap())
+    }
+
+    fn counted_by_hand(rows: &[&TestRow], of: &[(usize, bool)]) -> ByHand {
+        let mut found = ByHand { rows: rows.iter().map(|row| row.parts[0]).sum(), ..ByHand::default() };
+        found.persons = rows.iter().map(|row| row.person).collect();
+        let facilities: BTreeSet<u32> = rows.iter().map(|row| row.facility).collect();
+        found.facilities = facilities.len().try_into().unwrap();
+        let sum = |(of, squares): &(usize, bool)| {
+            let values = || rows.iter().filter_map(|row| Some((row, value(row, *of)?)));
+            let totals = |by: fn(&TestRow) -> u32| {
+                let mut totals: BTreeMap<u32, i128> = BTreeMap::new();
+                values().for_each(|(row, value)| *totals.entry(by(row)).or_default() += value);
+                let mut totals: Vec<i128> = totals.into_values().collect();
+                totals.sort_unstable_by(|one, two| two.cmp(one));
+                totals
+            };
+            let (persons, facilities) = (totals(|row| row.person), totals(|row| row.facility));
+            let top = |totals: &[i128], at: usize| totals.get(at).copied().unwrap_or(0).max(0);
+            SumEvidence {
+                sum: persons.iter().sum(),
+                values: values().count() as u64,
+                negatives: persons.iter().filter(|total| **total < 0).count() as u64,
+                squares: squares.then(|| values().map(|(_, value)| value.pow(2)).sum()),
+                top1: top(&persons, 0),
+                top2: top(&persons, 1),
+                facility_tops: Some((top(&facilities, 0), top(&facilities, 1))),
+            }
+        };
+        found.sums = of.iter().map(sum).collect();
+        found
+    }
+
+    fn by_hand(rows: &[TestRow], shape: &PlanShape) -> BTreeMap<(Vec<u32>, Which), ByHand> {
         let mut groups: BTreeMap<Vec<u32>, Vec<&TestRow>> = BTreeMap::new();
         for set in shape.evidence_sets() {
             for row in rows {
@@ -228,63 +332,53 @@ mod tests {
         }
         let mut parts = BTreeMap::new();
         for (key, rows) in groups {
-            for part in 0..2 {
-                let here = || rows.iter().filter(|row| row.parts[part] > 0);
-                let mut found =
-                    ByHand { rows: rows.iter().map(|row| row.parts[part]).sum(), ..ByHand::default() };
-                found.persons = here().map(|row| row.person).collect();
-                let facilities: BTreeSet<u32> = here().map(|row| row.facility).collect();
-                found.facilities = facilities.len().try_into().unwrap();
-                // What counts is who has a row of the part; all their rows of the cell stand behind the measure.
-                let whole = || rows.iter().filter(|row| found.persons.contains(&row.person));
-                let totals = |of: fn(&TestRow) -> u32, rows: &mut dyn Iterator<Item = &&TestRow>| {
-                    let mut totals: BTreeMap<u32, i128> = BTreeMap::new();
-                    rows.for_each(|row| *totals.entry(of(row)).or_default() += i128::from(row.values[part]));
-                    let mut totals: Vec<i128> = totals.into_values().collect();
-                    totals.sort_unstable_by(|one, two| two.cmp(one));
-                    totals
-                };
-                let persons = totals(|row| row.person, &mut whole());
-                let facilities = totals(|row| row.facility, &mut rows.iter());
-                let top = |totals: &[i128], at: usize| totals.get(at).copied().unwrap_or(0).max(0);
-                found.sum = SumEvidence {
-                    sum: persons.iter().sum(),
-                    values: whole().count() as u64,
-                    negatives: persons.iter().filter(|total| **total < 0).count() as u64,
-                    squares: (part == 1)
-                        .then(|| whole().map(|row| i128::from(row.values[part]).pow(2)).sum()),
-                    top1: top(&persons, 0),
-                    top2: top(&persons, 1),
-                    facility_tops: Some((top(&facilities, 0), top(&facilities, 1))),
-                };
-                parts.insert((key.clone(), part), found);
+            let mut put = |which: Which, of: &[(usize, bool)], is_in: &dyn Fn(&TestRow) -> bool| {
+                let here: Vec<&TestRow> = rows.iter().copied().filter(|row| is_in(row)).collect();
+                parts.insert((key.clone(), which), counted_by_hand(&here, of));
+            };
+            for (part, of) in [(0, (0, false)), (1, (0, true)), (2, (1, false))] {
+                put(Which::Part(part), &[of], &|row| row.parts[part] > 0);
+            }
+            let all = [(0, false), (1, false)];
+            for part in [1, 2] {
+                put(Which::Outside(part), &all, &|row| row.parts[part] == 0);
+            }
+            for met in rows.iter().map(|row| met(row)).collect::<BTreeSet<u32>>() {
+                put(Which::Atom(met), &all, &|row| self::met(row) == met);
             }
         }
         parts
     }
 
-    fn counted(evidence: &Evidence) -> BTreeMap<(Vec<u32>, usize), ByHand> {
-        let cells = evidence.cells.iter();
-        let parts = cells.flat_map(|cell| cell.parts.iter().enumerate().map(move |part| (&cell.key, part)));
-        parts
-            .map(|(key, (at, part))| {
-                let persons = RoaringBitmap::deserialize_from(part.persons.as_slice()).unwrap();
-                let facilities = part.facilities.unwrap();
-                let (rows, sum) = (part.rows, part.sums[0]);
-                ((key.clone(), at), ByHand { rows, persons: persons.iter().collect(), facilities, sum })
-            })
-            .collect()
+    fn counted(evidence: &Evidence) -> BTreeMap<(Vec<u32>, Which), ByHand> {
+        let mut found = BTreeMap::new();
+        let read = |part: &EvidencePart| ByHand {
+            rows: part.rows,
+            persons: RoaringBitmap::deserialize_from(part.persons.as_slice()).unwrap().iter().collect(),
+            facilities: part.facilities.unwrap(),
+            sums: part.sums.clone(),
+        };
+        for cell in &evidence.cells {
+            let parts = cell.parts.iter().enumerate().map(|(at, part)| (Which::Part(at), part));
+            let outside = cell.outside.iter().zip(1..).map(|(part, at)| (Which::Outside(at), part));
+            let atoms = cell.atoms.iter().map(|atom| (Which::Atom(atom.met), &atom.rows));
+            let all = parts.chain(outside).chain(atoms);
+            found.extend(all.map(|(which, part)| ((cell.key.clone(), which), read(part))));
+        }
+        found
     }
 
+    /// Rows of a person and facility that meet the same conditions; a measure is nothing outside of its part.
     fn row() -> impl Strategy<Value = TestRow> {
         let values = [-5_i64..40, -5_i64..40];
-        (0_u32..12, 0_u32..4, [0_u32..4, 0_u32..3], 1_u64..3, 0_u64..3, values).prop_map(
-            |(person, facility, keys, rows, of_part, values)| TestRow {
+        let met = [any::<bool>(), any::<bool>()];
+        (0_u32..12, 0_u32..4, [0_u32..4, 0_u32..3], 1_u64..3, met, values).prop_map(
+            |(person, facility, keys, rows, met, [value, other])| TestRow {
                 person,
                 facility,
                 keys: keys.to_vec(),
-                parts: vec![rows, of_part.min(rows)],
-                values: values.to_vec(),
+                parts: vec![rows, if met[0] { rows } else { 0 }, if met[1] { rows } else { 0 }],
+                values: vec![Some(value), met[0].then_some(value), met[1].then_some(other)],
             },
         )
     }
@@ -323,8 +417,8 @@ mod tests {
             person,
             facility: 0,
             keys: vec![person % 3, person % 2],
-            parts: vec![1, 0],
-            values: vec![1, 1],
+            parts: vec![1, 0, 0],
+            values: vec![Some(1), None, None],
         };
         let rows = Rows::of(&(0..6).map(row).collect::<Vec<_>>(), &shape);
         assert!(Cells::of(&rows, &shape, 6).is_ok());

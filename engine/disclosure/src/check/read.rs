@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::amount;
 use crate::check::form::{CellForm, DimensionForm, LevelForm, TableForm};
-use crate::family::{Cell, CellNo, Family, Link, Relation, Total};
+use crate::family::{Cell, CellNo, Family, Link, Of, Relation, Total};
 
 /// Where a cell stands: dimension and level; a dimension that is missing stands for its total.
 pub(crate) type At = BTreeMap<String, String>;
@@ -243,7 +243,7 @@ impl Tables {
         let adds_up = if self.is_counted { counts.iter().all(|(whole, parts)| whole <= parts) } else { true }
             && (!has_sums || sums.0 == sums.1);
         let link = if is_all || adds_up { Link::Whole } else { Link::Some };
-        Ok(Relation { whole, parts, link })
+        Ok(Relation { whole, parts, link, of: Of::All })
     }
 }
 

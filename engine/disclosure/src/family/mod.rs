@@ -6,7 +6,7 @@
 
 mod relation;
 
-pub(crate) use relation::{Link, Relation, Row};
+pub(crate) use relation::{Link, Of, Relation, Row};
 
 /// The number of a cell in its family.
 pub(crate) type CellNo = usize;
@@ -39,9 +39,30 @@ pub(crate) struct Cell {
     pub(crate) breadth: u32,
     /// Whether the cell is out already and cannot be hidden any more.
     pub(crate) is_out: bool,
+    /// Who gets to see it.
+    pub(crate) seen: Seen,
+    /// Whether it is only what two values leave: that it is few, or none, nothing says of it by itself.
+    pub(crate) is_rest: bool,
+}
+
+/// Who gets to see a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The reader, unless it is hidden.
+    #[default]
+    Asked,
+    /// Nobody, and nobody may work it out either.
+    Guarded,
+    /// Nobody, and it may be worked out: it is there for the sake of others.
+    Free,
 }
 
 impl Cell {
+    /// Whether no reader asks for it.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.seen != Seen::Asked
+    }
+
     /// Whether nothing of it is shown, however many persons it has.
     pub(crate) const fn is_closed(&self) -> bool {
         self.least == u32::MAX
@@ -70,6 +91,11 @@ impl Family {
     /// A cell; one that is not there has nobody in it.
     pub(crate) fn cell(&self, at: CellNo) -> Option<&Cell> {
         self.cells.get(at)
+    }
+
+    /// Whether nobody asks for the cell, or it is not there.
+    pub(crate) fn is_unseen(&self, at: CellNo) -> bool {
+        self.cell(at).is_none_or(Cell::is_unseen)
     }
 
     /// The number of measures that are summed.

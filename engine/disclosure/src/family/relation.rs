@@ -8,6 +8,19 @@ pub(crate) struct Relation {
     pub(crate) whole: CellNo,
     pub(crate) parts: Vec<CellNo>,
     pub(crate) link: Link,
+    pub(crate) of: Of,
+}
+
+/// Which quantities a relation is true of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// All that the cells have.
+    #[default]
+    All,
+    Persons,
+    Rows,
+    /// The measure of this number.
+    Sum(usize),
 }
 
 /// How the parts make up the whole, for a quantity that is counted once for each row.
@@ -27,6 +40,11 @@ pub(crate) struct Row {
 }
 
 impl Relation {
+    /// Whether it is true of this quantity.
+    pub(crate) fn is_of(&self, quantity: Of) -> bool {
+        self.of == Of::All || self.of == quantity
+    }
+
     /// What a reader knows from this relation about quantities with these values.
     ///
     /// Distinct persons of parts add up where nobody is in two parts. Where somebody is, the whole lies between the

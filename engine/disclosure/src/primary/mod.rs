@@ -28,6 +28,7 @@ pub(crate) enum Reason {
     Class,
     Freedom,
     Negative,
+    Overlap,
     Ledger,
 }
 
@@ -44,6 +45,7 @@ impl Reason {
             Self::Class => "class-disclosure",
             Self::Freedom => "degrees-of-freedom",
             Self::Negative => "negative",
+            Self::Overlap => "overlapping-conditions",
             Self::Ledger => "ledger",
         }
     }
@@ -77,7 +79,7 @@ mod tests {
     use catalog_model::CellRules;
 
     use super::{Reason, of_cell, sensitive};
-    use crate::family::{Cell, Family, Link, Relation, Total};
+    use crate::family::{Cell, Family, Link, Of, Relation, Total};
 
     fn rules() -> CellRules {
         CellRules { facilities: Some(3), class_disclosure: true, ..CellRules::general(10, true) }
@@ -136,7 +138,7 @@ mod tests {
     fn a_cell_with_nearly_everybody_of_its_line_is_hidden() {
         let line = |one, two| Family {
             cells: vec![cell(one + two), cell(one), cell(two)],
-            relations: vec![Relation { whole: 0, parts: vec![1, 2], link: Link::Whole }],
+            relations: vec![Relation { whole: 0, parts: vec![1, 2], link: Link::Whole, of: Of::All }],
             ..Family::default()
         };
         assert_eq!(sensitive(&line(50, 0), &rules()).get(&1), Some(&Reason::Class));

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::family::{CellNo, Family, Link, Relation};
+use crate::family::{CellNo, Family, Link, Of, Relation};
 use crate::protect::field::Residue;
 use crate::protect::vector::{Vector, plus};
 
@@ -25,7 +25,8 @@ pub(crate) fn secondary(
         told.show(&difference);
     }
     let open: BTreeSet<CellNo> = order.iter().chain(sensitive).copied().collect();
-    for at in (0..family.cells.len()).filter(|at| !open.contains(at)) {
+    let is_known = |at: &CellNo| !open.contains(at) && !family.is_unseen(*at);
+    for at in (0..family.cells.len()).filter(is_known) {
         told.show(vectors.cell(at));
     }
     let pairs = sums.iter().map(|(one, two)| plus(vectors.cell(*one), vectors.cell(*two), Residue::ONE));
@@ -135,13 +136,13 @@ struct Vectors(Vec<Vector>);
 impl Vectors {
     fn of(family: &Family) -> Self {
         let mut first: BTreeMap<CellNo, &[CellNo]> = BTreeMap::new();
-        for relation in family.relations.iter().filter(|relation| relation.link == Link::Whole) {
+        for relation in whole(family) {
             first.entry(relation.whole).or_insert(&relation.parts);
         }
         let mut vectors = vec![Vector::new(); family.cells.len()];
         let mut order: Vec<CellNo> = (0..family.cells.len()).collect();
-        order.sort_by_key(|at| family.cell(*at).map_or(0, |cell| cell.breadth));
-        // Parts have a smaller breadth than their whole, so they are there before it.
+        order.sort_by_key(|at| family.cell(*at).map_or((false, 0), |cell| (!cell.is_unseen(), cell.breadth)));
+        // Parts have a smaller breadth than their whole, or nobody asks for them, so they are there before it.
         for at in order {
             let vector = match first.get(&at) {
                 Some(parts) => parts.iter().fold(Vector::new(), |sum, part| match vectors.get(*part) {
@@ -164,7 +165,6 @@ impl Vectors {
 
     /// What the other relations say: sums of innermost cells that are known to be nothing.
     fn differences(&self, family: &Family) -> Vec<Vector> {
-        let whole = family.relations.iter().filter(|relation| relation.link == Link::Whole);
         let difference = |relation: &Relation| {
             let minus = Residue::ONE.negated();
             relation
@@ -172,6 +172,18 @@ impl Vectors {
                 .iter()
                 .fold(self.cell(relation.whole).clone(), |sum, part| plus(&sum, self.cell(*part), minus))
         };
-        whole.map(difference).filter(|vector| !vector.is_empty()).collect()
+        whole(family).map(difference).filter(|vector| !vector.is_empty()).collect()
     }
+}
+
+/// The relations by which cells add up, of persons where those are shown. What follows of other quantities alone is
+/// left to the audit.
+fn whole(family: &Family) -> impl Iterator<Item = &Relation> {
+    let is_used = |of: Of| match of {
+        Of::All => true,
+        Of::Persons => !family.hides_persons,
+        Of::Rows => false,
+        Of::Sum(_) => family.hides_persons,
+    };
+    family.relations.iter().filter(move |relation| relation.link == Link::Whole && is_used(relation.of))
 }

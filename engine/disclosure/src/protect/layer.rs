@@ -2,7 +2,7 @@
 
 use catalog_model::{CellRules, Rounding};
 
-use crate::family::{Cell, CellNo, Family, Row, Total};
+use crate::family::{Cell, CellNo, Family, Of, Row, Seen, Total};
 
 /// From where to where a value lies, as far as a reader knows; none is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ impl Need {
         }
     }
 }
+
+/// Per cent that a guarded sum stays open by where the rules name none.
+const GUARDED: u32 = 10;
 
 /// A published quantity.
 #[derive(Clone, Debug)]
@@ -111,10 +114,17 @@ impl Layer {
                 value,
                 shown: known(value, cell.breadth, few, rounding),
                 hidden: unknown(cell, rules),
-                need: if is_few { Need::Cover(1, few - 1) } else { Need::Width(few - 2) },
+                // What nobody asks for may be nothing, so several of them could be few together.
+                need: match (is_few, cell.is_unseen()) {
+                    // Of a rest only few persons are kept open; nobody sees it hidden.
+                    (is_few, _) if cell.is_rest && !(is_few && value > 0) => Need::Width(0),
+                    (true, false) => Need::Cover(1, few - 1),
+                    (true, true) => Need::Cover(1, few),
+                    (false, _) => Need::Width(few - 2),
+                },
             }
         };
-        Self::new(family, true, family.cells.iter().map(place).collect())
+        Self::new(family, Of::Persons, family.cells.iter().map(place).collect())
     }
 
     /// Rows, shown beside persons: a reader knows that a person has at least one.
@@ -125,18 +135,23 @@ impl Layer {
             let shown = known(value, cell.breadth, few, rounding);
             Some(Place { value, shown, hidden: Range::from(least), need: Need::Width(few - 2) })
         };
-        Some(Self::new(family, true, family.cells.iter().map(place).collect::<Option<_>>()?))
+        Some(Self::new(family, Of::Rows, family.cells.iter().map(place).collect::<Option<_>>()?))
     }
 
     /// The totals of a measure: nobody may come nearer than so many per cent.
     pub(crate) fn sums(family: &Family, measure: usize, rules: &CellRules) -> Self {
-        let percent = i128::from(rules.estimate.unwrap_or(0));
+        let percent = |cell: &Cell| match cell.seen {
+            // A pack that names no share means that cells are hidden by persons; of these nobody is asked by persons.
+            Seen::Guarded => i128::from(rules.estimate.unwrap_or(GUARDED)),
+            _ => i128::from(rules.estimate.unwrap_or(0)),
+        };
         let totals: Vec<Total> =
             family.cells.iter().map(|cell| cell.sums.get(measure).copied().unwrap_or_default()).collect();
         let is_signed = totals.iter().any(|total| total.is_signed || total.sum < 0);
         let low = if is_signed { None } else { Some(0) };
-        let place = |total: &Total| {
-            let margin = (total.sum.abs().saturating_mul(percent) + 99) / 100;
+        let place = |(total, cell): (&Total, &Cell)| {
+            let margin = (total.sum.abs().saturating_mul(percent(cell)) + 99) / 100;
+            let margin = margin.max(i128::from(cell.seen == Seen::Guarded));
             Place {
                 value: total.sum,
                 shown: Range::of(total.sum, total.sum),
@@ -144,13 +159,16 @@ impl Layer {
                 need: Need::Cover(total.sum - margin, total.sum + margin),
             }
         };
-        Self::new(family, false, totals.iter().map(place).collect())
+        Self::new(family, Of::Sum(measure), totals.iter().zip(&family.cells).map(place).collect())
     }
 
-    fn new(family: &Family, is_count: bool, places: Vec<Place>) -> Self {
+    fn new(family: &Family, of: Of, mut places: Vec<Place>) -> Self {
+        let free = places.iter_mut().zip(&family.cells).filter(|(_, cell)| cell.seen == Seen::Free);
+        free.for_each(|(place, _)| place.need = Need::Width(0));
         let value = |at: CellNo| places.get(at).map_or(0, |place: &Place| place.value);
-        let rows: Vec<Row> = family.relations.iter().flat_map(|relation| relation.rows(value)).collect();
-        Self { is_count, ..Self::of(places, rows) }
+        let relations = family.relations.iter().filter(|relation| relation.is_of(of));
+        let rows: Vec<Row> = relations.flat_map(|relation| relation.rows(value)).collect();
+        Self { is_count: !matches!(of, Of::Sum(_)), ..Self::of(places, rows) }
     }
 
     /// The same where a table in fractions shows a number open as well.
@@ -177,13 +195,17 @@ impl Layer {
 pub(crate) fn unknown(cell: &Cell, rules: &CellRules) -> Range {
     let (few, least) = (i128::from(cell.few(rules.persons)), lowest(cell, rules));
     let is_few = i128::from(cell.persons) < few;
-    if is_few && cell.breadth == 0 { Range::of(least, few - 1) } else { Range::from(least) }
+    if is_few && cell.breadth == 0 && !cell.is_unseen() && !cell.is_rest {
+        Range::of(least, few - 1)
+    } else {
+        Range::from(least)
+    }
 }
 
 /// The lowest value that a reader holds possible of a hidden cell: where zeros are shown it is no zero, unless nothing
-/// of the place is shown.
+/// of the place is shown, or nobody asks for it, or it is a rest.
 fn lowest(cell: &Cell, rules: &CellRules) -> i128 {
-    i128::from(rules.zero_shown && !cell.is_closed())
+    i128::from(rules.zero_shown && !cell.is_closed() && !cell.is_unseen() && !cell.is_rest)
 }
 
 /// What a shown value tells: itself, or what could have been rounded to it and is not hidden.

@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::{CellRules, Rounding};
 
-use crate::family::{Cell, CellNo, Family};
+use crate::family::{Cell, CellNo, Family, Seen};
 use crate::protect::audit::{Gap, Pool, Side};
 use crate::protect::pattern::Pattern;
 
@@ -89,14 +89,17 @@ pub(crate) fn protect(
     sensitive: &BTreeSet<CellNo>,
     rules: &CellRules,
 ) -> Result<Shield, Exposed> {
-    if sensitive.is_empty() {
+    let is_guarded = |at: &CellNo| family.cell(*at).is_some_and(|cell| cell.seen == Seen::Guarded);
+    let guarded: Vec<CellNo> = (0..family.cells.len()).filter(is_guarded).collect();
+    if sensitive.is_empty() && guarded.is_empty() {
         return Ok(Shield::default());
     }
     let mut sides = sides(family, rules, None);
     // An exact zero that is shown tells nothing by being hidden.
-    let may_hide = |cell: &Cell| cell.persons > 0 || !rules.zero_shown;
+    let may_hide = |cell: &Cell| cell.persons > 0 || !rules.zero_shown || cell.is_rest;
     let start = Pattern::new(family, sensitive, may_hide);
-    let mut best = eliminated(family, sensitive, &start);
+    let secret: Vec<CellNo> = sensitive.iter().copied().chain(guarded).collect();
+    let mut best = eliminated(family, &secret, &start);
     let mut pools = vec![Pool::default(); sides.len()];
     repair(&mut sides, &mut best, &mut pools)?;
     if family.cells.len() <= TIDY {
@@ -111,7 +114,8 @@ pub(crate) fn protect(
     } else {
         spare(&sides, sensitive, &mut best, &mut pools);
     }
-    Ok(Shield { hidden: best.hidden().collect(), pools })
+    let hidden = best.hidden().filter(|at| sensitive.contains(at) || !family.is_unseen(*at));
+    Ok(Shield { hidden: hidden.collect(), pools })
 }
 
 /// What a reader can derive under a pattern.
@@ -151,16 +155,16 @@ fn sides(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec
     counts.into_iter().flatten().chain(sums).map(Side::new).collect()
 }
 
-fn eliminated(family: &Family, sensitive: &BTreeSet<CellNo>, start: &Pattern) -> Pattern {
+/// What elimination hides. `secret` are the sensitive cells and those that nobody may work out.
+fn eliminated(family: &Family, secret: &[CellNo], start: &Pattern) -> Pattern {
     let mut order: Vec<(u64, CellNo)> = (0..family.cells.len())
-        .filter(|at| !sensitive.contains(at))
+        .filter(|at| !start.is_hidden(*at))
         .filter_map(|at| Some((start.price(at)?, at)))
         .collect();
     order.sort_unstable_by(|one, two| two.cmp(one));
     let order: Vec<CellNo> = order.into_iter().map(|(_, at)| at).collect();
-    let all: Vec<CellNo> = sensitive.iter().copied().collect();
     let mut pattern = start.clone();
-    for at in eliminate::secondary(family, &all, start.beside(), &order) {
+    for at in eliminate::secondary(family, secret, start.beside(), &order) {
         pattern.set(at, true);
     }
     pattern
@@ -174,15 +178,15 @@ fn repair(sides: &mut [Side], pattern: &mut Pattern, pools: &mut [Pool]) -> Resu
         let mut all = sides.iter_mut().zip(pools.iter_mut());
         let found = all.find_map(|(side, pool)| {
             let gap = audit::first_gap(side, pattern, pool)?;
-            Some((&mut side.layer, pool, gap))
+            Some((side, pool, gap))
         });
-        let Some((layer, pool, gap)) = found else { return Ok(()) };
-        let Some(mut more) = widened(layer, pattern, &gap, pool) else { continue };
+        let Some((side, pool, gap)) = found else { return Ok(()) };
+        let Some(mut more) = widened(&side.layer, pattern, &gap, pool) else { continue };
         if more.is_empty() {
-            if take_back(layer, pattern, &gap) {
+            if take_back(&mut side.layer, pattern, &gap) {
                 continue;
             }
-            more.extend(neighbour(layer, pattern, gap.at));
+            more.extend(neighbour(&side.layer, pattern, gap.at));
         }
         if more.is_empty() {
             return Err(Exposed(gap.at));
@@ -219,8 +223,19 @@ fn take_back(layer: &mut Layer, pattern: &mut Pattern, gap: &Gap) -> bool {
             true
         }
         Some(_) => false,
-        None => layer.relax(gap.at, left),
+        None => layer.relax(gap.at, left) || take_back_tried(layer, gap),
     }
+}
+
+/// The same of a count where bounds say too little.
+fn take_back_tried(layer: &mut Layer, gap: &Gap) -> bool {
+    let Some(place) = layer.place(gap.at).filter(|_| layer.is_count) else { return false };
+    let asked = match place.need {
+        Need::Cover(low, high) => ((place.value - low).max(0), (high - place.value).max(0)),
+        Need::Width(width) => (width, width),
+    };
+    let left = certain::tried_range(layer, gap.at, asked);
+    layer.relax(gap.at, left)
 }
 
 /// The cheapest cell in a line with this one; otherwise the cheapest of all.
@@ -234,7 +249,8 @@ fn neighbour(layer: &Layer, pattern: &Pattern, at: CellNo) -> Option<CellNo> {
 
 /// The cells hidden besides the sensitive ones, the dearest first.
 fn besides(sensitive: &BTreeSet<CellNo>, pattern: &Pattern) -> Vec<CellNo> {
-    let mut besides: Vec<CellNo> = pattern.hidden().filter(|at| !sensitive.contains(at)).collect();
+    let is_besides = |at: &CellNo| !sensitive.contains(at) && pattern.price(*at).is_some();
+    let mut besides: Vec<CellNo> = pattern.hidden().filter(is_besides).collect();
     besides.sort_by_key(|at| std::cmp::Reverse((pattern.price(*at), *at)));
     besides
 }

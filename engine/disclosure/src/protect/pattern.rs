@@ -14,7 +14,7 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// The pattern with only the sensitive cells hidden.
+    /// The pattern with only the sensitive cells hidden, and what nobody asks for.
     ///
     /// `may_hide` says which others can be hidden at all.
     pub(crate) fn new(
@@ -24,16 +24,18 @@ impl Pattern {
     ) -> Self {
         let near = near(family, sensitive);
         let cells = family.cells.iter().zip(near);
-        let is_hidden = (0..family.cells.len()).map(|at| sensitive.contains(&at)).collect();
-        let price =
-            cells.map(|(cell, near)| (!cell.is_out && may_hide(cell)).then(|| price(cell, near))).collect();
+        let is_hidden = |at: CellNo| sensitive.contains(&at) || family.is_unseen(at);
+        let is_hidden = (0..family.cells.len()).map(is_hidden).collect();
+        let may_hide = |cell: &Cell| !cell.is_out && !cell.is_unseen() && may_hide(cell);
+        let price = cells.map(|(cell, near)| may_hide(cell).then(|| price(cell, near))).collect();
         Self { is_hidden, beside: beside(family, sensitive), price }
     }
 
     /// Exactly these cells hidden.
     pub(crate) fn given(family: &Family, sensitive: &BTreeSet<CellNo>, hidden: &BTreeSet<CellNo>) -> Self {
         let mut pattern = Self::new(family, sensitive, |_| false);
-        pattern.is_hidden = (0..family.cells.len()).map(|at| hidden.contains(&at)).collect();
+        let is_hidden = |at: CellNo| hidden.contains(&at) || family.is_unseen(at);
+        pattern.is_hidden = (0..family.cells.len()).map(is_hidden).collect();
         pattern
     }
 
@@ -106,15 +108,17 @@ fn near(family: &Family, sensitive: &BTreeSet<CellNo>) -> Vec<usize> {
     near
 }
 
-/// Sensitive cells beside one that somebody is alone in.
+/// Sensitive cells beside one that somebody is alone in. Where nobody is in a cell there is nobody to learn of.
 fn beside(family: &Family, sensitive: &BTreeSet<CellNo>) -> Vec<(CellNo, CellNo)> {
-    let is_alone =
-        |at: &CellNo| family.cell(*at).is_some_and(|cell| cell.persons == 1 || cell.facilities == Some(1));
+    let is_one = |cell: &Cell| cell.persons == 1 || cell.facilities == Some(1);
+    let is_alone = |at: &CellNo| family.cell(*at).is_some_and(|cell| is_one(cell) && !cell.is_unseen());
+    let is_somebody = |at: &CellNo| family.cell(*at).is_some_and(|cell| cell.persons > 0);
     let mut pairs = BTreeMap::new();
     for relation in &family.relations {
         let here: Vec<CellNo> = relation.parts.iter().copied().filter(|at| sensitive.contains(at)).collect();
         for known in here.iter().filter(|at| is_alone(at)) {
-            pairs.extend(here.iter().filter(|at| *at != known).map(|at| ((*at, *known), ())));
+            let others = here.iter().filter(|at| *at != known && is_somebody(at));
+            pairs.extend(others.map(|at| ((*at, *known), ())));
         }
     }
     pairs.into_keys().collect()

@@ -10,8 +10,8 @@ use catalog_model::CellRules;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{Audited, Exposed, Shield, audit_shield};
-use crate::family::{Cell, CellNo, Family, Link, Relation, Total};
+use super::{Audited, Exposed, Layer, Need, Place, Range, Shield, audit_shield, certain};
+use crate::family::{Cell, CellNo, Family, Link, Of, Relation, Row, Total};
 use crate::primary;
 
 fn protect(
@@ -71,7 +71,7 @@ pub(crate) fn cube(widths: &[usize], counts: &[u64]) -> Family {
             };
             let parts: Vec<CellNo> = (0..widths[along]).map(part).collect();
             family.cells[at].persons = parts.iter().map(|part| family.cells[*part].persons).sum();
-            family.relations.push(Relation { whole: at, parts, link: Link::Whole });
+            family.relations.push(Relation { whole: at, parts, link: Link::Whole, of: Of::All });
         }
     }
     family
@@ -324,8 +324,8 @@ fn what_a_solver_does_not_find_is_not_taken_back() {
     let family = cube(&[3], &[1, 2, 0]);
     let sensitive = sensitive(&family, &rules(10));
     assert_eq!(sensitive, BTreeSet::from([0, 1, 3]));
-    let layer = super::Layer::persons(&family, &rules(10), None);
-    assert_eq!(super::certain::range(&layer, 3, None), super::layer::Range::of(2, 18));
+    let layer = Layer::persons(&family, &rules(10), None);
+    assert_eq!(certain::range(&layer, 3, None), Range::of(2, 18));
     assert_eq!(protect(&family, &sensitive, &rules(10)), Ok(sensitive));
 }
 
@@ -352,5 +352,56 @@ fn a_thousand_cells_are_protected() {
             begun.elapsed()
         );
         assert!(audit_shield(&family, &sensitive, &shield, &rules, None).narrow.is_empty());
+    }
+}
+
+/// Every table of small counts that agrees with some rows.
+fn all_tables(rows: &[Row], places: usize, most: i128) -> Vec<Vec<i128>> {
+    let mut tables = vec![Vec::new()];
+    for _ in 0..places {
+        let longer = |table: Vec<i128>| (0..=most).map(move |value| [table.clone(), vec![value]].concat());
+        tables = tables.into_iter().flat_map(longer).collect();
+    }
+    let sum = |table: &[i128], row: &Row| -> i128 {
+        row.terms.iter().map(|(at, sign)| table[*at] * i128::from(*sign)).sum()
+    };
+    tables.retain(|table| rows.iter().all(|row| sum(table, row) == 0));
+    tables
+}
+
+proptest! {
+    #[test]
+    fn what_is_proved_by_trying_is_what_no_table_of_all_reaches(
+        truth in prop::collection::vec(0..4_i128, 3),
+        wholes in prop::collection::vec(1_usize..8, 1..4),
+    ) {
+        const MOST: i128 = 6;
+        // Three groups, and wholes that are made up of some of them.
+        let mut values = truth.clone();
+        let mut rows = Vec::new();
+        for whole in &wholes {
+            let members: Vec<CellNo> = (0..3).filter(|at| whole >> at & 1 == 1).collect();
+            let terms = members.iter().map(|at| (*at, -1)).chain([(values.len(), 1)]).collect();
+            rows.push(Row { terms, is_exact: true });
+            values.push(members.iter().map(|at| truth[*at]).sum());
+        }
+        let place = |value: &i128| Place {
+            value: *value,
+            shown: Range::of(*value, *value),
+            hidden: Range::of(0, MOST.max(*value)),
+            need: Need::Width(0),
+        };
+        let layer = Layer::of(values.iter().map(place).collect(), rows.clone());
+        let most = values.iter().copied().max().unwrap_or(0).max(MOST);
+        let mut tables = all_tables(&rows, values.len(), most);
+        tables.retain(|table| table.iter().zip(&values).all(|(found, value)| *found <= MOST.max(*value)));
+        for at in 0..values.len() {
+            let reached = tables.iter().map(|table| table[at]);
+            let (low, high) = (reached.clone().min().unwrap(), reached.max().unwrap());
+            let proved = certain::tried_range(&layer, at, (values[at], 9));
+            prop_assert_eq!(proved.high, Some(high));
+            // Where it goes all the way down there is nothing to prove.
+            prop_assert_eq!(proved.low.unwrap_or(0), low);
+        }
     }
 }
