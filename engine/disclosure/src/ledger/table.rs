@@ -1,0 +1,103 @@
+//! A table of more cohorts than are audited together: piece by piece, and as what it leaves of each kept cohort.
+//!
+//! Cells of a table exclude each other, so what a reader subtracts are whole cells from a kept cohort that they lie in.
+//! That is asked of every kept cohort, however many cells lie in it. Beside it the cells are audited in pieces that
+//! stay together by the value of one key after the other.
+
+use std::collections::BTreeMap;
+
+use crate::ledger::form::{Form, Term};
+use crate::ledger::{Cohort, Kept, Ledger};
+
+/// Cells of a piece.
+pub(super) const TOGETHER: usize = 64;
+/// Pieces that are audited; of larger tables only what they leave of kept cohorts is asked.
+const PIECES: usize = 16;
+/// No cell has this person.
+const NOBODY: u32 = u32::MAX;
+
+/// Whether cells leave fewer than `few` persons of a kept cohort that they lie in, with a new one among them.
+pub(super) fn leaves_few(
+    ledger: &Ledger,
+    cells: &[&Cohort],
+    is_new: impl Fn(&Cohort) -> bool,
+    few: u64,
+) -> bool {
+    let mut tables: BTreeMap<Vec<u64>, Vec<&Cohort>> = BTreeMap::new();
+    for cell in cells.iter().filter(|cell| !cell.persons.is_empty()) {
+        let Some(form) = cell.form.as_ref().filter(|form| !form.is_hidden()) else { continue };
+        // Cells of one grouping set have terms of the same things.
+        tables.entry(form.terms().iter().map(Term::of).collect()).or_default().push(cell);
+    }
+    tables.values().filter_map(|cells| Table::of(cells, &is_new)).any(|table| {
+        let mut kept = ledger.cohorts.iter().filter(|kept| kept.is_counted());
+        kept.any(|kept| table.leaves_few(kept, few))
+    })
+}
+
+/// The new cohorts in pieces that are audited together; none where there are too many.
+pub(super) fn pieces<'c>(new: &[&'c Cohort]) -> Vec<Vec<&'c Cohort>> {
+    let mut by_key: BTreeMap<u64, BTreeMap<&Term, Vec<&'c Cohort>>> = BTreeMap::new();
+    for cohort in new.iter().copied() {
+        for term in cohort.form.iter().flat_map(Form::terms) {
+            by_key.entry(term.of()).or_default().entry(term).or_default().push(cohort);
+        }
+    }
+    // What all have in common tells none of them apart.
+    let keys = by_key.into_values().filter(|values| values.len() > 1);
+    let pieces: Vec<Vec<&Cohort>> = keys.flat_map(|values| packed(values.into_values())).collect();
+    if pieces.len() > PIECES { Vec::new() } else { pieces }
+}
+
+/// Cohorts of one value after the other, as many as go together.
+fn packed<'c>(values: impl Iterator<Item = Vec<&'c Cohort>>) -> Vec<Vec<&'c Cohort>> {
+    let mut pieces: Vec<Vec<&Cohort>> = Vec::new();
+    for value in values {
+        for part in value.chunks(TOGETHER) {
+            match pieces.last_mut().filter(|last| last.len() + part.len() <= TOGETHER) {
+                Some(last) => last.extend_from_slice(part),
+                None => pieces.push(part.to_vec()),
+            }
+        }
+    }
+    pieces
+}
+
+/// Cells that have nobody in common.
+struct Table {
+    /// The cell of each person.
+    of_person: Vec<u32>,
+    /// How many each cell has, and whether it is new.
+    cells: Vec<(u64, bool)>,
+}
+
+impl Table {
+    /// None where somebody is in two cells: their numbers do not add up to anybody's.
+    fn of(cells: &[&Cohort], is_new: impl Fn(&Cohort) -> bool) -> Option<Self> {
+        let most = cells.iter().filter_map(|cell| cell.persons.max()).max()?;
+        let mut of_person = vec![NOBODY; most as usize + 1];
+        for (cell, number) in cells.iter().zip(0_u32..) {
+            for person in &cell.persons {
+                let slot = of_person.get_mut(person as usize)?;
+                if *slot != NOBODY {
+                    return None;
+                }
+                *slot = number;
+            }
+        }
+        let cells = cells.iter().map(|cell| (cell.persons.len(), is_new(cell))).collect();
+        Some(Self { of_person, cells })
+    }
+
+    fn leaves_few(&self, kept: &Kept, few: u64) -> bool {
+        let mut inside = vec![0_u64; self.cells.len()];
+        for person in kept.persons.each() {
+            let cell = self.of_person.get(person as usize).copied().unwrap_or(NOBODY);
+            inside.get_mut(cell as usize).into_iter().for_each(|inside| *inside += 1);
+        }
+        let whole = self.cells.iter().zip(inside).filter(|((size, _), inside)| size == inside);
+        let (known, has_new) =
+            whole.fold((0, false), |(known, has), ((size, is_new), _)| (known + size, has || *is_new));
+        has_new && (1..few).contains(&kept.size.saturating_sub(known))
+    }
+}
