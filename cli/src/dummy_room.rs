@@ -131,6 +131,7 @@ fn table_file(from: &Path, name: &str, place: &Path) -> Result<FileEntry, Failur
         path: format!("dummy/{name}.parquet"),
         bucket: Some(0),
         year: None,
+        months: None,
         rows,
         bytes: bytes.len() as u64,
         content: digest.clone(),

@@ -111,8 +111,8 @@ pub(crate) fn stored_reply(
     let (mut buckets, mut files) = (BTreeMap::<u32, BucketSlice>::new(), Vec::new());
     for table in plan.used().keys() {
         let definition = &catalogue.tables[table];
-        let entries = manifest.body.tables.get(table).map(|entry| entry.files.as_slice());
-        for file in entries.unwrap_or_default() {
+        let entry = manifest.body.tables.get(table).into_iter();
+        for file in entry.flat_map(|entry| entry.files_in(grant.period)) {
             let may = |column: &str| may_read((definition, column), grant, plan.used());
             let keys = ring.open(file, &may).unwrap();
             let descriptor = u32::try_from(files.len()).unwrap();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use catalog_model::{Grant, Period};
 use catalog_store::Passphrase;
 use engine_protocol::{
     ClientReply, ClientRequest, Evidence, EvidenceCell, EvidencePart, KeptFile, Question, SumEvidence,
@@ -234,6 +235,29 @@ fn what_vetting_should_have_refused_finds_no_key() {
         let reply = bench.reply_with_keys_of(&plan, bench.grant());
         assert!(matches!(reply, WorkerReply::Evidence(_)), "with its key it is read: {reply:?}");
     }
+}
+
+#[test]
+fn rows_of_years_that_a_permit_does_not_cover_find_no_key() {
+    let bench = Bench::open(&untouched());
+    let plan = bench.vet("SELECT count(*) AS receipts FROM ndb_receipt");
+    let rows = |period: Period| {
+        let permit = Grant { period, ..bench.grant().clone() };
+        // Vetting is broken again: the plan asks for every month of the whole permit.
+        let WorkerReply::Evidence(evidence) = bench.reply_with_keys_of(&plan, &permit) else { panic!() };
+        evidence.cells.iter().map(|cell| cell.parts[0].rows).sum::<u64>()
+    };
+    let whole = bench.grant().period;
+    let of_year = |year: i32| {
+        let mut months = whole.months().filter(|month| month.fiscal_year() == year);
+        let from = months.next()?;
+        Some(Period { from, to: months.last().unwrap_or(from) })
+    };
+    let years: Vec<Period> =
+        (whole.from.fiscal_year()..=whole.to.fiscal_year()).filter_map(of_year).collect();
+    let found: Vec<u64> = years.iter().copied().map(rows).collect();
+    assert!(years.len() > 1 && found.iter().all(|rows| *rows > 0), "{found:?}");
+    assert_eq!(found.iter().sum::<u64>(), rows(whole), "{found:?}");
 }
 
 #[test]

@@ -112,6 +112,9 @@ pub struct FileEntry {
     pub bucket: Option<u32>,
     /// The fiscal year of the table's period column; none where the table has no period.
     pub year: Option<i32>,
+    /// The first and the last month of its rows; none where the table has no period, and in older snapshots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub months: Option<Period>,
     /// The rows.
     pub rows: u64,
     /// The size in bytes.
@@ -125,6 +128,22 @@ pub struct FileEntry {
     pub keys: BTreeMap<String, WrappedKey>,
 }
 
+impl TableEntry {
+    /// The files that have rows of these months, as far as the manifest says: those whose keys a permit for the period
+    /// opens.
+    pub fn files_in(&self, period: Period) -> impl Iterator<Item = &FileEntry> {
+        self.files.iter().filter(move |file| file.is_in(period))
+    }
+}
+
+impl FileEntry {
+    fn is_in(&self, period: Period) -> bool {
+        let years = period.from.fiscal_year()..=period.to.fiscal_year();
+        self.year.is_none_or(|year| years.contains(&year))
+            && self.months.is_none_or(|months| months.overlaps(period))
+    }
+}
+
 /// A data key, encrypted under a key of the key store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,4 +152,34 @@ pub struct WrappedKey {
     pub kek: String,
     /// The wrapped bytes, hexadecimal.
     pub wrapped: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Month, Period};
+
+    use super::FileEntry;
+
+    #[test]
+    fn a_file_is_in_a_period_by_its_months_or_else_by_its_year() {
+        let month = |text: &str| text.parse::<Month>().unwrap();
+        let period = |from: &str, to: &str| Period { from: month(from), to: month(to) };
+        let file = |year: Option<i32>, months: Option<Period>| FileEntry {
+            path: String::new(),
+            bucket: Some(0),
+            year,
+            months,
+            rows: 1,
+            bytes: 1,
+            content: String::new(),
+            blake3: String::new(),
+            keys: std::collections::BTreeMap::new(),
+        };
+        let permit = period("2023-10", "2024-03");
+        let early = period("2023-04", "2023-09");
+        let found = [(None, None), (Some(2023), None), (Some(2024), None), (Some(2023), Some(early))]
+            .map(|(year, months)| file(year, months).is_in(permit));
+        assert_eq!(found, [true, true, false, false]);
+        assert!(file(Some(2023), Some(early)).is_in(period("2023-09", "2023-09")));
+    }
 }

@@ -206,6 +206,7 @@ mod tests {
             path: format!("data/person/abc-{id}.parquet"),
             bucket: Some(0),
             year: None,
+            months: None,
             rows: 1,
             bytes: 1,
             content: "abc".to_owned(),

@@ -360,6 +360,7 @@ mod tests {
             path: path.to_owned(),
             bucket: Some(0),
             year: Some(2023),
+            months: None,
             rows: 3,
             bytes: 100,
             content: content.to_owned(),

@@ -410,6 +410,7 @@ mod tests {
             path: made.path,
             bucket: Some(0),
             year: None,
+            months: None,
             rows: 1,
             bytes: 1,
             content: String::new(),

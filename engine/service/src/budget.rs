@@ -31,24 +31,19 @@ pub(crate) fn of(plan: &VettedPlan, snapshot: &ManifestBody, grant: &Grant, limi
     }
 }
 
-/// The rows of these tables in the fiscal years of the permit.
+/// The rows of these tables in the files that the permit's period reaches.
 pub(crate) fn rows(tables: &BTreeSet<&str>, snapshot: &ManifestBody, grant: &Grant) -> u64 {
     files(tables, snapshot, grant).map(|file| file.rows).fold(0, u64::saturating_add)
 }
 
-/// The files of these tables in the fiscal years of the permit.
+/// The files of these tables that the permit's period reaches.
 fn files<'a>(
     tables: &BTreeSet<&str>,
     snapshot: &'a ManifestBody,
     grant: &Grant,
 ) -> impl Iterator<Item = &'a FileEntry> {
-    let years = grant.period.from.fiscal_year()..=grant.period.to.fiscal_year();
     let tables = tables.iter().filter_map(|table| snapshot.tables.get(*table));
-    let files = tables.flat_map(|table| &table.files);
-    files
-        .filter(move |file| file.year.is_none_or(|year| years.contains(&year)))
-        .collect::<Vec<_>>()
-        .into_iter()
+    tables.flat_map(|table| table.files_in(grant.period)).collect::<Vec<_>>().into_iter()
 }
 
 /// The cells of one grouping set. Each key can be "other" as well.

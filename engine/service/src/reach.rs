@@ -27,7 +27,7 @@ pub(crate) struct Reach<'a> {
 pub(crate) type Slices = (Vec<BucketSlice>, Vec<PathBuf>);
 
 impl Reach<'_> {
-    /// The files of each bucket that the plan can reach (its tables, and the fiscal years of the permit's period), and
+    /// The files of each bucket that the plan can reach (its tables, and the files with months of the permit's period), and
     /// where they lie. The worker is told numbers, not paths, and is given keys of those granted columns that the
     /// statement names, and of what the rewrite adds: what a plan reaches beyond them stays unreadable.
     ///
@@ -133,11 +133,8 @@ fn wrapped_under(file: &FileEntry) -> Option<&str> {
 impl<'a> Reach<'a> {
     /// The files of a table of the snapshot that the permit's period reaches.
     fn files_of(self, table: &str) -> impl Iterator<Item = &'a FileEntry> + use<'a> {
-        let period = self.grant.period;
-        let years = period.from.fiscal_year()..=period.to.fiscal_year();
-        let is_reachable = move |file: &&FileEntry| file.year.is_none_or(|year| years.contains(&year));
-        let files = self.manifest.body.tables.get(table).map(|entry| entry.files.as_slice());
-        files.unwrap_or_default().iter().filter(is_reachable)
+        let table = self.manifest.body.tables.get(table).into_iter();
+        table.flat_map(move |entry| entry.files_in(self.grant.period))
     }
 }
 

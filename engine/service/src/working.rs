@@ -275,6 +275,7 @@ fn store(
             path: new.path,
             bucket: Some(bucket),
             year: None,
+            months: None,
             rows: file.rows,
             bytes: file.bytes.len() as u64,
             content: String::new(),

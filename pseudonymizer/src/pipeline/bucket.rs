@@ -195,6 +195,13 @@ fn period_column<'b>(table: &Table, batch: &'b RecordBatch) -> Option<&'b arrow:
     batch.column_by_name(table.period.as_ref()?)?.as_primitive_opt::<Date32Type>()
 }
 
+/// The first and the last month of a table's period column.
+fn months_of(table: &Table, batch: &RecordBatch) -> Option<Period> {
+    let days = period_column(table, batch)?;
+    let month = |days: Option<i32>| days.map(|days| Date::from_days(days).month());
+    Some(Period { from: month(arrow::compute::min(days))?, to: month(arrow::compute::max(days))? })
+}
+
 /// Writes one file, encrypted, and moves it to its place; a file of an earlier snapshot with this content stays.
 pub(super) fn write(
     shared: &Shared<'_>,
@@ -226,10 +233,11 @@ pub(super) fn write(
         let path = path.to_owned();
         move |source| FileError::Io { action, path, source }
     };
+    let months = months_of(table, batch);
     let known = shared.known.get(&(table.table.clone(), content.clone()));
     if let Some(known) = known.filter(|known| (known.bucket, known.year) == (bucket, year)) {
         std::fs::remove_file(&temporary).map_err(io("remove", &temporary))?;
-        return Ok(known.clone());
+        return Ok(FileEntry { months, ..known.clone() });
     }
     // The file's random id ends its name, and so stands in the signed manifest.
     let path = format!("data/{}/{}-{id}.parquet", table.table, content.get(..24).unwrap_or(&content));
@@ -245,6 +253,7 @@ pub(super) fn write(
         path,
         bucket,
         year,
+        months,
         rows,
         bytes,
         content,
