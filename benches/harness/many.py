@@ -16,7 +16,7 @@ TURNS = "\n[turns]\nshort_rows = 50000\n"
 
 
 def run(quick):
-    persons, months, seconds = (2_000, 12, 2) if quick else (20_000, 24, 30)
+    persons, months, seconds = (2_000, 12, 2) if quick else (12_000, 24, 30)
     data = cached(f"demo-{persons}-persons-{months}-months", "misu-ingest", lambda to: demo(to, persons, months))
     result = [one(data / "demo" / "env", askers, short, seconds) for askers, short in ASKERS]
     show(result, persons)
