@@ -2,8 +2,8 @@
 //!
 //! A reader can subtract parts of a cell from it and from each other, so what several parts give together is a sum of
 //! such groups. Nobody asks for them; they stand in the family so that none of few persons can be worked out.
-//! Where many conditions overlap they make too many groups; then only conditions of which some combination does not
-//! occur are taken together, such as values of one column. Others say nothing of each other.
+//! Where many conditions overlap they make too many groups; then the first of them are taken together and the others are
+//! not shown, since together they could tell of anybody.
 
 use std::collections::BTreeMap;
 
@@ -83,54 +83,37 @@ pub(crate) fn sum_of<'c>(
 pub(crate) fn persons(cell: &Cell) -> Vec<Block<u64>> {
     let Some((whole, parts)) = cell.parts.split_first() else { return Vec::new() };
     let all: Vec<(u32, &RoaringBitmap)> = (0..32).zip(parts.iter().map(|part| &part.persons)).collect();
-    if let Some(groups) = split(&whole.persons, &all) {
-        return block(conditions_of(&all), Some(groups)).into_iter().collect();
-    }
-    let is_apart = |one: u32, other: u32| {
-        let bitmap = |at: u32| all.get(at as usize).map(|(_, persons)| *persons);
-        let (Some(one), Some(other)) = (bitmap(one), bitmap(other)) else { return false };
-        split(&whole.persons, &[(0, one), (1, other)]).is_none_or(|groups| groups.len() < 4)
-    };
-    let of_block = |conditions: u32| {
+    blocks(all.len(), |mask| {
         let own: Vec<(u32, &RoaringBitmap)> =
-            all.iter().copied().filter(|(at, _)| conditions >> at & 1 == 1).collect();
-        block(conditions, split(&whole.persons, &own))
-    };
-    together(all.len(), is_apart).into_iter().filter_map(of_block).collect()
+            all.iter().copied().filter(|(at, _)| mask >> at & 1 == 1).collect();
+        split(&whole.persons, &own)
+    })
 }
 
 /// The groups of rows: which conditions they meet.
 pub(crate) fn rows(cell: &Cell) -> Vec<Block<Part>> {
-    let conditions = cell.outside.len();
-    let merged = |mask: u32| {
+    blocks(cell.outside.len(), |mask| {
         let mut groups: BTreeMap<u32, Part> = BTreeMap::new();
         for (met, part) in &cell.atoms {
             let entry = groups.entry(met & mask);
             entry.and_modify(|known| *known = both(known, part)).or_insert_with(|| part.clone());
         }
         (groups.len() <= MOST).then_some(groups)
-    };
+    })
+}
+
+/// The conditions that are taken together, in their order, as long as they make no more groups than are looked at; and
+/// those that are left, which say too much beside them.
+fn blocks<T>(conditions: usize, groups: impl Fn(u32) -> Option<BTreeMap<u32, T>>) -> Vec<Block<T>> {
     let all = u32::MAX >> (32 - conditions.clamp(1, 32));
-    if let Some(groups) = merged(all) {
-        return block(all, Some(groups)).into_iter().collect();
+    if let Some(groups) = groups(all) {
+        return vec![Block { conditions: all, groups: Some(groups) }];
     }
-    let is_apart = |one: u32, other: u32| {
-        let of = |met: u32| (met >> one & 1, met >> other & 1);
-        let found: std::collections::BTreeSet<(u32, u32)> =
-            cell.atoms.iter().map(|(met, _)| of(*met)).collect();
-        found.len() < 4
-    };
-    let blocks = together(conditions, is_apart).into_iter();
-    blocks.filter_map(|conditions| block(conditions, merged(conditions))).collect()
-}
-
-/// One condition alone makes no groups beside its part and what is outside.
-fn block<T>(conditions: u32, groups: Option<BTreeMap<u32, T>>) -> Option<Block<T>> {
-    (conditions.count_ones() > 1).then_some(Block { conditions, groups })
-}
-
-fn conditions_of(all: &[(u32, &RoaringBitmap)]) -> u32 {
-    all.iter().fold(0, |conditions, (at, _)| conditions | 1 << at)
+    let taken = (0..conditions.min(32)).fold(0_u32, |taken, at| {
+        let more = taken | 1 << at;
+        if groups(more).is_some() { more } else { taken }
+    });
+    vec![Block { conditions: taken, groups: groups(taken) }, Block { conditions: all & !taken, groups: None }]
 }
 
 /// How many of the whole are in which of these; nothing where there are too many groups.
@@ -145,18 +128,6 @@ fn split(whole: &RoaringBitmap, parts: &[(u32, &RoaringBitmap)]) -> Option<BTree
         }
     }
     Some(groups.into_iter().map(|(met, group)| (met, group.len())).collect())
-}
-
-/// Conditions that are taken together, as bits.
-fn together(conditions: usize, is_apart: impl Fn(u32, u32) -> bool) -> Vec<u32> {
-    let mut blocks: Vec<u32> = Vec::new();
-    for at in (0..32_u32).take(conditions) {
-        let is_near = |block: &u32| (0..at).any(|other| block >> other & 1 == 1 && is_apart(at, other));
-        let (near, far): (Vec<u32>, Vec<u32>) = blocks.iter().partition(|block| is_near(block));
-        blocks = far;
-        blocks.push(near.into_iter().fold(1 << at, |all, block| all | block));
-    }
-    blocks
 }
 
 /// Two groups of rows as one. Who is in both is not known here, so the fewest facilities and the largest shares that

@@ -71,6 +71,10 @@ impl Hidden {
         rules: &CellRules,
         past: Option<&Past<'_>>,
     ) -> Result<Self, Unprotected> {
+        let least = cells.len() * shape.parts.len();
+        if least > AUDITED && shape.sets.len() + shape.parts.len() > 2 {
+            return Err(Unprotected::TooLarge(least));
+        }
         let numbering = Numbering::of(cells, shape, rules.persons);
         let (mut counts, mut sums) = (numbering.counts(shape), numbering.sums(shape));
         if counts.cells.len() > AUDITED && !counts.relations.is_empty() {

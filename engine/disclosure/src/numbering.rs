@@ -234,7 +234,10 @@ impl<'c> Numbering<'c> {
             all.extend(of.map(|of| relation(at(margin), keys.iter().map(at).collect(), of)));
             if has_persons && part > 0 {
                 let at = |key: &usize| self.never(*key, part);
-                all.push(relation(at(margin), keys.iter().map(at).collect(), Of::Persons));
+                // Who meets a condition in one key and not in another is never in the part of one of them only.
+                let link = if self.is_apart(*margin, keys) { Link::Whole } else { Link::Within };
+                let parts = keys.iter().map(at).collect();
+                all.push(Relation { whole: at(margin), parts, link, of: Of::Persons });
             }
         }
         all.extend(self.of_groups(shown, has_persons));
@@ -254,18 +257,26 @@ impl<'c> Numbering<'c> {
             let left = |part: usize| self.never(groups.key, part);
             all.extend(self.sides(groups, &left, &|_| Some(Of::Persons)));
         }
-        let persons = |key: &usize| {
-            let whole = self.found.get(*key).and_then(|cell| cell.parts.first());
-            whole.map_or(0, |part| part.persons.len())
-        };
         for (margin, keys) in &self.margins {
-            all.extend(any.into_iter().flat_map(|of| over_margin(&self.rows, (*margin, keys), of)));
+            // A key that nobody is in has no groups.
+            let keys: Vec<usize> = keys.iter().copied().filter(|key| self.persons_of(*key) > 0).collect();
+            all.extend(any.into_iter().flat_map(|of| over_margin(&self.rows, (*margin, &keys), of)));
             // Who is in two keys is in other groups of the margin than of the keys.
-            if has_persons && keys.iter().map(persons).sum::<u64>() == persons(margin) {
-                all.extend(over_margin(&self.persons, (*margin, keys), Of::Persons));
+            if has_persons && self.is_apart(*margin, &keys) {
+                all.extend(over_margin(&self.persons, (*margin, &keys), Of::Persons));
             }
         }
         all
+    }
+
+    fn persons_of(&self, key: usize) -> u64 {
+        let whole = self.found.get(key).and_then(|cell| cell.parts.first());
+        whole.map_or(0, |part| part.persons.len())
+    }
+
+    /// Whether nobody of a margin is in two of its keys.
+    fn is_apart(&self, margin: usize, keys: &[usize]) -> bool {
+        keys.iter().map(|key| self.persons_of(*key)).sum::<u64>() == self.persons_of(margin)
     }
 
     /// How the groups of a cell add up to its parts, and to what each part leaves.
@@ -342,25 +353,49 @@ impl Group<'_> {
 
 /// The groups with the fewest persons, whose unions are looked at.
 const UNITED: usize = 5;
+/// Groups with few persons of which is asked in which other groups these persons are alone.
+const ALONE: usize = 16;
 
 impl Groups<Part> {
     /// With the unions that have few persons together: what is known of one is known of these persons.
+    ///
+    /// Looked at are unions of the smallest groups, and of the groups in which the persons of a small one are alone.
+    /// Where those are more than are united, somebody has rows in so many ways that the conditions are not shown.
     fn united(mut self, few: u32, next: &mut CellNo) -> Self {
-        let mut order: Vec<&(u32, CellNo, Part)> = self.groups.iter().collect();
-        order.sort_by_key(|(met, _, part)| (part.persons.len(), *met));
-        order.truncate(UNITED);
-        for chosen in (1_u32..1 << order.len()).filter(|chosen| chosen.count_ones() > 1) {
-            let members = order.iter().zip(0..).filter(|(_, at)| chosen >> at & 1 == 1);
-            let members: Vec<&(u32, CellNo, Part)> = members.map(|(group, _)| *group).collect();
-            let part = members.iter().fold(None, |all: Option<Part>, (_, _, part)| {
+        let is_small = |part: &Part| part.persons.len() < u64::from(few);
+        let mut order: Vec<usize> = (0..self.groups.len()).collect();
+        let part = |at: &usize| self.groups.get(*at).map(|(_, _, part)| part);
+        order.sort_by_key(|at| (part(at).map_or(0, |part| part.persons.len()), *at));
+        let mut families = vec![order.iter().copied().take(UNITED).collect::<Vec<usize>>()];
+        for small in order.iter().filter_map(part).filter(|part| is_small(part)).take(ALONE) {
+            let is_alone = |at: &usize| part(at).is_some_and(|part| part.persons.is_subset(&small.persons));
+            let alone: Vec<usize> = (0..self.groups.len()).filter(is_alone).collect();
+            self.is_many |= alone.len() > UNITED;
+            families.push(alone);
+        }
+        let mut chosen: BTreeSet<Vec<usize>> = BTreeSet::new();
+        for family in families.iter().filter(|family| family.len() <= UNITED) {
+            let of = |set: u32| family.iter().zip(0..).filter(move |(_, at)| set >> at & 1 == 1);
+            let sets = (1_u32..1 << family.len()).filter(|set| set.count_ones() > 1);
+            chosen.extend(sets.map(|set| of(set).map(|(at, _)| *at).collect::<Vec<usize>>()).map(sorted));
+        }
+        for members in chosen {
+            let parts = members.iter().filter_map(part);
+            let all = parts.fold(None, |all: Option<Part>, part| {
                 Some(all.map_or_else(|| part.clone(), |all| conditions::both(&all, part)))
             });
-            let Some(part) = part.filter(|part| part.persons.len() < u64::from(few)) else { continue };
-            self.unions.push((members.iter().map(|(_, at, _)| *at).collect(), *next, part));
+            let Some(all) = all.filter(is_small) else { continue };
+            let numbers = members.iter().filter_map(|at| self.groups.get(*at)).map(|(_, at, _)| *at);
+            self.unions.push((numbers.collect(), *next, all));
             *next += 1;
         }
         self
     }
+}
+
+fn sorted(mut members: Vec<usize>) -> Vec<usize> {
+    members.sort_unstable();
+    members
 }
 
 impl<T> Groups<T> {

@@ -30,6 +30,8 @@ pub(crate) enum Link {
     Whole,
     /// Other parts may exist that no reader sees.
     Some,
+    /// Whatever is in the whole is in a part; parts may share and have others besides.
+    Within,
 }
 
 /// A row of the system that a reader solves: the terms add up to zero, or to no less.
@@ -58,6 +60,9 @@ impl Relation {
                 .collect(),
             is_exact,
         };
+        if self.link == Link::Within {
+            return vec![all(-1, 1, false)];
+        }
         if self.link == Link::Whole && sum == whole {
             return vec![all(1, -1, true)];
         }

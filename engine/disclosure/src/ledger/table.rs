@@ -6,17 +6,19 @@
 
 use std::collections::BTreeMap;
 
+use roaring::RoaringBitmap;
+
 use crate::ledger::form::{Form, Term};
 use crate::ledger::{Cohort, Kept, Ledger};
 
 /// Cells of a piece.
 pub(super) const TOGETHER: usize = 64;
-/// Pieces that are audited; of larger tables only what they leave of kept cohorts is asked.
+/// Pieces that are audited; of the rest of a larger table only what it leaves of kept cohorts is asked.
 const PIECES: usize = 16;
 /// No cell has this person.
 const NOBODY: u32 = u32::MAX;
 
-/// Whether cells leave fewer than `few` persons of a kept cohort that they lie in, with a new one among them.
+/// Whether cells differ by fewer than `few` persons from a kept cohort that they make up, with a new one among them.
 pub(super) fn leaves_few(
     ledger: &Ledger,
     cells: &[&Cohort],
@@ -35,7 +37,7 @@ pub(super) fn leaves_few(
     })
 }
 
-/// The new cohorts in pieces that are audited together; none where there are too many.
+/// The new cohorts in pieces that are audited together, as many pieces as are audited.
 pub(super) fn pieces<'c>(new: &[&'c Cohort]) -> Vec<Vec<&'c Cohort>> {
     let mut by_key: BTreeMap<u64, BTreeMap<&Term, Vec<&'c Cohort>>> = BTreeMap::new();
     for cohort in new.iter().copied() {
@@ -45,8 +47,7 @@ pub(super) fn pieces<'c>(new: &[&'c Cohort]) -> Vec<Vec<&'c Cohort>> {
     }
     // What all have in common tells none of them apart.
     let keys = by_key.into_values().filter(|values| values.len() > 1);
-    let pieces: Vec<Vec<&Cohort>> = keys.flat_map(|values| packed(values.into_values())).collect();
-    if pieces.len() > PIECES { Vec::new() } else { pieces }
+    keys.flat_map(|values| packed(values.into_values())).take(PIECES).collect()
 }
 
 /// Cohorts of one value after the other, as many as go together.
@@ -63,41 +64,50 @@ fn packed<'c>(values: impl Iterator<Item = Vec<&'c Cohort>>) -> Vec<Vec<&'c Coho
     pieces
 }
 
-/// Cells that have nobody in common.
+/// Cells of one grouping set.
 struct Table {
-    /// The cell of each person.
+    /// The cell of each person, the last of them where somebody is in several.
     of_person: Vec<u32>,
+    /// Who is in several: with what is kept of them nothing adds up.
+    in_several: RoaringBitmap,
     /// How many each cell has, and whether it is new.
     cells: Vec<(u64, bool)>,
 }
 
 impl Table {
-    /// None where somebody is in two cells: their numbers do not add up to anybody's.
     fn of(cells: &[&Cohort], is_new: impl Fn(&Cohort) -> bool) -> Option<Self> {
         let most = cells.iter().filter_map(|cell| cell.persons.max()).max()?;
-        let mut of_person = vec![NOBODY; most as usize + 1];
+        let (mut of_person, mut in_several) = (vec![NOBODY; most as usize + 1], RoaringBitmap::new());
         for (cell, number) in cells.iter().zip(0_u32..) {
             for person in &cell.persons {
                 let slot = of_person.get_mut(person as usize)?;
                 if *slot != NOBODY {
-                    return None;
+                    in_several.insert(person);
                 }
                 *slot = number;
             }
         }
         let cells = cells.iter().map(|cell| (cell.persons.len(), is_new(cell))).collect();
-        Some(Self { of_person, cells })
+        Some(Self { of_person, in_several, cells })
     }
 
+    /// Whether the cells that lie in a kept cohort for the most part differ from it by fewer than `few` persons.
     fn leaves_few(&self, kept: &Kept, few: u64) -> bool {
         let mut inside = vec![0_u64; self.cells.len()];
         for person in kept.persons.each() {
+            if self.in_several.contains(person) {
+                return false;
+            }
             let cell = self.of_person.get(person as usize).copied().unwrap_or(NOBODY);
             inside.get_mut(cell as usize).into_iter().for_each(|inside| *inside += 1);
         }
-        let whole = self.cells.iter().zip(inside).filter(|((size, _), inside)| size == inside);
-        let (known, has_new) =
-            whole.fold((0, false), |(known, has), ((size, is_new), _)| (known + size, has || *is_new));
-        has_new && (1..few).contains(&kept.size.saturating_sub(known))
+        let mostly = self.cells.iter().zip(inside).filter(|((size, _), inside)| 2 * inside > *size);
+        let (mut known, mut beside, mut has_new) = (0, 0, false);
+        for ((size, is_new), inside) in mostly {
+            known += inside;
+            beside += size - inside;
+            has_new |= *is_new;
+        }
+        has_new && (1..few).contains(&(kept.size.saturating_sub(known) + beside))
     }
 }

@@ -122,12 +122,12 @@ fn carried(rows: &[Row], ranges: &mut Vec<Range>) {
 
 /// Carries the bounds of all other terms of a row to each of its terms.
 fn carry(row: &Row, ranges: &mut [Range]) {
-    for (at, sign) in &row.terms {
-        let others = row.terms.iter().filter(|(other, _)| other != at);
-        let (least, most) = others.fold((Some(0), Some(0)), |(least, most), (other, sign)| {
-            let (low, high) = signed(ranges.get(*other).copied(), *sign);
-            (plus(least, low), plus(most, high))
-        });
+    let ends: Vec<(Option<i128>, Option<i128>)> =
+        row.terms.iter().map(|(at, sign)| signed(ranges.get(*at).copied(), *sign)).collect();
+    let (least, most) =
+        (Total::of(ends.iter().map(|(low, _)| *low)), Total::of(ends.iter().map(|(_, high)| *high)));
+    for ((at, sign), (own_least, own_most)) in row.terms.iter().zip(ends) {
+        let (least, most) = (least.without(own_least), most.without(own_most));
         // The term is at least what the others take away at most, and where the row is exact the other way as well.
         let low = most.map(|most| -most);
         let high = least.filter(|_| row.is_exact).map(|least| -least);
@@ -139,8 +139,23 @@ fn carry(row: &Row, ranges: &mut [Range]) {
     }
 }
 
-fn plus(one: Option<i128>, two: Option<i128>) -> Option<i128> {
-    one?.checked_add(two?)
+/// A sum of ends, of which some are open.
+struct Total {
+    sum: Option<i128>,
+    open: usize,
+}
+
+impl Total {
+    fn of(ends: impl Iterator<Item = Option<i128>> + Clone) -> Self {
+        let open = ends.clone().filter(Option::is_none).count();
+        Self { sum: ends.flatten().try_fold(0_i128, i128::checked_add), open }
+    }
+
+    /// The sum of all but one of them, where none of these is open.
+    fn without(&self, own: Option<i128>) -> Option<i128> {
+        let is_closed = self.open == usize::from(own.is_none());
+        self.sum.filter(|_| is_closed)?.checked_sub(own.unwrap_or(0))
+    }
 }
 
 /// The bounds of a term with its sign.

@@ -8,15 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::family::{CellNo, Family, Link, Of, Relation};
 use crate::protect::field::Residue;
+use crate::protect::pattern::Pattern;
 use crate::protect::vector::{Vector, plus};
 
 /// The cells to hide besides the sensitive ones.
 ///
-/// `order` lists every cell that may be hidden, the dearest first; what is neither there nor sensitive is known.
+/// `order` lists every cell that may be hidden, the dearest first; what is neither there nor hidden is known.
 pub(crate) fn secondary(
     family: &Family,
     sensitive: &[CellNo],
-    sums: &[(CellNo, CellNo)],
+    pattern: &Pattern,
     order: &[CellNo],
 ) -> Vec<CellNo> {
     let vectors = Vectors::of(family);
@@ -24,12 +25,13 @@ pub(crate) fn secondary(
     for difference in vectors.differences(family) {
         told.show(&difference);
     }
-    let open: BTreeSet<CellNo> = order.iter().chain(sensitive).copied().collect();
-    let is_known = |at: &CellNo| !open.contains(at) && !family.is_unseen(*at);
+    let open: BTreeSet<CellNo> = order.iter().copied().collect();
+    let is_known = |at: &CellNo| !open.contains(at) && !pattern.is_hidden(*at) && !family.is_unseen(*at);
     for at in (0..family.cells.len()).filter(is_known) {
         told.show(vectors.cell(at));
     }
-    let pairs = sums.iter().map(|(one, two)| plus(vectors.cell(*one), vectors.cell(*two), Residue::ONE));
+    let pairs =
+        pattern.beside().iter().map(|(one, two)| plus(vectors.cell(*one), vectors.cell(*two), Residue::ONE));
     let secret = sensitive.iter().map(|at| vectors.cell(*at).clone()).chain(pairs);
     let mut secret: Vec<New> = secret.filter_map(|vector| told.new_in(&vector)).collect();
     let mut hidden = Vec::new();

@@ -117,7 +117,9 @@ impl Layer {
                 // What nobody asks for may be nothing, so several of them could be few together.
                 need: match (is_few, cell.is_unseen()) {
                     // Of a rest only few persons are kept open; nobody sees it hidden.
-                    (is_few, _) if cell.is_rest && !(is_few && value > 0) => Need::Width(0),
+                    (is_few, _) if cell.is_rest && !(is_few && (value > 0 || !rules.zero_shown)) => {
+                        Need::Width(0)
+                    }
                     (true, false) => Need::Cover(1, few - 1),
                     (true, true) => Need::Cover(1, few),
                     (false, _) => Need::Width(few - 2),

@@ -104,15 +104,18 @@ pub(crate) fn protect(
     repair(&mut sides, &mut best, &mut pools)?;
     if family.cells.len() <= TIDY {
         tidy(&mut sides, sensitive, &mut best, &mut pools);
+        best = eliminated(family, &secret, &best);
         // Where lines are short, going from gap to gap alone can be cheaper.
         let (mut other, mut found) = (start, vec![Pool::default(); sides.len()]);
         repair(&mut sides, &mut other, &mut found)?;
         tidy(&mut sides, sensitive, &mut other, &mut found);
+        other = eliminated(family, &secret, &other);
         if other.cost(sensitive) < best.cost(sensitive) {
             (best, pools) = (other, found);
         }
     } else {
         spare(&sides, sensitive, &mut best, &mut pools);
+        best = eliminated(family, &secret, &best);
     }
     let hidden = best.hidden().filter(|at| sensitive.contains(at) || !family.is_unseen(*at));
     Ok(Shield { hidden: hidden.collect(), pools })
@@ -155,7 +158,10 @@ fn sides(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec
     counts.into_iter().flatten().chain(sums).map(Side::new).collect()
 }
 
-/// What elimination hides. `secret` are the sensitive cells and those that nobody may work out.
+/// The pattern with what elimination hides besides. `secret` are the sensitive cells and those that nobody may work out.
+///
+/// Where a demand was taken back, since the rules tell as much to somebody who knows them all, intervals no longer keep
+/// the cell from plain subtraction; this does.
 fn eliminated(family: &Family, secret: &[CellNo], start: &Pattern) -> Pattern {
     let mut order: Vec<(u64, CellNo)> = (0..family.cells.len())
         .filter(|at| !start.is_hidden(*at))
@@ -164,7 +170,7 @@ fn eliminated(family: &Family, secret: &[CellNo], start: &Pattern) -> Pattern {
     order.sort_unstable_by(|one, two| two.cmp(one));
     let order: Vec<CellNo> = order.into_iter().map(|(_, at)| at).collect();
     let mut pattern = start.clone();
-    for at in eliminate::secondary(family, secret, start.beside(), &order) {
+    for at in eliminate::secondary(family, secret, start, &order) {
         pattern.set(at, true);
     }
     pattern
@@ -174,16 +180,20 @@ fn eliminated(family: &Family, secret: &[CellNo], start: &Pattern) -> Pattern {
 /// rules alone tell a reader more than a demand allows, however much is hidden. Where neither is left the family is not
 /// protected: that no table was found is never taken for a proof that there is none.
 fn repair(sides: &mut [Side], pattern: &mut Pattern, pools: &mut [Pool]) -> Result<(), Exposed> {
+    // What trying proves does not follow from the pattern.
+    let mut tried = BTreeSet::new();
     loop {
-        let mut all = sides.iter_mut().zip(pools.iter_mut());
-        let found = all.find_map(|(side, pool)| {
+        let all = sides.iter_mut().zip(pools.iter_mut());
+        let found = all.enumerate().find_map(|(number, (side, pool))| {
             let gap = audit::first_gap(side, pattern, pool)?;
-            Some((side, pool, gap))
+            Some((number, side, pool, gap))
         });
-        let Some((side, pool, gap)) = found else { return Ok(()) };
+        let Some((number, side, pool, gap)) = found else { return Ok(()) };
         let Some(mut more) = widened(&side.layer, pattern, &gap, pool) else { continue };
         if more.is_empty() {
-            if take_back(&mut side.layer, pattern, &gap) {
+            let is_new = gap.known.is_none() && tried.insert((number, gap.at));
+            if take_back(&mut side.layer, pattern, &gap) || (is_new && take_back_tried(&mut side.layer, &gap))
+            {
                 continue;
             }
             more.extend(neighbour(&side.layer, pattern, gap.at));
@@ -223,7 +233,7 @@ fn take_back(layer: &mut Layer, pattern: &mut Pattern, gap: &Gap) -> bool {
             true
         }
         Some(_) => false,
-        None => layer.relax(gap.at, left) || take_back_tried(layer, gap),
+        None => layer.relax(gap.at, left),
     }
 }
 
