@@ -122,6 +122,18 @@ impl Bench {
         crate::files::stored_reply((&self.worker, &self.environment, &self.catalogue), plan, grant, request)
     }
 
+    /// What a worker says to a plan's text beside this hash.
+    pub(crate) fn reply_with_hash(&self, plan: &VettedPlan, hash: &str) -> WorkerReply {
+        let mut request = crate::files::request(plan, &self.catalogue, &self.grant);
+        request.plan_hash = hash.to_owned();
+        crate::files::stored_reply(
+            (&self.worker, &self.environment, &self.catalogue),
+            plan,
+            &self.grant,
+            request,
+        )
+    }
+
     /// The grant of everything.
     pub(crate) const fn grant(&self) -> &Grant {
         &self.grant

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use catalog_store::Passphrase;
 use engine_protocol::{
     ClientReply, ClientRequest, Evidence, EvidenceCell, EvidencePart, KeptFile, Question, SumEvidence,
-    WorkerHello, WorkerReply, write_packed,
+    WorkerFault, WorkerHello, WorkerReply, write_packed,
 };
 use engine_service::{Guard, WorkerProgram};
 use roaring::RoaringBitmap;
@@ -126,6 +126,7 @@ fn what_a_worker_says_is_used_only_where_it_is_of_the_declared_shape() {
         ("a cell twice", evidence(vec![cell(&[0], part(0..50)), cell(&[0], part(50..100))])),
         ("a sum that nobody asked", evidence(vec![cell(&[0], EvidencePart { sums, ..part(0..100) })])),
         ("fewer rows than persons", evidence(vec![cell(&[0], EvidencePart { rows: 3, ..part(0..100) })])),
+        ("more persons than the snapshot has", evidence(vec![cell(&[0], part(0..100_000))])),
         (
             "persons that are no bitmap",
             evidence(vec![cell(&[0], EvidencePart { persons: b"Taro".to_vec(), ..part(0..100) })]),
@@ -234,6 +235,19 @@ fn what_vetting_should_have_refused_finds_no_key() {
         let reply = bench.reply_with_keys_of(&plan, bench.grant());
         assert!(matches!(reply, WorkerReply::Evidence(_)), "with its key it is read: {reply:?}");
     }
+}
+
+#[test]
+fn a_text_whose_plan_has_another_hash_is_not_run() {
+    let bench = Bench::open(&untouched());
+    let (plan, other) = (bench.vet(SQL), bench.vet("SELECT count(DISTINCT person_id) AS n FROM person"));
+    let upper = plan.hash().to_uppercase();
+    for hash in [other.hash(), &upper, ""] {
+        let reply = bench.reply_with_hash(&plan, hash);
+        assert_eq!(reply, WorkerReply::Failed(WorkerFault::Vetting), "{hash}");
+    }
+    let reply = bench.reply_with_hash(&plan, plan.hash());
+    assert!(matches!(reply, WorkerReply::Evidence(_)), "with its own it is run: {reply:?}");
 }
 
 #[test]

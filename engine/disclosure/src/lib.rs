@@ -6,6 +6,7 @@
 //!
 //! What is not here is said in `docs/security.md`.
 
+mod amounts;
 mod behind;
 mod check;
 mod conditions;

@@ -38,6 +38,8 @@ fn shape() -> Shape {
         parts: vec![PartShape { sums: vec![0], quantiles: 0 }],
         aggregates: kinds.map(|kind| AggregateShape { part: 0, kind, unit: None }).to_vec(),
         post: Post { columns: std::iter::once(key).chain((0..3).map(column)).collect(), ..Post::default() },
+        persons: Some(200),
+        largest: vec![1_000],
         ..Shape::default()
     }
 }
