@@ -4,7 +4,7 @@
 # make check   the quick inner loop: format, lints, fast tests
 # make bench   side by side with peers, as ratios
 # make explore the property tests, each time with cases that were not drawn before
-# make fuzz    any bytes into every kind of reader, for a while
+# make fuzz    any bytes into every kind of reader, and as what a worker says, for a while
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/misu-target
 
@@ -60,9 +60,10 @@ FUZZ_SECONDS ?= 60
 FUZZ = $(CARGO_TARGET_DIR)/fuzz
 fuzz:
 	MISU_CORPUS=$(FUZZ)/corpus cargo test --locked -p pseudonymizer --test it -- every_target_reads_the_corpus
-	for target in tagged columns package; do \
-	  cargo +nightly fuzz run --fuzz-dir pseudonymizer/fuzz --target-dir $(FUZZ) $$target \
-	    $(FUZZ)/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 || exit 1; \
+	MISU_CORPUS=$(FUZZ)/corpus cargo test --locked -p engine-disclosure --test hostile -- every_reply_of_the_corpus_is_read
+	for target in pseudonymizer/tagged pseudonymizer/columns pseudonymizer/package engine/disclosure/reply; do \
+	  cargo +nightly fuzz run --fuzz-dir $${target%/*}/fuzz --target-dir $(FUZZ) $${target##*/} \
+	    $(FUZZ)/corpus/$${target##*/} -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 || exit 1; \
 	done
 
 # The checklist of the demo, by what the last run of the tests said.

@@ -102,7 +102,9 @@ fn publish(environment: &Environment, folder: &Path, period: Period) -> Result<S
         }
         tables.insert(name.clone(), entry);
     }
-    let persons = tables.get("person").map_or(0, |entry| entry.rows);
+    // Where the table of persons is not granted no other one is about more persons than it has rows.
+    let persons = tables.get("person").map(|entry| entry.rows).filter(|rows| *rows > 0);
+    let persons = persons.or_else(|| tables.values().map(|entry| entry.rows).max()).unwrap_or(0);
     let body = ManifestBody {
         format: 1,
         buckets: 1,

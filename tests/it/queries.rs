@@ -122,6 +122,23 @@ impl Bench {
         crate::files::stored_reply((&self.worker, &self.environment, &self.catalogue), plan, grant, request)
     }
 
+    /// What a worker says to a plan's text beside this hash.
+    pub(crate) fn reply_with_hash(&self, plan: &VettedPlan, hash: &str) -> WorkerReply {
+        let mut request = crate::files::request(plan, &self.catalogue, &self.grant);
+        request.plan_hash = hash.to_owned();
+        crate::files::stored_reply(
+            (&self.worker, &self.environment, &self.catalogue),
+            plan,
+            &self.grant,
+            request,
+        )
+    }
+
+    /// What the snapshot says of its files.
+    pub(crate) fn manifest(&self) -> catalog_model::SnapshotManifest {
+        self.environment.snapshots().unwrap().head().unwrap().unwrap().1
+    }
+
     /// The grant of everything.
     pub(crate) const fn grant(&self) -> &Grant {
         &self.grant

@@ -10,7 +10,7 @@ use catalog_model::{Grant, Period};
 use catalog_store::Passphrase;
 use engine_protocol::{
     ClientReply, ClientRequest, Evidence, EvidenceCell, EvidencePart, KeptFile, Question, SumEvidence,
-    WorkerHello, WorkerReply, write_packed,
+    WorkerFault, WorkerHello, WorkerReply, write_packed,
 };
 use engine_service::{Guard, WorkerProgram};
 use roaring::RoaringBitmap;
@@ -127,6 +127,7 @@ fn what_a_worker_says_is_used_only_where_it_is_of_the_declared_shape() {
         ("a cell twice", evidence(vec![cell(&[0], part(0..50)), cell(&[0], part(50..100))])),
         ("a sum that nobody asked", evidence(vec![cell(&[0], EvidencePart { sums, ..part(0..100) })])),
         ("fewer rows than persons", evidence(vec![cell(&[0], EvidencePart { rows: 3, ..part(0..100) })])),
+        ("more persons than the snapshot has", evidence(vec![cell(&[0], part(0..100_000))])),
         (
             "persons that are no bitmap",
             evidence(vec![cell(&[0], EvidencePart { persons: b"Taro".to_vec(), ..part(0..100) })]),
@@ -256,8 +257,29 @@ fn rows_of_years_that_a_permit_does_not_cover_find_no_key() {
     let years: Vec<Period> =
         (whole.from.fiscal_year()..=whole.to.fiscal_year()).filter_map(of_year).collect();
     let found: Vec<u64> = years.iter().copied().map(rows).collect();
-    assert!(years.len() > 1 && found.iter().all(|rows| *rows > 0), "{found:?}");
+    // The deliveries are of one fiscal year, and the whole permit of several.
+    assert_eq!(found.iter().filter(|rows| **rows > 0).count(), 1, "{found:?}");
     assert_eq!(found.iter().sum::<u64>(), rows(whole), "{found:?}");
+    let manifest = bench.manifest();
+    let reached = |period: &Period| manifest.body.tables["ndb_receipt"].files_in(*period).count();
+    let files: Vec<usize> = years.iter().map(reached).collect();
+    assert!(
+        files.iter().zip(&found).all(|(files, rows)| (*files > 0) == (*rows > 0)),
+        "{files:?}, {found:?}"
+    );
+}
+
+#[test]
+fn a_text_whose_plan_has_another_hash_is_not_run() {
+    let bench = Bench::open(&untouched());
+    let (plan, other) = (bench.vet(SQL), bench.vet("SELECT count(DISTINCT person_id) AS n FROM person"));
+    let upper = plan.hash().to_uppercase();
+    for hash in [other.hash(), &upper, ""] {
+        let reply = bench.reply_with_hash(&plan, hash);
+        assert_eq!(reply, WorkerReply::Failed(WorkerFault::Vetting), "{hash}");
+    }
+    let reply = bench.reply_with_hash(&plan, plan.hash());
+    assert!(matches!(reply, WorkerReply::Evidence(_)), "with its own it is run: {reply:?}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub(crate) enum Unprotected {
 }
 
 /// Cells with totals over them up to which a table is audited; a larger one is not released.
-const AUDITED: usize = 30_000;
+pub const AUDITED: usize = 30_000;
 
 impl Hidden {
     /// What must be hidden of a table.

@@ -6,6 +6,7 @@
 //!
 //! What is not here is said in `docs/security.md`.
 
+mod amounts;
 mod behind;
 mod check;
 mod conditions;
@@ -25,7 +26,7 @@ mod telling;
 
 pub use behind::Behind;
 pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
-pub use hiding::Past;
+pub use hiding::{AUDITED, Past};
 pub use ledger::{Cohort, Form, Ledger, LedgerEntry, Term};
 pub use release::{Release, Setting, Withheld, release};
 pub use shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};

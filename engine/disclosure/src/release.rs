@@ -190,13 +190,15 @@ mod tests {
     use catalog_model::{CellRules, Rounded, Rounding, RoundingMode};
     use classified::Protected;
     use engine_protocol::{
-        CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, SumEvidence, TOTAL,
+        CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, QuantileEvidence,
+        QuantileStep, SumEvidence, TOTAL,
     };
     use proptest::prelude::*;
     use roaring::RoaringBitmap;
 
     use super::{Setting, Withheld, release};
     use crate::shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};
+    use crate::table::BadEvidence;
 
     fn rules() -> CellRules {
         CellRules { dominance: None, estimate: None, ..CellRules::general(10, true) }
@@ -420,6 +422,68 @@ mod tests {
             vec![EvidenceCell { outside: vec![part(0..8, 1)], ..cell(0, 0..9, 0..0) }],
         ] {
             assert!(matches!(withheld(cells), Some(Withheld::Evidence(_))));
+        }
+    }
+
+    /// Of a snapshot of forty persons: facilities, a mean of values up to two, a quantile.
+    fn bounded() -> Shape {
+        let one = shape(&[1]);
+        Shape {
+            parts: vec![PartShape { sums: vec![0], quantiles: 1 }],
+            aggregates: one.aggregates[..2].to_vec(),
+            post: Post { columns: one.post.columns[..3].to_vec(), ..Post::default() },
+            has_facility: true,
+            persons: Some(40),
+            largest: vec![2],
+            ..one
+        }
+    }
+
+    /// A cell of these persons, each with one row of the value two.
+    fn bounded_cell(key: u32, persons: std::ops::Range<u32>) -> EvidenceCell {
+        let mut part = part(persons, 1);
+        let step = |(low, width)| QuantileStep { low, width, within: part.rows, ..QuantileStep::default() };
+        let steps = [(2, 1), (2, 2), (0, 5)].map(step).to_vec();
+        part.quantiles = vec![QuantileEvidence { steps }];
+        part.facilities = Some(3);
+        part.sums[0].facility_tops = Some((20, 10));
+        EvidenceCell { key: vec![key], parts: vec![part], ..EvidenceCell::default() }
+    }
+
+    #[test]
+    fn numbers_that_rows_and_persons_cannot_have_are_not_used() {
+        let refused = |cells: Vec<EvidenceCell>| match release(
+            &Protected::new(Evidence { cells }),
+            &bounded(),
+            setting(&rules()),
+        ) {
+            Err(Withheld::Evidence(reason)) => Some(reason),
+            _ => None,
+        };
+        let two = |from: u32| vec![bounded_cell(0, 0..20), bounded_cell(1, from..from + 20)];
+        assert_eq!(refused(two(20)), None);
+        assert_eq!(refused(two(21)), None, "numbers are higher than there are persons");
+        let more = vec![bounded_cell(0, 0..20), bounded_cell(1, 20..41)];
+        assert_eq!(refused(more), Some(BadEvidence::Persons.to_string()));
+        let changes: [(BadEvidence, fn(&mut EvidencePart)); 13] = [
+            (BadEvidence::Facilities, |part| part.facilities = Some(21)),
+            (BadEvidence::Sums, |part| part.sums[0].values = 21),
+            (BadEvidence::Sums, |part| part.sums[0].negatives = 21),
+            (BadEvidence::Sums, |part| part.sums[0].sum = 41),
+            (BadEvidence::Sums, |part| part.sums[0].sum = -41),
+            (BadEvidence::Sums, |part| part.sums[0].top1 = 41),
+            (BadEvidence::Sums, |part| part.sums[0].facility_tops = Some((41, 0))),
+            (BadEvidence::Sums, |part| part.sums[0].values = 19),
+            (BadEvidence::Quantiles, |part| part.quantiles[0].steps.reverse()),
+            (BadEvidence::Quantiles, |part| part.quantiles[0].steps[0].low = 7),
+            (BadEvidence::Quantiles, |part| part.quantiles[0].steps[2].low = 1),
+            (BadEvidence::Quantiles, |part| part.quantiles[0].steps[0].within = 0),
+            (BadEvidence::Quantiles, |part| part.quantiles[0].steps[1].above = 21),
+        ];
+        for (at, (reason, change)) in changes.into_iter().enumerate() {
+            let mut cell = bounded_cell(0, 0..20);
+            change(&mut cell.parts[0]);
+            assert_eq!(refused(vec![cell]), Some(reason.to_string()), "change {at}");
         }
     }
 }

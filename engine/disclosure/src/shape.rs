@@ -19,6 +19,12 @@ pub struct Shape {
     pub post: Post,
     /// Whether every row names a facility, so that evidence without them cannot be used.
     pub has_facility: bool,
+    /// Persons of the snapshot, where it is known: no more stand behind all cells together. Their numbers may be higher,
+    /// since none is given twice.
+    pub persons: Option<u64>,
+    /// For each thing that is summed the largest absolute value that one row can have, scaled; where one is missing no
+    /// bound is declared.
+    pub largest: Vec<i64>,
     /// Persons that cells of a value need where that is more than others need, by key and value; `u32::MAX` where
     /// nothing of it is shown.
     pub least: BTreeMap<(usize, u32), u32>,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use engine_protocol::{Evidence, EvidenceCell, EvidencePart, QuantileEvidence, SumEvidence, TOTAL};
 use roaring::RoaringBitmap;
 
+use crate::amounts;
 use crate::conditions;
 use crate::shape::{PartShape, Shape};
 
@@ -53,13 +54,23 @@ pub(crate) enum BadEvidence {
     Contributors,
     #[error("a part has persons or rows that its cell has not")]
     NotWithin,
+    #[error("more persons stand behind the cells than the snapshot has")]
+    Persons,
+    #[error("a cell has more facilities than rows")]
+    Facilities,
+    #[error(
+        "a sum has more values than rows, more negative ones than values, or is beyond what its values give"
+    )]
+    Sums,
+    #[error("the intervals of a quantile do not grow around one value that somebody has")]
+    Quantiles,
     #[error("the rows by the conditions that they meet do not add up to those of a cell's parts")]
     Conditions,
 }
 
 /// Reads the worker's evidence: the cells of the grouping sets that are released.
 pub(crate) fn read(evidence: &Evidence, shape: &Shape) -> Result<Cells, BadEvidence> {
-    let mut cells = Cells::new();
+    let (mut cells, mut everybody) = (Cells::new(), RoaringBitmap::new());
     for cell in &evidence.cells {
         check_key(cell, shape)?;
         if cell.parts.len() != shape.parts.len() {
@@ -68,10 +79,17 @@ pub(crate) fn read(evidence: &Evidence, shape: &Shape) -> Result<Cells, BadEvide
         let read = read_cell(cell, shape)?;
         check_parts(&read.parts)?;
         check_contributors(&read, shape)?;
+        amounts::check(&read, shape)?;
         conditions::check(&read, shape)?;
+        if let (Some(whole), Some(_)) = (read.parts.first(), shape.persons) {
+            everybody |= &whole.persons;
+        }
         if shape.sets.contains(&set_of(&cell.key)) && cells.insert(cell.key.clone(), read).is_some() {
             return Err(BadEvidence::Twice);
         }
+    }
+    if shape.persons.is_some_and(|most| everybody.len() > most) {
+        return Err(BadEvidence::Persons);
     }
     Ok(cells)
 }

@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bounded;
+
 /// Why a frame cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -20,6 +22,12 @@ pub enum FrameError {
         /// The announced length.
         length: u64,
         /// The longest allowed.
+        most: u32,
+    },
+    /// The message would take more memory than its reader gives.
+    #[error("a message that takes more than {most} bytes once it is read")]
+    TooLarge {
+        /// The most bytes.
         most: u32,
     },
     /// The message is not of the expected form.
@@ -54,13 +62,16 @@ pub fn write_packed<T: Serialize>(to: &mut impl Write, message: &T) -> Result<()
     write(to, &postcard::to_stdvec(message).map_err(|_| FrameError::Form)?)
 }
 
-/// Reads a message in the compact form of at most `most` bytes; bytes that are left over are an error.
+/// Reads a message in the compact form of at most `most` bytes, on the wire and, as far as its lists are bounded, in
+/// memory; bytes that are left over are an error.
 ///
 /// # Errors
 ///
-/// As [`read_json`].
+/// As [`read_json`], or the message's lists would take more.
 pub fn read_packed<T: DeserializeOwned>(from: &mut impl Read, most: u32) -> Result<T, FrameError> {
-    match postcard::take_from_bytes(&read(from, most)?) {
+    let bytes = read(from, most)?;
+    let read = bounded::within(u64::from(most), || postcard::take_from_bytes(&bytes));
+    match read.ok_or(FrameError::TooLarge { most })? {
         Ok((message, [])) => Ok(message),
         Ok(_) | Err(_) => Err(FrameError::Form),
     }
@@ -98,7 +109,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{FrameError, read_json, read_packed, write_json, write_packed};
-    use crate::{Evidence, EvidenceCell, EvidencePart, SumEvidence, WorkerReply};
+    use crate::{Evidence, EvidenceCell, EvidencePart, KeptFile, SumEvidence, WorkerReply};
+
+    fn framed(message: &[u8]) -> Vec<u8> {
+        [u32::try_from(message.len()).unwrap().to_le_bytes().as_slice(), message].concat()
+    }
 
     fn reply() -> WorkerReply {
         let sums = vec![SumEvidence { sum: -5, values: 2, top1: 7, top2: 1, ..SumEvidence::default() }];
@@ -130,12 +145,41 @@ mod tests {
     #[test]
     fn more_cells_than_any_query_has_are_refused_before_they_are_made() {
         // A cell without keys and parts is two bytes on the wire.
-        let mut message = vec![0, 0xFF, 0xFF, 0xFF, 0x0F];
+        let mut message = vec![0_u8, 0xFF, 0xFF, 0xFF, 0x0F];
         message.resize(4 << 20, 0);
-        let mut framed = u32::try_from(message.len()).unwrap().to_le_bytes().to_vec();
-        framed.extend(message);
-        let read = read_packed::<WorkerReply>(&mut framed.as_slice(), 8 << 20);
+        let read = read_packed::<WorkerReply>(&mut framed(&message).as_slice(), 64 << 20);
         assert!(matches!(read, Err(FrameError::Form)), "{read:?}");
+    }
+
+    /// A reply of so many cells, each with as many empty atoms as a cell may have: six bytes on the wire, a hundred in
+    /// memory.
+    fn tiny_atoms(cells: u8) -> Vec<u8> {
+        let cell = [vec![0_u8, 0, 0, 0xFF, 0xFF, 0x03], vec![0; 6 * 0xFFFF]].concat();
+        framed(&[vec![0, cells], cell.repeat(cells.into())].concat())
+    }
+
+    #[test]
+    fn many_tiny_items_are_refused_where_they_would_take_more_than_the_message_may() {
+        let most = 8 << 20;
+        let small = read_packed::<WorkerReply>(&mut tiny_atoms(1).as_slice(), most);
+        assert!(matches!(small, Ok(WorkerReply::Evidence(_))), "it fits");
+        for cells in [2, 10, 20] {
+            let read = read_packed::<WorkerReply>(&mut tiny_atoms(cells).as_slice(), most);
+            assert!(matches!(read, Err(FrameError::TooLarge { most: 8_388_608 })), "{cells} cells");
+        }
+    }
+
+    #[test]
+    fn bitmaps_and_files_are_in_the_room_too() {
+        let part = |bytes| EvidencePart { persons: vec![7; bytes], ..EvidencePart::default() };
+        let cell = EvidenceCell { parts: vec![part(400), part(400)], ..EvidenceCell::default() };
+        let files = vec![KeptFile { rows: 1, bytes: vec![7; 20] }; 30];
+        for reply in [WorkerReply::Evidence(Evidence { cells: vec![cell] }), WorkerReply::Kept(files)] {
+            let bytes = framed(&postcard::to_stdvec(&reply).unwrap());
+            let read = |most| read_packed::<WorkerReply>(&mut bytes.as_slice(), most);
+            assert!(matches!(read(900), Err(FrameError::TooLarge { most: 900 })));
+            assert_eq!(read(4_000).unwrap(), reply);
+        }
     }
 
     proptest! {
@@ -152,16 +196,12 @@ mod tests {
                     _ => bytes.truncate(at.max(1)),
                 }
             }
-            let mut framed = u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();
-            framed.extend(&bytes);
-            let _ = read_packed::<WorkerReply>(&mut framed.as_slice(), 1_000);
+            let _ = read_packed::<WorkerReply>(&mut framed(&bytes).as_slice(), 1_000);
         }
 
         #[test]
         fn arbitrary_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let mut framed = u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();
-            framed.extend(&bytes);
-            let _ = read_packed::<WorkerReply>(&mut framed.as_slice(), 1_000);
+            let _ = read_packed::<WorkerReply>(&mut framed(&bytes).as_slice(), 1_000);
         }
     }
 }

@@ -7,7 +7,11 @@ use catalog_model::{ColumnKeys, Excerpt, Grant, Workspace};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::bounded::{bounded, bytes};
 use crate::evidence::Evidence;
+
+/// Files of one reply at most: one for each bucket.
+const MOST_FILES: usize = 65_536;
 
 /// One query for one worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +53,7 @@ pub struct KeptFile {
     /// The rows.
     pub rows: u64,
     /// The file.
+    #[serde(deserialize_with = "bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -109,7 +114,7 @@ pub enum WorkerHello {
 pub struct Limits {
     /// Cells in the answer.
     pub cells: u32,
-    /// Bytes of the answer.
+    /// Bytes of the answer, on the wire and as its reader holds it.
     pub bytes: u32,
     /// Seconds from request to answer.
     pub seconds: u32,
@@ -128,7 +133,7 @@ pub enum WorkerReply {
     /// The cells with what stands behind them.
     Evidence(Evidence),
     /// The rows that are kept, one encrypted file for each bucket.
-    Kept(Vec<KeptFile>),
+    Kept(#[serde(deserialize_with = "bounded::<_, _, MOST_FILES>")] Vec<KeptFile>),
     /// Nothing; the asker is told no more than that.
     Failed(WorkerFault),
 }

@@ -14,6 +14,7 @@ use engine_protocol::{Evidence, WorkerReply, WorkerRequest};
 use engine_vet::{Scope, VettedPlan, vet};
 use roaring::RoaringBitmap;
 
+use crate::ceiling;
 use crate::exclusions::Exclusion;
 use crate::guard::{Guard, GuardError};
 use crate::reach::Reach;
@@ -113,7 +114,7 @@ fn evidence(
         excluded: exclusion.persons.clone(),
         buckets,
         descriptors: u32::try_from(files.len()).map_err(|_| GuardError::Bug("files have numbers"))?,
-        limits: guard.limits,
+        limits: ceiling::lowered(guard.limits, plan.shape(), manifest.body.persons),
         keep: None,
     };
     match guard.worker.run(request, files)? {

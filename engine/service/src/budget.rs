@@ -47,7 +47,7 @@ fn files<'a>(
 }
 
 /// The cells of one grouping set. Each key can be "other" as well.
-fn of_set(shape: &PlanShape, set: u32) -> u64 {
+pub(crate) fn of_set(shape: &PlanShape, set: u32) -> u64 {
     let is_kept = |at: usize| set & (1_u32 << at.min(31)) != 0;
     let kept = shape.keys.iter().enumerate().filter(|(at, _)| is_kept(*at));
     kept.map(|(_, key)| key.domain.values.len() as u64 + 1).fold(1, u64::saturating_mul)

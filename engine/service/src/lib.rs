@@ -10,6 +10,7 @@ mod anonymity;
 mod backup;
 mod budget;
 mod cases;
+mod ceiling;
 mod certificate;
 mod cgroups;
 mod check;

@@ -30,7 +30,7 @@ use crate::verdicts::{
 };
 use crate::worker::WorkerError;
 use crate::working::{self, Inside};
-use crate::{anonymity, budget, certificate, metadata, output_rules, past, reach, releasing, turn};
+use crate::{anonymity, budget, ceiling, certificate, metadata, output_rules, past, reach, releasing, turn};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -428,7 +428,7 @@ fn evidence(
         excluded: vetted.exclusion.persons.clone(),
         buckets,
         descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
-        limits,
+        limits: ceiling::lowered(limits, vetted.plan.shape(), vetted.manifest.body.persons),
         keep: None,
     };
     match guard.worker.run_unless(request, files, &|| watch.reason().is_some()) {

@@ -66,7 +66,8 @@ pub(crate) fn release(
     let is_drawn = rules.rounding.is_some_and(|rounding| rounding.mode == RoundingMode::Random);
     let secret = is_drawn.then(|| rounding_secret(guard)).transpose()?;
     let least = output_rules::least(&vetted.plan, &guard.catalogue, &dimension_rules(guard, vetted));
-    let shape = Shape { least, ..shape(&vetted.plan) };
+    let persons = Some(vetted.manifest.body.persons);
+    let shape = Shape { least, persons, ..shape(&vetted.plan) };
     let says = past::Says::of(&vetted.plan, &past::people(vetted.permit.grant(), &vetted.exclusion));
     let released = {
         let past = says.past(held.ledger());

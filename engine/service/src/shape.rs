@@ -17,6 +17,10 @@ pub fn shape(plan: &VettedPlan) -> Shape {
         sums: shape.measures.iter().filter(|measure| measure.part == part).map(|of| of.of).collect(),
         quantiles: shape.ranked.iter().filter(|of| of.part == part).map(|of| of.ranks.len()).sum(),
     });
+    let largest = |of: usize| {
+        let same = shape.measures.iter().filter(|measure| measure.of == of);
+        same.map(|measure| measure.largest).max().unwrap_or(i64::MAX)
+    };
     Shape {
         keys: keys.collect(),
         sets: shape.sets.clone(),
@@ -24,6 +28,7 @@ pub fn shape(plan: &VettedPlan) -> Shape {
         aggregates: shape.aggregates.iter().map(|asked| aggregate(shape, *asked)).collect(),
         post: shape.post.clone(),
         has_facility: shape.has_facility,
+        largest: (0..shape.summed()).map(largest).collect(),
         ..Shape::default()
     }
 }

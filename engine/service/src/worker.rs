@@ -76,6 +76,7 @@ impl WorkerError {
             Self::Data(_) => "worker-data",
             Self::Late(_) => "worker-late",
             Self::Stopped => "worker-stopped",
+            Self::Reply(FrameError::TooLong { .. } | FrameError::TooLarge { .. }) => "worker-too-large",
             Self::Reply(_) => "worker-gone",
         }
     }

@@ -13,8 +13,8 @@ use crate::ledger::{Cohort, Kept, Ledger};
 
 /// Cells of a piece.
 pub(super) const TOGETHER: usize = 64;
-/// Pieces that are audited; of the rest of a larger table only what it leaves of kept cohorts is asked.
-const PIECES: usize = 16;
+/// Cells of a table that is audited in pieces; of a larger one only what it leaves of kept cohorts is asked.
+const IN_PIECES: usize = 3 * TOGETHER;
 /// No cell has this person.
 const NOBODY: u32 = u32::MAX;
 
@@ -37,8 +37,11 @@ pub(super) fn leaves_few(
     })
 }
 
-/// The new cohorts in pieces that are audited together, as many pieces as are audited.
+/// The new cohorts in pieces that are audited together; none of a table that would take too long.
 pub(super) fn pieces<'c>(new: &[&'c Cohort]) -> Vec<Vec<&'c Cohort>> {
+    if new.len() > IN_PIECES {
+        return Vec::new();
+    }
     let mut by_key: BTreeMap<u64, BTreeMap<&Term, Vec<&'c Cohort>>> = BTreeMap::new();
     for cohort in new.iter().copied() {
         for term in cohort.form.iter().flat_map(Form::terms) {
@@ -47,7 +50,7 @@ pub(super) fn pieces<'c>(new: &[&'c Cohort]) -> Vec<Vec<&'c Cohort>> {
     }
     // What all have in common tells none of them apart.
     let keys = by_key.into_values().filter(|values| values.len() > 1);
-    keys.flat_map(|values| packed(values.into_values())).take(PIECES).collect()
+    keys.flat_map(|values| packed(values.into_values())).collect()
 }
 
 /// Cohorts of one value after the other, as many as go together.
