@@ -108,8 +108,8 @@ fn accounts_close_in_the_quality_report() {
     assert!(sum("quarantined") > 0);
 }
 
-/// Every file of the environment, with its bytes.
-fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+/// Every file below a folder, with its bytes.
+pub(crate) fn files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

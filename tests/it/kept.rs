@@ -1,15 +1,22 @@
-//! What a project keeps, and what becomes of it when somebody opts out or the project is halted.
+//! What a project keeps, how it lies on disk, and what becomes of it when somebody opts out, the project is halted or
+//! its use ends.
 
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
-use catalog_store::{Environment, Passphrase};
+use catalog_model::FileEntry;
+use catalog_store::{Environment, Passphrase, Workspaces};
 use engine_protocol::{
     CellValue, ClientReply, ClientRequest, Question, VerdictKind, WorkspaceAct, WorkspaceAsk,
 };
 use engine_service::{Guard, WorkerProgram};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use time::OffsetDateTime;
 
-use crate::demo::{program, untouched};
+use crate::demo::{files, misu, program, said, text, untouched};
+use crate::files::options;
 use crate::journeys::copy;
 
 const USER: &str = "demo-researcher";
@@ -99,4 +106,114 @@ fn a_halted_project_keeps_no_list_and_registers_no_cohort() {
     }
     let entry = std::fs::read_to_string(env.join("audit/log.jsonl")).unwrap();
     assert_eq!(entry.matches("\"act\":\"codes-added\"").count(), 1);
+}
+
+/// The files of `ws.cohort` in clear, as whoever has the project's key could write them.
+fn in_clear(env: &Path) -> Vec<Vec<u8>> {
+    let workspaces = Workspaces::new(&Environment::open(env).unwrap());
+    let clear = |file: &FileEntry| {
+        let keys = workspaces.open("demo", file).unwrap().unwrap();
+        let source = File::open(workspaces.path("demo", file).unwrap()).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(source, options(&keys)).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(reader.schema()), None).unwrap();
+        for batch in reader.build().unwrap() {
+            writer.write(&batch.unwrap()).unwrap();
+        }
+        writer.into_inner().unwrap()
+    };
+    workspaces.read("demo").unwrap().tables["cohort"].files.iter().map(clear).collect()
+}
+
+#[test]
+fn no_value_or_name_of_a_kept_table_lies_in_the_bytes_of_its_project() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    // Every row has the same code.
+    let make = "CREATE TABLE ws.cohort AS SELECT person_id, disease_code, icd10 FROM ndb_diagnosis \
+                WHERE disease_code = '9990030'";
+    let kept = ask(&guard(&env), make);
+    assert!(matches!(kept, ClientReply::Released(_)), "{kept:?}");
+    let has = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+    let mut found = Vec::new();
+    files(&env.join("workspaces"), &mut found);
+    assert!(found.iter().any(|(path, _)| path.extension().is_some_and(|kind| kind == "parquet")));
+    let clear = in_clear(&env);
+    for word in ["person_id", "disease_code", "icd10", "9990030"] {
+        for (path, bytes) in &found {
+            assert!(!has(bytes, word), "{word} lies in {}", path.display());
+        }
+        assert!(clear.iter().any(|bytes| has(bytes, word)), "the search finds {word} where it is");
+    }
+}
+
+/// Runs commands that must go well.
+fn walk(env: &str, commands: &[&str]) {
+    for command in commands {
+        said(&command.split(' ').chain(["--env", env]).collect::<Vec<_>>());
+    }
+}
+
+/// Has the project `averages` approved, with sato in it.
+fn approve(env: &str) {
+    walk(
+        env,
+        &[
+            "people set --as demo-operator ops --role operator",
+            "people set --as ops sato --role researcher --trained-until 2099-03-31",
+            "people set --as ops mori --role reviewer",
+            "people set --as ops hara --role reviewer",
+            "people set --as ops kondo --role data-officer",
+        ],
+    );
+    let application = crate::root().join("tests/journeys/averages.toml").display().to_string();
+    said(&["application", "write", "--env", env, "--as", "sato", &application]);
+    walk(
+        env,
+        &[
+            "application move submit averages --as sato",
+            "application accept averages --as kondo --reviewer mori --reviewer hara",
+            "application review averages --as mori --vote for --comment 必要最小限である",
+            "application review averages --as hara --vote for --comment 公益性が認められる",
+            "application approve averages --as kondo",
+        ],
+    );
+}
+
+#[test]
+fn what_a_finished_project_kept_is_unreadable_when_it_is_put_back_without_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (env, copies) = (folder.path().join("env"), folder.path().join("copies"));
+    copy(&untouched(), &env);
+    let at = env.display().to_string();
+    approve(&at);
+    let ask = |sql: &str| misu(&["query", sql, "--env", &at, "--project", "averages", "--user", "sato"]);
+    let count = "SELECT sex, count(DISTINCT person_id) AS persons FROM ws.cohort GROUP BY sex";
+    for sql in ["CREATE TABLE ws.cohort AS SELECT person_id, sex FROM person", count] {
+        let answer = ask(sql);
+        assert!(answer.status.success(), "{sql}: {}", text(&answer));
+    }
+    let (permit, space) = (env.join("policies/averages.toml"), env.join("workspaces/averages"));
+    let permitted = std::fs::read(&permit).unwrap();
+    copy(&space, &copies);
+    walk(
+        &at,
+        &[
+            "application move close averages --as sato --reason 研究の終了",
+            "application move finish averages --as ops --reason 利用期間の満了",
+        ],
+    );
+    assert!(!space.exists() && !permit.exists());
+
+    // Even with its permit back, what was copied of the tables is worth nothing.
+    copy(&copies, &space);
+    std::fs::write(&permit, permitted).unwrap();
+    let key = space.join("key.json");
+    std::fs::remove_file(&key).unwrap();
+    let answer = ask(count);
+    assert!(!answer.status.success() && text(&answer).contains("key.json"), "{}", text(&answer));
+    // It is the key and nothing else: a backup that holds it as well must end too, as decision 0169 says.
+    std::fs::copy(copies.join("key.json"), &key).unwrap();
+    let answer = ask(count);
+    assert!(answer.status.success(), "{}", text(&answer));
 }

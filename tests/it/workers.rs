@@ -9,17 +9,18 @@ use std::time::{Duration, Instant};
 use catalog_model::{Grant, Period};
 use catalog_store::Passphrase;
 use engine_protocol::{
-    ClientReply, ClientRequest, Evidence, EvidenceCell, EvidencePart, KeptFile, Question, SumEvidence,
-    WorkerFault, WorkerHello, WorkerReply, write_packed,
+    ClientReply, ClientRequest, Evidence, EvidenceCell, EvidencePart, KeptFile, LAPTOP, Question,
+    SumEvidence, WorkerFault, WorkerHello, WorkerReply, write_packed,
 };
-use engine_service::{Guard, WorkerProgram};
+use engine_service::{Guard, GuardError, WorkerError, WorkerProgram};
 use roaring::RoaringBitmap;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use crate::demo::{program, untouched};
+use crate::demo::{misu, program, text, untouched};
 use crate::halting::closed;
 use crate::journeys::copy;
+use crate::kept::guard;
 use crate::queries::Bench;
 
 const SQL: &str = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex";
@@ -114,6 +115,45 @@ fn whatever_ends_a_worker_the_asker_sees_the_same_and_the_next_question_is_answe
     }
     house.mend();
     assert!(matches!(house.ask(SQL), ClientReply::Released(_)));
+}
+
+/// The least address space, in KiB, in which the worker locks itself in.
+fn least(worker: &Path) -> u64 {
+    let is_enough = |kib: u64| {
+        let script = format!("ulimit -v {kib} && exec '{}' check", worker.display());
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.status().unwrap().success()
+    };
+    let (mut little, mut enough) = (0, 4 << 20);
+    assert!(is_enough(enough));
+    while enough - little > 1 << 10 {
+        let middle = u64::midpoint(little, enough);
+        if is_enough(middle) {
+            enough = middle;
+        } else {
+            little = middle;
+        }
+    }
+    enough
+}
+
+#[test]
+fn a_worker_whose_memory_ends_withholds_and_the_next_question_is_answered() {
+    let (house, worker) = (House::new(), program("misu-worker"));
+    // The real worker, in front of which a script may lower what it has to live on.
+    let behind = |limit: &str| house.script(&format!("{limit}\nexec '{}' \"$@\"\n", worker.display()));
+    behind("");
+    assert!(matches!(house.ask(SQL), ClientReply::Released(_)));
+    // It can lock itself in and take its question, and has no room for the threads and rows of a plan.
+    behind(&format!("ulimit -v {}", least(&worker) + (8 << 10)));
+    assert_eq!(house.ask(SQL), ClientReply::Withheld);
+    assert_eq!(closed(&house.env).0, "failed");
+    let record = std::fs::read_to_string(house.env.join("audit/log.jsonl")).unwrap();
+    assert!(!record.contains("worker-unconfined") && !record.contains("worker-not-started"));
+    house.mend();
+    let reply = house.ask(SQL);
+    assert!(matches!(reply, ClientReply::Released(_)), "{reply:?}");
 }
 
 #[test]
@@ -306,4 +346,33 @@ fn where_a_worker_cannot_be_locked_in_nothing_serves_and_the_doctor_says_so() {
     let doctor = run("misu", &["doctor", "--env", &env], &[]);
     assert!(!doctor.status.success(), "{doctor:?}");
     assert!(String::from_utf8_lossy(&doctor.stdout).contains(reason), "{doctor:?}");
+}
+
+#[test]
+fn only_the_words_of_a_laptop_do_without_confinement() {
+    let folder = tempfile::tempdir().unwrap();
+    let (env, socket) = (folder.path().join("env"), folder.path().join("socket"));
+    copy(&untouched(), &env);
+    let configuration = env.join("misu.toml");
+    let usual = std::fs::read_to_string(&configuration).unwrap();
+    let say = |words: &str| {
+        std::fs::write(&configuration, format!("confinement = {words:?}\n{usual}")).unwrap();
+    };
+    let (upper, longer, shorter) =
+        (LAPTOP.to_uppercase(), format!("{LAPTOP} "), LAPTOP.replace(" with dummy data", ""));
+    for words in ["something else", "", upper.as_str(), longer.as_str(), shorter.as_str()] {
+        say(words);
+        let refused = guard(&env).prepare();
+        let is_refused = matches!(refused, Err(GuardError::Worker(WorkerError::Unconfined(_))));
+        assert!(is_refused, "{words:?}: {refused:?}");
+    }
+    say("something else");
+    let mut serve = Command::new(program("misu-guard"));
+    serve.args(["serve", "--env"]).arg(&env).arg("--socket").arg(&socket).stdin(Stdio::null());
+    let served = serve.output().unwrap();
+    assert!(!served.status.success() && !socket.exists(), "{}", text(&served));
+    let doctor = misu(&["doctor", "--env", &env.display().to_string()]);
+    assert!(!doctor.status.success(), "{}", text(&doctor));
+    say(LAPTOP);
+    guard(&env).prepare().unwrap();
 }

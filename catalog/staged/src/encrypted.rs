@@ -69,11 +69,19 @@ pub fn writing(
         .with_aad_prefix(keys.bound_to.to_vec())
         .with_aad_prefix_storage(false);
     let leaves = ArrowSchemaConverter::new().convert(schema)?;
+    let mut columns = Vec::new();
     for leaf in leaves.columns() {
         let column = leaf.path().string();
         let key = keys.columns.iter().find(|(name, _)| *name == column);
         let (_, key) = key.ok_or_else(|| Unkeyed::Column(column.clone()))?;
-        encryption = encryption.with_column_key(&column, key.to_vec());
+        columns.push((column, *key));
+    }
+    // One key for all has a form of its own in Parquet, the only one that all libraries take keys for directly. Whoever
+    // has the footer's key has every column's then, in whichever form the file says so.
+    if columns.iter().any(|(_, key)| *key != keys.footer) {
+        for (column, key) in columns {
+            encryption = encryption.with_column_key(&column, key.to_vec());
+        }
     }
     let properties = layout.with_file_encryption_properties(encryption.build()?).build();
     // Parquet writes Bloom filters in clear, whatever else it encrypts: a test of who is in the file.
@@ -89,13 +97,15 @@ pub fn writing(
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::UInt32Array;
+    use arrow::array::{ArrayRef, UInt32Array};
     use arrow::record_batch::RecordBatch;
+    use bytes::Bytes;
     use catalog_model::ColumnKeys;
     use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use parquet::file::properties::WriterProperties;
 
-    use super::{Unkeyed, writing};
+    use super::{Unkeyed, reading, writing};
 
     fn rows() -> RecordBatch {
         let persons = UInt32Array::from_iter_values((0..64).map(|number| 0x4D49_5355 + number));
@@ -129,5 +139,30 @@ mod tests {
         let keys = ColumnKeys { columns: Vec::new(), ..keys() };
         let refused = writing(WriterProperties::builder(), &rows().schema(), &keys);
         assert!(matches!(refused, Err(Unkeyed::Column(column)) if column == "person_id"));
+    }
+
+    /// The column, where these keys open it.
+    fn read(bytes: Vec<u8>, keys: &ColumnKeys<'_>) -> Option<ArrayRef> {
+        let options = reading(Some(keys)).unwrap();
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new_with_options(Bytes::from(bytes), options).ok()?;
+        let batch = builder.build().ok()?.next()?.ok()?;
+        Some(Arc::clone(batch.column(0)))
+    }
+
+    #[test]
+    fn the_footers_key_opens_a_column_only_where_it_is_the_columns_too() {
+        let write = |keys: &ColumnKeys<'_>| {
+            written(writing(WriterProperties::builder(), &rows().schema(), keys).unwrap())
+        };
+        let one = ColumnKeys { columns: vec![("person_id", &[1; 32][..])], ..keys() };
+        let footer = ColumnKeys { columns: Vec::new(), ..keys() };
+        let (bytes, persons) = (write(&one), Some(Arc::clone(rows().column(0))));
+        assert!(bytes.starts_with(b"PARE") && bytes.windows(3).all(|bytes| bytes != b"SIM"));
+        assert_eq!(read(bytes.clone(), &footer), persons);
+        assert_eq!(read(bytes.clone(), &one), persons, "as a reader that is given each column's key");
+        assert_eq!(read(bytes, &ColumnKeys { bound_to: b"elsewhere", ..footer.clone() }), None);
+        assert_eq!(read(write(&keys()), &keys()), persons);
+        assert_eq!(read(write(&keys()), &footer), None);
     }
 }

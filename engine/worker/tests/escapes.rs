@@ -1,7 +1,8 @@
 //! Escape probes: small programs that do one thing which a worker may not do.
 //!
 //! Each runs twice in a process of its own: as it is, where it must succeed, and after `confine`, where it must fail
-//! or die. The table is printed; a probe that is not blocked, and one that cannot succeed outside, fails the test.
+//! or die. The table is printed and held against `docs/probes.md`, which `UPDATE_EXPECT=1` writes anew; a probe that is
+//! not blocked, and one that cannot succeed outside, fails the test.
 #![expect(unsafe_code, reason = "an attacker calls the kernel as it likes")]
 #![expect(
     clippy::unwrap_used,
@@ -18,7 +19,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use engine_worker::confine::{Ceiling, confine};
+use engine_worker::confine::confine;
 
 use probes::{PROBES, Probe};
 
@@ -45,11 +46,8 @@ fn probe(name: &str, place: &str, target: &str) -> ExitCode {
     if let Some(file) = (probe.prepare)(target) {
         rustix::stdio::dup2_stdout(&file).unwrap();
     }
-    if place == "inside" {
-        let ceiling = Ceiling { memory: 6 << 30, seconds: 1, descriptors: 256 };
-        if confine(&ceiling).is_err() {
-            return ExitCode::from(NOT_CONFINED);
-        }
+    if place == "inside" && confine(&probe.ceiling).is_err() {
+        return ExitCode::from(NOT_CONFINED);
     }
     ExitCode::from(if (probe.attempt)(target) { ESCAPED } else { BLOCKED })
 }
@@ -85,16 +83,18 @@ fn run(probe: &Probe, place: &str, target: &str) -> (End, String) {
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    status.map_or((End::Other, "hung".to_owned()), |status| (end(status), say(status)))
+    status.map_or((End::Other, "hung".to_owned()), |status| (end(status, probe.crash), say(status)))
 }
 
-/// A panic, a crash or a process that was not locked in proves nothing of the wall.
-fn end(status: ExitStatus) -> End {
+/// A panic, a crash or a process that was not locked in proves nothing of the wall, but for the crash that a probe says
+/// is the wall.
+fn end(status: ExitStatus, crash: Option<i32>) -> End {
     match (status.code().and_then(|code| u8::try_from(code).ok()), status.signal()) {
         (Some(ESCAPED), _) => End::Escaped,
         (Some(BLOCKED), _) | (_, Some(libc::SIGSYS | libc::SIGXCPU | libc::SIGKILL | libc::SIGXFSZ)) => {
             End::Blocked
         }
+        (_, Some(signal)) if crash == Some(signal) => End::Blocked,
         _ => End::Other,
     }
 }
@@ -107,16 +107,15 @@ fn say(status: ExitStatus) -> String {
         (_, Some(libc::SIGSYS)) => "ended by the filter (SIGSYS)".to_owned(),
         (_, Some(libc::SIGXCPU | libc::SIGKILL)) => "ended by the limit of processor time".to_owned(),
         (_, Some(libc::SIGXFSZ)) => "ended by the limit of file size".to_owned(),
-        (_, Some(libc::SIGABRT)) => "ended: no memory (SIGABRT)".to_owned(),
-        (_, Some(libc::SIGSEGV)) => "ended: stack (SIGSEGV)".to_owned(),
+        (_, Some(libc::SIGABRT)) => "ended itself (SIGABRT)".to_owned(),
+        (_, Some(libc::SIGSEGV)) => "ended at the stack's end (SIGSEGV)".to_owned(),
         (code, signal) => format!("code {code:?}, signal {signal:?}"),
     }
 }
 
 fn all() -> ExitCode {
     let folder = tempfile::tempdir().unwrap();
-    let mut blocked = 0;
-    let mut wrong = Vec::new();
+    let (mut blocked, mut wrong, mut table) = (0, Vec::new(), String::new());
     println!("{:<26} {:<14} inside", "probe", "outside");
     for probe in PROBES {
         let [(free, outside), (locked, inside)] = ["outside", "inside"].map(|place| {
@@ -126,6 +125,7 @@ fn all() -> ExitCode {
             run(probe, place, &target.display().to_string())
         });
         println!("{:<26} {outside:<14} {inside}", probe.name);
+        table.push_str(&format!("| {} | {outside} | {inside} |\n", probe.name));
         let is_blocked = matches!(locked, End::Blocked);
         blocked += usize::from(is_blocked);
         if !is_blocked || !matches!(free, End::Escaped) {
@@ -133,8 +133,8 @@ fn all() -> ExitCode {
         }
     }
     println!("{blocked} of {} probes blocked", PROBES.len());
-    let refuses = refuses_without_the_kernels_help();
-    if wrong.is_empty() && refuses {
+    let (refuses, listed) = (refuses_without_the_kernels_help(), is_listed(&table));
+    if wrong.is_empty() && refuses && listed {
         // As the usual harness says it: the checklist looks for this line.
         println!("test all ... ok");
         return ExitCode::SUCCESS;
@@ -142,6 +142,28 @@ fn all() -> ExitCode {
     println!("not as it must be: {wrong:?}");
     ExitCode::FAILURE
 }
+
+/// Whether the page of probes says what was seen.
+fn is_listed(table: &str) -> bool {
+    let path = "../../docs/probes.md";
+    let kept = std::fs::read_to_string(path).unwrap();
+    let (head, listed) = kept.split_at(kept.find(HEAD).unwrap() + HEAD.len());
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(path, format!("{head}{table}")).unwrap();
+        return true;
+    }
+    for line in table.lines().filter(|line| !listed.lines().any(|other| other == *line)) {
+        println!("docs/probes.md does not say: {line}");
+    }
+    let is_listed = listed == table;
+    if !is_listed {
+        println!("docs/probes.md is of another list; run again with UPDATE_EXPECT=1");
+    }
+    is_listed
+}
+
+/// How the table of the page begins.
+const HEAD: &str = "| probe | outside | inside |\n| --- | --- | --- |\n";
 
 /// A worker on a kernel without Landlock, and on one without seccomp, must not start.
 fn refuses_without_the_kernels_help() -> bool {

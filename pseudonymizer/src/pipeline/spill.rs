@@ -343,3 +343,63 @@ impl<'b> RowHeads<'b> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+    use arrow::compute::cast;
+    use arrow::datatypes::DataType;
+    use arrow::ipc::writer::StreamWriter;
+    use catalog_model::{Catalogue, Table};
+    use catalog_staged::staged_schema;
+    use catalog_store::{SecretKey, StagedFiles};
+
+    use super::{Spill, Spilled};
+
+    const MARK: &str = "a value of somebody's row";
+    /// A person whose number reads as TSIM on disk.
+    const SOMEBODY: u32 = 0x4D49_5354;
+
+    /// Rows of the first claim of a part, whose every text is the mark.
+    fn batch(table: &Table) -> RecordBatch {
+        let column = |kind: &DataType| -> ArrayRef {
+            match kind {
+                DataType::Utf8 => Arc::new(StringArray::from(vec![MARK; 3])),
+                kind => cast(&Int32Array::from(vec![0; 3]), kind).unwrap(),
+            }
+        };
+        let schema = staged_schema(table);
+        let columns = schema.fields().iter().map(|field| column(field.data_type())).collect();
+        RecordBatch::try_new(schema, columns).unwrap()
+    }
+
+    fn in_clear(rows: &RecordBatch) -> Vec<u8> {
+        let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema()).unwrap();
+        writer.write(rows).unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    #[test]
+    fn what_is_spilled_lies_on_disk_without_the_bytes_that_went_in() {
+        let (folder, catalogue) = (tempfile::tempdir().unwrap(), Catalogue::builtin().unwrap());
+        let (table, files) = (&catalogue.tables["ndb_diagnosis"], StagedFiles::Clear);
+        let mut spill = Spill::new(folder.path(), &files, &catalogue, 1).unwrap();
+        for part in 0..2 {
+            spill.rows(part, table, &batch(table), &[SOMEBODY], folder.path()).unwrap();
+        }
+        let spilled = spill.finish().unwrap();
+        let rows = spilled.rows(table, 0).unwrap().unwrap();
+        assert_eq!(rows.num_rows(), 6);
+        let (sealed, clear) = (std::fs::read(spilled.path(&table.table, 0)).unwrap(), in_clear(&rows));
+        for word in [MARK, "TSIM", "__person", "disease_code"] {
+            let is_in = |bytes: &[u8]| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!is_in(&sealed), "{word} lies in clear");
+            assert!(is_in(&clear), "the search finds {word} where it is");
+        }
+        // Another run has another key.
+        let stranger = Spilled { key: SecretKey::random().unwrap(), ..spilled };
+        assert!(stranger.rows(table, 0).is_err());
+    }
+}

@@ -4,9 +4,15 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
+use engine_worker::confine::Ceiling;
+
 /// One thing that a worker may not do.
 pub(crate) struct Probe {
     pub(crate) name: &'static str,
+    /// What the process may take inside.
+    pub(crate) ceiling: Ceiling,
+    /// The signal of a crash that is the wall itself, where there is one; any other crash shows nothing.
+    pub(crate) crash: Option<i32>,
     /// Runs before the process is locked in; a file that it gives becomes descriptor 1, which stays open.
     pub(crate) prepare: fn(&str) -> Option<File>,
     /// Whether it could be done. The folder holds a file `data`.
@@ -14,8 +20,12 @@ pub(crate) struct Probe {
 }
 
 const fn plain(name: &'static str, attempt: fn(&str) -> bool) -> Probe {
-    Probe { name, prepare: |_| None, attempt }
+    let ceiling = Ceiling { memory: 6 << 30, seconds: 1, descriptors: 256 };
+    Probe { name, ceiling, crash: None, prepare: |_| None, attempt }
 }
+
+/// What most probes have in common.
+const PLAIN: Probe = plain("", |_| false);
 
 /// A call by its number; whether the kernel knew and allowed it.
 fn call(number: libc::c_long, arguments: [usize; 6]) -> libc::c_long {
@@ -47,6 +57,75 @@ fn secret(path: &str) -> bool {
     File::open(path).is_ok_and(|mut file| file.read(&mut bytes).is_ok_and(|read| read == 1))
 }
 
+// As the kernel's io_uring.h has them.
+const OFFSET_OF_REQUESTS: usize = 0x1000_0000;
+const REQUEST_SOCKET: u64 = 45;
+const WAIT: usize = 1;
+
+/// Opens a socket by a request that lies in memory, where no filter of calls sees it.
+fn socket_by_ring() -> bool {
+    // The kernel fills it: number 11 says where the tail of the requests lies, number 25 where those that are done lie.
+    let mut parameters = [0_u32; 30];
+    let ring = call(libc::SYS_io_uring_setup, [1, parameters.as_mut_ptr() as usize, 0, 0, 0, 0]);
+    if ring < 0 {
+        return false;
+    }
+    let shared = |offset: usize| {
+        let rights = (libc::PROT_READ | libc::PROT_WRITE) as usize;
+        let flags = (libc::MAP_SHARED | libc::MAP_POPULATE) as usize;
+        call(libc::SYS_mmap, [0, 4096, rights, flags, ring as usize, offset])
+    };
+    let (queue, requests) = (shared(0), shared(OFFSET_OF_REQUESTS));
+    if queue <= 0 || requests <= 0 {
+        return false;
+    }
+    let (queue, request) = (queue as usize as *mut u8, requests as usize as *mut u64);
+    let [tail, done] = [11, 25].map(|place| parameters[place] as usize);
+    // SAFETY: both are pages that the kernel shares with this process alone, and a ring of one request fits into each;
+    // the tail is a number of 32 bits.
+    unsafe {
+        request.write_volatile(REQUEST_SOCKET | ((libc::AF_INET as u64) << 32));
+        request.add(1).write_volatile(libc::SOCK_STREAM as u64);
+        queue.add(tail).cast::<u32>().write_volatile(1);
+    }
+    if call(libc::SYS_io_uring_enter, [ring as usize, 1, 1, WAIT, 0, 0]) != 1 {
+        return false;
+    }
+    // SAFETY: as above; a finished request is its name in 64 bits, then what came of it in 32.
+    unsafe { queue.add(done + 8).cast::<i32>().read_volatile() >= 0 }
+}
+
+/// Takes and touches a quarter more than a process of [`Ceiling::CHECK`] has room for.
+fn balloon() -> bool {
+    let mut held = Vec::with_capacity(20);
+    (0..20).all(|_| {
+        let mut piece = Vec::<u8>::new();
+        let is_there = piece.try_reserve_exact(64 << 20).is_ok();
+        for byte in piece.spare_capacity_mut().iter_mut().step_by(4096) {
+            byte.write(1);
+        }
+        held.push(std::hint::black_box(piece));
+        is_there
+    })
+}
+
+/// Recurses on as large a stack as there is, until 64 MiB of it are used or it ends.
+fn recursion() -> bool {
+    // The library's own handler would only say what happened before it ends the process.
+    // SAFETY: no handler is replaced that anything here relies on.
+    unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
+    let start = |size: usize| std::thread::Builder::new().stack_size(size).spawn(|| deep(64 << 20)).ok();
+    let started = start(1 << 30).or_else(|| start(1 << 20));
+    started.is_some_and(|thread| thread.join().is_ok_and(|sum| sum > 0))
+}
+
+/// Uses so many bytes of stack, and some more.
+fn deep(bytes: usize) -> usize {
+    let frame = std::hint::black_box([1_u8; 4096]);
+    let rest = bytes.saturating_sub(frame.len());
+    usize::from(frame[bytes % 4096]) + if rest == 0 { 0 } else { deep(rest) }
+}
+
 fn processor_seconds() -> i64 {
     let mut spent = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec to a live one.
@@ -75,6 +154,7 @@ pub(crate) const PROBES: &[Probe] = &[
         let mut parameters = [0_u8; 120];
         is_let_through(call(libc::SYS_io_uring_setup, [1, parameters.as_mut_ptr() as usize, 0, 0, 0, 0]))
     }),
+    plain("socket by io_uring", |_| socket_by_ring()),
     // Secrets.
     plain("open data file", |target| secret(&format!("{target}/data"))),
     plain("open /etc/passwd", |_| secret("/etc/passwd")),
@@ -93,6 +173,7 @@ pub(crate) const PROBES: &[Probe] = &[
         name: "write an open data file",
         prepare: |target| File::options().write(true).open(format!("{target}/data")).ok(),
         attempt: |_| call(libc::SYS_pwrite64, [1, c"x".as_ptr() as usize, 1, 0, 0, 0]) == 1,
+        ..PLAIN
     },
     plain("symlink", |target| std::os::unix::fs::symlink("/etc", format!("{target}/link")).is_ok()),
     plain("hard link", |target| {
@@ -107,6 +188,7 @@ pub(crate) const PROBES: &[Probe] = &[
         name: "1 TB sparse file",
         prepare: |target| File::create(format!("{target}/sparse")).ok(),
         attempt: |_| call(libc::SYS_ftruncate, [1, 1 << 40, 0, 0, 0, 0]) == 0,
+        ..PLAIN
     },
     plain("memfd_create", |_| call(libc::SYS_memfd_create, [c"x".as_ptr() as usize, 0, 0, 0, 0, 0]) >= 0),
     // Processes.
@@ -165,6 +247,7 @@ pub(crate) const PROBES: &[Probe] = &[
             call(libc::SYS_execveat, [1, c"".as_ptr() as usize, arguments, none, empty, 0]);
             false
         },
+        ..PLAIN
     },
     plain("ptrace of the parent", |_| {
         as_parent(|parent| call(libc::SYS_ptrace, [libc::PTRACE_SEIZE as usize, parent, 0, 0, 0, 0]) == 0)
@@ -211,6 +294,12 @@ pub(crate) const PROBES: &[Probe] = &[
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         call(libc::SYS_mmap, [0, 8 << 30, libc::PROT_NONE as usize, flags as usize, usize::MAX, 0]) > 0
     }),
+    Probe { ceiling: Ceiling::CHECK, ..plain("1.25 GiB of touched pages", |_| balloon()) },
+    Probe {
+        ceiling: Ceiling::CHECK,
+        crash: Some(libc::SIGSEGV),
+        ..plain("recursion without an end", |_| recursion())
+    },
     plain("executable mmap", |_| {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         let rights = libc::PROT_READ | libc::PROT_EXEC;
@@ -254,5 +343,6 @@ pub(crate) const PROBES: &[Probe] = &[
         name: "write to another descriptor",
         prepare: |target| File::create(format!("{target}/out")).ok(),
         attempt: |_| call(libc::SYS_write, [1, c"x".as_ptr() as usize, 1, 0, 0, 0]) == 1,
+        ..PLAIN
     },
 ];
