@@ -465,7 +465,8 @@ mod tests {
         assert_eq!(refused(two(21)), None, "numbers are higher than there are persons");
         let more = vec![bounded_cell(0, 0..20), bounded_cell(1, 20..41)];
         assert_eq!(refused(more), Some(BadEvidence::Persons.to_string()));
-        let changes: [(BadEvidence, fn(&mut EvidencePart)); 13] = [
+        type Change = fn(&mut EvidencePart);
+        let changes: [(BadEvidence, Change); 13] = [
             (BadEvidence::Facilities, |part| part.facilities = Some(21)),
             (BadEvidence::Sums, |part| part.sums[0].values = 21),
             (BadEvidence::Sums, |part| part.sums[0].negatives = 21),
