@@ -54,8 +54,9 @@ impl<'c> Numbering<'c> {
         for (key, found) in own.found.iter().enumerate().filter(|(_, found)| several(found)) {
             let rows = if has_rows { conditions::rows(found) } else { Vec::new() };
             let few = own.keys.get(key).map_or(few, |key| least(key, shape).max(few));
+            let parts = own.parts;
             own.rows.extend(
-                rows.into_iter().map(|block| Groups::of(key, block, &mut next).united(few, &mut next)),
+                rows.into_iter().map(|block| Groups::of(key, block, &mut next).united(few, parts, &mut next)),
             );
             let persons = conditions::persons(found).into_iter();
             own.persons.extend(persons.map(|block| Groups::of(key, block, &mut next)));
@@ -353,21 +354,20 @@ impl Group<'_> {
 
 /// The groups with the fewest persons, whose unions are looked at.
 const UNITED: usize = 5;
-/// Groups with few persons of which is asked in which other groups these persons are alone.
-const ALONE: usize = 16;
 
 impl Groups<Part> {
     /// With the unions that have few persons together: what is known of one is known of these persons.
     ///
-    /// Looked at are unions of the smallest groups, and of the groups in which the persons of a small one are alone.
-    /// Where those are more than are united, somebody has rows in so many ways that the conditions are not shown.
-    fn united(mut self, few: u32, next: &mut CellNo) -> Self {
+    /// Looked at are unions of the smallest groups, of the groups in which the persons of a small one are alone, and what
+    /// a part has more than another that lies in it. Where somebody is alone in more groups than are united, they have
+    /// rows in so many ways that the conditions are not shown.
+    fn united(mut self, few: u32, parts: usize, next: &mut CellNo) -> Self {
         let is_small = |part: &Part| part.persons.len() < u64::from(few);
         let mut order: Vec<usize> = (0..self.groups.len()).collect();
         let part = |at: &usize| self.groups.get(*at).map(|(_, _, part)| part);
         order.sort_by_key(|at| (part(at).map_or(0, |part| part.persons.len()), *at));
         let mut families = vec![order.iter().copied().take(UNITED).collect::<Vec<usize>>()];
-        for small in order.iter().filter_map(part).filter(|part| is_small(part)).take(ALONE) {
+        for small in order.iter().filter_map(part).filter(|part| is_small(part)) {
             let is_alone = |at: &usize| part(at).is_some_and(|part| part.persons.is_subset(&small.persons));
             let alone: Vec<usize> = (0..self.groups.len()).filter(is_alone).collect();
             self.is_many |= alone.len() > UNITED;
@@ -379,6 +379,7 @@ impl Groups<Part> {
             let sets = (1_u32..1 << family.len()).filter(|set| set.count_ones() > 1);
             chosen.extend(sets.map(|set| of(set).map(|(at, _)| *at).collect::<Vec<usize>>()).map(sorted));
         }
+        chosen.extend(self.differences(parts));
         for members in chosen {
             let parts = members.iter().filter_map(part);
             let all = parts.fold(None, |all: Option<Part>, part| {
@@ -390,6 +391,21 @@ impl Groups<Part> {
             *next += 1;
         }
         self
+    }
+}
+
+impl<T> Groups<T> {
+    /// The groups of a part, or of the whole, that another part in it has not, where they are several.
+    fn differences(&self, parts: usize) -> Vec<Vec<usize>> {
+        let of_part = |part: usize| -> BTreeSet<usize> {
+            let groups = self.groups.iter().enumerate().filter(|(_, (met, ..))| is_in(*met, part));
+            groups.map(|(at, _)| at).collect()
+        };
+        let parts = (0..parts).filter(|part| *part == 0 || is_in(self.conditions, *part));
+        let all: Vec<BTreeSet<usize>> = parts.map(of_part).collect();
+        let pairs = all.iter().flat_map(|one| all.iter().map(move |other| (one, other)));
+        let within = pairs.filter(|(one, other)| one.len() > other.len() + 1 && one.is_superset(other));
+        within.map(|(one, other)| one.difference(other).copied().collect()).collect()
     }
 }
 

@@ -15,6 +15,8 @@ use crate::ledger::{Cohort, Kept, Ledger};
 pub(super) const TOGETHER: usize = 64;
 /// Cells of a table that is audited in pieces; of a larger one only what it leaves of kept cohorts is asked.
 const IN_PIECES: usize = 3 * TOGETHER;
+/// Layers of one grouping set: its parts.
+const LAYERS: usize = 32;
 /// No cell has this person.
 const NOBODY: u32 = u32::MAX;
 
@@ -31,10 +33,28 @@ pub(super) fn leaves_few(
         // Cells of one grouping set have terms of the same things.
         tables.entry(form.terms().iter().map(Term::of).collect()).or_default().push(cell);
     }
-    tables.values().filter_map(|cells| Table::of(cells, &is_new)).any(|table| {
+    let layers = tables.into_values().flat_map(|cells| layers(cells, few));
+    layers.into_iter().filter_map(|cells| Table::of(&cells, &is_new)).any(|table| {
         let mut kept = ledger.cohorts.iter().filter(|kept| kept.is_counted());
         kept.any(|kept| table.leaves_few(kept, few))
     })
+}
+
+/// Cells in layers in which only few persons are in two cells: parts of one condition and of another in two layers.
+fn layers(cells: Vec<&Cohort>, few: u64) -> Vec<Vec<&Cohort>> {
+    let mut layers: Vec<(RoaringBitmap, Vec<&Cohort>)> = Vec::new();
+    for cell in cells {
+        let place = layers.iter_mut().find(|(all, _)| all.intersection_len(&cell.persons) < few);
+        match place {
+            Some((all, cells)) => {
+                *all |= &cell.persons;
+                cells.push(cell);
+            }
+            None if layers.len() < LAYERS => layers.push((cell.persons.clone(), vec![cell])),
+            None => {}
+        }
+    }
+    layers.into_iter().map(|(_, cells)| cells).collect()
 }
 
 /// The new cohorts in pieces that are audited together; none of a table that would take too long.
@@ -71,7 +91,7 @@ fn packed<'c>(values: impl Iterator<Item = Vec<&'c Cohort>>) -> Vec<Vec<&'c Coho
 struct Table {
     /// The cell of each person, the last of them where somebody is in several.
     of_person: Vec<u32>,
-    /// Who is in several: with what is kept of them nothing adds up.
+    /// Who is in several: with what is kept of many of them nothing adds up.
     in_several: RoaringBitmap,
     /// How many each cell has, and whether it is new.
     cells: Vec<(u64, bool)>,
@@ -96,20 +116,22 @@ impl Table {
 
     /// Whether the cells that lie in a kept cohort for the most part differ from it by fewer than `few` persons.
     fn leaves_few(&self, kept: &Kept, few: u64) -> bool {
-        let mut inside = vec![0_u64; self.cells.len()];
+        let (mut inside, mut in_several) = (vec![0_u64; self.cells.len()], 0);
         for person in kept.persons.each() {
-            if self.in_several.contains(person) {
-                return false;
-            }
+            in_several += u64::from(self.in_several.contains(person));
             let cell = self.of_person.get(person as usize).copied().unwrap_or(NOBODY);
             inside.get_mut(cell as usize).into_iter().for_each(|inside| *inside += 1);
         }
-        let mostly = self.cells.iter().zip(inside).filter(|((size, _), inside)| 2 * inside > *size);
+        if in_several >= few {
+            return false;
+        }
         let (mut known, mut beside, mut has_new) = (0, 0, false);
-        for ((size, is_new), inside) in mostly {
-            known += inside;
-            beside += size - inside;
-            has_new |= *is_new;
+        for ((size, is_new), inside) in self.cells.iter().zip(inside).filter(|(_, inside)| *inside > 0) {
+            has_new |= *is_new && 2 * inside >= *size;
+            if 2 * inside > *size {
+                known += inside;
+                beside += size - inside;
+            }
         }
         has_new && (1..few).contains(&(kept.size.saturating_sub(known) + beside))
     }

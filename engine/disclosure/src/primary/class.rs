@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use catalog_model::CellRules;
 
-use crate::family::{CellNo, Family, Of, Relation};
+use crate::family::{CellNo, Family, Link, Of, Relation};
 
 /// The cells that hold nearly everybody of a line.
 pub(super) fn cells(family: &Family, rules: &CellRules) -> BTreeSet<CellNo> {
@@ -19,7 +19,8 @@ pub(super) fn cells(family: &Family, rules: &CellRules) -> BTreeSet<CellNo> {
     // What nobody asks for is no value that a line could tell.
     let is_line = |relation: &&Relation| {
         let is_asked = !relation.parts.iter().any(|at| family.is_unseen(*at));
-        relation.parts.len() > 1 && relation.is_of(Of::Persons) && is_asked
+        let is_whole = relation.link != Link::Within;
+        relation.parts.len() > 1 && relation.is_of(Of::Persons) && is_asked && is_whole
     };
     let lines = family.relations.iter().filter(is_line);
     let holds_nearly_all = |whole: u64, part: u64| whole >= few && part + few > whole;

@@ -104,18 +104,18 @@ pub(crate) fn protect(
     repair(&mut sides, &mut best, &mut pools)?;
     if family.cells.len() <= TIDY {
         tidy(&mut sides, sensitive, &mut best, &mut pools);
-        best = eliminated(family, &secret, &best);
+        close(family, &secret, &mut sides, &mut best, &mut pools)?;
         // Where lines are short, going from gap to gap alone can be cheaper.
         let (mut other, mut found) = (start, vec![Pool::default(); sides.len()]);
         repair(&mut sides, &mut other, &mut found)?;
         tidy(&mut sides, sensitive, &mut other, &mut found);
-        other = eliminated(family, &secret, &other);
+        close(family, &secret, &mut sides, &mut other, &mut found)?;
         if other.cost(sensitive) < best.cost(sensitive) {
             (best, pools) = (other, found);
         }
     } else {
         spare(&sides, sensitive, &mut best, &mut pools);
-        best = eliminated(family, &secret, &best);
+        close(family, &secret, &mut sides, &mut best, &mut pools)?;
     }
     let hidden = best.hidden().filter(|at| sensitive.contains(at) || !family.is_unseen(*at));
     Ok(Shield { hidden: hidden.collect(), pools })
@@ -158,10 +158,28 @@ fn sides(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec
     counts.into_iter().flatten().chain(sums).map(Side::new).collect()
 }
 
-/// The pattern with what elimination hides besides. `secret` are the sensitive cells and those that nobody may work out.
+/// Hides what elimination hides besides, and what that takes, until nothing is added.
 ///
 /// Where a demand was taken back, since the rules tell as much to somebody who knows them all, intervals no longer keep
 /// the cell from plain subtraction; this does.
+fn close(
+    family: &Family,
+    secret: &[CellNo],
+    sides: &mut [Side],
+    pattern: &mut Pattern,
+    pools: &mut [Pool],
+) -> Result<(), Exposed> {
+    loop {
+        let closed = eliminated(family, secret, pattern);
+        if closed.hidden().eq(pattern.hidden()) {
+            return Ok(());
+        }
+        *pattern = closed;
+        repair(sides, pattern, pools)?;
+    }
+}
+
+/// The pattern with what elimination hides besides. `secret` are the sensitive cells and those that nobody may work out.
 fn eliminated(family: &Family, secret: &[CellNo], start: &Pattern) -> Pattern {
     let mut order: Vec<(u64, CellNo)> = (0..family.cells.len())
         .filter(|at| !start.is_hidden(*at))
