@@ -44,14 +44,15 @@ pub(super) fn leaves_few(
 fn layers(cells: Vec<&Cohort>, few: u64) -> Vec<Vec<&Cohort>> {
     let mut layers: Vec<(RoaringBitmap, Vec<&Cohort>)> = Vec::new();
     for cell in cells {
-        let place = layers.iter_mut().find(|(all, _)| all.intersection_len(&cell.persons) < few);
-        match place {
-            Some((all, cells)) => {
-                *all |= &cell.persons;
-                cells.push(cell);
-            }
-            None if layers.len() < LAYERS => layers.push((cell.persons.clone(), vec![cell])),
-            None => {}
+        let place = layers.iter().position(|(all, _)| all.intersection_len(&cell.persons) < few);
+        if place.is_none() && layers.len() < LAYERS {
+            layers.push((RoaringBitmap::new(), Vec::new()));
+        }
+        let last = layers.len().saturating_sub(1);
+        // What finds no layer makes the last one add up to less.
+        if let Some((all, cells)) = layers.get_mut(place.unwrap_or(last)) {
+            *all |= &cell.persons;
+            cells.push(cell);
         }
     }
     layers.into_iter().map(|(_, cells)| cells).collect()
