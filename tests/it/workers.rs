@@ -117,45 +117,6 @@ fn whatever_ends_a_worker_the_asker_sees_the_same_and_the_next_question_is_answe
     assert!(matches!(house.ask(SQL), ClientReply::Released(_)));
 }
 
-/// The least address space, in KiB, in which the worker locks itself in.
-fn least(worker: &Path) -> u64 {
-    let is_enough = |kib: u64| {
-        let script = format!("ulimit -v {kib} && exec '{}' check", worker.display());
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        shell.status().unwrap().success()
-    };
-    let (mut little, mut enough) = (0, 4 << 20);
-    assert!(is_enough(enough));
-    while enough - little > 1 << 10 {
-        let middle = u64::midpoint(little, enough);
-        if is_enough(middle) {
-            enough = middle;
-        } else {
-            little = middle;
-        }
-    }
-    enough
-}
-
-#[test]
-fn a_worker_whose_memory_ends_withholds_and_the_next_question_is_answered() {
-    let (house, worker) = (House::new(), program("misu-worker"));
-    // The real worker, in front of which a script may lower what it has to live on.
-    let behind = |limit: &str| house.script(&format!("{limit}\nexec '{}' \"$@\"\n", worker.display()));
-    behind("");
-    assert!(matches!(house.ask(SQL), ClientReply::Released(_)));
-    // It can lock itself in and take its question, and has no room for the threads and rows of a plan.
-    behind(&format!("ulimit -v {}", least(&worker) + (8 << 10)));
-    assert_eq!(house.ask(SQL), ClientReply::Withheld);
-    assert_eq!(closed(&house.env).0, "failed");
-    let record = std::fs::read_to_string(house.env.join("audit/log.jsonl")).unwrap();
-    assert!(!record.contains("worker-unconfined") && !record.contains("worker-not-started"));
-    house.mend();
-    let reply = house.ask(SQL);
-    assert!(matches!(reply, ClientReply::Released(_)), "{reply:?}");
-}
-
 #[test]
 fn what_a_worker_says_is_used_only_where_it_is_of_the_declared_shape() {
     let house = House::new();

@@ -18,7 +18,6 @@ mod narrow;
 mod nearby;
 mod packed;
 mod possible;
-mod table;
 mod together;
 
 use std::collections::{BTreeMap, HashSet};
@@ -31,6 +30,9 @@ pub use form::{Form, Term};
 
 use crate::ledger::packed::{Mark, Packed};
 use crate::ledger::together::Together;
+
+/// New cohorts that are audited together; a larger table is compared with what is kept in pairs only.
+const TABLE: usize = 64;
 
 /// One release as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,13 +73,6 @@ struct Kept {
     size: u64,
     is_derived: bool,
     form: Option<Box<Form>>,
-}
-
-impl Kept {
-    /// Whether its number of persons was shown.
-    fn is_counted(&self) -> bool {
-        self.size > 0 && !self.form.as_deref().is_some_and(Form::is_hidden)
-    }
 }
 
 /// Everything released so far.
@@ -163,7 +158,7 @@ impl Ledger {
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
     ///
     /// Of the kept cohorts those nearest to the new ones are looked at, of the same source, of the same family and of
-    /// others, up to fixed numbers. A table of more than are audited together is audited in pieces.
+    /// others, up to fixed numbers.
     pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, few: u32) -> bool {
         // What is left of a whole without its parts follows from these and has no form of its own.
         let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
@@ -171,16 +166,10 @@ impl Ledger {
         let new: Vec<&Cohort> = cohorts.iter().filter(is_new).copied().collect();
         // What follows from other cohorts by addition, or is empty, tells something only beside their forms.
         let rows = new.iter().filter(|cohort| !cohort.is_derived && !cohort.persons.is_empty()).count();
-        if rows == 0 || self.cohorts.is_empty() {
+        if rows == 0 || rows > TABLE || self.cohorts.is_empty() {
             return false;
         }
-        let gives = |new: &[&Cohort]| Together::of(self, new, family).gives_small_group(u64::from(few));
-        if rows <= table::TOGETHER {
-            return gives(&new);
-        }
-        let is_new = |cohort: &Cohort| !self.has(&cohort.id);
-        table::leaves_few(self, cohorts, is_new, few.into())
-            || table::pieces(&new).iter().any(|piece| gives(piece))
+        Together::of(self, &new, family).gives_small_group(u64::from(few))
     }
 
     fn has(&self, id: &str) -> bool {
