@@ -100,7 +100,7 @@ impl Asked {
         });
         let rules = CellRules::general(K, true);
         let released = {
-            let past = self.says.past(ledger);
+            let past = self.says.past(ledger, "s");
             let setting = Setting {
                 rules: &rules,
                 query: "q",

@@ -21,6 +21,7 @@ mod lease;
 mod meta;
 mod papers;
 mod restored;
+mod same_persons;
 mod services;
 mod signing;
 mod snapshots;
@@ -49,6 +50,7 @@ pub use keys::{
 pub use lease::{Holder, Writer};
 pub use meta::{Meta, MetaError};
 pub use papers::Papers;
+pub use same_persons::{PersonPairs, SamePersons};
 pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
 pub use snapshots::{KnownManifests, SnapshotError, Snapshots};

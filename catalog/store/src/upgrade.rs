@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::config::{Config, ConfigError, FORMAT};
 use crate::environment::{CONFIG, Environment, EnvironmentError, ROOMS, make_dir};
 use crate::keys::Passphrase;
+use crate::same_persons::SamePersons;
 
 /// The keys of those who opted out, among the links.
 const OPTED_OUT: &str = "optout.json";
@@ -50,6 +51,7 @@ pub fn upgrade(root: &Path, passphrase: Option<Passphrase>) -> Result<Upgraded, 
     for room in ["store/staging", "links"] {
         encrypt_left(&environment, &environment.room(room))?;
     }
+    SamePersons::of(&environment).add_left(&environment.room("links"))?;
     // The snapshots must be readable by this build before the environment says that it is of this build's version.
     environment.snapshots()?.all()?;
     if from < FORMAT {

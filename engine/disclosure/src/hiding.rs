@@ -25,6 +25,8 @@ pub struct Past<'p> {
     pub ledger: &'p Ledger,
     /// What questions about the same rows have in common, whatever values they name.
     pub family: &'p str,
+    /// The snapshot that the question is about.
+    pub snapshot: &'p str,
     /// What the question says of all its rows, as a digest.
     pub base: &'p str,
     /// What each group key is.
@@ -101,7 +103,9 @@ impl Hidden {
         let hidden = hidden(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
         let shown: Vec<Cohort> = telling::told(&cohorts, &hidden, &counts, rules);
         let is_small_group = |past: &Past<'_>| {
-            past.ledger.gives_small_group(&shown.iter().collect::<Vec<_>>(), past.family, rules.persons)
+            let (ledger, shown) = (past.ledger, shown.iter().collect::<Vec<_>>());
+            ledger.gives_small_group(&shown, past.family, rules.persons)
+                || ledger.gives_renumbered_group(&shown, past.family, past.snapshot, rules.persons)
         };
         if past.is_some_and(is_small_group) {
             return Err(Unprotected::SmallGroup);

@@ -33,6 +33,12 @@ struct Step {
     by: Vec<String>,
     /// The rows that are asked; other questions about the same ones are of the same source.
     source: Option<String>,
+    /// The snapshot that is asked.
+    #[serde(default = "first")]
+    snapshot: String,
+    /// Pairs of numbers that linking found to be one person's by then, all that are known.
+    #[serde(default)]
+    same: Vec<(u32, u32)>,
     /// The list of those who are left out of every scan.
     #[serde(default)]
     left_out: String,
@@ -49,6 +55,10 @@ struct Step {
 
 fn group() -> Vec<String> {
     vec!["group".to_owned()]
+}
+
+fn first() -> String {
+    "first".to_owned()
 }
 
 impl Step {
@@ -111,12 +121,14 @@ fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
         step.cells.iter().map(|(label, ranges)| cell(step.key(label), ranges)).collect();
     cells.extend(step.total.iter().map(|ranges| cell(vec![TOTAL; step.by.len()], ranges)));
     let rules = CellRules::general(10, true);
-    let source = format!("{}\n{}", step.source.as_ref().unwrap_or(&step.asks), step.left_out);
+    let asked = step.source.as_ref().unwrap_or(&step.asks);
+    let source = format!("{asked}\n{}\n{}", step.left_out, step.snapshot);
     let form = Form::new(&source, []);
     let released = {
         let past = Past {
             ledger,
             family: "f",
+            snapshot: &step.snapshot,
             base: &source,
             keys: &step.by,
             conditions: &[],
@@ -124,8 +136,14 @@ fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
             columns: &step.by,
             terms: &[],
         };
-        let setting =
-            Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", secret: None, past: Some(&past) };
+        let setting = Setting {
+            rules: &rules,
+            query: "q",
+            snapshot: &step.snapshot,
+            pack: "p",
+            secret: None,
+            past: Some(&past),
+        };
         release(&Protected::new(Evidence { cells }), &shape(step), setting)
     };
     let released = match released {
@@ -136,7 +154,7 @@ fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
     ledger.keep(LedgerEntry {
         question: step.asks.clone(),
         project: step.user.clone(),
-        snapshot: "s".to_owned(),
+        snapshot: step.snapshot.clone(),
         family: "f".to_owned(),
         answer: Vec::new(),
         cohorts: released.cohorts,
@@ -166,6 +184,7 @@ fn every_attack_is_stopped_where_it_says() {
         let mut ledger = Ledger::default();
         for step in &attack.step {
             let place = format!("{}: {}", attack.title, step.asks);
+            ledger.know(step.same.iter().copied());
             let Some(cells) = ask(&mut ledger, step) else {
                 assert!(step.withheld, "{place}: withheld");
                 continue;

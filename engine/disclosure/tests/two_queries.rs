@@ -124,6 +124,7 @@ fn pattern(
         let past = Past {
             ledger,
             family: "f",
+            snapshot: "s",
             base: &base,
             keys: &keys,
             conditions: &[],

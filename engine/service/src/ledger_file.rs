@@ -12,7 +12,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use catalog_store::{Environment, EnvironmentError, KeyError, KeyRole, SecretKey, decrypt, encrypt};
+use catalog_store::{
+    Environment, EnvironmentError, KeyError, KeyRole, SamePersons, SecretKey, decrypt, encrypt,
+};
 use engine_disclosure::{Ledger, LedgerEntry};
 use time::OffsetDateTime;
 
@@ -32,6 +34,8 @@ pub(crate) struct LedgerFile {
     read: u64,
     frames: u64,
     head: blake3::Hash,
+    /// The list of numbers of one person that the cohorts are compared by.
+    same: Option<blake3::Hash>,
 }
 
 /// Why the ledger cannot be used; then nothing is released.
@@ -85,7 +89,8 @@ impl LedgerFile {
     /// The ledger of an environment, not read yet.
     pub(crate) fn new(environment: &Environment) -> Self {
         let path = environment.room("ledger").join(FILE);
-        Self { path, ledger: Ledger::default(), read: 0, frames: 0, head: blake3::hash(START.as_bytes()) }
+        let head = blake3::hash(START.as_bytes());
+        Self { path, ledger: Ledger::default(), read: 0, frames: 0, head, same: None }
     }
 
     /// Takes the ledger for one release and reads what others added.
@@ -93,6 +98,7 @@ impl LedgerFile {
         let file = self.open()?;
         let mut held = Held { own: self, file };
         held.catch_up(environment)?;
+        held.own.know(environment)?;
         if held.own.frames < noted {
             return Err(LedgerError::Behind { has: held.own.frames, noted });
         }
@@ -177,6 +183,18 @@ impl Held<'_> {
 }
 
 impl LedgerFile {
+    /// Learns which numbers turned out to be one person's since it was last looked at.
+    fn know(&mut self, environment: &Environment) -> Result<(), LedgerError> {
+        let same = SamePersons::of(environment);
+        let list = same.bytes()?;
+        let digest = blake3::hash(&list);
+        if self.same != Some(digest) {
+            self.ledger.know(same.parse(&list)?);
+            self.same = Some(digest);
+        }
+        Ok(())
+    }
+
     fn advance(&mut self, frame: &[u8]) {
         self.read += frame.len() as u64;
         self.frames += 1;
@@ -207,7 +225,7 @@ pub(crate) fn noted(log: &Path) -> Result<u64, LedgerError> {
 
 #[cfg(test)]
 mod tests {
-    use catalog_store::{Config, Environment};
+    use catalog_store::{Config, Environment, SamePersons};
     use engine_disclosure::{Cohort, LedgerEntry};
 
     use super::{LedgerError, LedgerFile};
@@ -252,6 +270,22 @@ mod tests {
         let mut again = LedgerFile::new(&environment);
         let held = again.hold(&environment, 2).unwrap();
         assert_eq!(held.ledger().answer("one"), Some(b"one".as_slice()));
+    }
+
+    #[test]
+    fn a_merge_between_two_questions_is_seen_before_the_second_is_answered() {
+        let (_folder, environment) = environment();
+        let mut file = LedgerFile::new(&environment);
+        file.hold(&environment, 0).unwrap().keep(&environment, entry("one")).unwrap();
+        // Without one of the fifty, twelve of whom the next snapshot has under other numbers.
+        let persons = (0..37).chain(100..112).collect();
+        let after = Cohort { id: "after".to_owned(), persons, is_derived: false, form: None };
+        assert!(!file.hold(&environment, 1).unwrap().ledger().is_near(&after, 10));
+        SamePersons::of(&environment).add((0..12).map(|number| (100 + number, 38 + number))).unwrap();
+        assert!(file.hold(&environment, 1).unwrap().ledger().is_near(&after, 10));
+        // Another process knows as well.
+        let mut again = LedgerFile::new(&environment);
+        assert!(again.hold(&environment, 1).unwrap().ledger().is_near(&after, 10));
     }
 
     #[test]

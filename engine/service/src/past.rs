@@ -85,11 +85,12 @@ impl Says {
         &self.family
     }
 
-    /// Beside what was released.
-    pub fn past<'p>(&'p self, ledger: &'p Ledger) -> Past<'p> {
+    /// Beside what was released; the question is about `snapshot`.
+    pub fn past<'p>(&'p self, ledger: &'p Ledger, snapshot: &'p str) -> Past<'p> {
         Past {
             ledger,
             family: &self.family,
+            snapshot,
             base: &self.base,
             keys: &self.keys,
             conditions: &self.conditions,
@@ -181,7 +182,7 @@ mod tests {
         let says = Says::of(&plan, &people(grant, &exclusion));
         let rules = CellRules::general(10, true);
         let released = {
-            let past = says.past(ledger);
+            let past = says.past(ledger, "s");
             let setting = Setting {
                 rules: &rules,
                 query: "q",

@@ -70,7 +70,7 @@ pub(crate) fn release(
     let shape = Shape { least, persons, ..shape(&vetted.plan) };
     let says = past::Says::of(&vetted.plan, &past::people(vetted.permit.grant(), &vetted.exclusion));
     let released = {
-        let past = says.past(held.ledger());
+        let past = says.past(held.ledger(), vetted.manifest.id.as_str());
         let setting = Setting {
             rules: &rules,
             query,

@@ -21,6 +21,9 @@ pub(super) struct PersonNumbers {
     pub(super) of_cluster: Vec<u32>,
     /// Numbers that another person took over because their records turned out to be one person's: from, to.
     pub(super) aliases: BTreeMap<u32, u32>,
+    /// Numbers whose records are another number's now, all or some of them, each with that number: merged, split off or
+    /// moved. What was released under the one is compared with what is released under the other.
+    pub(super) same: Vec<(u32, u32)>,
     /// Persons who got a number for the first time.
     pub(super) added: u32,
 }
@@ -38,19 +41,20 @@ pub(super) fn number_persons(links: &CurrentLinks, before: &HashMap<[u8; 32], u3
     let mut next = before.values().max().map_or(0, |highest| highest + 1);
     let mut taken = BTreeSet::new();
     let mut numbers = PersonNumbers::default();
-    for mut persons in known {
-        persons.retain(|person| !taken.contains(person));
-        let number = persons.pop_first().unwrap_or_else(|| {
+    for persons in known {
+        let number = persons.iter().copied().find(|person| !taken.contains(person)).unwrap_or_else(|| {
             numbers.added += 1;
             next += 1;
             next - 1
         });
         taken.insert(number);
-        numbers.aliases.extend(persons.into_iter().map(|gone| (gone, number)));
+        numbers
+            .same
+            .extend(persons.into_iter().filter(|other| *other != number).map(|other| (other, number)));
         numbers.of_cluster.push(number);
     }
     // A number that moved into another cluster's set may still be alive elsewhere: then it is no alias.
-    numbers.aliases.retain(|gone, _| !taken.contains(gone));
+    numbers.aliases = numbers.same.iter().copied().filter(|(gone, _)| !taken.contains(gone)).collect();
     numbers
 }
 
@@ -187,6 +191,7 @@ mod tests {
     fn a_merge_keeps_the_smallest_number_and_records_an_alias() {
         let numbers = number_persons(&links(&[(1, 0), (2, 0)]), &before(&[(1, 5), (2, 3)]));
         assert_eq!(numbers.of_cluster, [3]);
+        assert_eq!(numbers.same, [(5, 3)]);
         assert_eq!(numbers.aliases.into_iter().collect::<Vec<_>>(), [(5, 3)]);
     }
 
@@ -195,6 +200,8 @@ mod tests {
         let numbers = number_persons(&links(&[(1, 0), (2, 1)]), &before(&[(1, 0), (2, 0), (9, 4)]));
         assert_eq!(numbers.of_cluster, [0, 5]);
         assert!(numbers.aliases.is_empty());
+        // Who is 5 now was counted as 0 before.
+        assert_eq!(numbers.same, [(0, 5)]);
     }
 
     #[test]
@@ -274,6 +281,12 @@ mod tests {
                 for (keys, number) in &clusters {
                     if let Some((_, same)) = former.iter().find(|(former, _)| former == keys) {
                         prop_assert_eq!(same, number);
+                    }
+                }
+                // Whoever had another number before is tied to it.
+                for (keys, number) in &clusters {
+                    for had in keys.iter().filter_map(|key| before.get(key)).filter(|had| *had != number) {
+                        prop_assert!(numbers.same.contains(&(*had, *number)));
                     }
                 }
                 for (gone, taken_over_by) in &numbers.aliases {

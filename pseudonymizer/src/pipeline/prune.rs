@@ -1,7 +1,7 @@
 //! Removes snapshots that no permit needs, and the data files that no remaining snapshot names.
 //!
-//! The latest snapshot stays, since numbers of persons and facilities count on from it. Aliases of persons stay too:
-//! they translate what was released from a removed snapshot. A permit needs its snapshot until its application is taken
+//! The latest snapshot stays, since numbers of persons and facilities count on from it. The list of numbers of one person
+//! stays too: by it what was released from a removed snapshot is compared. A permit needs its snapshot until its application is taken
 //! out of `policies/`, also after its last day, because what it released must stay reproducible.
 
 use std::collections::BTreeSet;

@@ -14,7 +14,9 @@ use catalog_model::{
     Catalogue, Class, FaultKind, FileEntry, ManifestBody, Month, Period, SnapshotManifest, Table, TableEntry,
     Versions,
 };
-use catalog_store::{DeliveryRecord, Environment, EnvironmentError, FileKeyring, KeyRole, MetaError};
+use catalog_store::{
+    DeliveryRecord, Environment, EnvironmentError, FileKeyring, KeyRole, MetaError, SamePersons,
+};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
 
@@ -410,8 +412,8 @@ impl<'a> Publisher<'a> {
         numbering::write_persons(&files, &persons, &self.links, &numbers.persons, &numbers.persons_before)?;
         numbering::write_facilities(&files, &links.join(format!("facilities-{id}.parquet")), facilities)?;
         let reports = self.environment.room("reports");
-        let path = links.join(format!("aliases-{id}.json"));
-        write_json(&path, &numbers.persons.aliases).map_err(io("write", &path))?;
+        // The ledger knows them before anybody can ask the snapshot.
+        SamePersons::of(self.environment).add(numbers.persons.same.iter().copied())?;
         let path = reports.join(format!("duplicates-{id}.json"));
         write_json(&path, &duplicates).map_err(io("write", &path))?;
         // The manifest names files that must be on disk before it is.

@@ -23,6 +23,7 @@ pub use role::KeyRole;
 pub(crate) use sealing::encrypt_behind;
 pub use sealing::{Sealing, decrypt, encrypt};
 pub use secret::{KeyId, Passphrase, SecretKey, from_hex, hex};
+pub(crate) use store::write_private;
 pub use store::{KeyEntry, KeyIndex, KeyState};
 
 const SIGNER: &str = "manifest.pub";

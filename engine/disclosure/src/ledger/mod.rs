@@ -18,8 +18,10 @@ mod narrow;
 mod nearby;
 mod packed;
 mod possible;
+mod same;
 mod together;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use roaring::RoaringBitmap;
@@ -29,6 +31,7 @@ pub(crate) use form::Number;
 pub use form::{Form, Term};
 
 use crate::ledger::packed::{Mark, Packed};
+use crate::ledger::same::{AsIn, Same};
 use crate::ledger::together::Together;
 
 /// New cohorts that are audited together; a larger table is compared with what is kept in pairs only.
@@ -68,11 +71,25 @@ pub struct Cohort {
 /// A cohort as it is kept.
 #[derive(Debug)]
 struct Kept {
+    /// As its snapshot numbers them.
     persons: Packed,
-    mark: Mark,
     size: u64,
+    snapshot: usize,
+    /// Every person once, where some have several numbers by now.
+    once: Option<Box<Once>>,
+    /// Of the persons, each once.
+    mark: Mark,
+    /// Whether somebody in it has, or had, several numbers.
+    is_renumbered: bool,
     is_derived: bool,
     form: Option<Box<Form>>,
+}
+
+/// Persons under one number each.
+#[derive(Debug)]
+struct Once {
+    persons: Packed,
+    size: u64,
 }
 
 /// Everything released so far.
@@ -83,6 +100,8 @@ pub struct Ledger {
     by_size: BTreeMap<u64, Vec<usize>>,
     by_family: BTreeMap<String, Vec<usize>>,
     by_source: BTreeMap<u64, Vec<usize>>,
+    snapshots: BTreeMap<String, usize>,
+    same: Same,
     answers: BTreeMap<String, Vec<u8>>,
     releases: u64,
 }
@@ -106,7 +125,9 @@ impl Ledger {
     /// About how many bytes of memory the cohorts take.
     pub fn bytes(&self) -> usize {
         let form = |kept: &Kept| kept.form.as_ref().map_or(0, |form| form.bytes());
-        let own: usize = self.cohorts.iter().map(|kept| kept.persons.bytes() + form(kept)).sum();
+        let once =
+            |kept: &Kept| kept.once.as_ref().map_or(0, |once| once.persons.bytes() + size_of::<Once>());
+        let own: usize = self.cohorts.iter().map(|kept| kept.persons.bytes() + once(kept) + form(kept)).sum();
         // Each has its place, its id and its numbers in the indexes.
         own + self.cohorts.len() * (size_of::<Kept>() + 2 * size_of::<[u8; 32]>() + 3 * size_of::<usize>())
     }
@@ -117,22 +138,36 @@ impl Ledger {
             return;
         }
         self.releases += 1;
+        let next = self.snapshots.len();
+        let snapshot = *self.snapshots.entry(entry.snapshot).or_insert(next);
         let family = self.by_family.entry(entry.family).or_default();
         for Cohort { id, persons, is_derived, form } in entry.cohorts {
-            let (size, at) = (persons.len(), self.cohorts.len());
-            let is_hidden = form.as_ref().is_some_and(Form::is_hidden);
-            if size > 0 && !is_hidden {
-                self.by_size.entry(size).or_default().push(at);
-                family.push(at);
-            }
+            let at = self.cohorts.len();
             if let Some(form) = &form {
                 self.by_source.entry(form.source()).or_default().push(at);
             }
-            if !is_hidden {
+            let mut kept = Kept::new(&persons, snapshot, is_derived, form);
+            kept.number(&self.same);
+            if kept.is_compared() {
+                self.by_size.entry(kept.once().1).or_default().push(at);
+                family.push(at);
+            }
+            if !kept.is_hidden() {
                 self.ids.insert(digest(&id));
             }
-            let (mark, form) = (Mark::of(&persons), form.map(Box::new));
-            self.cohorts.push(Kept { persons: Packed::of(&persons), mark, size, is_derived, form });
+            self.cohorts.push(kept);
+        }
+    }
+
+    /// Learns which numbers are, or were, one person's; all pairs that are known.
+    pub fn know(&mut self, pairs: impl IntoIterator<Item = (u32, u32)>) {
+        self.same = Same::of(pairs);
+        self.by_size.clear();
+        for (at, kept) in self.cohorts.iter_mut().enumerate() {
+            kept.number(&self.same);
+            if kept.is_compared() {
+                self.by_size.entry(kept.once().1).or_default().push(at);
+            }
         }
     }
 
@@ -145,14 +180,15 @@ impl Ledger {
         few > 0 && !self.has(&cohort.id) && self.is_near_any(&cohort.persons, u64::from(few))
     }
 
-    /// Whether a kept cohort differs from these persons by fewer than `few`.
+    /// Whether a kept cohort differs from these persons by fewer than `few`, whatever numbers they had.
     pub(crate) fn is_near_any(&self, persons: &RoaringBitmap, few: u64) -> bool {
+        let persons = self.same.once(persons);
         let size = persons.len();
         let sizes = size.saturating_sub(few.saturating_sub(1))..=size.saturating_add(few.saturating_sub(1));
         let near = self.by_size.range(sizes).flat_map(|(_, numbers)| numbers);
-        let mark = Mark::of(persons);
+        let mark = Mark::of(&persons);
         let mut near = near.filter_map(|number| self.cohorts.get(*number));
-        near.any(|kept| kept.mark.least_distance(mark) < few && kept.persons.distance(persons, few) < few)
+        near.any(|kept| kept.mark.least_distance(mark) < few && kept.once().0.distance(&persons, few) < few)
     }
 
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
@@ -160,20 +196,95 @@ impl Ledger {
     /// Of the kept cohorts those nearest to the new ones are looked at, of the same source, of the same family and of
     /// others, up to fixed numbers.
     pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, few: u32) -> bool {
-        // What is left of a whole without its parts follows from these and has no form of its own.
-        let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
-        let is_new = |cohort: &&&Cohort| is_said(cohort) && !self.has(&cohort.id);
-        let new: Vec<&Cohort> = cohorts.iter().filter(is_new).copied().collect();
-        // What follows from other cohorts by addition, or is empty, tells something only beside their forms.
-        let rows = new.iter().filter(|cohort| !cohort.is_derived && !cohort.persons.is_empty()).count();
-        if rows == 0 || rows > TABLE || self.cohorts.is_empty() {
+        let new = self.audited(cohorts);
+        !new.is_empty() && Together::of(self, &new, family, None).gives_small_group(u64::from(few))
+    }
+
+    /// Whether they give one, exactly, once persons who got other numbers since are taken for the same. The new cohorts
+    /// are of `snapshot`.
+    pub fn gives_renumbered_group(
+        &self,
+        cohorts: &[&Cohort],
+        family: &str,
+        snapshot: &str,
+        few: u32,
+    ) -> bool {
+        let snapshot = self.snapshots.get(snapshot).copied().unwrap_or(self.snapshots.len());
+        let is_other = |kept: &Kept| kept.is_renumbered && kept.snapshot != snapshot;
+        let new = self.audited(cohorts);
+        if new.is_empty() || !self.cohorts.iter().any(is_other) {
             return false;
         }
-        Together::of(self, &new, family).gives_small_group(u64::from(few))
+        let persons = new.iter().fold(RoaringBitmap::new(), |all, cohort| all | &cohort.persons);
+        let as_in = self.same.as_in(snapshot, &persons);
+        Together::of(self, &new, family, Some(&as_in)).follows(u64::from(few))
+    }
+
+    /// The new cohorts that are looked at together; none where there are too many, or nothing to see.
+    fn audited<'c>(&self, cohorts: &[&'c Cohort]) -> Vec<&'c Cohort> {
+        // What is left of a whole without its parts follows from these and has no form of its own.
+        let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
+        let is_new = |cohort: &&'c Cohort| is_said(cohort) && !self.has(&cohort.id);
+        let new: Vec<&Cohort> = cohorts.iter().copied().filter(is_new).collect();
+        // What follows from other cohorts by addition, or is empty, tells something only beside their forms.
+        let rows = new.iter().filter(|cohort| !cohort.is_derived && !cohort.persons.is_empty()).count();
+        if rows == 0 || rows > TABLE || self.cohorts.is_empty() { Vec::new() } else { new }
     }
 
     fn has(&self, id: &str) -> bool {
         self.ids.contains(&digest(id))
+    }
+}
+
+impl Kept {
+    fn new(persons: &RoaringBitmap, snapshot: usize, is_derived: bool, form: Option<Form>) -> Self {
+        Self {
+            persons: Packed::of(persons),
+            size: persons.len(),
+            snapshot,
+            once: None,
+            mark: Mark::of(persons),
+            is_renumbered: false,
+            is_derived,
+            form: form.map(Box::new),
+        }
+    }
+
+    /// Counts every person once, by what is known of their numbers now.
+    fn number(&mut self, same: &Same) {
+        let had_others = self.once.take().is_some();
+        self.is_renumbered = !same.is_empty() && self.persons.each().any(|number| same.knows(number));
+        if !self.is_renumbered && !had_others {
+            return;
+        }
+        let persons: RoaringBitmap = self.persons.each().collect();
+        let once = same.once(&persons);
+        self.mark = Mark::of(&once);
+        if let Cow::Owned(once) = once {
+            self.once = Some(Box::new(Once { persons: Packed::of(&once), size: once.len() }));
+        }
+    }
+
+    /// Every person once, and how many they are.
+    fn once(&self) -> (&Packed, u64) {
+        self.once.as_ref().map_or((&self.persons, self.size), |once| (&once.persons, once.size))
+    }
+
+    /// The persons, as a table of another snapshot numbers them where it is one.
+    fn each(&self, as_in: Option<&AsIn>) -> impl Iterator<Item = u32> {
+        let other = as_in.filter(|as_in| self.is_renumbered && as_in.is_other(self.snapshot));
+        let renumbered = other.map(|as_in| as_in.renumbered(self.persons.each()));
+        let own = renumbered.is_none().then(|| self.persons.each());
+        own.into_iter().flatten().chain(renumbered.into_iter().flatten())
+    }
+
+    /// Whether new cohorts are held against it.
+    fn is_compared(&self) -> bool {
+        self.size > 0 && !self.is_hidden()
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.form.as_ref().is_some_and(|form| form.is_hidden())
     }
 }
 

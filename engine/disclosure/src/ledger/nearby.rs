@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ledger::atoms::Atoms;
 use crate::ledger::form::Form;
 use crate::ledger::possible::MOST;
+use crate::ledger::same::AsIn;
 use crate::ledger::{Cohort, Kept, Ledger};
 
 /// Kept cohorts of one family that are audited together with a new table, the nearest first.
@@ -20,6 +21,7 @@ const COMPARED: u64 = 4_000_000;
 pub(super) struct Nearby<'l> {
     ledger: &'l Ledger,
     new: &'l [&'l Cohort],
+    as_in: Option<&'l AsIn>,
     /// The new cohorts' atoms.
     atoms: &'l Atoms,
     /// Who is in a new cohort at all, a bit for each person.
@@ -29,14 +31,19 @@ pub(super) struct Nearby<'l> {
 }
 
 impl<'l> Nearby<'l> {
-    pub(super) fn new(ledger: &'l Ledger, new: &'l [&'l Cohort], atoms: &'l Atoms) -> Self {
+    pub(super) fn new(
+        ledger: &'l Ledger,
+        new: &'l [&'l Cohort],
+        atoms: &'l Atoms,
+        as_in: Option<&'l AsIn>,
+    ) -> Self {
         let last = new.iter().filter_map(|cohort| cohort.persons.max()).max();
         let mut anybody = vec![0_u64; last.map_or(0, |last| last as usize / 64 + 1)];
         for person in new.iter().flat_map(|cohort| &cohort.persons) {
             let slot = anybody.get_mut(person as usize / 64);
             slot.into_iter().for_each(|slot| *slot |= 1 << (person % 64));
         }
-        Self { ledger, new, atoms, anybody, known: BTreeMap::new() }
+        Self { ledger, new, as_in, atoms, anybody, known: BTreeMap::new() }
     }
 
     /// Cohorts of the same rows of which the question says what they are, so many that all fit in a set.
@@ -106,7 +113,7 @@ impl<'l> Nearby<'l> {
         let kept = self.ledger.cohorts.get(at)?;
         // Most persons of most kept cohorts are in no new one, and the bits of all fit nearer to the processor.
         let word = |person: u32| self.anybody.get(person as usize / 64).copied().unwrap_or(0);
-        let common = kept.persons.each().filter(|person| word(*person) >> (person % 64) & 1 == 1);
+        let common = kept.each(self.as_in).filter(|person| word(*person) >> (person % 64) & 1 == 1);
         let shared = self.atoms.shared(common, self.new.len());
         let pairs = self.new.iter().zip(shared).filter(|(_, shared)| *shared > 0);
         let distance = pairs.map(|(new, shared)| kept.size + new.persons.len() - 2 * shared).min();

@@ -7,6 +7,7 @@ use crate::ledger::atoms::{Atom, Atoms};
 use crate::ledger::form::Form;
 use crate::ledger::nearby::Nearby;
 use crate::ledger::possible::{MOST, Set};
+use crate::ledger::same::AsIn;
 use crate::ledger::{Cohort, Ledger, linear, narrow};
 
 /// Cohorts that are audited together.
@@ -19,20 +20,26 @@ pub(super) struct Together<'l> {
 }
 
 impl<'l> Together<'l> {
-    pub(super) fn of(ledger: &'l Ledger, new: &'l [&'l Cohort], family: &str) -> Self {
+    /// The cohorts, those of other snapshots `as_in` a table numbers their persons.
+    pub(super) fn of(
+        ledger: &'l Ledger,
+        new: &'l [&'l Cohort],
+        family: &str,
+        as_in: Option<&'l AsIn>,
+    ) -> Self {
         let mut atoms = Atoms::default();
         let add = |atoms: &mut Atoms, cohort: &'l Cohort| {
             let is_taken = atoms.add(&cohort.persons);
             cohort.form.as_ref().filter(|_| is_taken)
         };
         let mut forms: Vec<Option<&'l Form>> = new.iter().map(|cohort| add(&mut atoms, cohort)).collect();
-        let mut nearby = Nearby::new(ledger, new, &atoms);
+        let mut nearby = Nearby::new(ledger, new, &atoms, as_in);
         let near: Vec<usize> = nearby.of_source();
         let more = nearby.of_family(family).into_iter().chain(nearby.of_others(family));
         let known: BTreeSet<usize> = near.iter().copied().collect();
         let more: Vec<usize> = more.filter(|at| !known.contains(at)).collect();
         for kept in near.into_iter().chain(more).filter_map(|at| ledger.cohorts.get(at)) {
-            let is_taken = atoms.add(kept.persons.each());
+            let is_taken = atoms.add(kept.each(as_in));
             forms.push(kept.form.as_deref().filter(|_| is_taken));
         }
         Self { atoms: atoms.all(), new: new.len(), forms }
@@ -40,7 +47,12 @@ impl<'l> Together<'l> {
 
     /// Whether together they give a group of fewer than `few` persons, exactly or nearly, as the kept ones do not.
     pub(super) fn gives_small_group(self, few: u64) -> bool {
-        self.is_nearly(few) || linear::gives_small_group(self.counted(), self.new, few)
+        self.is_nearly(few) || self.follows(few)
+    }
+
+    /// Whether they give one exactly. What the forms of questions tell is not asked, since it is of one snapshot.
+    pub(super) fn follows(&self, few: u64) -> bool {
+        linear::gives_small_group(self.counted(), self.new, few)
     }
 
     /// The atoms of the cohorts whose numbers were shown.
