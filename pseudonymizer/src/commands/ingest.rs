@@ -7,7 +7,7 @@ use catalog_store::Standing;
 use pseudonymizer::pipeline::{self, IngestError, Ingested};
 use serde::Serialize;
 
-use super::{Failure, Shared, WHO, now, open, print, print_json, told, writer};
+use super::{Failure, Shared, WHO, now, open, print, print_json, say_spent, told, writer};
 use crate::progress::{Progress, Unit};
 
 pub(super) fn ingest(folder: &Path, is_overlap: bool, shared: &Shared) -> Result<(), Failure> {
@@ -36,6 +36,11 @@ pub(super) fn ingest(folder: &Path, is_overlap: bool, shared: &Shared) -> Result
         done.push(taken?);
     }
     progress.end();
+    let spent = done.iter().filter_map(|delivery| delivery.spent).reduce(|mut sum, one| {
+        sum.add(one);
+        sum
+    });
+    say_spent("ingest", spent);
     if shared.json {
         return print_json(&done.iter().map(IngestedView::of).collect::<Vec<_>>());
     }

@@ -318,12 +318,20 @@ fn writer(environment: &Environment, log: &Log, what: &str) -> Result<Writer, Fa
 fn link(shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
     let _writer = writer(&environment, &log, "link")?;
-    let linked = pipeline::link(&environment)?;
+    let (linked, spent) = pipeline::link_timed(&environment)?;
     record_link(&log, &linked)?;
+    say_spent("link", spent);
     if shared.json {
         return print_json(&linked);
     }
     print(&format!("{} identities of {} persons", linked.mentions, linked.persons))
+}
+
+/// Says what share of a step keys took, where it made some.
+fn say_spent(step: &str, spent: Option<pipeline::Spent>) {
+    if let Some(spent) = spent.filter(|spent| !spent.keying.is_zero()) {
+        crate::progress::say(&format!("{step}: keying identities took {} % of its time", spent.percent()));
+    }
 }
 
 fn record_link(log: &Log, linked: &Linked) -> Result<(), Failure> {

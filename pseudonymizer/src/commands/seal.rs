@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use pseudonymizer::pipeline::{self, Holder};
 
-use super::{Failure, passphrase, print};
+use super::{Failure, passphrase, print, say_spent};
 use crate::progress::{Progress, Unit};
 
 /// What a data holder does with its own folder.
@@ -51,6 +51,7 @@ pub(super) fn seal(delivery: &Path, holder: &Path, out: &Path, is_overlap: bool)
     let at = |at: pipeline::Progress| progress.at(at.done, at.total);
     let sealed = pipeline::seal(&holder, delivery, out, is_overlap, &at)?;
     progress.end();
+    say_spent("seal", sealed.spent);
     let account = sealed.account();
     print(&format!(
         "{}: {} lines = {} sealed + {} dropped by class + {} in quarantine",

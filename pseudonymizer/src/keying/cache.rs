@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use zeroize::Zeroize as _;
 
@@ -28,12 +30,26 @@ pub(super) type ByDigest<Key, Value> = HashMap<Key, Value, BuildHasherDefault<Le
 pub struct KeyCache {
     key: [u8; 32],
     shards: Vec<Mutex<ByDigest<RawDigest, MarkedKeys>>>,
+    /// Nanoseconds that keying took in all threads.
+    spent: AtomicU64,
 }
 
 impl KeyCache {
     /// An empty cache under a random key.
     pub fn new(key: [u8; 32]) -> Self {
-        Self { key, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { key, shards, spent: AtomicU64::new(0) }
+    }
+
+    /// About how long keying took in all threads that share this cache.
+    pub fn spent(&self) -> Duration {
+        Duration::from_nanos(self.spent.load(Ordering::Relaxed))
+    }
+
+    /// Takes the time of one identity as that of so many.
+    pub(super) fn spend(&self, one: Duration, identities: u32) {
+        let nanos = u64::try_from((one * identities).as_nanos()).unwrap_or(u64::MAX);
+        self.spent.fetch_add(nanos, Ordering::Relaxed);
     }
 
     /// The key for digests of raw identities.

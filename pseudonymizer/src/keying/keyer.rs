@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Instant;
 
 use catalog_model::{Catalogue, Date, Encoding, Normaliser, Profile};
 use classified::{Intake, Keyed, Linkage, Raw};
@@ -13,6 +14,9 @@ use super::identity::Identity;
 use super::norm;
 use crate::claim::Claim;
 use crate::formats;
+
+/// One claim of so many is timed, for all of them: a clock for each would cost as much as most of them.
+const TIMED: u32 = 64;
 
 /// What is left of an identity: its keys by scheme, sex and birth date.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -105,6 +109,8 @@ pub struct Keyer {
     wanted: Vec<[bool; 3]>,
     numbers: ByDigest<MarkedKeys, IdentityNo>,
     identities: Vec<KeyedIdentity>,
+    /// How many claims came.
+    asked: u32,
     /// Which identity each claim has, and its month: added up at the end, since each identity lies elsewhere in memory.
     sightings: Vec<(IdentityNo, Option<i32>)>,
 }
@@ -203,6 +209,7 @@ impl Keyer {
             raw: Zeroizing::new(Vec::with_capacity(1 << 12)),
             numbers: ByDigest::default(),
             identities: Vec::new(),
+            asked: 0,
             sightings: Vec::new(),
         }
     }
@@ -216,6 +223,17 @@ impl Keyer {
 
     /// Keys the claim's identity; nothing where no scheme can be built from it.
     pub fn key(&mut self, claim: Claim<&Identity>) -> Option<Claim<IdentityNo>> {
+        self.asked = self.asked.wrapping_add(1);
+        // In the middle of each row of claims, since the first of a part is always new.
+        let begun = (self.asked % TIMED == TIMED / 2).then(Instant::now);
+        let keyed = self.key_of(claim);
+        if let Some(begun) = begun {
+            self.cache.spend(begun.elapsed(), TIMED);
+        }
+        keyed
+    }
+
+    fn key_of(&mut self, claim: Claim<&Identity>) -> Option<Claim<IdentityNo>> {
         let digest = self.digest(claim.person);
         let number = match self.seen.get(&digest) {
             Some(number) => *number,
@@ -441,6 +459,22 @@ mod tests {
         assert_eq!(first, number(&[("name", "架空 花子"), ("birth_date", "3230726"), ("sex", "2")]));
         assert_ne!(first, number(&[("name", "架空　花子"), ("birth_date", "19480727"), ("sex", "2")]));
         assert_eq!(None, number(&[("name", "架空　花子"), ("sex", "2")]));
+    }
+
+    #[test]
+    fn what_keying_took_is_told_by_some_of_many_claims() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let cache = Arc::new(KeyCache::new([9; 32]));
+        let mut keyer = Keyer::new(&catalogue, Encoding::Utf8, &[1; 32], Arc::clone(&cache));
+        let identity = identity(&catalogue, &[("care_insurer_no", "1"), ("care_insured_no", "2")]);
+        let mut spent = Vec::new();
+        for _ in 0..super::TIMED {
+            keyer.key(Claim { person: &identity, head: Head::default() });
+            spent.push(cache.spent());
+        }
+        assert!(spent[0].is_zero() && !spent.last().unwrap().is_zero());
+        spent.dedup();
+        assert_eq!(spent.len(), 2);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use catalog_model::{Catalogue, DeliveryManifest};
 use catalog_store::{
@@ -21,6 +22,7 @@ use super::delivery::{Delivery, Rejection, Stamp};
 use super::life::{LifeError, sweep};
 use super::parts::{self, CutError, Part, Piece};
 use super::sealed::SealedError;
+use super::spent::Spent;
 use super::store::{fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::formats::{FilePart, Program, ProgramError, Reader};
 use crate::keying::{KeyCache, Keyer, Surrogates};
@@ -41,6 +43,8 @@ pub struct Ingested {
     pub replaces: Option<String>,
     /// The account of each file.
     pub files: Vec<FileAccount>,
+    /// What keying took, where identities were keyed here and now.
+    pub spent: Option<Spent>,
 }
 
 impl Ingested {
@@ -53,6 +57,7 @@ impl Ingested {
             standing: known.standing.clone(),
             replaces: None,
             files: known.files.clone(),
+            spent: None,
         }
     }
 
@@ -226,7 +231,8 @@ fn take_in(
     let run = Run::new((&catalogue, &layouts), &delivery, places, keys, progress)?;
     let files = run.read(&parts)?;
     let parts = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-    book(environment, record(&delivery.id, &delivery.manifest, now, parts, files))
+    let taken = book(environment, record(&delivery.id, &delivery.manifest, now, parts, files))?;
+    Ok(Ingested { spent: Some(run.spent()), ..taken })
 }
 
 /// Makes a delivery that was read count, in the place of the one that it corrects, if any.
@@ -236,7 +242,7 @@ pub(crate) fn book(environment: &Environment, record: DeliveryRecord) -> Result<
     meta.add_delivery(&record, replaces.as_deref())?;
     sweep(environment)?;
     let DeliveryRecord { id, name, files, .. } = record;
-    Ok(Ingested { id, name, is_known: false, standing: Standing::Held, replaces, files })
+    Ok(Ingested { id, name, is_known: false, standing: Standing::Held, replaces, files, spent: None })
 }
 
 pub(crate) fn record(
@@ -356,6 +362,8 @@ pub(crate) struct Run<'a> {
     cache: Arc<KeyCache>,
     total: u64,
     done: AtomicU64,
+    /// Nanoseconds that reading parts took, in all threads.
+    reading: AtomicU64,
     progress: &'a (dyn Fn(Progress) + Sync),
 }
 
@@ -378,7 +386,14 @@ impl<'a> Run<'a> {
         let total = delivery.files.iter().map(|file| file.bytes).sum();
         let cache = Arc::new(KeyCache::new(random()?));
         let done = AtomicU64::new(0);
-        Ok(Self { catalogue, layouts, delivery, places, keys, cache, total, done, progress })
+        let reading = AtomicU64::new(0);
+        Ok(Self { catalogue, layouts, delivery, places, keys, cache, total, done, reading, progress })
+    }
+
+    /// What keying took so far of reading.
+    pub(crate) fn spent(&self) -> Spent {
+        let all = Duration::from_nanos(self.reading.load(Ordering::Relaxed));
+        Spent { keying: self.cache.spent(), all }
     }
 
     /// Reads every part; the accounts of the files, which close.
@@ -424,7 +439,10 @@ impl<'a> Run<'a> {
                 .map_err(io("clear", &folder))?;
             let temporary = folder.with_extension("writing");
             fresh_folder(&temporary).map_err(io("create", &temporary))?;
+            let begun = Instant::now();
             self.read_part(part, &temporary)?;
+            let nanos = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.reading.fetch_add(nanos, Ordering::Relaxed);
             settle_folder(&temporary, &folder).map_err(io("complete", &folder))?;
         }
         let bytes: u64 = part.pieces.iter().map(|piece| piece.to - piece.from).sum();

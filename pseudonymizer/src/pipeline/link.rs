@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, FixedSizeBinaryBuilder, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int32Type, UInt8Type, UInt32Type};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mentions::MentionReader;
 use super::rotation::FormerKeys;
+use super::spent::Spent;
 use super::store::{fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
 use crate::linkage::{self, Clusters, ConflictKind, Mentions, NO_KEY, Rule, SchemeKind};
 use crate::tables::{FileError, ParquetFile, open};
@@ -123,6 +125,16 @@ pub(super) struct PartName {
 ///
 /// There is nothing to link, or a file cannot be read or written.
 pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
+    Ok(link_timed(environment)?.0)
+}
+
+/// As [`link`], with what keying took where identities were linked and not found to be linked already.
+///
+/// # Errors
+///
+/// As [`link`].
+pub fn link_timed(environment: &Environment) -> Result<(Linked, Option<Spent>), LinkError> {
+    let begun = Instant::now();
     let parts = parts(environment)?;
     if parts.is_empty() {
         return Err(LinkError::NoDelivery);
@@ -134,22 +146,35 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     let folder = links.join(format!("run-{run}"));
     if folder.exists() {
         write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
-        return read_json(&folder.join("summary.json")).map_err(io("read", &folder));
+        let summary = read_json(&folder.join("summary.json")).map_err(io("read", &folder))?;
+        return Ok((summary, None));
     }
-    let mentions = mentions(environment, &parts, &schemes)?;
+    let key = environment.key(KeyRole::Linkage)?;
+    let (mentions, keying) = read_mentions(environment, &parts, &schemes, key.as_bytes())?;
     let count = mentions.len();
     let kinds: Vec<SchemeKind> = catalogue.schemes.iter().map(SchemeKind::of).collect();
     let clusters = mentions.link(&kinds);
     let summary = summarise(&run, &schemes, count, &clusters);
+    settle(environment, &folder, &clusters, &summary)?;
+    Ok((summary, Some(Spent { keying, all: begun.elapsed() })))
+}
+
+/// Writes the result of a linking into `folder` and lets it hold.
+fn settle(
+    environment: &Environment,
+    folder: &Path,
+    clusters: &Clusters,
+    summary: &Linked,
+) -> Result<(), LinkError> {
+    let (links, run) = (environment.room("links"), &summary.run);
     let temporary = folder.with_extension("writing");
     fresh_folder(&temporary).map_err(io("create", &temporary))?;
-    write_clusters(&environment.staged_files(), &temporary, &clusters)?;
-    write_json(&temporary.join("summary.json"), &summary).map_err(io("write", &temporary))?;
-    settle_folder(&temporary, &folder).map_err(io("complete", &folder))?;
+    write_clusters(&environment.staged_files(), &temporary, clusters)?;
+    write_json(&temporary.join("summary.json"), summary).map_err(io("write", &temporary))?;
+    settle_folder(&temporary, folder).map_err(io("complete", folder))?;
     sync_filesystem(&links).map_err(io("flush", &links))?;
     write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
-    drop_former(&links, &run).map_err(io("clear", &links))?;
-    Ok(summary)
+    drop_former(&links, run).map_err(io("clear", &links))
 }
 
 /// Every mention of every part, in order.
@@ -169,6 +194,16 @@ pub(super) fn mentions_under(
     schemes: &[String],
     key: &[u8],
 ) -> Result<Mentions, LinkError> {
+    Ok(read_mentions(environment, parts, schemes, key)?.0)
+}
+
+/// Every mention of every part, and how long their linkage keys took.
+fn read_mentions(
+    environment: &Environment,
+    parts: &[PartName],
+    schemes: &[String],
+    key: &[u8],
+) -> Result<(Mentions, Duration), LinkError> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     let former = FormerKeys::read(environment, parts, schemes)?;
     let (mut mentions, files) = (Mentions::new(schemes.len()), environment.staged_files());
@@ -179,7 +214,8 @@ pub(super) fn mentions_under(
         reader.read(&identities_path(environment, part), &staged, &mut mentions)?;
     }
     u32::try_from(mentions.len()).map_err(|_| LinkError::TooMany)?;
-    Ok(mentions)
+    let keying = reader.keying();
+    Ok((mentions, keying))
 }
 
 // A former linking may hold keys of persons whose delivery was recalled; it can be made again from what is held.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, UInt8Type, UInt64Type};
@@ -40,6 +41,7 @@ pub(super) struct MentionReader<'a> {
     former: &'a FormerKeys,
     // Most intake keys of a part recur in the next, so each is keyed once.
     known: Vec<HashMap<Keyed<Intake>, Keyed<Linkage>>>,
+    keying: Duration,
 }
 
 impl<'a> MentionReader<'a> {
@@ -49,7 +51,13 @@ impl<'a> MentionReader<'a> {
         key: &'a hmac::Key,
         former: &'a FormerKeys,
     ) -> Self {
-        Self { files, schemes, key, former, known: vec![HashMap::new(); schemes.len()] }
+        let known = vec![HashMap::new(); schemes.len()];
+        Self { files, schemes, key, former, known, keying: Duration::ZERO }
+    }
+
+    /// How long linkage keys took, with finding those that were made before.
+    pub(super) const fn keying(&self) -> Duration {
+        self.keying
     }
 
     /// Adds the identities in `path`, whose rows are staged in `staged`.
@@ -108,6 +116,7 @@ impl<'a> MentionReader<'a> {
             else {
                 continue;
             };
+            let begun = Instant::now();
             for (value, mention) in fixed::<32>(batch, scheme, path)?.into_iter().zip(&mut mentions) {
                 let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
                 let intake = self.former.earliest(intake);
@@ -116,6 +125,7 @@ impl<'a> MentionReader<'a> {
                     *slot = Some(linkage);
                 }
             }
+            self.keying += begun.elapsed();
         }
         Ok(mentions)
     }

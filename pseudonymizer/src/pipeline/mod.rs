@@ -21,6 +21,7 @@ mod quarantine;
 mod replay;
 mod rotation;
 mod sealed;
+mod spent;
 mod spill;
 mod store;
 
@@ -29,7 +30,7 @@ pub use delivery::{Delivery, Rejection, deliveries_in};
 pub use evaluate::{Evaluation, EvaluationError, evaluate};
 pub use ingest::{IngestError, Ingested, Progress, ingest, ingest_overlap};
 pub use life::{Deletion, LifeError, Recalled, forget, recall};
-pub use link::{LinkError, Linked, RuleEvidence, SchemeEvidence, link};
+pub use link::{LinkError, Linked, RuleEvidence, SchemeEvidence, link, link_timed};
 pub(crate) use link::{current_run, next_run};
 pub use optout::{OptOutError, OptedOut, opt_out, opted_out_before};
 pub use prune::{PruneError, Pruned, prune};
@@ -43,4 +44,5 @@ pub use sealed::{
     Bundle, EnvelopeError, Holder, HolderCard, HolderError, Registered, SealError, SealedError,
     ingest_sealed, is_sealed, register, seal,
 };
+pub use spent::Spent;
 pub(crate) use store::write_whole;

@@ -93,7 +93,8 @@ fn read_and_pack(
     };
     let keys = RunKeys::open(&holder.keys, is_overlap)?;
     let keyed = keys.ids(&catalogue);
-    let files = Run::new((&catalogue, "sealed"), &delivery, places(), keys, progress)?.read(&parts)?;
+    let run = Run::new((&catalogue, "sealed"), &delivery, places(), keys, progress)?;
+    let (files, spent) = (run.read(&parts)?, Some(run.spent()));
     let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     let contents = Contents {
         manifest: delivery.manifest.clone(),
@@ -114,7 +115,7 @@ fn read_and_pack(
     pack(holder, &bundle, header, &contents, (scratch, &temporary), &delivery.id)?;
     settle_folder(&temporary, out).map_err(io(out))?;
     let record = record(&delivery.id, &delivery.manifest, "", count, files);
-    Ok(Ingested { is_known: false, ..Ingested::known(&record) })
+    Ok(Ingested { is_known: false, spent, ..Ingested::known(&record) })
 }
 
 /// The files that a reading left, as paths below its scratch folder: parts first, each with its identities.
