@@ -92,6 +92,9 @@ enum Command {
         /// The snapshot, where not the latest.
         #[arg(long)]
         snapshot: Option<String>,
+        /// The truth of invented deliveries (`misu synth` leaves it in truth/), to hold the linkage against.
+        #[arg(long)]
+        truth: Option<PathBuf>,
         /// Writes the report as a page.
         #[arg(long)]
         html: Option<PathBuf>,
@@ -375,9 +378,9 @@ impl Arguments {
             Command::Catalog(passed) => passed.run("catalog"),
             Command::LinkFiles(passed) => passed.run("link-files"),
             Command::Upgrade(passed) => passed.run("upgrade"),
-            Command::Quality { env, snapshot, html, keep } => {
+            Command::Quality { env, snapshot, truth, html, keep } => {
                 let to = quality::To { html, keep };
-                quality::run(&env, snapshot.as_deref(), to)
+                quality::run(&env, (snapshot.as_deref(), truth.as_deref()), to)
             }
             Command::Vet { ask, json, budget: true, .. } => ask.estimate(json),
             Command::Vet { ask, json, catalog, permit, budget: false } => match (catalog, permit) {

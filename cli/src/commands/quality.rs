@@ -20,8 +20,12 @@ pub(super) struct To {
 }
 
 /// Shows the report as text, as JSON or as a page.
-pub(super) fn run(env: &Env, snapshot: Option<&str>, to: To) -> Result<ExitCode, Failure> {
-    let report = report(&env.env, snapshot)?;
+pub(super) fn run(
+    env: &Env,
+    (snapshot, truth): (Option<&str>, Option<&Path>),
+    to: To,
+) -> Result<ExitCode, Failure> {
+    let report = report(&env.env, snapshot, truth)?;
     if to.keep {
         keep(&env.env, &report)?;
     }
@@ -39,10 +43,11 @@ pub(super) fn run(env: &Env, snapshot: Option<&str>, to: To) -> Result<ExitCode,
 }
 
 /// The report, put together from what two programs print.
-pub(crate) fn report(env: &Path, snapshot: Option<&str>) -> Result<Quality, Failure> {
+pub(crate) fn report(env: &Path, snapshot: Option<&str>, truth: Option<&Path>) -> Result<Quality, Failure> {
     let mut options = vec!["--env".to_owned(), env.display().to_string()];
     options.extend(snapshot.into_iter().flat_map(|id| ["--snapshot".to_owned(), id.to_owned()]));
-    let arguments = [vec!["quality".to_owned()], options.clone()].concat();
+    let mut arguments = [vec!["quality".to_owned()], options.clone()].concat();
+    arguments.extend(truth.into_iter().flat_map(|path| ["--truth".to_owned(), path.display().to_string()]));
     let mut report: Quality = figures(Program::Ingest, &arguments)?;
     report.profile = Some(figures(Program::Quality, &options)?);
     Ok(report)

@@ -136,7 +136,7 @@ impl Demo {
         Program::Guard.run(&arguments)?;
         screen::say(&format!("project {PROJECT}: approved for {USER} on this snapshot"));
         let begun = Instant::now();
-        let report = quality::report(env, None)?;
+        let report = quality::report(env, None, None)?;
         quality::keep(env, &report)?;
         summary.took("quality report", begun);
         let begun = Instant::now();

@@ -124,6 +124,9 @@ enum Command {
         /// The snapshot, where not the latest.
         #[arg(long)]
         snapshot: Option<String>,
+        /// The truth of invented deliveries, to hold the linkage against.
+        #[arg(long)]
+        truth: Option<PathBuf>,
     },
     /// Lists what is in quarantine: places and kinds, never a byte of a line.
     Quarantine {
@@ -269,7 +272,9 @@ impl Arguments {
             Command::Masters { command } => command.run(),
             Command::Link { shared } => link(&shared),
             Command::Publish { shared } => publish(&shared),
-            Command::Quality { shared, snapshot } => quality(&shared, snapshot.as_deref()),
+            Command::Quality { shared, snapshot, truth } => {
+                quality(&shared, snapshot.as_deref(), truth.as_deref())
+            }
             Command::LinkFiles { registry, files, out, json } => {
                 link_files::link_files(&registry, &files, &out, json)
             }
@@ -383,7 +388,7 @@ struct PublishedView<'a> {
     duplicates: usize,
 }
 
-fn quality(shared: &Shared, snapshot: Option<&str>) -> Result<(), Failure> {
+fn quality(shared: &Shared, snapshot: Option<&str>, truth: Option<&Path>) -> Result<(), Failure> {
     let (environment, _) = open(shared)?;
     let snapshot = match snapshot {
         None => None,
@@ -392,7 +397,10 @@ fn quality(shared: &Shared, snapshot: Option<&str>) -> Result<(), Failure> {
             Some(environment.snapshots()?.find(&id)?)
         }
     };
-    let quality = pipeline::quality(&environment, snapshot.as_ref())?;
+    let mut quality = pipeline::quality(&environment, snapshot.as_ref())?;
+    if let Some(truth) = truth {
+        quality.truth = Some(pipeline::truth_quality(&pipeline::evaluate(&environment, truth)?));
+    }
     print_json(&quality)
 }
 

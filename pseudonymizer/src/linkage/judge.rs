@@ -57,6 +57,18 @@ pub enum Method {
     Id0,
 }
 
+impl Method {
+    /// The way's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Misu => "misu",
+            Self::Id1 => "id1",
+            Self::Id2 => "id2",
+            Self::Id0 => "id0",
+        }
+    }
+}
+
 /// Compares two groupings: (person in truth, person as linked, claims).
 pub fn compare(groupings: impl Iterator<Item = (u64, u64, u64)>) -> Agreement {
     let mut cells: HashMap<(u64, u64), u64> = HashMap::new();
@@ -153,6 +165,21 @@ pub enum Cause {
     Namesakes,
     /// Other persons: a number given again, a parent's number, a chance of wrong fields.
     Others,
+}
+
+impl Cause {
+    /// The cause's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NameAndCardAtOnce => "name-and-card-at-once",
+            Self::NameChange => "name-change",
+            Self::CardChange => "card-change",
+            Self::Writing => "writing",
+            Self::Twins => "twins",
+            Self::Namesakes => "namesakes",
+            Self::Others => "others",
+        }
+    }
 }
 
 /// What is true of a person, as far as it explains errors.

@@ -35,7 +35,7 @@ pub(crate) use link::{current_run, next_run};
 pub use optout::{OptOutError, OptedOut, opt_out, opted_out_before};
 pub use prune::{PruneError, Pruned, prune};
 pub use publish::{PublishError, Published, publish};
-pub use quality::{QualityError, quality};
+pub use quality::{QualityError, quality, truth_quality};
 pub use quarantine::{QuarantineError, Quarantined, quarantine};
 pub use replay::{Replayed, replay};
 pub use rotation::{Overlap, RotatedLinkage, overlap, rotate_linkage};

@@ -1,18 +1,20 @@
 //! The quality report: what became of every delivered line, and how well identities are covered and linked.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use catalog_model::SnapshotManifest;
 use catalog_store::{Account, DeliveryRecord, Environment, EnvironmentError, MetaError};
 use reports::quality::{
-    DeliveryQuality, FileQuality, LineAccount, LinkageEstimate, LinkageQuality, Quality, RuleQuality,
-    SchemeQuality,
+    DeliveryQuality, FileQuality, LineAccount, LinkageEstimate, LinkageQuality, MethodQuality, Quality,
+    RuleQuality, SchemeQuality, TruthQuality,
 };
 
+use super::evaluate::Evaluation;
 use super::link::{LinkError, Linked, link};
 use super::publish::{DUPLICATE, DuplicateLines};
 use super::store::read_json;
-use crate::linkage::{ConflictKind, Rule};
+use crate::linkage::{Agreement, Cause, ConflictKind, Rule};
 
 /// Why there is no quality report.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +82,7 @@ pub fn quality(
         total: line_account(&total),
         deliveries,
         linkage: linkage_quality(link(environment)?),
+        truth: None,
         profile: None,
     })
 }
@@ -144,6 +147,29 @@ fn linkage_quality(linked: Linked) -> LinkageQuality {
         conflicts: linked.conflicts.iter().map(|(kind, keys)| (kind.as_str().to_owned(), *keys)).collect(),
         sizes: linked.sizes,
         estimate,
+    }
+}
+
+/// The linkage beside the truth, as the report shows it.
+pub fn truth_quality(evaluation: &Evaluation) -> TruthQuality {
+    let of = |method: &str, found: &Agreement| MethodQuality {
+        method: method.to_owned(),
+        claims: found.claims,
+        true_persons: found.true_persons,
+        linked_persons: found.linked_persons,
+        precision: found.precision,
+        recall: found.recall,
+        split_persons: found.split_persons,
+        merged_persons: found.merged_persons,
+    };
+    let methods = evaluation.methods.iter().map(|(method, found)| of(method.as_str(), found));
+    let causes = |persons: &BTreeMap<Cause, u64>| {
+        persons.iter().map(|(cause, persons)| (cause.as_str().to_owned(), *persons)).collect()
+    };
+    TruthQuality {
+        methods: std::iter::once(of("all", &evaluation.all)).chain(methods).collect(),
+        split: causes(&evaluation.causes.split),
+        merged: causes(&evaluation.causes.merged),
     }
 }
 

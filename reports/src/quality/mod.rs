@@ -10,6 +10,7 @@ mod rows;
 mod summary;
 mod text;
 mod trend;
+mod truth;
 mod words;
 
 use std::collections::BTreeMap;
@@ -18,10 +19,11 @@ use serde::{Deserialize, Serialize};
 
 pub use page::{PageError, page};
 pub use text::text;
+pub use truth::{MethodQuality, TruthQuality};
 pub(crate) use words::{conflict, database, rule};
 
 /// The quality of what lies in an environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// The snapshot that the report is about.
     pub snapshot: Option<String>,
@@ -35,6 +37,9 @@ pub struct Quality {
     pub deliveries: Vec<DeliveryQuality>,
     /// What linking found.
     pub linkage: LinkageQuality,
+    /// How well the linkage agrees with the truth, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truth: Option<TruthQuality>,
     /// What the staged rows are like, where they were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<profile::Profile>,
@@ -213,6 +218,7 @@ mod tests {
                 sizes: [(1, 400), (3, 600), (9, 234)].into(),
                 estimate: LinkageEstimate { perhaps_merged: 17, perhaps_split: 6 },
             },
+            truth: None,
             profile: None,
         }
     }

@@ -5,6 +5,7 @@ use askama::Template;
 use super::chart::{self, Chart};
 use super::rows::{self, Rows};
 use super::summary::{self, Lines};
+use super::truth::{self, CauseRow, MethodRow};
 use super::{LineAccount, Quality, words};
 use crate::number::{count, share};
 
@@ -44,7 +45,8 @@ pub fn page(quality: &Quality) -> Result<String, PageError> {
         schemes: schemes(quality),
         rules: rules(quality),
         conflicts: conflicts(quality),
-        sizes: sizes(quality),
+        sizes: summary::sizes(&quality.linkage),
+        truth: quality.truth.as_ref().map(|truth| (truth::methods(truth), truth::causes(truth))),
         perhaps: [quality.linkage.estimate.perhaps_merged, quality.linkage.estimate.perhaps_split].map(count),
         tables: quality.tables.iter().map(|(name, rows)| (name.as_str(), count(*rows))).collect(),
     };
@@ -75,6 +77,7 @@ struct Page<'q> {
     rules: Vec<[String; 5]>,
     conflicts: Vec<[String; 4]>,
     sizes: Vec<[String; 2]>,
+    truth: Option<(Vec<MethodRow<'q>>, Vec<CauseRow<'q>>)>,
     perhaps: [String; 2],
     tables: Vec<(&'q str, String)>,
 }
@@ -171,20 +174,6 @@ fn conflicts(quality: &Quality) -> Vec<[String; 4]> {
         [kind.clone(), ja.to_owned(), en.to_owned(), count(*keys)]
     };
     quality.linkage.conflicts.iter().map(row).collect()
-}
-
-/// Persons by the number of their key sets: 1, 2, 3 to 5, 6 to 10, more.
-fn sizes(quality: &Quality) -> Vec<[String; 2]> {
-    let bands = [(1, 1), (2, 2), (3, 5), (6, 10), (11, u32::MAX)];
-    let row = |(low, high): (u32, u32)| {
-        let label = match (low, high) {
-            (low, high) if low == high => low.to_string(),
-            (low, u32::MAX) => format!("{low}–"),
-            _ => format!("{low}–{high}"),
-        };
-        [label, count(quality.linkage.sizes.range(low..=high).map(|(_, persons)| persons).sum())]
-    };
-    bands.into_iter().map(row).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LineAccount, Quality};
+use super::{LineAccount, LinkageQuality, Quality};
+use crate::number::count;
 
 /// What became of lines, without the reasons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,20 @@ pub(super) fn by_database_and_month(quality: &Quality) -> BTreeMap<(&str, &str),
         cell.closes &= delivery.total.closes;
     }
     cells
+}
+
+/// Persons by the number of their key sets: 1, 2, 3 to 5, 6 to 10, more.
+pub(super) fn sizes(linkage: &LinkageQuality) -> Vec<[String; 2]> {
+    let bands = [(1, 1), (2, 2), (3, 5), (6, 10), (11, u32::MAX)];
+    let row = |(low, high): (u32, u32)| {
+        let label = match (low, high) {
+            (low, high) if low == high => low.to_string(),
+            (low, u32::MAX) => format!("{low}–"),
+            _ => format!("{low}–{high}"),
+        };
+        [label, count(linkage.sizes.range(low..=high).map(|(_, persons)| persons).sum())]
+    };
+    bands.into_iter().map(row).collect()
 }
 
 /// What became of lines, by month.

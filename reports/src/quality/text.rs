@@ -1,7 +1,7 @@
 //! The quality report for a terminal.
 
 use super::summary::{self, Lines};
-use super::{LinkageEstimate, LinkageQuality, Quality, rows, words};
+use super::{LinkageEstimate, LinkageQuality, Quality, rows, truth, words};
 use crate::Language;
 use crate::grid::{Grid, Side, clean};
 use crate::number::{count, share};
@@ -17,6 +17,7 @@ pub fn text(quality: &Quality, language: Language) -> String {
         remarks(quality, language),
         reasons(quality, language),
         linkage(quality, language),
+        quality.truth.as_ref().map_or_else(String::new, |known| truth::text(known, language)),
         tables(quality, language),
     ];
     let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
@@ -173,7 +174,20 @@ fn linkage(quality: &Quality, language: Language) -> String {
         text.push('\n');
         text.push_str(&conflicts(linkage, language));
     }
+    if !linkage.sizes.is_empty() {
+        text.push('\n');
+        text.push_str(&sizes(linkage, language));
+    }
     text
+}
+
+fn sizes(linkage: &LinkageQuality, language: Language) -> String {
+    let mut grid = Grid::new([
+        (language.pick("一人あたりの書き方の数", "key sets of a person"), Side::Left),
+        (language.pick("人数", "persons"), Side::Right),
+    ]);
+    summary::sizes(linkage).into_iter().for_each(|row| grid.row(row));
+    grid.text()
 }
 
 fn rules(linkage: &LinkageQuality, language: Language) -> String {
@@ -281,6 +295,14 @@ mod tests {
             twins               3  twins of one sex
             upper ends of errors: 17 persons may be two, 6 groups may be parts of one
 
+            key sets of a person  persons
+            ────────────────────  ───────
+            1                         400
+            2                           0
+            3–5                       600
+            6–10                      234
+            11–                         0
+
             table          rows
             ───────────  ──────
             ndb_receipt  98,765
@@ -333,6 +355,14 @@ mod tests {
             ──────────────────  ────  ──────────
             twins                  3  同性の双子
             誤りの上限の目安: 二人かもしれない人 17、一人かもしれない組 6
+
+            一人あたりの書き方の数  人数
+            ──────────────────────  ────
+            1                        400
+            2                          0
+            3–5                      600
+            6–10                     234
+            11–                        0
 
             表               行
             ───────────  ──────

@@ -15,11 +15,13 @@ pub(crate) fn database(name: &str) -> (&str, &str) {
 pub(crate) fn rule(rule: &str) -> (&str, &str) {
     match rule {
         "one-number" => ("一人の番号が同じ", "they carry one person's number"),
+        "misread-birth" => ("番号が同じで生年月日の書き誤り", "one number, a birth date written wrong"),
         "name-and-card" => ("氏名と証の番号が同じ", "name and card are the same"),
         "card-in-sequence" => ("証が続き氏名が変わる（婚姻など）", "the card stays, the name changes"),
         "name-in-sequence" => {
             ("氏名が続き証が変わる（保険者異動、75歳）", "the name stays, the card changes")
         }
+        "given-name" => ("名と場所が続き姓と証が変わる", "given name and place stay, name and card change"),
         "unnumbered" => ("証のない記録の氏名が一人だけに合う", "a record without a card fits one name"),
         "same-stay" => ("施設・入院日・生年月日・性別が同じ", "the same stay in hospital"),
         other => (other, other),
@@ -36,6 +38,32 @@ pub(crate) fn conflict(kind: &str) -> (&str, &str) {
         "contradiction" => ("性別または生年月が矛盾", "another sex or month of birth"),
         "ambiguous" => ("どちらの人か決められない", "it cannot be said whose it is"),
         "overgrown" => ("証または氏名が多すぎる", "more cards or names than a life has"),
+        other => (other, other),
+    }
+}
+
+/// A way to link, in Japanese and English.
+pub(super) fn method(method: &str) -> (&str, &str) {
+    match method {
+        "all" => ("misu（全記録）", "misu, all records"),
+        "misu" => ("misu（両IDのある記録）", "misu, records with both ids"),
+        "id1" => ("ID1のみ", "ID1 alone"),
+        "id2" => ("ID2のみ", "ID2 alone"),
+        "id0" => ("ID0（いずれか）", "ID0 (either)"),
+        other => (other, other),
+    }
+}
+
+/// Why persons were split or merged, in Japanese and English.
+pub(super) fn cause(cause: &str) -> (&str, &str) {
+    match cause {
+        "name-and-card-at-once" => ("氏名と証が同時に変わった", "name and card changed at once"),
+        "name-change" => ("氏名が変わった", "the name changed"),
+        "card-change" => ("証が変わった", "the card changed"),
+        "writing" => ("書き誤り・記載不足", "written wrong, or too little"),
+        "twins" => ("双子", "twins"),
+        "namesakes" => ("同姓同名・同生年月日", "namesakes born on one day"),
+        "others" => ("その他の人", "other persons"),
         other => (other, other),
     }
 }
