@@ -17,12 +17,20 @@ pub struct Intake;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Linkage;
 
+/// The role that ties the intake keys of a group of data holders to the environment's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bridge;
+
 impl Role for Intake {
     const NAME: &'static str = "intake";
 }
 
 impl Role for Linkage {
     const NAME: &'static str = "linkage";
+}
+
+impl Role for Bridge {
+    const NAME: &'static str = "bridge";
 }
 
 /// An HMAC-SHA-256 value made under the key of role `R`.

@@ -10,6 +10,6 @@ mod keyed;
 mod protected;
 mod raw;
 
-pub use keyed::{Intake, Keyed, Linkage, Role};
+pub use keyed::{Bridge, Intake, Keyed, Linkage, Role};
 pub use protected::{Protected, Released};
 pub use raw::Raw;

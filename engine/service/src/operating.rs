@@ -97,16 +97,15 @@ fn snapshots(guard: &Guard) -> Result<Vec<SnapshotLine>, GuardError> {
 fn keys(guard: &Guard) -> Result<Vec<KeyLine>, GuardError> {
     let ring = KeyRing::new(&guard.environment.room("keys"));
     let index = ring.index().map_err(EnvironmentError::from)?;
-    let of_role = |role: KeyRole| {
-        let line = |entry: &catalog_store::KeyEntry| KeyLine {
-            role: role.as_str().to_owned(),
-            epoch: entry.epoch,
-            id: entry.id.to_string(),
-            state: entry.state.as_str().to_owned(),
-        };
-        index.of(role).map(line).collect::<Vec<_>>()
+    let line = |entry: &catalog_store::KeyEntry| KeyLine {
+        role: entry.name(),
+        epoch: entry.epoch,
+        id: entry.id.to_string(),
+        state: entry.state.as_str().to_owned(),
     };
-    Ok(KeyRole::ALL.into_iter().flat_map(of_role).collect())
+    let of_roles = KeyRole::ALL.into_iter().flat_map(|role| index.of(role).map(line).collect::<Vec<_>>());
+    let of_groups = index.groups().into_iter().flat_map(|group| index.of_group(group).map(line));
+    Ok(of_roles.chain(of_groups).collect())
 }
 
 fn health(
@@ -122,7 +121,8 @@ fn health(
         en,
     };
     let open = deliveries.iter().filter(|delivery| !delivery.closes).count();
-    let current = keys.iter().filter(|key| key.state == "current").count();
+    let is_of_role = |key: &&KeyLine| KeyRole::parse(&key.role).is_some();
+    let current = keys.iter().filter(is_of_role).filter(|key| key.state == "current").count();
     let waiting = guard.worker.waiting();
     let signed = audit::Tree::at(&guard.environment.room("audit")).last().map_err(GuardError::Tree)?;
     let size = signed.map(|signed| signed.checkpoint().size);

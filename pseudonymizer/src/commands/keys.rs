@@ -9,7 +9,7 @@ use catalog_store::{
     Agreed, Asked, Environment, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers, Passphrase, Sealing,
 };
 use clap::{Args, Subcommand};
-use pseudonymizer::pipeline::{self, HolderCard};
+use pseudonymizer::pipeline::{self, HolderCard, HolderGroup, RotatedLinkage};
 
 use super::{Failure, Shared, WHO, open, print, print_json, told, writer};
 
@@ -25,6 +25,9 @@ pub(crate) enum Keys {
     Rotate {
         /// The role: intake, linkage, dataset, ledger, audit, project, delivery.
         role: String,
+        /// The group of data holders whose intake key it is; without it the environment's own key.
+        #[arg(long)]
+        group: Option<String>,
         #[command(flatten)]
         shared: Shared,
     },
@@ -35,17 +38,20 @@ pub(crate) enum Keys {
         /// The epoch.
         #[arg(long)]
         epoch: u32,
+        /// The group of data holders whose intake key it is; without it the environment's own key.
+        #[arg(long)]
+        group: Option<String>,
         #[command(flatten)]
         officer: OfficerArguments,
         #[command(flatten)]
         shared: Shared,
     },
-    /// Registers a data holder and writes its bundle with the intake key; takes two officers, each calling once.
+    /// Registers a data holder and writes its bundle with its group's intake key; takes two officers, each calling once.
     Export {
         /// The holder's card.json.
         #[arg(long)]
         holder: PathBuf,
-        /// The group of holders that share the intake key.
+        /// The group of holders that share the intake key; a new group gets a key of its own.
         #[arg(long)]
         group: String,
         /// The bundle.
@@ -97,8 +103,10 @@ impl Keys {
     pub(crate) fn run(self) -> Result<(), Failure> {
         match self {
             Self::Status { shared } => status(&shared),
-            Self::Rotate { role, shared } => rotate(&role, &shared),
-            Self::Destroy { role, epoch, officer, shared } => destroy(&role, epoch, &officer, &shared),
+            Self::Rotate { role, group, shared } => rotate(&role, group.as_deref(), &shared),
+            Self::Destroy { role, epoch, group, officer, shared } => {
+                destroy((&role, group.as_deref()), epoch, &officer, &shared)
+            }
             Self::Export { holder, group, out, officer, shared } => {
                 export(&holder, &group, &out, &officer, &shared)
             }
@@ -107,9 +115,19 @@ impl Keys {
     }
 }
 
-fn parse(role: &str) -> Result<KeyRole, Failure> {
+fn parse(role: &str, group: Option<&str>) -> Result<KeyRole, Failure> {
     let names = KeyRole::ALL.map(KeyRole::as_str).join(", ");
-    KeyRole::parse(role).ok_or_else(|| format!("there is no role {role}; the roles are {names}").into())
+    let known = KeyRole::parse(role);
+    let known = known.ok_or_else(|| format!("there is no role {role}; the roles are {names}"))?;
+    match (known, group) {
+        (KeyRole::Intake, _) | (_, None) => Ok(known),
+        (_, Some(_)) => Err(format!("groups of data holders have an intake key and no {role} key").into()),
+    }
+}
+
+/// A role as it is told, with the group whose key it is.
+fn told_as(role: KeyRole, group: Option<&str>) -> String {
+    group.map_or_else(|| role.as_str().to_owned(), |group| format!("{}/{group}", role.as_str()))
 }
 
 fn status(shared: &Shared) -> Result<(), Failure> {
@@ -118,32 +136,26 @@ fn status(shared: &Shared) -> Result<(), Failure> {
     let officers = Officers::open(&environment.room("keys"))?;
     let names: Vec<&str> = officers.names().collect();
     let overlap = pipeline::overlap(&environment)?;
+    let groups = pipeline::holder_groups(&environment)?;
     let opted_out = pipeline::opted_out_before(&environment)?;
-    let kept = match &index.sealing {
-        Sealing::Demo { .. } => "derived from a demo's seed: nothing is protected",
-        Sealing::Passphrase { .. } if environment.keys().keeps_its_passphrase() => {
-            "sealed under a passphrase that lies beside them"
-        }
-        Sealing::Passphrase { .. } => "sealed under a passphrase",
-        Sealing::Pkcs11(_) => "wrapped by a hardware module",
-    };
+    let kept = kept(&index.sealing, environment.keys().keeps_its_passphrase());
     if shared.json {
         let keys: Vec<_> = index
             .keys
             .iter()
             .map(|key| {
-                serde_json::json!({ "role": key.role.as_str(), "epoch": key.epoch, "id": key.id.as_str(),
-                    "state": key.state.as_str() })
+                serde_json::json!({ "role": key.role.as_str(), "group": key.group, "epoch": key.epoch,
+                    "id": key.id.as_str(), "state": key.state.as_str() })
             })
             .collect();
         return print_json(
             &serde_json::json!({ "kept": kept, "keys": keys, "officers": names, "overlap": overlap,
-                "opted_out_before": opted_out }),
+                "groups": groups, "opted_out_before": opted_out }),
         );
     }
     print(kept)?;
     for key in &index.keys {
-        print(&format!("{}\t{}\t{}\t{}", key.role.as_str(), key.epoch, key.id, key.state.as_str()))?;
+        print(&format!("{}\t{}\t{}\t{}", key.name(), key.epoch, key.id, key.state.as_str()))?;
     }
     if !names.is_empty() {
         print(&format!("officers: {}", names.join(", ")))?;
@@ -154,53 +166,95 @@ fn status(shared: &Shared) -> Result<(), Failure> {
             overlap.former, overlap.inside, overlap.outside
         ))?;
     }
+    groups.iter().try_for_each(|group| print(&said_of(group)))?;
     if opted_out > 0 {
         print(lists_needed(opted_out).trim_start_matches("; "))?;
     }
     Ok(())
 }
 
-/// What is to be said where opted-out identities are known under former intake keys alone.
+/// How the keys are kept.
+const fn kept(sealing: &Sealing, is_beside: bool) -> &'static str {
+    match sealing {
+        Sealing::Demo { .. } => "derived from a demo's seed: nothing is protected",
+        Sealing::Passphrase { .. } if is_beside => "sealed under a passphrase that lies beside them",
+        Sealing::Passphrase { .. } => "sealed under a passphrase",
+        Sealing::Pkcs11(_) => "wrapped by a hardware module",
+    }
+}
+
+/// What is held under a group's intake keys, and what a rotation could lose.
+fn said_of(group: &HolderGroup) -> String {
+    let HolderGroup { group: name, holders, deliveries, persons, elsewhere, overlap, .. } = group;
+    let lost = match overlap.former {
+        0 => String::new(),
+        former => format!(
+            "; {former} known under a former key, {} of them under the present one as well, {} not",
+            overlap.inside, overlap.outside
+        ),
+    };
+    format!(
+        "group {name}: {holders} holders, {deliveries} deliveries of {persons} persons, {elsewhere} of them in other \
+         deliveries as well{lost}"
+    )
+}
+
+/// What is to be said where opted-out identities are not known under every present intake key.
 fn lists_needed(identities: u64) -> String {
     match identities {
         0 => String::new(),
         _ => format!(
-            "; {identities} identities that opted out are known under former keys alone and in no overlap: give \
-             their lists again (`misu optout add`)"
+            "; {identities} identities that opted out are not known under every present intake key: give their lists \
+             again (`misu optout add`)"
         ),
     }
 }
 
-fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
-    let role = parse(role)?;
+fn rotate(role: &str, group: Option<&str>, shared: &Shared) -> Result<(), Failure> {
+    let role = parse(role, group)?;
     let (environment, log) = open(shared)?;
     let _writer = writer(&environment, &log, "keys rotate")?;
     let rotated = match role {
         KeyRole::Linkage => Some(pipeline::rotate_linkage(&environment)?),
         _ => None,
     };
-    let entry = match rotated {
-        Some(_) => environment.keys().index()?.current(role)?.clone(),
-        None => environment.keys().rotate(role)?,
+    let entry = match (rotated, group) {
+        (Some(_), _) => environment.keys().index()?.current(role)?.clone(),
+        (None, Some(group)) => environment.keys().rotate_group(group)?,
+        (None, None) => environment.keys().rotate(role)?,
     };
+    let name = told_as(role, group);
     let event = Event::new(Kind::KeyRotated, WHO).subject(entry.id.as_str());
-    log.record(event.with("role", role.as_str()).with("epoch", u64::from(entry.epoch)))?;
-    let more = match (role, rotated) {
-        (KeyRole::Linkage, Some(rotated)) => format!(
+    log.record(event.with("role", name.as_str()).with("epoch", u64::from(entry.epoch)))?;
+    let more = rotated_further(&environment, role, (rotated, group))?;
+    if shared.json {
+        return print_json(&serde_json::json!({ "role": role.as_str(), "group": group, "epoch": entry.epoch,
+            "id": entry.id.as_str(), "linkage": rotated }));
+    }
+    print(&format!("{name} is now key {} of epoch {}{more}", entry.id, entry.epoch))
+}
+
+/// What is to be done after a rotation.
+fn rotated_further(
+    environment: &Environment,
+    role: KeyRole,
+    (rotated, group): (Option<RotatedLinkage>, Option<&str>),
+) -> Result<String, Failure> {
+    Ok(match (role, rotated, group) {
+        (KeyRole::Linkage, Some(rotated), _) => format!(
             "; {} linkage keys made anew, {} of persons whom no delivery mentions any more dropped; run `misu link`",
             rotated.recomputed, rotated.dropped
         ),
-        (KeyRole::Intake, _) => format!(
-            "; take the next delivery in with --overlap, and give the holders new bundles{}",
-            lists_needed(pipeline::opted_out_before(&environment)?)
+        (KeyRole::Intake, _, Some(_)) => format!(
+            "; give the group's holders new bundles, and have them seal their next delivery with --overlap{}",
+            lists_needed(pipeline::opted_out_before(environment)?)
+        ),
+        (KeyRole::Intake, _, None) => format!(
+            "; take the next delivery in with --overlap{}",
+            lists_needed(pipeline::opted_out_before(environment)?)
         ),
         _ => String::new(),
-    };
-    if shared.json {
-        return print_json(&serde_json::json!({ "role": role.as_str(), "epoch": entry.epoch,
-            "id": entry.id.as_str(), "linkage": rotated }));
-    }
-    print(&format!("{} is now key {} of epoch {}{more}", role.as_str(), entry.id, entry.epoch))
+    })
 }
 
 /// Asks for an act in the officer's name; the agreement, where another officer asked before.
@@ -229,23 +283,32 @@ fn agreed_by(event: Event, agreed: Agreed) -> Event {
     event.with("first", agreed.first).with("second", agreed.second).with("request", agreed.request)
 }
 
-fn destroy(role: &str, epoch: u32, officer: &OfficerArguments, shared: &Shared) -> Result<(), Failure> {
-    let role = parse(role)?;
+fn destroy(
+    (role, group): (&str, Option<&str>),
+    epoch: u32,
+    officer: &OfficerArguments,
+    shared: &Shared,
+) -> Result<(), Failure> {
+    let role = parse(role, group)?;
+    let name = told_as(role, group);
     let (environment, log) = open(shared)?;
     let _writer = writer(&environment, &log, "keys destroy")?;
     let index = environment.keys().index()?;
-    let entry = index.of(role).find(|key| key.epoch == epoch);
-    let entry = entry.ok_or_else(|| format!("there is no {} key of epoch {epoch}", role.as_str()))?;
+    let entry = match group {
+        Some(group) => index.of_group(group).find(|key| key.epoch == epoch),
+        None => index.of(role).find(|key| key.epoch == epoch),
+    };
+    let entry = entry.ok_or_else(|| format!("there is no {name} key of epoch {epoch}"))?;
     if entry.state != KeyState::Former {
-        return Err(format!("the {} key of epoch {epoch} is {}", role.as_str(), entry.state.as_str()).into());
+        return Err(format!("the {name} key of epoch {epoch} is {}", entry.state.as_str()).into());
     }
-    let act = format!("destroy {} {epoch} {}", role.as_str(), entry.id);
+    let act = format!("destroy {name} {epoch} {}", entry.id);
     let Some(agreed) = ask(&environment, &log, &act, officer)? else { return Ok(()) };
-    let id = environment.keys().destroy(role, epoch, &agreed)?;
+    let id = environment.keys().destroy((role, group), epoch, &agreed)?;
     let event = Event::new(Kind::KeyDestroyed, WHO).subject(id.as_str());
-    let event = event.with("role", role.as_str()).with("epoch", u64::from(epoch));
+    let event = event.with("role", name.as_str()).with("epoch", u64::from(epoch));
     log.record(agreed_by(event, agreed))?;
-    print(&format!("the {} key of epoch {epoch} is gone", role.as_str()))
+    print(&format!("the {name} key of epoch {epoch} is gone"))
 }
 
 fn export(
@@ -260,15 +323,26 @@ fn export(
     let text = std::fs::read(card)?;
     let card: HolderCard =
         serde_json::from_slice(&text).map_err(|_| "the holder's card is of another form")?;
-    let intake = environment.keys().index()?.current(KeyRole::Intake)?.id.clone();
+    let present = environment.keys().index()?.current_of(group).map(|key| key.id.to_string());
+    let intake = present.as_deref().unwrap_or("a first key");
     let act = format!("export {intake} to {} {} {} in {group}", card.name, card.signer, card.key);
     let Some(agreed) = ask(&environment, &log, &act, officer)? else { return Ok(()) };
     let bundle = pipeline::register(&environment, &card, group)?;
+    let intake = environment.keys().index()?.current_of(group).map(|key| key.id.to_string());
+    let intake = intake.unwrap_or_default();
     let event = Event::new(Kind::KeyExported, WHO).subject(intake.as_str());
     let event = event.with("holder", card.name.as_str()).with("group", group);
     log.record(agreed_by(event, agreed))?;
     std::fs::write(out, serde_json::to_vec_pretty(&bundle)?)?;
-    print(&format!("bundle for {} in group {group}, intake key {intake}", card.name))
+    let more = match present {
+        Some(_) => String::new(),
+        None => format!(
+            "; read clear deliveries again (`misu ingest DELIVERY --replay-quarantine`) to tie their persons to the new \
+             group{}",
+            lists_needed(pipeline::opted_out_before(&environment)?)
+        ),
+    };
+    print(&format!("bundle for {} in group {group}, intake key {intake}{more}", card.name))
 }
 
 fn register(name: &str, secret: &Path, by: MaybeOfficer, shared: &Shared) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use catalog_model::{Catalogue, Date, Encoding, Normaliser, Profile};
-use classified::{Intake, Keyed, Linkage, Raw};
+use classified::{Bridge, Intake, Keyed, Linkage, Raw};
 use ring::hmac;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -25,6 +25,8 @@ pub struct KeySet {
     pub keys: Vec<Option<Keyed<Intake>>>,
     /// The same under the former intake key, in a delivery that is keyed under both; else empty.
     pub former: Vec<Option<Keyed<Intake>>>,
+    /// By each intake key of a group of data holders the keys under it, hashed once more; empty where there is no group.
+    pub bridged: Vec<Vec<Option<Keyed<Bridge>>>>,
     /// The sex code, 1 or 2.
     pub sex: Option<u8>,
     /// The birth date, as days since 1970-01-01.
@@ -93,6 +95,7 @@ impl Hash for MarkedKeys {
 pub struct Keyer {
     intake: hmac::Key,
     former: Option<hmac::Key>,
+    bridge: Option<GroupKeys>,
     schemes: Vec<SchemeProgram>,
     profile: Profile,
     rules: Vec<Normaliser>,
@@ -115,7 +118,14 @@ pub struct Keyer {
     sightings: Vec<(IdentityNo, Option<i32>)>,
 }
 
+/// The intake keys of groups of data holders, with their ids, and what hashes keys under them once more.
+struct GroupKeys {
+    bridge: hmac::Key,
+    groups: Vec<(String, hmac::Key)>,
+}
+
 struct SchemeProgram {
+    name: String,
     prefix: Vec<u8>,
     form: Form,
     // The role that must begin so, where the scheme holds for some identities only.
@@ -188,7 +198,8 @@ impl Keyer {
                 .only
                 .as_ref()
                 .map(|only| (role(&only.role).unwrap_or(usize::MAX), only.begins.clone().into_bytes()));
-            SchemeProgram { prefix, form, only, places: places.collect() }
+            let name = scheme.scheme.clone();
+            SchemeProgram { name, prefix, form, only, places: places.collect() }
         });
         let schemes: Vec<SchemeProgram> = schemes.collect();
         let sex = role("sex");
@@ -196,6 +207,7 @@ impl Keyer {
         Self {
             intake: hmac::Key::new(hmac::HMAC_SHA256, intake),
             former: None,
+            bridge: None,
             schemes,
             forms: NormalForms::new(),
             wanted,
@@ -218,6 +230,20 @@ impl Keyer {
     #[must_use]
     pub fn under_both(mut self, former: &[u8; 32]) -> Self {
         self.former = Some(hmac::Key::new(hmac::HMAC_SHA256, former));
+        self
+    }
+
+    /// Keys every identity under the intake keys of groups of data holders as well, each named by its id. What is kept of
+    /// that is hashed once more under a key that no holder has.
+    #[must_use]
+    pub fn bridged<'k>(
+        mut self,
+        bridge: &[u8; 32],
+        groups: impl Iterator<Item = (&'k str, &'k [u8; 32])>,
+    ) -> Self {
+        let groups = groups.map(|(id, key)| (id.to_owned(), hmac::Key::new(hmac::HMAC_SHA256, key)));
+        let bridge = hmac::Key::new(hmac::HMAC_SHA256, bridge);
+        self.bridge = Some(GroupKeys { bridge, groups: groups.collect() });
         self
     }
 
@@ -300,12 +326,25 @@ impl Keyer {
                 Some(former) => self.keys_under(former, forms, &mut record),
                 None => Vec::new(),
             },
+            bridged: self.bridged_keys(forms, &mut record),
             sex: self.sex.and_then(|role| forms.get(Form::First, role).first().map(|digit| digit - b'0')),
             birth: self.birth.and_then(|role| birth_date(identity.roles().get(role)?)),
         };
         forms.record = record;
         forms.erase();
         keys
+    }
+
+    fn bridged_keys(&self, forms: &NormalForms, record: &mut Vec<u8>) -> Vec<Vec<Option<Keyed<Bridge>>>> {
+        let Some(GroupKeys { bridge, groups }) = &self.bridge else { return Vec::new() };
+        let under = |(id, key): &(String, hmac::Key)| {
+            let keys = self.keys_under(key, forms, record);
+            let hashed = |(key, scheme): (Option<Keyed<Intake>>, &SchemeProgram)| {
+                key.map(|key| bridge_key(bridge, id, &scheme.name, &key))
+            };
+            keys.into_iter().zip(&self.schemes).map(hashed).collect()
+        };
+        groups.iter().map(under).collect()
     }
 
     fn keys_under(
@@ -404,6 +443,19 @@ pub fn linkage_key(linkage: &hmac::Key, scheme: &str, intake: &Keyed<Intake>) ->
     record.push(0);
     record.extend_from_slice(intake.as_bytes());
     Keyed::new(tag(linkage, &record))
+}
+
+/// What stands for a key under the intake key `id` of a group of data holders, where it lies beside the environment's own.
+///
+/// Whoever gets hold of the group's intake key can test guesses against what the group's own deliveries hold, and not
+/// against this, which takes a key that no holder has.
+pub fn bridge_key(bridge: &hmac::Key, id: &str, scheme: &str, key: &Keyed<Intake>) -> Keyed<Bridge> {
+    let mut record = format!("misu/bridge/{scheme}").into_bytes();
+    record.push(0);
+    record.extend_from_slice(id.as_bytes());
+    record.push(0);
+    record.extend_from_slice(key.as_bytes());
+    Keyed::new(tag(bridge, &record))
 }
 
 fn tag(key: &hmac::Key, record: &[u8]) -> [u8; 32] {
@@ -524,6 +576,34 @@ mod tests {
             keyer.key(Claim { person: &identity, head: Head::default() }).map(|claim| claim.person)
         };
         assert_ne!(number("00131016", "0000000001"), number("00131016", "00000000011"));
+    }
+
+    #[test]
+    fn a_bridge_holds_no_key_that_a_group_could_have_made() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let fields = [("care_insurer_no", "1"), ("care_insured_no", "2")];
+        let keyed = |keyer: Keyer| {
+            let mut keyer = keyer;
+            keyer.key(Claim { person: &identity(&catalogue, &fields), head: Head::default() });
+            keyer.into_identities().remove(0).keys
+        };
+        let group = keyed(keyer(&catalogue, 5));
+        let bridged =
+            keyed(keyer(&catalogue, 1).bridged(&[8; 32], [("a", &[5; 32]), ("b", &[6; 32])].into_iter()));
+        assert_eq!(
+            (bridged.keys.clone(), bridged.bridged.len()),
+            (keyed(keyer(&catalogue, 1)).keys.clone(), 2)
+        );
+        let bridge = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[8; 32]);
+        let schemes = catalogue.schemes.iter().zip(&group.keys).zip(&bridged.bridged[0]);
+        let mut seen = 0;
+        for ((scheme, key), tied) in schemes {
+            let found = key.map(|key| super::bridge_key(&bridge, "a", &scheme.scheme, &key));
+            assert_eq!(found, *tied);
+            assert!(key.is_none_or(|key| tied.unwrap().as_bytes() != key.as_bytes()));
+            seen += u32::from(key.is_some());
+        }
+        assert!(seen > 0);
     }
 
     #[test]

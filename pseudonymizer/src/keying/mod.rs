@@ -11,5 +11,5 @@ mod surrogate;
 
 pub use cache::KeyCache;
 pub use identity::Identity;
-pub use keyer::{IdentityNo, KeySet, KeyedIdentity, Keyer, linkage_key, months_seen};
+pub use keyer::{IdentityNo, KeySet, KeyedIdentity, Keyer, bridge_key, linkage_key, months_seen};
 pub use surrogate::Surrogates;

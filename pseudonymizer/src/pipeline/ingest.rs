@@ -281,6 +281,9 @@ pub(crate) struct KeyedUnder {
     /// The former intake key, of a delivery that is keyed under both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) former: Option<KeyId>,
+    /// The intake keys of groups of data holders to which a clear delivery is tied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<KeyId>,
     /// The surrogate key.
     pub(crate) surrogate: KeyId,
     /// The profile of normalisation.
@@ -293,6 +296,9 @@ pub(crate) struct RunKeys {
     intake: SecretKey,
     // A delivery that is keyed under both ties the persons of a former intake key to those of the present one.
     former: Option<SecretKey>,
+    // A clear delivery is tied to every group of data holders that has a key of its own.
+    groups: Vec<(KeyId, SecretKey)>,
+    bridge: Option<SecretKey>,
     surrogates: Surrogates,
     surrogate_id: KeyId,
 }
@@ -305,12 +311,32 @@ impl RunKeys {
             true => Some(keys.former(KeyRole::Intake)?.into_iter().next().ok_or(IngestError::NoFormerKey)?.1),
             false => None,
         };
+        let groups = keys.of_groups()?;
+        let bridge = match groups.is_empty() {
+            true => None,
+            false => Some(keys.current(KeyRole::Bridge)?),
+        };
         Ok(Self {
             intake: keys.current(KeyRole::Intake)?,
             former,
+            groups,
+            bridge,
             surrogate_id: surrogate.id(),
             surrogates: Surrogates::new(*surrogate.as_bytes()),
         })
+    }
+
+    /// A keyer under these keys, which shares a cache with others under them.
+    fn keyer(&self, catalogue: &Catalogue, program: &Program, cache: &Arc<KeyCache>) -> Keyer {
+        let mut keyer = Keyer::new(catalogue, program.encoding(), self.intake.as_bytes(), Arc::clone(cache));
+        if let Some(former) = &self.former {
+            keyer = keyer.under_both(former.as_bytes());
+        }
+        if let Some(bridge) = &self.bridge {
+            let groups = self.groups.iter().map(|(id, key)| (id.as_str(), key.as_bytes()));
+            keyer = keyer.bridged(bridge.as_bytes(), groups);
+        }
+        keyer
     }
 
     /// The ids of the keys, which lie beside what was made with them.
@@ -318,6 +344,7 @@ impl RunKeys {
         KeyedUnder {
             intake: self.intake.id(),
             former: self.former.as_ref().map(SecretKey::id),
+            groups: self.groups.iter().map(|(id, _)| id.clone()).collect(),
             surrogate: self.surrogate_id.clone(),
             profile: catalogue.profile.as_str().to_owned(),
         }
@@ -453,13 +480,8 @@ impl<'a> Run<'a> {
 
     fn read_part(&self, part: &Part, folder: &Path) -> Result<(), IngestError> {
         let Some(program) = self.delivery.programs.get(&part.family) else { return Ok(()) };
-        let cache = Arc::clone(&self.cache);
         let seed = [random()?, random()?].map(u64::from_le_bytes);
-        let keyer = Keyer::new(self.catalogue, program.encoding(), self.keys.intake.as_bytes(), cache);
-        let keyer = match &self.keys.former {
-            Some(former) => keyer.under_both(former.as_bytes()),
-            None => keyer,
-        };
+        let keyer = self.keys.keyer(self.catalogue, program, &self.cache);
         let mut staging = Staging::new(
             (&self.places.files, folder),
             self.catalogue,
@@ -478,8 +500,14 @@ impl<'a> Run<'a> {
         let (identities, digests) = staging.finish()?;
         let schemes: Vec<String> =
             self.catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
-        let of_identities =
-            write_identities(&self.places.files, &self.identities(part), &schemes, &identities)?;
+        let groups = self.keys.ids(self.catalogue).groups;
+        let path = self.identities(part);
+        let of_identities = write_identities(
+            &self.places.files,
+            &path,
+            (schemes.as_slice(), groups.as_slice()),
+            &identities,
+        )?;
         account.layouts = self.layouts.to_owned();
         account.reader = READER.to_owned();
         account.pieces.clone_from(&part.pieces);

@@ -16,9 +16,10 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use super::mentions::MentionReader;
-use super::rotation::FormerKeys;
 use super::spent::Spent;
 use super::store::{fresh_folder, read_json, settle_folder, sync_filesystem, write_json, write_whole};
+use super::ties::Ties;
+use crate::keying::linkage_key;
 use crate::linkage::{self, Clusters, ConflictKind, Mentions, NO_KEY, Rule, SchemeKind};
 use crate::tables::{FileError, ParquetFile, open};
 
@@ -150,13 +151,35 @@ pub fn link_timed(environment: &Environment) -> Result<(Linked, Option<Spent>), 
         return Ok((summary, None));
     }
     let key = environment.key(KeyRole::Linkage)?;
-    let (mentions, keying) = read_mentions(environment, &parts, &schemes, key.as_bytes())?;
+    let (mentions, ties, keying) = read_mentions(environment, &parts, &schemes, key.as_bytes())?;
     let count = mentions.len();
     let kinds: Vec<SchemeKind> = catalogue.schemes.iter().map(SchemeKind::of).collect();
-    let clusters = mentions.link(&kinds);
+    let mut clusters = mentions.link(&kinds);
+    add_others(&mut clusters, &ties, &schemes, key.as_bytes());
     let summary = summarise(&run, &schemes, count, &clusters);
     settle(environment, &folder, &clusters, &summary)?;
     Ok((summary, Some(Spent { keying, all: begun.elapsed() })))
+}
+
+/// Adds the keys that stand for those that persons are known by: whoever was known by one of them before the tie was
+/// found keeps the number.
+fn add_others(clusters: &mut Clusters, ties: &Ties, schemes: &[String], key: &[u8; 32]) {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    let (mut owned, mut shared) = (Vec::new(), Vec::new());
+    for (scheme, other, first) in ties.others() {
+        let Some(scheme) = schemes.get(scheme) else { continue };
+        let [other, first] = [other, first].map(|intake| linkage_key(&key, scheme, intake));
+        match clusters.keys.binary_search_by_key(&first, |(key, _)| *key) {
+            Ok(at) => owned.extend(clusters.keys.get(at).map(|(_, cluster)| (other, *cluster))),
+            Err(_) if clusters.shared.binary_search(&first).is_ok() => shared.push(other),
+            // A given name, by which nobody is known.
+            Err(_) => {}
+        }
+    }
+    clusters.keys.extend(owned);
+    clusters.keys.sort_unstable();
+    clusters.shared.extend(shared);
+    clusters.shared.sort_unstable();
 }
 
 /// Writes the result of a linking into `folder` and lets it hold.
@@ -197,17 +220,17 @@ pub(super) fn mentions_under(
     Ok(read_mentions(environment, parts, schemes, key)?.0)
 }
 
-/// Every mention of every part, and how long their linkage keys took.
+/// Every mention of every part, the ties of their keys, and how long their linkage keys took.
 fn read_mentions(
     environment: &Environment,
     parts: &[PartName],
     schemes: &[String],
     key: &[u8],
-) -> Result<(Mentions, Duration), LinkError> {
+) -> Result<(Mentions, Ties, Duration), LinkError> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let former = FormerKeys::read(environment, parts, schemes)?;
+    let ties = Ties::read(environment, parts, schemes)?;
     let (mut mentions, files) = (Mentions::new(schemes.len()), environment.staged_files());
-    let mut reader = MentionReader::new(&files, schemes, &key, &former);
+    let mut reader = MentionReader::new(&files, schemes, &key, &ties);
     for part in parts {
         let staged = environment.room("store").join("staging").join(&part.folder);
         let staged = staged.join(format!("{:05}", part.number));
@@ -215,7 +238,7 @@ fn read_mentions(
     }
     u32::try_from(mentions.len()).map_err(|_| LinkError::TooMany)?;
     let keying = reader.keying();
-    Ok((mentions, keying))
+    Ok((mentions, ties, keying))
 }
 
 // A former linking may hold keys of persons whose delivery was recalled; it can be made again from what is held.

@@ -15,7 +15,7 @@ use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 
 use super::link::{fixed, numbers};
-use super::rotation::FormerKeys;
+use super::ties::Ties;
 use crate::keying::{linkage_key, months_seen};
 use crate::linkage::{Mention, Mentions};
 use crate::tables::{FileError, open};
@@ -37,8 +37,8 @@ pub(super) struct MentionReader<'a> {
     files: &'a StagedFiles,
     schemes: &'a [String],
     key: &'a hmac::Key,
-    // Keys of a new intake key stand for those of the former one.
-    former: &'a FormerKeys,
+    // Of keys that stand for the same field values a person is known by one.
+    ties: &'a Ties,
     // Most intake keys of a part recur in the next, so each is keyed once.
     known: Vec<HashMap<Keyed<Intake>, Keyed<Linkage>>>,
     keying: Duration,
@@ -49,10 +49,10 @@ impl<'a> MentionReader<'a> {
         files: &'a StagedFiles,
         schemes: &'a [String],
         key: &'a hmac::Key,
-        former: &'a FormerKeys,
+        ties: &'a Ties,
     ) -> Self {
         let known = vec![HashMap::new(); schemes.len()];
-        Self { files, schemes, key, former, known, keying: Duration::ZERO }
+        Self { files, schemes, key, ties, known, keying: Duration::ZERO }
     }
 
     /// How long linkage keys took, with finding those that were made before.
@@ -119,7 +119,7 @@ impl<'a> MentionReader<'a> {
             let begun = Instant::now();
             for (value, mention) in fixed::<32>(batch, scheme, path)?.into_iter().zip(&mut mentions) {
                 let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
-                let intake = self.former.earliest(intake);
+                let intake = self.ties.first(intake);
                 let linkage = *known.entry(intake).or_insert_with(|| linkage_key(self.key, scheme, &intake));
                 if let Some(slot) = mention.keys.get_mut(at) {
                     *slot = Some(linkage);

@@ -13,6 +13,7 @@ mod link;
 mod mentions;
 mod numbering;
 mod optout;
+mod overlap;
 mod parts;
 mod prune;
 mod publish;
@@ -24,6 +25,7 @@ mod sealed;
 mod spent;
 mod spill;
 mod store;
+mod ties;
 
 pub use account::PartAccount;
 pub use delivery::{Delivery, Rejection, deliveries_in};
@@ -33,12 +35,13 @@ pub use life::{Deletion, LifeError, Recalled, forget, recall};
 pub use link::{LinkError, Linked, RuleEvidence, SchemeEvidence, link, link_timed};
 pub(crate) use link::{current_run, next_run};
 pub use optout::{OptOutError, OptedOut, opt_out, opted_out_before};
+pub use overlap::{HolderGroup, Overlap, holder_groups, overlap};
 pub use prune::{PruneError, Pruned, prune};
 pub use publish::{PublishError, Published, publish};
 pub use quality::{QualityError, quality, truth_quality};
 pub use quarantine::{QuarantineError, Quarantined, quarantine};
 pub use replay::{Replayed, replay};
-pub use rotation::{Overlap, RotatedLinkage, overlap, rotate_linkage};
+pub use rotation::{RotatedLinkage, rotate_linkage};
 pub(crate) use sealed::identify_sealed;
 pub use sealed::{
     Bundle, EnvelopeError, Holder, HolderCard, HolderError, Registered, SealError, SealedError,

@@ -1,7 +1,7 @@
 //! Opt-out: identities whose persons are left out of every query from the next one on.
 //!
-//! A list of identities is keyed as a delivery's are, under the present intake key and every former one that is left,
-//! and only the keys are kept, encrypted in `links/`. For every snapshot they are resolved to person numbers, which the
+//! A list of identities is keyed as a delivery's are, under every intake key that is left, present and former ones, the
+//! environment's own and those of groups of data holders, and only the keys are kept, encrypted in `links/`. For every snapshot they are resolved to person numbers, which the
 //! guard gives each worker. A key that is several persons' resolves to nobody; any other key of the identity suffices.
 //! Nobody is listed: only counts are told.
 
@@ -20,8 +20,9 @@ use zeroize::Zeroizing;
 
 use super::link::{self, LinkError};
 use super::numbering;
-use super::rotation::{self, FormerKeys, linkage_epoch, persons_file};
+use super::rotation::{linkage_epoch, persons_file};
 use super::store::write_whole;
+use super::ties::Ties;
 use crate::claim::{Claim, Head};
 use crate::keying::{Identity, KeyCache, Keyer, linkage_key};
 
@@ -186,18 +187,16 @@ fn keyed(
 }
 
 /// A keyer under each intake key that is left, with the key's id: deliveries that were keyed before a rotation are known
-/// by the key of then.
+/// by the key of then, those of a group of data holders by the group's.
 fn keyers(environment: &Environment, catalogue: &Catalogue) -> Result<Vec<(KeyId, Keyer)>, OptOutError> {
-    let keys = environment.keys();
-    let present = keys.current(KeyRole::Intake)?;
-    let all = std::iter::once((present.id(), present)).chain(keys.former(KeyRole::Intake)?);
-    all.map(|(id, key)| {
+    let all = environment.keys().every_intake()?;
+    let keyers = all.into_iter().map(|(id, key)| {
         let mut seen = [0; 32];
         SystemRandom::new().fill(&mut seen).map_err(|_| OptOutError::Random)?;
         let cache = Arc::new(KeyCache::new(seen));
         Ok((id, Keyer::new(catalogue, Encoding::Utf8, key.as_bytes(), cache)))
-    })
-    .collect()
+    });
+    keyers.collect()
 }
 
 /// The identities of all keyers, which have seen the same ones in the same order, with all their keys.
@@ -260,28 +259,32 @@ impl List {
     }
 }
 
-/// How many identities that opted out are known under former intake keys alone, and by no overlap delivery under the
-/// present one: later deliveries are not recognised as theirs, and the lists are needed again.
+/// How many identities that opted out are not known under every present intake key, the environment's own and those of
+/// groups of data holders, and are tied to it by no delivery: later deliveries under it are not recognised as theirs, and
+/// the lists are needed again.
 ///
 /// # Errors
 ///
 /// The list or the link table cannot be read.
 pub fn opted_out_before(environment: &Environment) -> Result<u64, OptOutError> {
     let index = environment.keys().index()?;
-    let present = index.current(KeyRole::Intake)?;
-    if present.epoch == 1 {
+    let present = index.intakes()?;
+    if present.len() == 1 && present.iter().all(|key| key.epoch == 1) {
         return Ok(0);
     }
     let Some(list) = List::read(environment)? else { return Ok(0) };
     let schemes = schemes(environment)?;
     let parts = link::parts(environment)?;
-    let former = FormerKeys::read(environment, &parts, &schemes)?;
-    let tied = rotation::tied(environment, &parts, &schemes, &former)?;
-    let mark = format!("@{}", present.id);
-    let is_known = |(name, digits): (&String, &String)| {
-        name.ends_with(&mark) || intake_key(digits).is_some_and(|key| tied.contains(&former.earliest(key)))
+    let ties = Ties::read(environment, &parts, &schemes)?;
+    let is_known = |identity: &BTreeMap<String, String>, id: &KeyId| {
+        let mark = format!("@{id}");
+        identity.iter().any(|(name, digits)| {
+            name.ends_with(&mark) || intake_key(digits).is_some_and(|key| ties.carry(key, id))
+        })
     };
-    Ok(list.identities.iter().filter(|identity| !identity.iter().any(is_known)).count() as u64)
+    let is_lost =
+        |identity: &&BTreeMap<String, String>| present.iter().any(|key| !is_known(identity, &key.id));
+    Ok(list.identities.iter().filter(is_lost).count() as u64)
 }
 
 fn schemes(environment: &Environment) -> Result<Vec<String>, OptOutError> {
@@ -297,14 +300,14 @@ fn intake_key(digits: &str) -> Option<Keyed<Intake>> {
 /// The linkage keys of every identity that opted out.
 fn linkage_keys(environment: &Environment, list: &List) -> Result<BTreeSet<[u8; 32]>, OptOutError> {
     let schemes = schemes(environment)?;
-    let former = FormerKeys::read(environment, &link::parts(environment)?, &schemes)?;
+    let ties = Ties::read(environment, &link::parts(environment)?, &schemes)?;
     let key = environment.key(KeyRole::Linkage)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let mut keys = BTreeSet::new();
     for (name, digits) in list.identities.iter().flatten() {
         let scheme = name.split('@').next().unwrap_or_default();
         let Some(intake) = intake_key(digits) else { continue };
-        let intake = former.earliest(intake);
+        let intake = ties.first(intake);
         keys.insert(*linkage_key(&key, scheme, &intake).as_bytes());
     }
     Ok(keys)

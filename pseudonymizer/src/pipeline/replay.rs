@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use catalog_store::{Account, DeliveryRecord, Environment, FileAccount, KeyRole, staged};
+use catalog_store::{Account, DeliveryRecord, Environment, FileAccount, KeyRole, KeyState, staged};
 
 use super::account::PartAccount;
 use super::delivery::Delivery;
@@ -56,9 +56,12 @@ pub fn replay(
     let generation = former.generation + 1;
     // A delivery that was keyed under a former key is keyed under both, so that its persons stay who they were.
     let before = RunPlaces::of(environment, &id, former.generation).links.join(KEYED_UNDER);
-    let present = environment.keys().index()?.current(KeyRole::Intake)?.id.clone();
-    let is_overlap =
-        read_json::<KeyedUnder>(&before).is_ok_and(|keyed| keyed.former.is_some() || keyed.intake != present);
+    let index = environment.keys().index()?;
+    let is_former = |keyed: &KeyedUnder| {
+        keyed.former.is_some()
+            || index.of(KeyRole::Intake).any(|key| key.id == keyed.intake && key.state != KeyState::Current)
+    };
+    let is_overlap = read_json::<KeyedUnder>(&before).is_ok_and(|keyed| is_former(&keyed));
     let keys = RunKeys::open(environment.keys(), is_overlap)?;
     let places = RunPlaces::of(environment, &id, generation);
     let run = Run::new((&catalogue, &layouts), &delivery, places, keys, progress)?;

@@ -1,9 +1,7 @@
-//! What holds persons together when keys change.
+//! What holds persons together when the linkage key changes: every linkage key is made again from the intake keys in
+//! `links/`, and the numbers of persons move over to the new keys before the rotation counts.
 //!
-//! A new linkage key: every linkage key is made again from the intake keys in `links/`, and the numbers of persons move
-//! over to the new keys before the rotation counts. A new intake key: identities of an overlap delivery carry keys
-//! under both, so a new intake key can be taken for the former one of the same field values. Whoever is in no overlap
-//! cannot be followed, and is counted.
+//! What holds them together when an intake key changes is [`super::ties`].
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,13 +11,12 @@ use classified::{Intake, Keyed, Linkage};
 use ring::hmac;
 use serde::Serialize;
 
-use super::ingest::{KEYED_UNDER, KeyedUnder};
-use super::link::{self, LinkError, PartName, fixed};
+use super::link::{self, LinkError, fixed};
 use super::numbering;
-use super::store::read_json;
+use super::ties::Ties;
 use crate::keying::linkage_key;
 use crate::linkage::{Clusters, SchemeKind};
-use crate::tables::{FileError, former_column, open};
+use crate::tables::{FileError, open};
 
 /// What rotating the linkage key did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,67 +25,6 @@ pub struct RotatedLinkage {
     pub recomputed: u64,
     /// Keys that no held delivery mentions; their persons' numbers stay unused.
     pub dropped: u64,
-}
-
-/// How many persons a new intake key could lose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Overlap {
-    /// Persons known under a former intake key.
-    pub former: u64,
-    /// Of these, persons whom an overlap delivery ties to the present key.
-    pub inside: u64,
-    /// Of these, persons in no overlap delivery: later deliveries will not be recognised as theirs by key.
-    pub outside: u64,
-}
-
-/// Former intake keys by the later ones of the same field values.
-#[derive(Debug, Default)]
-pub(super) struct FormerKeys(HashMap<Keyed<Intake>, Keyed<Intake>>);
-
-impl FormerKeys {
-    /// Collects what the overlap deliveries say.
-    pub(super) fn read(
-        environment: &Environment,
-        parts: &[PartName],
-        schemes: &[String],
-    ) -> Result<Self, LinkError> {
-        let (mut former, files) = (Self::default(), environment.staged_files());
-        for part in parts {
-            if keyed_under(environment, part).is_none_or(|keyed| keyed.former.is_none()) {
-                continue;
-            }
-            let path = link::identities_path(environment, part);
-            for batch in open(&files, &path, 65_536)? {
-                let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
-                for scheme in schemes {
-                    let column = former_column(scheme);
-                    if batch.column_by_name(scheme).is_none() || batch.column_by_name(&column).is_none() {
-                        continue;
-                    }
-                    let later = fixed::<32>(&batch, scheme, &path)?;
-                    let earlier = fixed::<32>(&batch, &column, &path)?;
-                    let pairs = later.into_iter().zip(earlier);
-                    former.0.extend(
-                        pairs.filter_map(|(later, earlier)| Some((Keyed::new(later?), Keyed::new(earlier?)))),
-                    );
-                }
-            }
-        }
-        Ok(former)
-    }
-
-    /// The earliest key that stands for the same field values, which is the one that persons are known by.
-    pub(super) fn earliest(&self, key: Keyed<Intake>) -> Keyed<Intake> {
-        // INVARIANT: an epoch follows another, so the chain ends; a forged circle would end here as well.
-        let mut key = key;
-        for _ in 0..self.0.len().min(64) {
-            match self.0.get(&key) {
-                Some(earlier) => key = *earlier,
-                None => break,
-            }
-        }
-        key
-    }
 }
 
 /// The file with the person of every linkage key, for one snapshot and one epoch of the linkage key.
@@ -169,8 +105,12 @@ fn translation(
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
     let parts = link::parts(environment)?;
-    let earlier = FormerKeys::read(environment, &parts, &schemes)?;
+    let ties = Ties::read(environment, &parts, &schemes)?;
     let [before, after] = [before, after].map(|key| hmac::Key::new(hmac::HMAC_SHA256, key));
+    let translated = |scheme: &str, key: &Keyed<Intake>| {
+        let [old, new] = [&before, &after].map(|under| linkage_key(under, scheme, key));
+        Some((*old.as_bytes(), *new.as_bytes()))
+    };
     let mut seen: HashSet<Keyed<Intake>> = HashSet::new();
     let (mut translation, files) = (HashMap::new(), environment.staged_files());
     for part in &parts {
@@ -179,14 +119,16 @@ fn translation(
             let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
             for scheme in schemes.iter().filter(|scheme| batch.column_by_name(scheme).is_some()) {
                 for key in fixed::<32>(&batch, scheme, &path)?.into_iter().flatten() {
-                    let key = earlier.earliest(Keyed::new(key));
+                    let key = ties.first(Keyed::new(key));
                     if seen.insert(key) {
-                        let [old, new] = [&before, &after].map(|under| linkage_key(under, scheme, &key));
-                        translation.insert(*old.as_bytes(), *new.as_bytes());
+                        translation.extend(translated(scheme, &key));
                     }
                 }
             }
         }
+    }
+    for (scheme, key, _) in ties.others() {
+        translation.extend(schemes.get(scheme).and_then(|scheme| translated(scheme, key)));
     }
     Ok(translation)
 }
@@ -221,76 +163,6 @@ fn digests_again(
     nameless
         .filter_map(|(key, cluster)| Some((*key.as_bytes(), *key_of.get(after_of.get(cluster)?)?.as_bytes())))
         .collect()
-}
-
-/// Counts the persons whom a new intake key could lose, as the last linking has them.
-///
-/// # Errors
-///
-/// A file cannot be read.
-pub fn overlap(environment: &Environment) -> Result<Overlap, LinkError> {
-    let parts = link::parts(environment)?;
-    let present = environment.keys().index()?.current(KeyRole::Intake)?.id.clone();
-    let keyed: Vec<Option<KeyedUnder>> = parts.iter().map(|part| keyed_under(environment, part)).collect();
-    let is_former = |keyed: &Option<KeyedUnder>| keyed.as_ref().is_some_and(|keyed| keyed.intake != present);
-    // Deliveries from before keys had ids were made under the first one.
-    let is_old = |keyed: &Option<KeyedUnder>| keyed.is_none();
-    let has_rotated = environment.keys().index()?.current(KeyRole::Intake)?.epoch > 1;
-    if !has_rotated || !keyed.iter().any(|keyed| is_former(keyed) || is_old(keyed)) {
-        return Ok(Overlap::default());
-    }
-    let links = match link::current(environment, &parts) {
-        Ok(links) => links,
-        Err(LinkError::NotLinked | LinkError::Stale) => return Ok(Overlap::default()),
-        Err(error) => return Err(error),
-    };
-    let mut offsets = link::offsets(environment, &parts)?;
-    offsets.push(links.of_mention.len());
-    let (mut former, mut tied) = (HashSet::new(), HashSet::new());
-    for (keyed, range) in keyed.iter().zip(offsets.windows(2)) {
-        let [from, to] = range else { continue };
-        let clusters = links.of_mention.get(*from..*to).unwrap_or_default();
-        if is_former(keyed) || is_old(keyed) {
-            former.extend(clusters.iter().copied());
-        }
-        if keyed.as_ref().is_some_and(|keyed| keyed.former.is_some() && keyed.intake == present) {
-            tied.extend(clusters.iter().copied());
-        }
-    }
-    let inside = former.intersection(&tied).count() as u64;
-    Ok(Overlap { former: former.len() as u64, inside, outside: former.len() as u64 - inside })
-}
-
-/// The earliest keys of those field values that an overlap delivery carries under the present intake key.
-pub(super) fn tied(
-    environment: &Environment,
-    parts: &[PartName],
-    schemes: &[String],
-    former: &FormerKeys,
-) -> Result<HashSet<Keyed<Intake>>, LinkError> {
-    let present = environment.keys().index()?.current(KeyRole::Intake)?.id.clone();
-    let (mut tied, files) = (HashSet::new(), environment.staged_files());
-    for part in parts {
-        if keyed_under(environment, part)
-            .is_none_or(|keyed| keyed.former.is_none() || keyed.intake != present)
-        {
-            continue;
-        }
-        let path = link::identities_path(environment, part);
-        for batch in open(&files, &path, 65_536)? {
-            let batch = batch.map_err(|source| FileError::Arrow { path: path.clone(), source })?;
-            for scheme in schemes.iter().filter(|scheme| batch.column_by_name(scheme).is_some()) {
-                let keys = fixed::<32>(&batch, scheme, &path)?.into_iter().flatten();
-                tied.extend(keys.map(|key| former.earliest(Keyed::new(key))));
-            }
-        }
-    }
-    Ok(tied)
-}
-
-fn keyed_under(environment: &Environment, part: &PartName) -> Option<KeyedUnder> {
-    let folder = environment.room("links").join("staging").join(&part.folder);
-    read_json(&folder.join(KEYED_UNDER)).ok()
 }
 
 #[cfg(test)]

@@ -10,4 +10,4 @@ mod words;
 
 pub use canonical::ContentDigest;
 pub use files::{Digests, FileError, ParquetFile, open, open_encrypted, schema_fingerprint};
-pub use staging::{StagedClaims, Staging, StagingError, former_column, write_identities};
+pub use staging::{StagedClaims, Staging, StagingError, bridge_column, former_column, write_identities};

@@ -11,8 +11,8 @@ use arrow::array::{
 };
 use arrow::record_batch::RecordBatch;
 use catalog_model::Catalogue;
-use catalog_store::StagedFiles;
-use classified::{Intake, Keyed};
+use catalog_store::{KeyId, StagedFiles};
+use classified::{Keyed, Role};
 
 use super::files::{Digests, FileError, ParquetFile};
 use super::staged_table::StagedTable;
@@ -218,11 +218,16 @@ pub fn former_column(scheme: &str) -> String {
     format!("{scheme}@former")
 }
 
+/// The column of a scheme's keys under the intake key `id` of a group of data holders, hashed once more.
+pub fn bridge_column(scheme: &str, id: &str) -> String {
+    format!("{scheme}@{id}")
+}
+
 /// So many identities are laid out at a time that their keys stay in a processor's cache from column to column.
 const IDENTITIES: usize = 2_048;
 
-/// Writes the identities of a part for the link table: sex, birth date, months, and the intake key of each scheme. The
-/// digest of the file.
+/// Writes the identities of a part for the link table: sex, birth date, months, and the intake key of each scheme; also
+/// what ties them to the groups of data holders whose intake keys have the ids `groups`. The digest of the file.
 ///
 /// # Errors
 ///
@@ -230,7 +235,7 @@ const IDENTITIES: usize = 2_048;
 pub fn write_identities(
     files: &StagedFiles,
     path: &Path,
-    schemes: &[String],
+    (schemes, groups): (&[String], &[KeyId]),
     identities: &[KeyedIdentity],
 ) -> Result<blake3::Hash, FileError> {
     let has_former = identities.iter().any(|identity| !identity.keys.former.is_empty());
@@ -238,8 +243,11 @@ pub fn write_identities(
         true => schemes.iter().map(|scheme| former_column(scheme)).collect(),
         false => Vec::new(),
     };
+    let bridged = |id: &KeyId| schemes.iter().map(|scheme| bridge_column(scheme, id.as_str())).collect();
+    let bridged: Vec<Vec<String>> = groups.iter().map(bridged).collect();
     let lay_out = |identities: &[KeyedIdentity]| {
-        let batch = RecordBatch::try_from_iter_with_nullable(identity_columns(identities, schemes, &former));
+        let columns = identity_columns(identities, schemes, (former.as_slice(), bridged.as_slice()));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns);
         batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })
     };
     let mut file = ParquetFile::staged(files, path, lay_out(&[])?.schema())?;
@@ -252,7 +260,7 @@ pub fn write_identities(
 fn identity_columns<'n>(
     identities: &[KeyedIdentity],
     schemes: &'n [String],
-    former: &'n [String],
+    (former, bridged): (&'n [String], &'n [Vec<String>]),
 ) -> Vec<(&'n str, ArrayRef, bool)> {
     let months = |of: fn(&KeyedIdentity) -> Option<i32>| {
         Arc::new(identities.iter().map(of).collect::<Int32Array>()) as ArrayRef
@@ -268,22 +276,38 @@ fn identity_columns<'n>(
         ("months", Arc::new(seen), false),
         ("claims", Arc::new(claims), false),
     ];
-    let keys = |of: fn(&KeySet) -> &[Option<Keyed<Intake>>], at: usize| -> ArrayRef {
-        let mut builder = FixedSizeBinaryBuilder::with_capacity(identities.len(), 32);
-        for identity in identities {
-            match of(&identity.keys).get(at) {
-                Some(Some(key)) => {
-                    builder.append_value(key.as_bytes()).unwrap_or_else(|_| builder.append_null());
-                }
-                _ => builder.append_null(),
-            }
+    for (at, name) in schemes.iter().enumerate() {
+        columns.push((
+            name.as_str(),
+            key_column(identities, |set| set.keys.get(at).copied().flatten()),
+            true,
+        ));
+    }
+    for (at, name) in former.iter().enumerate() {
+        columns.push((
+            name.as_str(),
+            key_column(identities, |set| set.former.get(at).copied().flatten()),
+            true,
+        ));
+    }
+    for (group, names) in bridged.iter().enumerate() {
+        for (at, name) in names.iter().enumerate() {
+            let of = |set: &KeySet| set.bridged.get(group)?.get(at).copied().flatten();
+            columns.push((name.as_str(), key_column(identities, of), true));
         }
-        Arc::new(builder.finish())
-    };
-    for (names, of) in [(schemes, (|set| &set.keys) as fn(&KeySet) -> &[_]), (former, |set| &set.former)] {
-        columns.extend(names.iter().enumerate().map(|(at, name)| (name.as_str(), keys(of, at), true)));
     }
     columns
+}
+
+fn key_column<R: Role>(identities: &[KeyedIdentity], of: impl Fn(&KeySet) -> Option<Keyed<R>>) -> ArrayRef {
+    let mut builder = FixedSizeBinaryBuilder::with_capacity(identities.len(), 32);
+    for identity in identities {
+        match of(&identity.keys) {
+            Some(key) => builder.append_value(key.as_bytes()).unwrap_or_else(|_| builder.append_null()),
+            None => builder.append_null(),
+        }
+    }
+    Arc::new(builder.finish())
 }
 
 #[cfg(test)]

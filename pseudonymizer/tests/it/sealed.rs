@@ -1,4 +1,4 @@
-//! Sealed deliveries: what leaves the holder holds no name, and gives the snapshot that the clear delivery gives.
+//! Sealed deliveries: what leaves the holder holds no name, and gives the persons that the clear delivery gives.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use synthetic::Options;
 use synthetic::identities::Identities;
 use tempfile::TempDir;
 
-use crate::world::{copy, ingest, json, ok, refused};
+use crate::world::{copy, ingest, json, ok, refused, write_delivery};
 
 struct World {
     folder: TempDir,
@@ -57,30 +57,23 @@ impl World {
     }
 
     /// A holder's folder, registered in the environment.
-    fn holder(&self, number: usize, name: &str) -> String {
-        let (holder, bundle) = (self.path(&format!("holder-{number}")), self.path("bundle.json"));
+    fn holder(&self, number: usize, name: &str, group: &str) -> String {
+        let holder = self.path(&format!("holder-{number}"));
         ok(&["holder", "init", &holder, "--name", name]);
-        let card = format!("{holder}/card.json");
-        for officer in ["ichiro", "jiro"] {
-            ok(&[
-                "keys",
-                "export",
-                "--holder",
-                &card,
-                "--group",
-                "g1",
-                "--out",
-                &bundle,
-                "--officer",
-                officer,
-                "--secret",
-                &self.path(officer),
-                "--env",
-                &self.path("env"),
-            ]);
-        }
-        ok(&["holder", "accept", &bundle, "--holder", &holder]);
+        self.give_bundle(&holder, group);
         holder
+    }
+
+    /// Two officers give the holder a bundle of the group, which it accepts.
+    fn give_bundle(&self, holder: &str, group: &str) {
+        let (env, bundle, card) = (self.path("env"), self.path("bundle.json"), format!("{holder}/card.json"));
+        for officer in ["ichiro", "jiro"] {
+            let secret = self.path(officer);
+            let what = ["keys", "export", "--holder", &card, "--group", group, "--out", &bundle];
+            let who = ["--officer", officer, "--secret", &secret, "--env", &env];
+            ok(&[&what[..], &who].concat());
+        }
+        ok(&["holder", "accept", &bundle, "--holder", holder]);
     }
 
     /// What may occur nowhere.
@@ -132,12 +125,12 @@ fn search(folder: &str, staged: &StagedFiles, identities: &Identities) {
 }
 
 #[test]
-fn a_sealed_delivery_holds_no_name_and_gives_the_snapshot_of_the_clear_one() {
+fn a_sealed_delivery_holds_no_name_and_gives_the_persons_of_the_clear_one() {
     let world = World::new();
     let mut holders = BTreeMap::new();
     for (_, holder) in &world.deliveries {
         let number = holders.len();
-        holders.entry(holder.clone()).or_insert_with(|| world.holder(number, holder));
+        holders.entry(holder.clone()).or_insert_with(|| world.holder(number, holder, "g1"));
     }
     copy(Path::new(&world.path("env")), Path::new(&world.path("clear")));
     copy(Path::new(&world.path("env")), Path::new(&world.path("piped")));
@@ -154,8 +147,8 @@ fn a_sealed_delivery_holds_no_name_and_gives_the_snapshot_of_the_clear_one() {
     search(&world.path("env"), &staged, &identities);
     ok(&["ingest", &world.path("deliveries"), "--env", &world.path("clear")]);
     let publish = |env: &str| {
-        ok(&["link", "--env", env]);
-        ok(&["publish", "--env", env])
+        let linked = linked(env);
+        (linked, published(env))
     };
     let (sealed, clear) = (publish(&world.path("env")), publish(&world.path("clear")));
     assert_eq!(sealed, clear);
@@ -167,11 +160,27 @@ fn a_sealed_delivery_holds_no_name_and_gives_the_snapshot_of_the_clear_one() {
     // A pipeline takes sealed deliveries in beside clear ones.
     std::fs::remove_dir_all(world.path("sealed/00")).unwrap();
     copy(&world.deliveries[0].0, Path::new(&world.path("sealed/clear")));
-    assert_eq!(piped(&world, &world.path("piped")).as_str(), Some(clear.trim()));
+    piped(&world, &world.path("piped"));
+    // What one clear delivery ties is linked as if all were clear.
+    assert_eq!(linked(&world.path("piped")), clear.0);
 }
 
-/// Runs a pipeline over the sealed deliveries, twice; the snapshot.
-fn piped(world: &World, env: &str) -> serde_json::Value {
+/// What linking found, but for its name.
+fn linked(env: &str) -> serde_json::Value {
+    let mut linked = json(&["link", "--env", env, "--json"]);
+    linked.as_object_mut().unwrap().remove("run");
+    linked
+}
+
+/// What a publish did, but for the snapshot's name: numbers of persons come in another order under another intake key.
+fn published(env: &str) -> serde_json::Value {
+    let mut published = json(&["publish", "--env", env, "--json"]);
+    published.as_object_mut().unwrap().remove("snapshot");
+    published
+}
+
+/// Runs a pipeline over the sealed deliveries, twice.
+fn piped(world: &World, env: &str) {
     let steps = "name = \"sealed\"\n[[step]]\nname = \"in\"\ndo = \"ingest\"\ndelivery = \"sealed\"\n\
         [[step]]\nname = \"link\"\ndo = \"link\"\n[[step]]\nname = \"publish\"\ndo = \"publish\"\n";
     let file = world.path("sealed.toml");
@@ -183,14 +192,13 @@ fn piped(world: &World, env: &str) -> serde_json::Value {
     };
     assert_eq!(states(&first, "done"), world.deliveries.len() + 2, "{first:#}");
     assert_eq!(states(&again, "skipped"), world.deliveries.len() + 2, "{again:#}");
-    first["snapshot"].clone()
 }
 
 #[test]
 fn a_sealed_delivery_that_was_changed_or_is_a_strangers_is_rejected() {
     let world = World::new();
     let (delivery, holder) = &world.deliveries[0];
-    let folder = world.holder(0, holder);
+    let folder = world.holder(0, holder, "g1");
     let sealed = world.path("sealed");
     ok(&["seal", &delivery.display().to_string(), "--holder", &folder, "--out", &sealed]);
     let env = world.path("env");
@@ -241,4 +249,76 @@ fn a_sealed_delivery_that_was_changed_or_is_a_strangers_is_rejected() {
     // Nothing of all this counts.
     assert!(refused(&["link", "--env", &env]).contains("no delivery"));
     ok(&["ingest", &sealed, "--env", &env]);
+}
+
+/// A delivery of these bytes from a holder.
+fn receipts(world: &World, name: &str, holder: &str) -> String {
+    let folder = world.folder.path().join(name);
+    write_delivery(&folder, name, "ndb", &[("a.UKE", "ndb-medical", &crate::case_bytes("uke-western"))]);
+    let list = folder.join("delivery.toml");
+    let text = std::fs::read_to_string(&list).unwrap().replace("架空の保有者", holder);
+    std::fs::write(&list, text).unwrap();
+    folder.display().to_string()
+}
+
+fn persons(env: &str) -> u64 {
+    linked(env)["persons"].as_u64().unwrap()
+}
+
+#[test]
+fn each_group_has_a_key_of_its_own_and_a_clear_delivery_ties_their_persons() {
+    let world = World::new();
+    let env = world.path("env");
+    let (one, two) = (world.holder(1, "甲", "g1"), world.holder(2, "乙", "g2"));
+    let seal = |from: &str, holder: &str, to: &str, more: &[&str]| {
+        let to = world.path(to);
+        ok(&[&["seal", from, "--holder", holder, "--out", &to][..], more].concat());
+        ok(&["ingest", &to, "--env", &env]);
+        let header = std::fs::read_to_string(Path::new(&to).join("sealed.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&header).unwrap()["keyed"]["intake"].clone()
+    };
+    let first = seal(&receipts(&world, "a", "甲"), &one, "sealed-a", &[]);
+    let alone = persons(&env);
+    let second = seal(&receipts(&world, "b", "乙"), &two, "sealed-b", &[]);
+    let status = || json(&["keys", "status", "--env", &env, "--json"]);
+    let told = status();
+    let own = told["keys"].as_array().unwrap().iter().find(|key| key["role"] == "intake").unwrap();
+    assert!(first != second && first != own["id"] && second != own["id"], "{told:#}");
+    // Nothing ties the groups, and their persons are others.
+    assert_eq!(persons(&env), 2 * alone);
+    assert_eq!(published(&env)["new_persons"].as_u64(), Some(2 * alone));
+    // The same persons in clear: each is one person now, under a number that it had.
+    ok(&["ingest", &receipts(&world, "c", "丙"), "--env", &env]);
+    assert_eq!(persons(&env), alone);
+    let told = status();
+    assert_eq!(told["groups"][0]["elsewhere"].as_u64(), Some(alone), "{told:#}");
+    assert_eq!(published(&env)["new_persons"].as_u64(), Some(0));
+    // The release ledger learns which numbers are one person's.
+    let same = std::fs::read_to_string(Path::new(&env).join("ledger/same-persons.json")).unwrap();
+    let same: Vec<(u32, u32)> = serde_json::from_str(&same).unwrap();
+    assert_eq!(same.len() as u64, alone);
+    // A new linkage key leaves every person the number.
+    let before = published(&env);
+    let said = ok(&["keys", "rotate", "linkage", "--env", &env]);
+    assert!(said.contains(" 0 of persons whom no delivery"), "{said}");
+    assert_eq!((persons(&env), published(&env)), (alone, before));
+    // One group gets a new key; the other's, and the environment's own, stay.
+    ok(&["keys", "rotate", "intake", "--group", "g1", "--env", &env]);
+    assert!(refused(&["keys", "rotate", "linkage", "--group", "g1", "--env", &env]).contains("intake key"));
+    assert!(refused(&["keys", "rotate", "intake", "--group", "g3", "--env", &env]).contains("g3"));
+    world.give_bundle(&one, "g1");
+    let third = seal(&receipts(&world, "d", "甲"), &one, "sealed-d", &["--overlap"]);
+    assert_eq!((persons(&env), third != first), (alone, true));
+    let told = status();
+    let group = &told["groups"][0];
+    assert_eq!((group["epoch"].as_u64(), group["deliveries"].as_u64()), (Some(2), Some(2)), "{told:#}");
+    assert_eq!(group["overlap"]["inside"].as_u64(), Some(alone), "{told:#}");
+    assert_eq!(told["groups"][1]["epoch"].as_u64(), Some(1));
+    assert!(ok(&["keys", "status", "--env", &env]).contains("group g2: 1 holders, 1 deliveries"));
+    // A holder of one group cannot hand in what is keyed under the other's key.
+    let header = Path::new(&world.path("sealed-b")).join("sealed.json");
+    assert!(std::fs::read_to_string(header).unwrap().contains("\"g2\""));
+    world.give_bundle(&one, "g2");
+    let moved = seal(&receipts(&world, "e", "甲"), &one, "sealed-e", &["--overlap"]);
+    assert_eq!((moved == second, persons(&env)), (true, alone));
 }

@@ -159,6 +159,69 @@ impl KeyRing {
         former.map(|entry| Ok((entry.id.clone(), self.hand_out(&index, entry)?))).collect()
     }
 
+    /// The present intake key of a group of data holders; a first one is made where it has none.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened or written, or its use cannot be recorded.
+    pub fn of_group(&self, group: &str) -> Result<(KeyEntry, SecretKey), KeyError> {
+        let mut index = self.index()?;
+        let entry = match index.current_of(group) {
+            Some(entry) => entry.clone(),
+            None => {
+                let (_, first) = index.next_of(group, &*self.opener(&index.sealing)?)?;
+                index.settle(first.clone());
+                index.write(&self.folder)?;
+                first
+            }
+        };
+        let key = self.hand_out(&index, &entry)?;
+        Ok((entry, key))
+    }
+
+    /// Every intake key that is left, the environment's own present one first.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be opened, or its use cannot be recorded.
+    pub fn every_intake(&self) -> Result<Vec<(KeyId, SecretKey)>, KeyError> {
+        let index = self.index()?;
+        let present = index.current(KeyRole::Intake)?;
+        let is_left = |entry: &&KeyEntry| {
+            entry.role == KeyRole::Intake && entry.state != KeyState::Destroyed && entry.id != present.id
+        };
+        let all = std::iter::once(present).chain(index.keys.iter().rev().filter(is_left));
+        all.map(|entry| Ok((entry.id.clone(), self.hand_out(&index, entry)?))).collect()
+    }
+
+    /// Every intake key of a group of data holders that is left.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be opened, or its use cannot be recorded.
+    pub fn of_groups(&self) -> Result<Vec<(KeyId, SecretKey)>, KeyError> {
+        let index = self.index()?;
+        let is_left = |entry: &&KeyEntry| entry.group.is_some() && entry.state != KeyState::Destroyed;
+        let groups = index.keys.iter().filter(is_left);
+        groups.map(|entry| Ok((entry.id.clone(), self.hand_out(&index, entry)?))).collect()
+    }
+
+    /// Puts a new intake key in the place of a group's present one; its entry.
+    ///
+    /// # Errors
+    ///
+    /// The group has none, or the store cannot be written.
+    pub fn rotate_group(&self, group: &str) -> Result<KeyEntry, KeyError> {
+        let mut index = self.index()?;
+        if index.current_of(group).is_none() {
+            return Err(KeyError::NoGroup(group.to_owned()));
+        }
+        let (_, next) = index.next_of(group, &*self.opener(&index.sealing)?)?;
+        index.settle(next.clone());
+        index.write(&self.folder)?;
+        Ok(next)
+    }
+
     /// Puts a new key in the place of a role's present one; its entry.
     ///
     /// # Errors
@@ -179,6 +242,7 @@ impl KeyRing {
             KeyRole::Surrogate => Some("facilities and receipts would get other surrogates"),
             KeyRole::Content => Some("snapshots would get other ids"),
             KeyRole::Manifest => Some("permits are pinned to snapshots that it signed"),
+            KeyRole::Bridge => Some("what ties the groups of data holders to each other would be lost"),
             _ => None,
         };
         if let Some(why) = why {
@@ -203,14 +267,19 @@ impl KeyRing {
         Ok(next)
     }
 
-    /// Destroys a former key, which takes two officers; its id.
+    /// Destroys a former key, of a group where one is named, which takes two officers; its id.
     ///
     /// # Errors
     ///
     /// It is unknown, in use or gone, or the store cannot be written.
-    pub fn destroy(&self, role: KeyRole, epoch: u32, _agreed: &Agreed) -> Result<KeyId, KeyError> {
+    pub fn destroy(
+        &self,
+        (role, group): (KeyRole, Option<&str>),
+        epoch: u32,
+        _agreed: &Agreed,
+    ) -> Result<KeyId, KeyError> {
         let mut index = self.index()?;
-        let id = index.destroy(role, epoch)?;
+        let id = index.destroy(role, group, epoch)?;
         index.write(&self.folder)?;
         Ok(id)
     }
@@ -384,17 +453,48 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ring = sealed(folder.path());
         let before = ring.current(KeyRole::Linkage).unwrap();
-        assert!(matches!(ring.destroy(KeyRole::Linkage, 1, &agreed()), Err(KeyError::InUse(_))));
+        assert!(matches!(ring.destroy((KeyRole::Linkage, None), 1, &agreed()), Err(KeyError::InUse(_))));
         let entry = ring.rotate(KeyRole::Linkage).unwrap();
         assert_eq!(entry.epoch, 2);
         assert_eq!(ring.current(KeyRole::Linkage).unwrap().id(), entry.id);
         let former = ring.former(KeyRole::Linkage).unwrap();
         assert_eq!(former[0].1.as_bytes(), before.as_bytes());
-        ring.destroy(KeyRole::Linkage, 1, &agreed()).unwrap();
+        ring.destroy((KeyRole::Linkage, None), 1, &agreed()).unwrap();
         let gone = ring.with_id(KeyRole::Linkage, before.id().as_str());
         assert!(matches!(gone, Err(KeyError::Destroyed { .. })));
         assert!(ring.former(KeyRole::Linkage).unwrap().is_empty());
         assert!(matches!(ring.rotate(KeyRole::Content), Err(KeyError::Fixed { .. })));
+    }
+
+    #[test]
+    fn a_group_has_keys_of_its_own_that_rotate_and_end_apart() {
+        for seed in [None, Some(7)] {
+            let folder = tempfile::tempdir().unwrap();
+            let ring = KeyRing::new(folder.path()).unlocked_by(Some(phrase("open sesame")));
+            ring.create(seed, &Protection::Passphrase(phrase("open sesame"))).unwrap();
+            let own = ring.current(KeyRole::Intake).unwrap();
+            let (first, one) = ring.of_group("g1").unwrap();
+            let (_, two) = ring.of_group("g2").unwrap();
+            let keys = [own.as_bytes(), one.as_bytes(), two.as_bytes()];
+            assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+            // A key is made once, and the environment's own stays what it was.
+            assert_eq!(ring.of_group("g1").unwrap().1.as_bytes(), one.as_bytes());
+            assert_eq!(ring.current(KeyRole::Intake).unwrap().as_bytes(), own.as_bytes());
+            let next = ring.rotate_group("g1").unwrap();
+            assert_eq!((next.epoch, next.group.as_deref()), (2, Some("g1")));
+            assert_eq!(ring.of_group("g1").unwrap().0.id, next.id);
+            assert_eq!(ring.of_group("g2").unwrap().1.as_bytes(), two.as_bytes());
+            assert!(matches!(ring.rotate_group("g3"), Err(KeyError::NoGroup(_))));
+            assert_eq!(ring.of_groups().unwrap().len(), 3);
+            let every = ring.every_intake().unwrap();
+            assert_eq!((every.len(), &every[0].0), (4, &own.id()));
+            assert!(ring.former(KeyRole::Intake).unwrap().is_empty());
+            assert_eq!(ring.with_id(KeyRole::Intake, first.id.as_str()).unwrap().as_bytes(), one.as_bytes());
+            ring.destroy((KeyRole::Intake, Some("g1")), 1, &agreed()).unwrap();
+            assert_eq!(ring.of_groups().unwrap().len(), 2);
+            let in_use = ring.destroy((KeyRole::Intake, Some("g2")), 1, &agreed());
+            assert!(matches!(in_use, Err(KeyError::InUse(_))));
+        }
     }
 
     #[test]

@@ -59,6 +59,9 @@ pub enum KeyError {
     /// A role has no key.
     #[error("there is no {} key; run `misu upgrade`", .0.as_str())]
     NoKey(KeyRole),
+    /// A group has no key.
+    #[error("no data holder was registered in a group {0}")]
+    NoGroup(String),
     /// A key is unknown.
     #[error("there is no {} key {id}", role.as_str())]
     Unknown {

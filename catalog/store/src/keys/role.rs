@@ -26,11 +26,13 @@ pub enum KeyRole {
     Project,
     /// Opens sealed deliveries: the private half of the environment's HPKE key.
     Delivery,
+    /// Hashes keys under a group's intake key once more, where they lie beside those under the environment's own.
+    Bridge,
 }
 
 impl KeyRole {
     /// Every role.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Intake,
         Self::Linkage,
         Self::Surrogate,
@@ -41,6 +43,7 @@ impl KeyRole {
         Self::Audit,
         Self::Project,
         Self::Delivery,
+        Self::Bridge,
     ];
 
     /// The role's name.
@@ -56,6 +59,7 @@ impl KeyRole {
             Self::Audit => "audit",
             Self::Project => "project",
             Self::Delivery => "delivery",
+            Self::Bridge => "bridge",
         }
     }
 

@@ -69,6 +69,14 @@ impl Sealing {
     }
 }
 
+/// Which key is meant: one of a role, or of a group of holders, in an epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'p> {
+    pub(crate) role: KeyRole,
+    pub(crate) group: Option<&'p str>,
+    pub(crate) epoch: u32,
+}
+
 /// What opens and closes keys.
 #[derive(Debug)]
 pub(crate) enum Opener {
@@ -78,10 +86,10 @@ pub(crate) enum Opener {
 }
 
 impl Opener {
-    /// A new key of a role and epoch: random, or in a demo what the seed says.
-    pub(crate) fn new_key(&self, role: KeyRole, epoch: u32) -> Result<SecretKey, KeyError> {
+    /// A new key for a place: random, or in a demo what the seed says.
+    pub(crate) fn new_key(&self, place: Place<'_>) -> Result<SecretKey, KeyError> {
         match self {
-            Self::Demo(seed) => Ok(demo_key(*seed, role, epoch)),
+            Self::Demo(seed) => Ok(demo_key(*seed, place)),
             Self::Sealed(_) | Self::Module(_) => SecretKey::random(),
         }
     }
@@ -102,14 +110,13 @@ impl Opener {
     /// Opens a key that was sealed under this name.
     pub(crate) fn open(
         &self,
-        role: KeyRole,
-        epoch: u32,
+        place: Place<'_>,
         name: &str,
         sealed: Option<&str>,
     ) -> Result<SecretKey, KeyError> {
         let bytes = || sealed.and_then(from_hex).ok_or(KeyError::Damaged("a sealed key"));
         let opened = match self {
-            Self::Demo(seed) => return Ok(demo_key(*seed, role, epoch)),
+            Self::Demo(seed) => return Ok(demo_key(*seed, place)),
             Self::Sealed(under) => {
                 decrypt(under, name.as_bytes(), &bytes()?).ok_or(KeyError::WrongPassphrase)?
             }
@@ -120,9 +127,12 @@ impl Opener {
     }
 }
 
-fn demo_key(seed: u64, role: KeyRole, epoch: u32) -> SecretKey {
+fn demo_key(seed: u64, Place { role, group, epoch }: Place<'_>) -> SecretKey {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 key of a demo environment");
     hasher.update(&seed.to_le_bytes()).update(role.as_str().as_bytes());
+    if let Some(group) = group {
+        hasher.update(b"/").update(group.as_bytes()).update(b"/");
+    }
     if epoch > 1 {
         hasher.update(&epoch.to_le_bytes());
     }

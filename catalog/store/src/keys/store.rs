@@ -1,12 +1,13 @@
 //! The index of keys: `keys/store.json` says for each role which epochs there were, under which ids, and holds each
 //! key sealed. Without the passphrase, the module or the seed it opens nothing.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::sealing::{Opener, Sealing};
+use super::sealing::{Opener, Place, Sealing};
 use super::secret::{KeyId, SecretKey};
 use super::{KeyError, KeyRole};
 
@@ -30,6 +31,9 @@ pub struct KeyIndex {
 pub struct KeyEntry {
     /// What it is for.
     pub role: KeyRole,
+    /// The group of data holders whose intake key it is; none of the environment's own keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Its epoch, counted from 1.
     pub epoch: u32,
     /// Its id, which is stored beside what was made with it.
@@ -64,10 +68,21 @@ impl KeyState {
 }
 
 impl KeyEntry {
-    fn new(role: KeyRole, epoch: u32, key: &SecretKey, opener: &Opener) -> Result<Self, KeyError> {
+    fn new(place: Place<'_>, key: &SecretKey, opener: &Opener) -> Result<Self, KeyError> {
         let id = key.id();
-        let sealed = opener.seal(key, &bound_name(role, epoch, &id))?;
-        Ok(Self { role, epoch, id, state: KeyState::Current, sealed })
+        let sealed = opener.seal(key, &bound_name(place, &id))?;
+        let Place { role, group, epoch } = place;
+        Ok(Self { role, group: group.map(str::to_owned), epoch, id, state: KeyState::Current, sealed })
+    }
+
+    /// Its role as people read it, with the group of data holders whose key it is.
+    pub fn name(&self) -> String {
+        let group = self.group.as_ref().map(|group| format!("/{group}")).unwrap_or_default();
+        format!("{}{group}", self.role.as_str())
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { role: self.role, group: self.group.as_deref(), epoch: self.epoch }
     }
 
     /// Opens the key.
@@ -75,15 +90,17 @@ impl KeyEntry {
         if self.state == KeyState::Destroyed {
             return Err(KeyError::Destroyed { role: self.role, epoch: self.epoch });
         }
-        let name = bound_name(self.role, self.epoch, &self.id);
-        let key = opener.open(self.role, self.epoch, &name, self.sealed.as_deref())?;
+        let name = bound_name(self.place(), &self.id);
+        let key = opener.open(self.place(), &name, self.sealed.as_deref())?;
         // A demo whose seed was edited would otherwise go on under other keys.
         if key.id() == self.id { Ok(key) } else { Err(KeyError::OtherKey(self.role)) }
     }
 }
 
-fn bound_name(role: KeyRole, epoch: u32, id: &KeyId) -> String {
-    format!("misu/key/v1/{}/{epoch}/{id}", role.as_str())
+// A group's name holds no path sign.
+fn bound_name(Place { role, group, epoch }: Place<'_>, id: &KeyId) -> String {
+    let of = group.map(|group| format!("/of/{group}")).unwrap_or_default();
+    format!("misu/key/v1/{}{of}/{epoch}/{id}", role.as_str())
 }
 
 impl KeyIndex {
@@ -99,7 +116,8 @@ impl KeyIndex {
         let missing: Vec<KeyRole> =
             KeyRole::ALL.into_iter().filter(|role| self.of(*role).next().is_none()).collect();
         for role in &missing {
-            self.add(*role, 1, &opener.new_key(*role, 1)?, opener)?;
+            let key = opener.new_key(Place { role: *role, group: None, epoch: 1 })?;
+            self.add(*role, 1, &key, opener)?;
         }
         Ok(missing)
     }
@@ -112,7 +130,7 @@ impl KeyIndex {
         key: &SecretKey,
         opener: &Opener,
     ) -> Result<(), KeyError> {
-        self.keys.push(KeyEntry::new(role, epoch, key, opener)?);
+        self.keys.push(KeyEntry::new(Place { role, group: None, epoch }, key, opener)?);
         Ok(())
     }
 
@@ -131,9 +149,35 @@ impl KeyIndex {
         write_private(&path, &text).map_err(|source| KeyError::Io { path, source })
     }
 
-    /// The keys of a role, the older first.
+    /// The environment's own keys of a role, the older first.
     pub fn of(&self, role: KeyRole) -> impl DoubleEndedIterator<Item = &KeyEntry> {
-        self.keys.iter().filter(move |entry| entry.role == role)
+        self.keys.iter().filter(move |entry| entry.role == role && entry.group.is_none())
+    }
+
+    /// The intake keys of a group of data holders, the older first.
+    pub fn of_group(&self, group: &str) -> impl DoubleEndedIterator<Item = &KeyEntry> {
+        self.keys.iter().filter(move |entry| entry.group.as_deref() == Some(group))
+    }
+
+    /// The groups of data holders that have an intake key.
+    pub fn groups(&self) -> BTreeSet<&str> {
+        self.keys.iter().filter_map(|entry| entry.group.as_deref()).collect()
+    }
+
+    /// The present intake key of a group; none where it has none yet.
+    pub fn current_of(&self, group: &str) -> Option<&KeyEntry> {
+        self.of_group(group).rfind(|entry| entry.state == KeyState::Current)
+    }
+
+    /// The intake keys that identities are keyed under from now on, the environment's own first.
+    ///
+    /// # Errors
+    ///
+    /// The environment has none of its own.
+    pub fn intakes(&self) -> Result<Vec<&KeyEntry>, KeyError> {
+        let own = self.current(KeyRole::Intake)?;
+        let groups = self.groups().into_iter().filter_map(|group| self.current_of(group));
+        Ok(std::iter::once(own).chain(groups).collect())
     }
 
     /// The role's present key.
@@ -145,27 +189,38 @@ impl KeyIndex {
         self.of(role).rfind(|entry| entry.state == KeyState::Current).ok_or(KeyError::NoKey(role))
     }
 
-    /// The role's key with this id.
+    /// The role's key with this id, also a group's.
     ///
     /// # Errors
     ///
     /// There is none.
     pub fn find(&self, role: KeyRole, id: &str) -> Result<&KeyEntry, KeyError> {
-        let found = self.of(role).find(|entry| entry.id.as_str() == id);
+        let found = self.keys.iter().find(|entry| entry.role == role && entry.id.as_str() == id);
         found.ok_or_else(|| KeyError::Unknown { role, id: id.to_owned() })
     }
 
     /// The key that comes after the role's present one.
     pub(crate) fn next(&self, role: KeyRole, opener: &Opener) -> Result<(SecretKey, KeyEntry), KeyError> {
-        let epoch = self.current(role)?.epoch + 1;
-        let key = opener.new_key(role, epoch)?;
-        let entry = KeyEntry::new(role, epoch, &key, opener)?;
+        let place = Place { role, group: None, epoch: self.current(role)?.epoch + 1 };
+        Self::made(place, opener)
+    }
+
+    /// The intake key that comes after a group's present one, or its first.
+    pub(crate) fn next_of(&self, group: &str, opener: &Opener) -> Result<(SecretKey, KeyEntry), KeyError> {
+        let epoch = self.of_group(group).map(|entry| entry.epoch).max().unwrap_or(0) + 1;
+        Self::made(Place { role: KeyRole::Intake, group: Some(group), epoch }, opener)
+    }
+
+    fn made(place: Place<'_>, opener: &Opener) -> Result<(SecretKey, KeyEntry), KeyError> {
+        let key = opener.new_key(place)?;
+        let entry = KeyEntry::new(place, &key, opener)?;
         Ok((key, entry))
     }
 
-    /// Puts a new key in the place of its role's present one, which becomes a former one.
+    /// Puts a new key in the place of the present one of its role and group, which becomes a former one.
     pub(crate) fn settle(&mut self, next: KeyEntry) {
-        for former in self.keys.iter_mut().filter(|entry| entry.role == next.role) {
+        let is_before = |entry: &&mut KeyEntry| entry.role == next.role && entry.group == next.group;
+        for former in self.keys.iter_mut().filter(is_before) {
             if former.state == KeyState::Current {
                 former.state = KeyState::Former;
             }
@@ -183,15 +238,24 @@ impl KeyIndex {
     ) -> Result<(), KeyError> {
         self.keys.retain(|entry| entry.role != role);
         if let Some(former) = former {
-            let entry = KeyEntry::new(role, epoch.saturating_sub(1), former, opener)?;
+            let place = Place { role, group: None, epoch: epoch.saturating_sub(1) };
+            let entry = KeyEntry::new(place, former, opener)?;
             self.keys.push(KeyEntry { state: KeyState::Former, ..entry });
         }
         self.add(role, epoch, key, opener)
     }
 
     /// Forgets a former key for good.
-    pub(crate) fn destroy(&mut self, role: KeyRole, epoch: u32) -> Result<KeyId, KeyError> {
-        let found = self.keys.iter_mut().find(|entry| entry.role == role && entry.epoch == epoch);
+    pub(crate) fn destroy(
+        &mut self,
+        role: KeyRole,
+        group: Option<&str>,
+        epoch: u32,
+    ) -> Result<KeyId, KeyError> {
+        let is_meant = |entry: &&mut KeyEntry| {
+            entry.role == role && entry.group.as_deref() == group && entry.epoch == epoch
+        };
+        let found = self.keys.iter_mut().find(is_meant);
         let entry = found.ok_or_else(|| KeyError::Unknown { role, id: format!("epoch {epoch}") })?;
         match entry.state {
             KeyState::Current => Err(KeyError::InUse(role)),

@@ -190,7 +190,7 @@ fn applications(desk: &Desk) -> BTreeMap<String, u64> {
 fn keys(desk: &Desk) -> Result<Vec<Key>, ReportError> {
     let index = desk.environment.keys().index().map_err(catalog_store::EnvironmentError::from)?;
     let key = |entry: &catalog_store::KeyEntry| Key {
-        role: entry.role.as_str().to_owned(),
+        role: entry.name(),
         epoch: entry.epoch,
         state: entry.state.as_str().to_owned(),
     };

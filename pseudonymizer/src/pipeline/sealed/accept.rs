@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use catalog_model::Catalogue;
-use catalog_store::{Environment, KeyError, KeyRole, KeyState, SecretKey, decrypt, from_hex, hex};
+use catalog_store::{Environment, KeyEntry, KeyError, KeyRole, KeyState, SecretKey, decrypt, from_hex, hex};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
@@ -39,8 +39,10 @@ pub enum SealedError {
     /// The signature is not the holder's.
     #[error("its signature is not the registered holder's")]
     Signature,
-    /// It was sealed under a key that is not known here.
-    #[error("it was made under the {} key {id}, which is not one of this environment", role.as_str())]
+    /// It was sealed under a key that is not known here, or is not its holder's to use.
+    #[error(
+        "it was made under the {} key {id}, which is not one that its holder's group has here", role.as_str()
+    )]
     Key {
         /// The role.
         role: KeyRole,
@@ -193,15 +195,25 @@ fn id_and_key(header: &Header) -> Result<(&str, &str), SealedError> {
     header.key.split_once(':').ok_or_else(|| SealedError::Form(HEADER.to_owned()))
 }
 
-/// The keys that made the content must be the environment's own, and not destroyed.
+/// The keys that made the content must be those of the holder's group, or one that the holder itself was given before,
+/// and not destroyed.
 fn check_keys(environment: &Environment, header: &Header) -> Result<(), SealedError> {
-    let index = environment.keys().index()?;
-    let keyed = &header.keyed;
+    let (index, keyed) = (environment.keys().index()?, &header.keyed);
+    let holder = known(environment, &header.holder).ok_or(SealedError::Stranger)?;
+    // What ties groups to each other is made here, from clear deliveries alone.
+    if !keyed.groups.is_empty() {
+        return Err(SealedError::Form(HEADER.to_owned()));
+    }
+    let is_its = |key: &KeyEntry| {
+        key.role != KeyRole::Intake
+            || key.group.as_ref() == Some(&holder.group)
+            || [Some(&holder.intake), holder.former.as_ref()].contains(&Some(&key.id))
+    };
     let used = [(KeyRole::Intake, &keyed.intake), (KeyRole::Surrogate, &keyed.surrogate)];
     let used = used.into_iter().chain(keyed.former.iter().map(|former| (KeyRole::Intake, former)));
     for (role, id) in used {
-        let is_live = index.find(role, id.as_str()).is_ok_and(|key| key.state != KeyState::Destroyed);
-        if !is_live {
+        let found = index.find(role, id.as_str());
+        if !found.is_ok_and(|key| key.state != KeyState::Destroyed && is_its(key)) {
             return Err(SealedError::Key { role, id: id.to_string() });
         }
     }

@@ -20,6 +20,7 @@ use crate::pipeline::store::{read_json, write_whole};
 
 const CARD: &str = "card.json";
 const BUNDLE: &str = "bundle.json";
+const FOLDER: &str = "holders";
 const PURPOSE: &str = "misu/holder-bundle/v1";
 
 /// What a holder shows: who it is, how it signs, and to which key it may be written.
@@ -44,6 +45,9 @@ pub struct Registered {
     pub group: String,
     /// The intake key that it got.
     pub intake: KeyId,
+    /// The intake key that it had before, of this group or another, or the environment's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<KeyId>,
 }
 
 /// What the environment gives a holder.
@@ -225,7 +229,7 @@ impl Bundle {
     }
 }
 
-/// Registers a holder and makes its bundle.
+/// Registers a holder and makes its bundle, with the intake key of its group; a first one is made where it has none.
 ///
 /// # Errors
 ///
@@ -236,17 +240,17 @@ pub fn register(environment: &Environment, card: &HolderCard, group: &str) -> Re
     if !is_plain(&card.name) || !is_plain(group) {
         return Err(HolderError::Name);
     }
-    if known(environment, &card.name).is_some_and(|known| known.card.signer != card.signer) {
+    let before = known(environment, &card.name);
+    if before.as_ref().is_some_and(|known| known.card.signer != card.signer) {
         return Err(HolderError::Taken(card.name.clone()));
     }
     let keys = environment.keys();
-    let epoch = keys.index()?.current(KeyRole::Intake)?.epoch;
-    let intake = keys.current(KeyRole::Intake)?;
-    let former = keys.former(KeyRole::Intake)?.into_iter().next();
+    let (present, intake) = keys.of_group(group)?;
+    let former = before.and_then(|before| former_of(before, &present.id));
     let handed = HandedKeys {
-        epoch,
+        epoch: present.epoch,
         intake: hex(intake.as_bytes()),
-        former: former.map(|(_, key)| hex(key.as_bytes())),
+        former: opened(keys, former.as_ref())?.map(|key| hex(key.as_bytes())),
         surrogate: hex(keys.current(KeyRole::Surrogate)?.as_bytes()),
     };
     let private = keys.current(KeyRole::Delivery)?;
@@ -260,9 +264,29 @@ pub fn register(environment: &Environment, card: &HolderCard, group: &str) -> Re
     };
     let clear = serde_json::to_vec(&handed).map_err(|_| HolderError::Form(PathBuf::from("the bundle")))?;
     bundle.keys = seal_to(&card.key, PURPOSE, &bound_to(&bundle), &Zeroizing::new(clear))?;
-    let registered = Registered { card: card.clone(), group: group.to_owned(), intake: intake.id() };
+    let registered = Registered { card: card.clone(), group: group.to_owned(), intake: present.id, former };
     write(&file(environment, &card.name), &registered)?;
     Ok(bundle)
+}
+
+/// The key that a holder had before the one that it gets now: with both it can seal an overlap delivery.
+fn former_of(before: Registered, present: &KeyId) -> Option<KeyId> {
+    if before.intake == *present { before.former } else { Some(before.intake) }
+}
+
+/// The former key, where it was not destroyed since.
+fn opened(keys: &KeyRing, former: Option<&KeyId>) -> Result<Option<SecretKey>, KeyError> {
+    match former.map(|id| keys.with_id(KeyRole::Intake, id.as_str())) {
+        None | Some(Err(KeyError::Destroyed { .. } | KeyError::Unknown { .. })) => Ok(None),
+        Some(opened) => opened.map(Some),
+    }
+}
+
+/// Every registered holder.
+pub(crate) fn registered(environment: &Environment) -> Vec<Registered> {
+    let folder = environment.room("keys").join(FOLDER);
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| read_json(&entry.ok()?.path()).ok()).collect()
 }
 
 /// The holder of this name, as it was registered.
@@ -275,7 +299,7 @@ pub(super) fn known(environment: &Environment, name: &str) -> Option<Registered>
 }
 
 fn file(environment: &Environment, name: &str) -> PathBuf {
-    environment.room("keys").join("holders").join(format!("{name}.json"))
+    environment.room("keys").join(FOLDER).join(format!("{name}.json"))
 }
 
 /// What the bundle's keys are bound to: everything else in it.

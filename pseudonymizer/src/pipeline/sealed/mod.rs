@@ -1,9 +1,10 @@
 //! Sealed deliveries: names end at the data holder, who has no environment.
 //!
-//! The holder reads its delivery with the same code as an ingest, under the intake key that the environment gave it,
+//! The holder reads its delivery with the same code as an ingest, under the intake key that the environment gave its group,
 //! packs rows, claims and keys, encrypts them to the environment's public key (HPKE, RFC 9180) and signs the whole.
 //! The environment checks signature, holder, keys and the form of every file before anything of it counts.
-//! A sealed delivery has the id of the clear one, and gives the same snapshot.
+//! A sealed delivery has the id of the clear one, and gives the same rows of the same persons; their numbers come in
+//! another order, since its group has an intake key of its own.
 
 mod accept;
 mod envelope;
@@ -14,6 +15,7 @@ mod seal;
 pub(crate) use accept::identify_sealed;
 pub use accept::{SealedError, ingest_sealed, is_sealed};
 pub use envelope::EnvelopeError;
+pub(crate) use holder::registered;
 pub use holder::{Bundle, Holder, HolderCard, HolderError, Registered, register};
 pub use seal::{SealError, seal};
 
