@@ -16,7 +16,7 @@ use crate::primary::Reason;
 use crate::protect::{self, Exposed};
 use crate::shape::Shape;
 use crate::table::Cells;
-use crate::telling;
+use crate::telling::{self, Told};
 
 /// What was released before, and what this question says of its cells.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,9 @@ pub(crate) enum Unprotected {
     TooLarge(usize),
 }
 
+/// How often more is hidden for what was released before; where that is not enough the table is withheld.
+const ROUNDS: usize = 16;
+
 /// Cells with totals over them up to which a table is audited; a larger one is not released.
 pub const AUDITED: usize = 30_000;
 
@@ -98,24 +101,27 @@ impl Hidden {
                 }
             }
         }
-        let hidden = hidden(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
-        let shown: Vec<Cohort> = telling::told(&cohorts, &hidden, &counts, rules);
-        let is_small_group = |past: &Past<'_>| {
-            past.ledger.gives_small_group(&shown.iter().collect::<Vec<_>>(), past.family, rules.persons)
-        };
-        if past.is_some_and(is_small_group) {
-            return Err(Unprotected::SmallGroup);
+        for _ in 0..ROUNDS {
+            let hidden = hidden(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
+            let Some(past) = past else { return Ok(Self::settled(&numbering, &hidden, &reasons, shape)) };
+            let told = Told::of(&numbering, &cohorts, &hidden, &counts, (past, rules));
+            let betrayed = told.betrayed(past, rules.persons);
+            if betrayed.is_empty() {
+                let settled = Self::settled(&numbering, &hidden, &reasons, shape);
+                return Ok(Self { cohorts: told.all(), ..settled });
+            }
+            reasons.extend(betrayed.into_iter().map(|at| (at, Reason::Ledger)));
         }
-        Ok(Self::settled(&numbering, &hidden, &reasons, (shown, shape.parts.len())))
+        Err(Unprotected::SmallGroup)
     }
 
     fn settled(
         numbering: &Numbering<'_>,
         hidden: &BTreeSet<CellNo>,
         reasons: &BTreeMap<CellNo, Reason>,
-        (cohorts, parts): (Vec<Cohort>, usize),
+        shape: &Shape,
     ) -> Self {
-        let mut of_parts = vec![BTreeSet::new(); parts];
+        let mut of_parts = vec![BTreeSet::new(); shape.parts.len()];
         for (key, part) in hidden.iter().filter_map(|at| numbering.value_of(*at)) {
             of_parts
                 .get_mut(part)
@@ -127,7 +133,7 @@ impl Hidden {
             let (key, part) = numbering.value_of(*at)?;
             Some(((key.clone(), part), *reason))
         });
-        Self { parts: of_parts, why: why.collect(), cohorts }
+        Self { parts: of_parts, why: why.collect(), cohorts: Vec::new() }
     }
 
     pub(crate) fn is_hidden(&self, part: usize, key: &[u32]) -> bool {

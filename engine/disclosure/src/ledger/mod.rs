@@ -31,7 +31,7 @@ pub use form::{Form, Term};
 use crate::ledger::packed::{Mark, Packed};
 use crate::ledger::together::Together;
 
-/// New cohorts that are audited together; a larger table is compared with what is kept in pairs only.
+/// New cohorts up to which a table is audited for what it tells nearly; of a larger one only what follows exactly.
 const TABLE: usize = 64;
 
 /// One release as the ledger keeps it.
@@ -147,29 +147,68 @@ impl Ledger {
 
     /// Whether a kept cohort differs from these persons by fewer than `few`.
     pub(crate) fn is_near_any(&self, persons: &RoaringBitmap, few: u64) -> bool {
+        self.near(persons, few).next().is_some()
+    }
+
+    /// The kept cohorts that differ from these persons by fewer than `few`, and by how many.
+    fn near<'l>(&'l self, persons: &'l RoaringBitmap, few: u64) -> impl Iterator<Item = (u64, &'l Kept)> {
         let size = persons.len();
         let sizes = size.saturating_sub(few.saturating_sub(1))..=size.saturating_add(few.saturating_sub(1));
         let near = self.by_size.range(sizes).flat_map(|(_, numbers)| numbers);
         let mark = Mark::of(persons);
-        let mut near = near.filter_map(|number| self.cohorts.get(*number));
-        near.any(|kept| kept.mark.least_distance(mark) < few && kept.persons.distance(persons, few) < few)
+        let near = near.filter_map(|number| self.cohorts.get(*number));
+        let near = near.filter(move |kept| kept.mark.least_distance(mark) < few);
+        let with_distance = move |kept: &'l Kept| (kept.persons.distance(persons, few), kept);
+        near.map(with_distance).filter(move |(distance, _)| *distance < few)
     }
 
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
+    pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, few: u32) -> bool {
+        self.betrayed_by(cohorts, family, few).is_some()
+    }
+
+    /// The cohort, by its place, that may not be shown beside those before it: kept cohorts and they together would
+    /// give a group of fewer than `few` persons, exactly or nearly. None where all may be shown.
     ///
     /// Of the kept cohorts those nearest to the new ones are looked at, of the same source, of the same family and of
     /// others, up to fixed numbers.
-    pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, few: u32) -> bool {
+    pub(crate) fn betrayed_by(&self, cohorts: &[&Cohort], family: &str, few: u32) -> Option<usize> {
         // What is left of a whole without its parts follows from these and has no form of its own.
         let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
-        let is_new = |cohort: &&&Cohort| is_said(cohort) && !self.has(&cohort.id);
-        let new: Vec<&Cohort> = cohorts.iter().filter(is_new).copied().collect();
+        let new = cohorts.iter().enumerate().filter(|(_, cohort)| is_said(cohort) && !self.has(&cohort.id));
+        let (places, new): (Vec<usize>, Vec<&Cohort>) = new.unzip();
         // What follows from other cohorts by addition, or is empty, tells something only beside their forms.
-        let rows = new.iter().filter(|cohort| !cohort.is_derived && !cohort.persons.is_empty()).count();
-        if rows == 0 || rows > TABLE || self.cohorts.is_empty() {
-            return false;
+        let is_row = |cohort: &Cohort| !cohort.is_derived && !cohort.persons.is_empty();
+        let rows = new.iter().enumerate().filter(|(_, cohort)| is_row(cohort));
+        let rows: Vec<usize> = rows.map(|(at, _)| at).collect();
+        if rows.is_empty() || self.cohorts.is_empty() {
+            return None;
         }
-        Together::of(self, &new, family).gives_small_group(u64::from(few))
+        let together = Together::of(self, &new, family, rows.len() <= TABLE);
+        let tells = |shown: usize| {
+            let left_out = rows.iter().skip(shown).copied().collect();
+            together.gives_small_group(u64::from(few), &left_out)
+        };
+        if !tells(rows.len()) {
+            return None;
+        }
+        let (mut harmless, mut too_many) = (0, rows.len());
+        while too_many - harmless > 1 {
+            let middle = harmless.midpoint(too_many);
+            if tells(middle) {
+                too_many = middle;
+            } else {
+                harmless = middle;
+            }
+        }
+        rows.get(harmless).and_then(|at| places.get(*at)).copied()
+    }
+
+    /// Whether a cohort that was shown differs from this one, which the question does not name as a kept one, and by
+    /// fewer than `few` persons.
+    pub(crate) fn is_beside(&self, cohort: &Cohort, few: u32) -> bool {
+        let mut near = self.near(&cohort.persons, u64::from(few));
+        !self.has(&cohort.id) && near.any(|(distance, kept)| distance > 0 && !kept.is_derived)
     }
 
     fn has(&self, id: &str) -> bool {
