@@ -69,7 +69,7 @@ struct Said {
 }
 
 /// Reasons for which an answer is kept inside that say nothing about the asker.
-const INNOCENT: [&str; 4] = ["review", "quota", "denials", "inside"];
+const INNOCENT: [&str; 5] = ["review", "quota", "denials", "inside", "registered"];
 
 /// Faults of the house, which no value of any row brings about.
 const OF_THE_HOUSE: [&str; 4] = ["dataset-key", "worker-data", "worker-not-started", "worker-unconfined"];
