@@ -11,6 +11,7 @@ use catalog_model::CellRules;
 
 use crate::family::{CellNo, Family};
 use crate::ledger::{Cohort, Form, Ledger, Term};
+use crate::narrowest;
 use crate::numbering::{Numbering, judged};
 use crate::primary::Reason;
 use crate::protect::{self, Exposed};
@@ -47,6 +48,8 @@ pub(crate) struct Hidden {
     pub(crate) why: BTreeMap<(Vec<u32>, usize), Reason>,
     /// The cohorts that the table tells of.
     pub(crate) cohorts: Vec<Cohort>,
+    /// How far apart the ends of a reader's interval for a hidden count are, at least.
+    pub(crate) narrowest: u32,
 }
 
 /// Why a table cannot be protected.
@@ -106,7 +109,9 @@ impl Hidden {
         if past.is_some_and(is_small_group) {
             return Err(Unprotected::SmallGroup);
         }
-        Ok(Self::settled(&numbering, &hidden, &reasons, (shown, shape.parts.len())))
+        let narrowest = narrowest::width(&counts, &hidden, rules);
+        let settled = Self::settled(&numbering, &hidden, &reasons, (shown, shape.parts.len()));
+        Ok(Self { narrowest, ..settled })
     }
 
     fn settled(
@@ -127,7 +132,7 @@ impl Hidden {
             let (key, part) = numbering.value_of(*at)?;
             Some(((key.clone(), part), *reason))
         });
-        Self { parts: of_parts, why: why.collect(), cohorts }
+        Self { parts: of_parts, why: why.collect(), cohorts, ..Self::default() }
     }
 
     pub(crate) fn is_hidden(&self, part: usize, key: &[u32]) -> bool {

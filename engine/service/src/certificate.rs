@@ -63,7 +63,8 @@ fn sign(guard: &Guard, kept: &Retained, closed: &Closed) -> Result<String, Guard
         rules: table.rules.clone(),
         rules_digest: kept.rule_digest.clone(),
         threshold: table.threshold,
-        hidden_interval: table.threshold.saturating_sub(2),
+        // Of what nobody asked, nothing is said.
+        hidden_interval: kept.hidden_interval.unwrap_or(0),
         may_differ_by_fewer_than: table.threshold,
         values,
         hidden,

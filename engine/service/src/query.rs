@@ -244,6 +244,7 @@ pub(crate) fn retained(
         cells: behind.map(|behind| behind.lines.clone()).unwrap_or_default(),
         is_cut: behind.is_none_or(|behind| behind.is_cut),
         trace: trace.unwrap_or_default(),
+        hidden_interval: release.as_ref().map(|(release, _)| release.hidden_interval),
         ledger: release.map(|(_, ledger)| ledger).unwrap_or_default(),
         opened: opened.query().to_string(),
     }

@@ -34,6 +34,10 @@ pub(crate) struct Retained {
     pub(crate) cells: Vec<EvidenceLine>,
     pub(crate) is_cut: bool,
     pub(crate) trace: Vec<(String, u64)>,
+    /// How far apart the ends of a reader's interval for a hidden count are, at least; none in copies from before it was
+    /// asked.
+    #[serde(default)]
+    pub(crate) hidden_interval: Option<u32>,
     /// Ledger entries before and the digest of the last one.
     pub(crate) ledger: (u64, String),
     /// The query in whose record it was made.
@@ -198,6 +202,7 @@ mod tests {
             cells: vec![],
             is_cut: false,
             trace: vec![],
+            hidden_interval: Some(8),
             ledger: (1, text("h")),
             opened: text(query),
         }
