@@ -150,6 +150,24 @@ fn a_permit_whose_pack_has_no_exception_refuses_what_others_hold() {
 }
 
 #[test]
+fn a_permit_that_names_it_hides_a_cell_with_everybody_of_its_line() {
+    let men =
+        "SELECT sex, count(DISTINCT person_id) AS persons FROM person WHERE sex = '1' GROUP BY ROLLUP (sex)";
+    let hidden = |pack: &str| {
+        let house = House::new("");
+        let permit = house.env.join("policies/demo.toml");
+        let text = std::fs::read_to_string(&permit).unwrap();
+        std::fs::write(&permit, text.replace("rules = \"general-2026\"", &format!("rules = {pack:?}")))
+            .unwrap();
+        let ClientReply::Released(table) = house.query(men) else { panic!("not released") };
+        let log = std::fs::read_to_string(house.env.join("audit/log.jsonl")).unwrap();
+        (table.suppressed > 0, log.contains("class-disclosure 1"))
+    };
+    assert_eq!(hidden("general-2026"), (false, false));
+    assert_eq!(hidden("general-2026-class"), (true, true));
+}
+
+#[test]
 fn a_release_outside_of_the_plan_is_told_of_and_looked_at() {
     let house = House::new(
         "planned = [{ title = \"表1\", columns = [\"ndb_receipt.prefecture\", \"ndb_receipt.total_points\"] }]",
