@@ -407,7 +407,7 @@ fn run(
         past::question(&vetted.plan, &vetted.permit, &releasing::rules(guard, vetted).0, &vetted.exclusion);
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
+        let held = ledger.hold(&guard.environment, &guard.recent(Recent::noted)?)?;
         releasing::kept(guard, opened, &held, &question)?
     };
     let evidence = match &kept {

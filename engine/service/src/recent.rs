@@ -18,12 +18,21 @@ const DAY: Duration = Duration::days(1);
 /// question has one.
 const WITHHELD: u32 = 20;
 
+/// What the record notes last of the release ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// How many entries it had.
+    pub(crate) entries: u64,
+    /// The digest of the last of them; none where nothing is noted.
+    pub(crate) head: Option<String>,
+}
+
 /// The record's last day.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     read: u64,
     seen: VecDeque<Seen>,
-    noted: u64,
+    noted: Noted,
     entries: u64,
     since: Option<OffsetDateTime>,
 }
@@ -66,6 +75,8 @@ struct Said {
     fault: Option<String>,
     #[serde(default)]
     entries: Option<u64>,
+    #[serde(default)]
+    head: Option<String>,
 }
 
 /// Reasons for which an answer is kept inside that say nothing about the asker.
@@ -110,8 +121,8 @@ impl Recent {
         }
         self.entries += 1;
         self.since.get_or_insert(at);
-        if line.kind == "ledger-kept" {
-            self.noted = line.body.entries.unwrap_or(self.noted);
+        if let ("ledger-kept", Some(entries)) = (line.kind.as_str(), line.body.entries) {
+            self.noted = Noted { entries, head: line.body.head.clone() };
         }
         if let Some(what) = what(&line) {
             self.seen.push_back(Seen { at, project: line.project, what });
@@ -149,9 +160,9 @@ impl Recent {
         self.seen.iter().filter(is_of).map(|seen| seen.what)
     }
 
-    /// The ledger's length that the record notes last.
-    pub(crate) const fn noted(&self) -> u64 {
-        self.noted
+    /// What the record notes last of the ledger.
+    pub(crate) fn noted(&self) -> Noted {
+        self.noted.clone()
     }
 
     /// Entries since the last checkpoint, and when the first of them was written.
@@ -194,7 +205,7 @@ fn what(line: &Line) -> Option<What> {
 mod tests {
     use time::macros::datetime;
 
-    use super::{Recent, Told};
+    use super::{Noted, Recent, Told};
 
     fn line(at: &str, kind: &str, project: &str, body: &str) -> String {
         let project = if project.is_empty() { String::new() } else { format!(",\"project\":\"{project}\"") };
@@ -221,7 +232,7 @@ mod tests {
             line(new, "near-cohort", "p", ""),
             line(new, "query-refused", "p", "\"rule\":\"x\""),
             line(new, "query-denied", "p", ""),
-            line(new, "ledger-kept", "", "\"entries\":7"),
+            line(new, "ledger-kept", "", "\"entries\":7,\"head\":\"0a\""),
         ]
         .concat();
         text.push_str("{\"torn");
@@ -229,7 +240,8 @@ mod tests {
         let mut recent = Recent::default();
         recent.catch_up(&log, now).unwrap();
         assert_eq!((recent.releases("p"), recent.releases("q")), (1, 1));
-        assert_eq!((recent.denials("p"), recent.denials("q"), recent.noted()), (61, 0, 7));
+        assert_eq!((recent.denials("p"), recent.denials("q")), (61, 0));
+        assert_eq!(recent.noted(), Noted { entries: 7, head: Some("0a".to_owned()) });
         assert_eq!(recent.unsigned().0, 11);
 
         let text = text.replace("{\"torn", "");
@@ -247,6 +259,6 @@ mod tests {
         // A log that was put back is read from its beginning.
         std::fs::write(&log, line(new, "query-refused", "p", "")).unwrap();
         recent.catch_up(&log, now).unwrap();
-        assert_eq!((recent.denials("p"), recent.noted()), (1, 0));
+        assert_eq!((recent.denials("p"), recent.noted()), (1, Noted::default()));
     }
 }

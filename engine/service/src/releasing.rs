@@ -41,7 +41,7 @@ pub(crate) fn kept(
     // What a crash left unsettled is decided by what the ledger has.
     RetainedFiles::new(&guard.environment).settle(entries)?;
     let Some(answer) = held.ledger().answer(question) else { return Ok(None) };
-    if guard.recent(Recent::noted)? < entries {
+    if guard.recent(Recent::noted)?.entries < entries {
         let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
         guard.log.record(event.with("entries", entries).with("head", head))?;
     }
@@ -57,7 +57,7 @@ pub(crate) fn release(
     (query, question): (&str, String),
 ) -> Result<Ran, GuardError> {
     let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
+    let mut held = ledger.hold(&guard.environment, &guard.recent(Recent::noted)?)?;
     // Somebody may have asked the same in the meantime.
     if let Some(answer) = kept(guard, opened, &held, &question)? {
         return again(&answer).map(Ok);
