@@ -172,13 +172,13 @@ fn bound_to(project: &str, query: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use catalog_store::{Config, Environment};
     use engine_protocol::ReleasedTable;
 
     use super::{Retained, RetainedFiles};
 
-    pub(in crate::cases) fn kept(project: &str, query: &str) -> Retained {
+    pub(crate) fn kept(project: &str, query: &str) -> Retained {
         let text = |text: &str| text.to_owned();
         Retained {
             query: text(query),
