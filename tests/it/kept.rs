@@ -108,6 +108,44 @@ fn a_halted_project_keeps_no_list_and_registers_no_cohort() {
     assert_eq!(entry.matches("\"act\":\"codes-added\"").count(), 1);
 }
 
+#[test]
+fn what_says_the_same_gets_the_kept_answer_and_other_names_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    let house = guard(&env);
+    let released = |sql: &str| match ask(&house, sql) {
+        ClientReply::Released(table) => table,
+        other => panic!("{sql}: {other:?}"),
+    };
+    let first = released(
+        "SELECT sex, count(DISTINCT person_id) AS n FROM person WHERE sex IN ('1', '2') GROUP BY sex",
+    );
+    assert!(
+        first.rows.iter().all(|row| matches!(row[1], CellValue::Integer(count) if count > 0)),
+        "{first:?}"
+    );
+    for sql in [
+        "select  sex,\n  count(distinct person_id) as n\nfrom person where sex in ('2', '1', '2') group by sex",
+        "SELECT sex, count(DISTINCT person_id) AS n FROM person WHERE (sex IN ('1', '2')) GROUP BY sex",
+    ] {
+        assert_eq!(released(sql), first, "{sql}");
+    }
+    // Other names and another order of columns are the asker's own, over the same cells.
+    let other = released(
+        "SELECT count(DISTINCT person_id) AS persons, sex AS s FROM person WHERE sex IN ('2', '1') GROUP BY sex",
+    );
+    assert_eq!(other.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["persons", "s"]);
+    assert_ne!(other.query, first.query);
+    let cells = |table: &[Vec<CellValue>], key: usize| {
+        let mut cells: Vec<String> =
+            table.iter().map(|row| format!("{:?} {:?}", row[key], row[1 - key])).collect();
+        cells.sort();
+        cells
+    };
+    assert_eq!(cells(&other.rows, 1), cells(&first.rows, 0));
+}
+
 /// Registers a kept table; what is told of it.
 fn register(guard: &Guard, name: &str) -> String {
     let (user, project) = (USER.to_owned(), "demo".to_owned());

@@ -25,7 +25,7 @@ pub struct Certificate {
     pub project: String,
     /// The query that made the table.
     pub query: String,
-    /// SHA-256 of the question's text.
+    /// SHA-256 of the text of the question that the release was made for.
     pub question: String,
     /// The digest of the vetted plan.
     pub plan: String,
