@@ -202,6 +202,33 @@ fn a_quota_ends_the_releases_of_a_day() {
 }
 
 #[test]
+fn questions_that_differ_in_a_value_alone_alert_the_steward_once() {
+    let house = House::new("alike_a_day = 3");
+    // Withheld or not is another matter.
+    let ask = |sql: &str| {
+        assert!(matches!(house.query(sql), ClientReply::Released(_) | ClientReply::Withheld), "{sql}");
+    };
+    let of = |prefecture: &str| {
+        ask(&format!(
+            "SELECT count(DISTINCT person_id) AS n FROM ndb_receipt WHERE prefecture = '{prefecture}'"
+        ));
+    };
+    // Other groups of the same rows, and the same question again, are no probing.
+    for group in ["setting", "service_month", "setting"] {
+        ask(&format!(
+            "SELECT {group}, count(DISTINCT person_id) AS n FROM ndb_receipt WHERE prefecture = '13' GROUP BY {group}"
+        ));
+    }
+    of("13");
+    of("13");
+    assert_eq!(house.recorded("probing-alert"), 0);
+    ["27", "14", "01", "40", "47"].into_iter().for_each(of);
+    assert_eq!((house.recorded("probing-alert"), house.recorded("denials-locked")), (1, 0));
+    let Governed::Cases { cases } = house.govern("demo-officer", Govern::Inbox) else { panic!("no list") };
+    assert!(cases.iter().any(|case| case.kind == CaseKind::Incident && case.people == ["guard"]));
+}
+
+#[test]
 fn denied_answers_alert_once_and_then_lock_the_project() {
     let house = House::new("");
     let refused = || assert!(matches!(house.query("SELECT person_id FROM person"), ClientReply::Verdict(_)));

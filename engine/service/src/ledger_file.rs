@@ -26,6 +26,18 @@ const FILE: &str = "releases";
 /// What the chain begins with.
 const START: &str = "misu ledger v1";
 
+/// What keys the words by which the record knows questions again.
+const KNOWN: &str = "misu 2026-11 questions that the record knows again";
+
+/// The words by which the record knows a question again.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// What questions about the same rows have in common, whatever values they name.
+    pub(crate) family: String,
+    /// What it says of its rows.
+    pub(crate) rows: String,
+}
+
 /// The ledger of one environment, read as far as it was when last looked at.
 #[derive(Debug)]
 pub(crate) struct LedgerFile {
@@ -144,9 +156,21 @@ impl Held<'_> {
         (self.own.frames, self.own.head.to_hex().to_string())
     }
 
-    /// Keeps a release; it is on disk when this returns.
-    pub(crate) fn keep(&mut self, environment: &Environment, entry: LedgerEntry) -> Result<(), LedgerError> {
+    /// Keeps a release; it is on disk when this returns. How the record may know its family and what it says of its
+    /// `rows` again: nobody without the ledger's key can try what they stand for.
+    pub(crate) fn keep(
+        &mut self,
+        environment: &Environment,
+        entry: LedgerEntry,
+        rows: &str,
+    ) -> Result<Known, LedgerError> {
         let key = environment.key(KeyRole::Ledger)?;
+        let told = blake3::derive_key(KNOWN, key.as_bytes());
+        let word = |text: &str| {
+            let place = format!("{}\n{text}", entry.project);
+            blake3::keyed_hash(&told, place.as_bytes()).to_hex().chars().take(16).collect::<String>()
+        };
+        let known = Known { family: word(&entry.family), rows: word(rows) };
         let clear = ledger_entry::written(&entry).ok_or(LedgerError::Entry)?;
         let sealed = encrypt(&key, &bound_to(self.own.frames, &self.own.head), &clear)?;
         let frame = framed(&sealed);
@@ -154,7 +178,7 @@ impl Held<'_> {
         written.map_err(|source| self.own.io("write", source))?;
         self.own.advance(&frame);
         self.own.ledger.keep(entry);
-        Ok(())
+        Ok(known)
     }
 
     fn write(&mut self, frame: &[u8]) -> std::io::Result<()> {
@@ -344,14 +368,14 @@ mod tests {
 
     fn keep(environment: &Environment, question: &str) {
         let mut file = LedgerFile::new(environment);
-        file.hold(environment, &of(0)).unwrap().keep(environment, entry(question)).unwrap();
+        file.hold(environment, &of(0)).unwrap().keep(environment, entry(question), "").unwrap();
     }
 
     #[test]
     fn what_was_kept_is_there_after_a_restart_once() {
         let (_folder, environment) = environment();
         let mut first = LedgerFile::new(&environment);
-        first.hold(&environment, &of(0)).unwrap().keep(&environment, entry("one")).unwrap();
+        first.hold(&environment, &of(0)).unwrap().keep(&environment, entry("one"), "").unwrap();
         // Another process adds one, and the first sees it.
         keep(&environment, "two");
         let held = first.hold(&environment, &of(2)).unwrap();
@@ -375,7 +399,7 @@ mod tests {
             let mut file = LedgerFile::new(&environment);
             let mut held = file.hold(&environment, &of(1)).unwrap();
             assert_eq!((held.ledger().releases(), held.ledger().answer("two")), (1, None));
-            held.keep(&environment, entry("two")).unwrap();
+            held.keep(&environment, entry("two"), "").unwrap();
             drop(held);
             assert_eq!(
                 LedgerFile::new(&environment).hold(&environment, &of(2)).unwrap().ledger().releases(),

@@ -85,6 +85,11 @@ impl Says {
         &self.family
     }
 
+    /// All that the question says of its rows, as a digest.
+    pub(crate) fn rows(&self) -> &str {
+        &self.base
+    }
+
     /// Beside what was released.
     pub fn past<'p>(&'p self, ledger: &'p Ledger) -> Past<'p> {
         Past {

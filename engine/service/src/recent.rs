@@ -3,7 +3,7 @@
 //!
 //! The record is what every program of the environment writes, so a count from it holds across guards and restarts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::Path;
@@ -47,6 +47,11 @@ struct Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Released,
+    /// A new answer to a question that picks rows of these terms, by these values.
+    Kept {
+        family: u64,
+        rows: u64,
+    },
     Denied(u32),
     Alerted,
     Locked,
@@ -77,6 +82,10 @@ struct Said {
     entries: Option<u64>,
     #[serde(default)]
     head: Option<String>,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    rows: Option<serde_json::Value>,
 }
 
 /// Reasons for which an answer is kept inside that say nothing about the asker.
@@ -144,6 +153,23 @@ impl Recent {
         })
     }
 
+    /// The most questions of a project in the last day, since somebody let it go on, that pick rows by the same terms and
+    /// each by other values.
+    pub(crate) fn alike(&self, project: &str) -> u32 {
+        let mut families: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+        for what in self.of(project) {
+            match what {
+                What::Resumed => families.clear(),
+                What::Kept { family, rows } => {
+                    families.entry(family).or_default().insert(rows);
+                }
+                What::Released | What::Denied(_) | What::Alerted | What::Locked | What::Full => {}
+            }
+        }
+        let most = families.values().map(BTreeSet::len).max().unwrap_or(0);
+        u32::try_from(most).unwrap_or(u32::MAX)
+    }
+
     /// Whether it was said in the last day, since somebody let it go on: an alert, a lock, a full quota.
     pub(crate) fn is_told(&self, project: &str, told: Told) -> bool {
         let wanted = match told {
@@ -192,6 +218,7 @@ fn what(line: &Line) -> Option<What> {
         // Nothing that a value can do should end a run; where something does, the endings are counted.
         ("query-closed", Some("failed")) if !is_of_the_house => What::Denied(WITHHELD),
         ("near-cohort", _) => What::Denied(WITHHELD),
+        ("ledger-kept", _) => kept(&line.body)?,
         ("query-refused", _) => What::Denied(1),
         ("probing-alert", _) => What::Alerted,
         ("denials-locked", _) => What::Locked,
@@ -199,6 +226,13 @@ fn what(line: &Line) -> Option<What> {
         ("use-resumed", _) => What::Resumed,
         _ => return None,
     })
+}
+
+fn kept(said: &Said) -> Option<What> {
+    let word = |text: &str| u64::from_str_radix(text, 16).ok();
+    let family = said.family.as_deref().and_then(word)?;
+    let rows = said.rows.as_ref().and_then(serde_json::Value::as_str).and_then(word)?;
+    Some(What::Kept { family, rows })
 }
 
 #[cfg(test)]
@@ -255,6 +289,16 @@ mod tests {
         std::fs::write(&log, format!("{text}{more}{resumed}")).unwrap();
         recent.catch_up(&log, now).unwrap();
         assert_eq!((recent.denials("p"), recent.is_told("p", Told::Alert)), (0, false));
+
+        let kept = |project, family, rows| {
+            line(new, "ledger-kept", project, &format!("\"family\":\"{family}\",\"rows\":\"{rows}\""))
+        };
+        let alike =
+            [kept("p", "0a", "01"), kept("p", "0a", "02"), kept("p", "0a", "02"), kept("p", "0b", "03")];
+        let asked = [text.as_str(), &more, &resumed, &alike.concat(), &kept("q", "0a", "04")].concat();
+        std::fs::write(&log, asked).unwrap();
+        recent.catch_up(&log, now).unwrap();
+        assert_eq!((recent.alike("p"), recent.alike("q"), recent.alike("r")), (2, 1, 0));
 
         // A log that was put back is read from its beginning.
         std::fs::write(&log, line(new, "query-refused", "p", "")).unwrap();

@@ -114,11 +114,13 @@ pub(crate) fn release(
         answer: serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?,
         cohorts,
     };
-    held.keep(&guard.environment, entry)?;
+    let known = held.keep(&guard.environment, entry, says.rows())?;
     let (entries, head) = held.head();
     files.settle(entries)?;
     // The record notes how long the ledger is: one that is shorter later has forgotten something.
     let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
+    let event = event.project(vetted.permit.grant().project.clone());
+    let event = event.with("family", known.family).with("rows", known.rows);
     guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
     Ok(Ok((table, outcome)))
 }
