@@ -11,6 +11,7 @@ use catalog_model::CellRules;
 
 use crate::family::{CellNo, Family};
 use crate::ledger::{Cohort, Form, Ledger, Term};
+use crate::narrowest;
 use crate::numbering::{Numbering, judged};
 use crate::primary::Reason;
 use crate::protect::{self, Exposed};
@@ -47,6 +48,8 @@ pub(crate) struct Hidden {
     pub(crate) why: BTreeMap<(Vec<u32>, usize), Reason>,
     /// The cohorts that the table tells of.
     pub(crate) cohorts: Vec<Cohort>,
+    /// How far apart the ends of a reader's interval for a hidden count are, at least.
+    pub(crate) narrowest: u32,
 }
 
 /// Why a table cannot be protected.
@@ -103,12 +106,13 @@ impl Hidden {
         }
         for _ in 0..ROUNDS {
             let hidden = hidden(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
-            let Some(past) = past else { return Ok(Self::settled(&numbering, &hidden, &reasons, shape)) };
-            let told = Told::of(&numbering, &cohorts, &hidden, &counts, (past, rules));
-            let betrayed = told.betrayed(past, rules.persons);
+            let told = past.map(|past| Told::of(&numbering, &cohorts, &hidden, &counts, (past, rules)));
+            let betrayed = told.as_ref().zip(past).map(|(told, past)| told.betrayed(past, rules.persons));
+            let betrayed = betrayed.unwrap_or_default();
             if betrayed.is_empty() {
+                let narrowest = narrowest::width(&counts, &hidden, rules);
                 let settled = Self::settled(&numbering, &hidden, &reasons, shape);
-                return Ok(Self { cohorts: told.all(), ..settled });
+                return Ok(Self { cohorts: told.map_or_else(Vec::new, Told::all), narrowest, ..settled });
             }
             reasons.extend(betrayed.into_iter().map(|at| (at, Reason::Ledger)));
         }
@@ -133,7 +137,7 @@ impl Hidden {
             let (key, part) = numbering.value_of(*at)?;
             Some(((key.clone(), part), *reason))
         });
-        Self { parts: of_parts, why: why.collect(), cohorts: Vec::new() }
+        Self { parts: of_parts, why: why.collect(), ..Self::default() }
     }
 
     pub(crate) fn is_hidden(&self, part: usize, key: &[u32]) -> bool {

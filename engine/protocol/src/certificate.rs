@@ -25,7 +25,7 @@ pub struct Certificate {
     pub project: String,
     /// The query that made the table.
     pub query: String,
-    /// SHA-256 of the question's text.
+    /// SHA-256 of the text of the question that the release was made for.
     pub question: String,
     /// The digest of the vetted plan.
     pub plan: String,
@@ -38,7 +38,8 @@ pub struct Certificate {
     /// Persons who stand behind every value that is shown, at least.
     pub threshold: u32,
     /// What a reader can derive of a hidden count from the table and its margins is an interval whose ends are at least so
-    /// far apart; the rule's own is 1 to one less than the threshold.
+    /// far apart. It is found by asking the finished table, up to the rule's own, which is 1 to one less than the
+    /// threshold; 0 says nothing.
     pub hidden_interval: u32,
     /// A value may be that of a group that differs from the one asked for by fewer persons than this: it is the one that
     /// was released for that group before.

@@ -59,7 +59,7 @@ pub use check::{CheckHow, Checked, check_file};
 pub use guard::{Guard, GuardError};
 pub use identity::{AccountError, AccountLine, Standing};
 pub use latency::Latency;
-pub use ledger_file::LedgerError;
+pub use ledger_file::{LedgerError, standing};
 pub use offline::Offline;
 pub use past::Says;
 pub use permits::{Permits, PermitsError};

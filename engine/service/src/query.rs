@@ -85,58 +85,67 @@ pub(crate) fn refuse(
     )))
 }
 
+/// A question that runs, or how it is answered without that.
+enum Begun {
+    Runs(Box<Vetted>),
+    Answered(Box<ClientReply>),
+}
+
+/// Judges a question that is to be run; one that may not is recorded.
+fn begin(guard: &Guard, question: &Question, running: &Run<'_>) -> Result<Begun, GuardError> {
+    if guard.halts.is_halted(&question.project) {
+        record_no(guard, question, Kind::QueryDenied, HALTED)?;
+        return Ok(Begun::Answered(Box::new(ClientReply::Verdict(halted_verdict()))));
+    }
+    let reply = match judge(guard, question)? {
+        Judged::Vetted(mut vetted) => {
+            let (grant, exclusion) = (vetted.permit.grant(), vetted.exclusion);
+            vetted.exclusion = anonymity::without_small_classes(guard, grant, &vetted.manifest, exclusion)?;
+            return Ok(Begun::Runs(vetted));
+        }
+        Judged::Inside(mut inside) => {
+            let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
+            inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
+            working::act(guard, question, &inside, running)?
+        }
+        Judged::Metadata(table, snapshot) => ClientReply::Released(metadata::table(&table, &snapshot)),
+        Judged::Barred(bar) => {
+            record_no(guard, question, Kind::QueryDenied, bar.rule)?;
+            ClientReply::Verdict(barred_verdict(&bar))
+        }
+        Judged::Denied(denied) => {
+            record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
+            ClientReply::Verdict(denied_verdict(&denied))
+        }
+        Judged::Broken(verdict) => {
+            record_no(guard, question, Kind::QueryRefused, verdict.rule.as_deref().unwrap_or_default())?;
+            ClientReply::Verdict(*verdict)
+        }
+        Judged::NotVetted(not_vetted) => {
+            let is_denied = matches!(not_vetted, NotVetted::Denied(_));
+            let kind = if is_denied { Kind::QueryDenied } else { Kind::QueryRefused };
+            let verdict = not_vetted_verdict(&not_vetted);
+            record_no(guard, question, kind, verdict.rule.as_deref().unwrap_or_default())?;
+            ClientReply::Verdict(verdict)
+        }
+    };
+    Ok(Begun::Answered(Box::new(reply)))
+}
+
 /// Runs a question and releases its protected table, or says why not.
 pub(crate) fn answer(
     guard: &Guard,
     question: &Question,
     running: &Run<'_>,
 ) -> Result<ClientReply, GuardError> {
-    if guard.halts.is_halted(&question.project) {
-        record_no(guard, question, Kind::QueryDenied, HALTED)?;
-        return Ok(ClientReply::Verdict(halted_verdict()));
-    }
-    let vetted = match judge(guard, question)? {
-        Judged::Vetted(mut vetted) => {
-            let (grant, exclusion) = (vetted.permit.grant(), vetted.exclusion);
-            vetted.exclusion = anonymity::without_small_classes(guard, grant, &vetted.manifest, exclusion)?;
-            vetted
-        }
-        Judged::Inside(mut inside) => {
-            let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
-            inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
-            return working::act(guard, question, &inside, running);
-        }
-        Judged::Metadata(table, snapshot) => {
-            return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
-        }
-        Judged::Barred(bar) => {
-            record_no(guard, question, Kind::QueryDenied, bar.rule)?;
-            return Ok(ClientReply::Verdict(barred_verdict(&bar)));
-        }
-        Judged::Denied(denied) => {
-            record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
-            return Ok(ClientReply::Verdict(denied_verdict(&denied)));
-        }
-        Judged::Broken(verdict) => {
-            record_no(guard, question, Kind::QueryRefused, verdict.rule.as_deref().unwrap_or_default())?;
-            return Ok(ClientReply::Verdict(*verdict));
-        }
-        Judged::NotVetted(not_vetted) => {
-            let kind = if matches!(not_vetted, NotVetted::Denied(_)) {
-                Kind::QueryDenied
-            } else {
-                Kind::QueryRefused
-            };
-            let verdict = not_vetted_verdict(&not_vetted);
-            record_no(guard, question, kind, verdict.rule.as_deref().unwrap_or_default())?;
-            return Ok(ClientReply::Verdict(verdict));
-        }
+    let vetted = match begin(guard, question, running)? {
+        Begun::Runs(vetted) => vetted,
+        Begun::Answered(reply) => return Ok(*reply),
     };
     let asked = asked(guard, &vetted, question)?;
     let opened = open(guard, question, &vetted)?;
     if airlock::is_locked(guard, asked)? {
-        let outcome = Outcome::Withheld { reason: "denials".to_owned() };
-        return Ok(hand_out(None, &opened.close(outcome)?));
+        return Ok(hand_out(None, &opened.close(inside("denials"))?));
     }
     let query = opened.query().to_string();
     let (table, outcome) = match run(guard, &vetted, (&opened, &query), running)? {
@@ -151,7 +160,6 @@ pub(crate) fn answer(
     let kept = airlock::kept(guard, (asked.project, asked.user), &table, || {
         retained(guard, &vetted, (&opened, &table), None)
     })?;
-    let inside = |reason: &str| Outcome::Withheld { reason: reason.to_owned() };
     match airlock::way(guard, asked, &kept)? {
         Way::Out => {
             let closed = opened.close(outcome)?;
@@ -163,6 +171,41 @@ pub(crate) fn answer(
             Ok(ClientReply::Governed(Governed::Held { output }))
         }
     }
+}
+
+/// Asks a question whose answer nobody gets: what it tells of stands beside everything that is asked from then on. The
+/// query's id, or the reply where it could not be done.
+///
+/// What was found beside earlier answers is the board's to know. To the asker every table looks the same.
+pub(crate) fn compare(
+    guard: &Guard,
+    question: &Question,
+    running: &Run<'_>,
+) -> Result<Result<String, ClientReply>, GuardError> {
+    let vetted = match begin(guard, question, running)? {
+        Begun::Runs(vetted) => vetted,
+        Begun::Answered(reply) => return Ok(Err(*reply)),
+    };
+    let asked = asked(guard, &vetted, question)?;
+    let opened = open(guard, question, &vetted)?;
+    if airlock::is_locked(guard, asked)? {
+        return Ok(Err(hand_out(None, &opened.close(inside("denials"))?)));
+    }
+    let query = opened.query().to_string();
+    let ran = run(guard, &vetted, (&opened, &query), running)?;
+    running.is_at(RunStage::Recording);
+    let outcome = ran.map_or_else(|outcome| *outcome, |_| inside("registered"));
+    let told = match &outcome {
+        Outcome::Stopped { .. } | Outcome::Failed { .. } => Err(running::reply(&outcome)),
+        Outcome::Released { .. } | Outcome::Kept { .. } | Outcome::Withheld { .. } => Ok(query),
+    };
+    let _receipt = opened.close(outcome)?;
+    Ok(told)
+}
+
+/// That an answer stays inside, for this reason.
+fn inside(reason: &str) -> Outcome {
+    Outcome::Withheld { reason: reason.to_owned() }
 }
 
 /// Who asks, and how the permit lets releases go out.
@@ -201,6 +244,7 @@ pub(crate) fn retained(
         cells: behind.map(|behind| behind.lines.clone()).unwrap_or_default(),
         is_cut: behind.is_none_or(|behind| behind.is_cut),
         trace: trace.unwrap_or_default(),
+        hidden_interval: release.as_ref().map(|(release, _)| release.hidden_interval),
         ledger: release.map(|(_, ledger)| ledger).unwrap_or_default(),
         opened: opened.query().to_string(),
     }
@@ -363,7 +407,7 @@ fn run(
         past::question(&vetted.plan, &vetted.permit, &releasing::rules(guard, vetted).0, &vetted.exclusion);
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
+        let held = ledger.hold(&guard.environment, &guard.recent(Recent::noted)?)?;
         releasing::kept(guard, opened, &held, &question)?
     };
     let evidence = match &kept {

@@ -7,6 +7,7 @@
 //!
 //! No I/O, no catalogue of its own, no DataFusion session: [`vet`] takes text, a catalogue and a grant.
 
+mod canonical;
 mod checked_sum;
 mod domain;
 mod functions;

@@ -9,6 +9,7 @@ use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
 
+use crate::canonical;
 use crate::places::Places;
 use crate::plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
 use crate::refusal::{Denial, NotVetted, Refusal, Rule};
@@ -194,7 +195,7 @@ impl Draft {
     }
 
     fn part(&mut self, judge: &Judge<'_>, condition: Option<Expr>) -> Result<usize, Refusal> {
-        let Some(condition) = condition else { return Ok(0) };
+        let Some(condition) = condition.map(canonical::condition) else { return Ok(0) };
         let conditions = &mut self.wanted.conditions;
         if let Some(at) = conditions.iter().position(|known| *known == condition) {
             return Ok(at + 1);
