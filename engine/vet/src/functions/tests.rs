@@ -89,6 +89,15 @@ pub(crate) fn grant() -> Grant {
     }
 }
 
+/// A grant of every column of every table.
+pub(crate) fn grant_of_all(catalogue: &Catalogue) -> Grant {
+    let tables = catalogue
+        .tables
+        .values()
+        .map(|table| (table.table.clone(), table.columns.iter().map(|column| column.name.clone()).collect()));
+    Grant { tables: tables.collect(), ..grant() }
+}
+
 fn first_expression(sql: &str, schema: &GrantedSchema<'_>) -> Expr {
     let statement = DFParser::parse_sql(sql).unwrap().pop_front().unwrap();
     let plan = SqlToRel::new(schema).statement_to_plan(statement).unwrap();
