@@ -83,7 +83,8 @@ impl ColumnFact {
 
     /// The fact of a column that is kept in a table of this name, and describes persons where its class says so.
     pub(crate) fn described(mut self, table: &str, column: &str) -> Self {
-        if matches!(self.class(), Class::Quasi | Class::Exact) {
+        // Any of the classes that it holds: a code beside a sex hides no sex.
+        if self.label.value.has(Class::Quasi) || self.label.value.has(Class::Exact) {
             self.describing.columns = BTreeSet::from([format!("{table}.{column}")]);
         }
         self
@@ -124,6 +125,8 @@ pub(crate) struct Seen {
     pub(crate) systems: BTreeSet<String>,
     /// The quasi-identifying columns whose values rows are picked by.
     pub(crate) bound: BTreeSet<String>,
+    /// The day of the month on which ages are taken.
+    age_day: Option<u32>,
 }
 
 impl<'a> Judge<'a> {
@@ -143,6 +146,11 @@ impl<'a> Judge<'a> {
         let mut seen = self.seen.borrow_mut();
         seen.bound.extend(columns.iter().cloned());
         seen.bound.len()
+    }
+
+    /// Whether ages may be taken on this day of the month, as all others of the query are; notes that one is.
+    pub(crate) fn takes_ages_on(&self, day: u32) -> bool {
+        *self.seen.borrow_mut().age_day.get_or_insert(day) == day
     }
 
     /// Notes that a list of codes is looked up.

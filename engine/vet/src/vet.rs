@@ -154,7 +154,7 @@ fn release(
     let evidence =
         rewrite::evidence(input, &relation, &draft.wanted, meant).map_err(|error| explain(&judge, &error))?;
     let hash = hash(&evidence, meant.grant, &shape);
-    let Seen { used, lineage, systems, bound: _ } = judge.into_seen();
+    let Seen { used, lineage, systems, .. } = judge.into_seen();
     Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used, lineage, systems, key_systems, hash })
 }
 
