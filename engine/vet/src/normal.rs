@@ -117,20 +117,18 @@ fn truth(term: &Expr) -> Option<bool> {
     match term {
         Expr::Literal(ScalarValue::Boolean(truth), _) => *truth,
         Expr::Not(inner) => truth(inner).map(|truth| !truth),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            truth(left).zip(truth(right)).map(|(one, two)| one && two)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            truth(left).zip(truth(right)).map(|(one, two)| one || two)
+        }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (left.as_ref(), right.as_ref()) {
             (Expr::Literal(one, _), Expr::Literal(two, _)) if !one.is_null() && !two.is_null() => {
                 compared(*op, one.partial_cmp(two)?)
             }
-            (left, right) => joint(*op, truth(left)?, truth(right)?),
+            _ => None,
         },
-        _ => None,
-    }
-}
-
-const fn joint(op: Operator, one: bool, two: bool) -> Option<bool> {
-    match op {
-        Operator::And => Some(one && two),
-        Operator::Or => Some(one || two),
         _ => None,
     }
 }

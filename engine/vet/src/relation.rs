@@ -103,6 +103,9 @@ impl ColumnFact {
 /// What is known of a node's columns, in the order of its schema.
 pub(crate) type Relation = Vec<ColumnFact>;
 
+/// A rate by figures that the query writes; they are computed with after protection, like any other number.
+const WRITTEN_FIGURES: &str = "SELECT prefecture, round(100000.0 * count(DISTINCT person_id) / CASE prefecture WHEN '13' THEN 14000000 WHEN '27' THEN 8800000 END, 1) AS per_100000 FROM ndb_receipt GROUP BY prefecture";
+
 /// Judges one query.
 pub(crate) struct Judge<'a> {
     pub(crate) catalogue: &'a Catalogue,
@@ -279,7 +282,7 @@ impl<'a> Judge<'a> {
                 "public tables cannot be joined yet",
                 "公開表との結合にはまだ対応していません",
             )
-            .suggest("take the figures of a public table from its catalogue page"));
+            .suggest(WRITTEN_FIGURES));
         }
         let is_whole = scan.projection.is_none() && scan.filters.is_empty() && scan.fetch.is_none();
         if !is_whole {

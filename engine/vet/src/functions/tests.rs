@@ -248,7 +248,7 @@ fn a_call_tells_what_its_arguments_tell() {
              first_value(r.service_month) {over} AS d, count(*) {over} AS n \
              FROM ndb_receipt r JOIN person p ON p.person_id = r.person_id"
         );
-        let sql = format!("SELECT {call} AS k, count(*) AS rows FROM ({rows}) x GROUP BY {call}");
+        let sql = format!("SELECT {call} AS k, count(*) AS n FROM ({rows}) x GROUP BY {call}");
         match vet(&sql, Scope { catalogue: &catalogue, grant: &grant }) {
             Ok(_) => None,
             Err(NotVetted::Refused(refusal)) => Some(refusal.rule()),

@@ -53,26 +53,34 @@ pub(crate) fn check(query: &Query, places: &Places<'_>) -> Result<(), Refusal> {
     set_expression(body, places)
 }
 
-/// Refuses a window that goes on from another by its name, `OVER (w ROWS …)`: the planner takes the name for nothing.
-pub(crate) fn windows(query: &Query, places: &Places<'_>) -> Result<(), Refusal> {
-    let goes_on = |expr: &Expr| match expr {
-        Expr::Function(call) => match &call.over {
-            Some(WindowType::WindowSpec(window)) => window.window_name.is_some(),
-            Some(WindowType::NamedWindow(_)) | None => false,
-        },
-        _ => false,
-    };
-    let found = visit_expressions(query, |expr| match goes_on(expr) {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
+/// Refuses such a clause in the subqueries of expressions, and a window that goes on from another by its name.
+pub(crate) fn inside(query: &Query, places: &Places<'_>) -> Result<(), Refusal> {
+    let found = visit_expressions(query, |expr| match expression(expr, places) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(refusal) => ControlFlow::Break(refusal),
     });
-    if found.is_continue() {
-        return Ok(());
+    match found {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(refusal) => Err(refusal),
     }
-    Err(Refusal::new(Rule::Window, "a window does not go on from another one")
-        .ja("ウィンドウは別のウィンドウを引き継げません")
-        .at(places.word("OVER"))
-        .suggest(window::FORM))
+}
+
+fn expression(expr: &Expr, places: &Places<'_>) -> Result<(), Refusal> {
+    match expr {
+        Expr::Subquery(query) => check(query, places),
+        Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. } => check(subquery, places),
+        Expr::Function(call) => match &call.over {
+            // OVER (w ROWS …): the planner takes the name for nothing.
+            Some(WindowType::WindowSpec(WindowSpec { window_name: Some(_), .. })) => {
+                Err(Refusal::new(Rule::Window, "a window does not go on from another one")
+                    .ja("ウィンドウは別のウィンドウを引き継げません")
+                    .at(places.word("OVER"))
+                    .suggest(window::FORM))
+            }
+            Some(WindowType::WindowSpec(_) | WindowType::NamedWindow(_)) | None => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 fn set_expression(body: &SetExpr, places: &Places<'_>) -> Result<(), Refusal> {
