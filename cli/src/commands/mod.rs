@@ -99,7 +99,8 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
-    /// Seals a delivery at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves it.
+    /// Seals a delivery or an opt-out list at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves
+    /// it.
     #[command(disable_help_flag = true)]
     Seal(Passed),
     /// A data holder's folder (`init`, `accept`).
@@ -108,7 +109,7 @@ enum Command {
     /// Keys: `status`, `rotate`, `destroy`, `export`, `officer`.
     #[command(disable_help_flag = true)]
     Keys(Passed),
-    /// Leaves the persons of listed identities out of every query (`add FILE`).
+    /// Leaves the persons of listed identities out of every query (`add FILE`, `add SEALED`).
     #[command(disable_help_flag = true)]
     Optout(Passed),
     /// Lists what is in quarantine: places and kinds, never a byte of a line.
