@@ -203,6 +203,7 @@ pub(crate) fn retained(
         trace: trace.unwrap_or_default(),
         ledger: release.map(|(_, ledger)| ledger).unwrap_or_default(),
         opened: opened.query().to_string(),
+        left_out: Some(vetted.exclusion.left_out()),
     }
 }
 

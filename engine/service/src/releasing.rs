@@ -119,7 +119,8 @@ pub(crate) fn release(
     files.settle(entries)?;
     // The record notes how long the ledger is: one that is shorter later has forgotten something.
     let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
-    guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
+    let event = event.with("entries", entries).with("head", head).with("hidden", reasons);
+    guard.log.record(event.with("exclusion", vetted.exclusion.exclusion.as_str()))?;
     Ok(Ok((table, outcome)))
 }
 

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use catalog_store::{Environment, KeyRole, decrypt, encrypt};
-use engine_protocol::{EvidenceLine, ReleasedTable};
+use engine_protocol::{EvidenceLine, LeftOut, ReleasedTable};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger_file::LedgerError;
@@ -38,6 +38,9 @@ pub(crate) struct Retained {
     pub(crate) ledger: (u64, String),
     /// The query in whose record it was made.
     pub(crate) opened: String,
+    /// Who was left out of it; none where an earlier version kept it.
+    #[serde(default)]
+    pub(crate) left_out: Option<LeftOut>,
 }
 
 /// The kept releases of an environment.
@@ -200,6 +203,7 @@ mod tests {
             trace: vec![],
             ledger: (1, text("h")),
             opened: text(query),
+            left_out: None,
         }
     }
 
