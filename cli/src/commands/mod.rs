@@ -218,6 +218,9 @@ enum Command {
     /// What was asked: list it (auditors), compare its verdicts under other rules, forget it.
     #[command(disable_help_flag = true)]
     Questions(Passed),
+    /// Lets anonymized rows of a project leave, by its pseudonyms (`provide ws.NAME… --project P --out DIR --keys FILE`).
+    #[command(disable_help_flag = true)]
+    Provide(Passed),
     /// Stops a project or all at once (`--project P | --all`, `--reason`).
     #[command(disable_help_flag = true)]
     Halt(Passed),
@@ -393,6 +396,7 @@ impl Arguments {
             Command::Output(passed) => passed.run_guard("output"),
             Command::Incident(passed) => passed.run_guard("incident"),
             Command::Questions(passed) => passed.run_guard("questions"),
+            Command::Provide(passed) => passed.run_guard("provide"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
             Command::Query { ask, format, template: None, certificate, .. } => {

@@ -101,9 +101,8 @@ pub(crate) fn answer(
             vetted.exclusion = anonymity::without_small_classes(guard, grant, &vetted.manifest, exclusion)?;
             vetted
         }
-        Judged::Inside(mut inside) => {
-            let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
-            inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
+        Judged::Inside(inside) => {
+            let inside = without_small_classes(guard, inside)?;
             return working::act(guard, question, &inside, running);
         }
         Judged::Metadata(table, snapshot) => {
@@ -163,6 +162,26 @@ pub(crate) fn answer(
             Ok(ClientReply::Governed(Governed::Held { output }))
         }
     }
+}
+
+/// A statement on what the project keeps that may run now; otherwise why not.
+pub(crate) fn inside(
+    guard: &Guard,
+    question: &Question,
+) -> Result<Result<Box<Inside>, Box<Verdict>>, GuardError> {
+    if guard.halts.is_halted(&question.project) {
+        return Ok(Err(Box::new(halted_verdict())));
+    }
+    Ok(match judge(guard, question)? {
+        Judged::Inside(inside) => Ok(without_small_classes(guard, inside)?),
+        _ => Err(Box::new(verdict(guard, question)?)),
+    })
+}
+
+fn without_small_classes(guard: &Guard, mut inside: Box<Inside>) -> Result<Box<Inside>, GuardError> {
+    let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
+    inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
+    Ok(inside)
 }
 
 /// Who asks, and how the permit lets releases go out.
