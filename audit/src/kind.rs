@@ -126,12 +126,14 @@ kinds! {
     KeyUsed = "key-used",
     /// A role got a new key.
     KeyRotated = "key-rotated",
-    /// One officer asked for an act on keys that takes two.
+    /// One officer asked for an act, on keys or rows, that takes two.
     KeyActRequested = "key-act-requested",
     /// Keys were handed to a data holder.
     KeyExported = "key-exported",
     /// Somebody became an officer.
     OfficerRegistered = "officer-registered",
+    /// Rows of a project leave, in encrypted files that name no person.
+    RowsProvided = "rows-provided",
     /// Persons are left out of every query from now on.
     OptOutChanged = "opt-out-changed",
     /// A key was destroyed.

@@ -20,6 +20,7 @@ mod event;
 mod kind;
 mod log;
 mod query;
+mod request;
 mod tail;
 mod verify;
 
@@ -45,6 +46,7 @@ pub use merkle::{continues, includes, leaf};
 pub use moment::Clock;
 pub use note::{NoteError, NoteSigner, SignerKind, VerifierKey};
 pub use query::{Closed, Opened, Outcome, QueryId, QueryRequest};
+pub use request::is_waiting;
 pub use statement::{SignedStatement, StatementKind};
 pub use tree::{InclusionProof, TREE_FOLDER, Tree, TreeError, verify_checkpoint};
 pub use value::{Body, Value};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use catalog_model::FileEntry;
 use catalog_store::{Environment, Passphrase, Workspaces};
 use engine_protocol::{
-    CellValue, ClientReply, ClientRequest, Question, VerdictKind, WorkspaceAct, WorkspaceAsk, WorkspaceReply,
+    CellValue, Certificate, ClientReply, ClientRequest, Question, VerdictKind, WorkspaceAct, WorkspaceAsk,
+    WorkspaceReply,
 };
 use engine_service::{Guard, WorkerProgram};
 use parquet::arrow::ArrowWriter;
@@ -62,6 +63,41 @@ fn whoever_opts_out_is_left_out_of_what_was_kept_before() {
     copy(&untouched(), &other);
     leave_out(&other);
     assert_eq!(after, persons(&guard(&other), "person"));
+}
+
+/// The state of opt-outs that the certificate of an answer names.
+fn certified(guard: &Guard, sql: &str) -> String {
+    let ClientReply::Released(table) = ask(guard, sql) else { panic!("not released: {sql}") };
+    // The second line of the signed note.
+    let said = table.certificate.as_deref().and_then(|note| note.lines().nth(1)).unwrap();
+    let said: Certificate = serde_json::from_str(said).unwrap();
+    assert_eq!((said.version, &said.query), (2, &table.query));
+    said.exclusion.unwrap()
+}
+
+#[test]
+fn a_certificate_names_the_state_of_opt_outs_and_tells_of_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    let house = guard(&env);
+    let by_sex = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex";
+    let admitted = "SELECT count(DISTINCT person_id) AS persons FROM dpc_stay";
+    let before = certified(&house, by_sex);
+    assert_eq!(certified(&house, admitted), before);
+    leave_out(&env);
+    let after = certified(&house, by_sex);
+    assert_ne!(after, before);
+    assert_eq!(certified(&house, admitted), after);
+    // Whether there is a list or none, the reader's copy has a digest that nobody makes without the ledger's key.
+    assert!([&before, &after].iter().all(|state| state.len() == 64));
+    // The record has the exclusion when a query opens and when its release is kept; never who is in it.
+    let record = std::fs::read_to_string(env.join("audit/log.jsonl")).unwrap();
+    for kind in ["query-opened", "ledger-kept"] {
+        let of_kind = record.lines().filter(|line| line.contains(&format!("\"kind\":\"{kind}\"")));
+        assert_eq!(of_kind.filter(|line| line.contains("\"exclusion\":\"ab\"")).count(), 2, "{kind}");
+    }
+    assert!(!record.contains("[0,1,2,"));
 }
 
 /// Has the persons with the first numbers opt out.

@@ -32,6 +32,7 @@ mod manual;
 mod pairs;
 mod people;
 mod portal;
+mod provided;
 mod provider;
 mod queries;
 mod questions;

@@ -25,6 +25,7 @@ mod manifest;
 mod master;
 mod names;
 mod package;
+mod pseudonym;
 mod rounding;
 mod rules;
 mod schema;
@@ -51,6 +52,7 @@ pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableE
 pub use master::Master;
 pub use names::Names;
 pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
+pub use pseudonym::project_pseudonym;
 pub use rounding::{Rounded, Rounding, RoundingMode};
 pub use rules::{Binding, Breach, Breached, CellRules, OutputRules, PopulationTier, Principles};
 pub use schema::arrow_schema;

@@ -99,7 +99,8 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
-    /// Seals a delivery at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves it.
+    /// Seals a delivery or an opt-out list at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves
+    /// it.
     #[command(disable_help_flag = true)]
     Seal(Passed),
     /// A data holder's folder (`init`, `accept`).
@@ -108,7 +109,7 @@ enum Command {
     /// Keys: `status`, `rotate`, `destroy`, `export`, `officer`.
     #[command(disable_help_flag = true)]
     Keys(Passed),
-    /// Leaves the persons of listed identities out of every query (`add FILE`).
+    /// Leaves the persons of listed identities out of every query (`add FILE`, `add SEALED`).
     #[command(disable_help_flag = true)]
     Optout(Passed),
     /// Lists what is in quarantine: places and kinds, never a byte of a line.
@@ -217,6 +218,9 @@ enum Command {
     /// What was asked: list it (auditors), compare its verdicts under other rules, forget it.
     #[command(disable_help_flag = true)]
     Questions(Passed),
+    /// Lets anonymized rows of a project leave, by its pseudonyms (`provide ws.NAME… --project P --out DIR --keys FILE`).
+    #[command(disable_help_flag = true)]
+    Provide(Passed),
     /// Stops a project or all at once (`--project P | --all`, `--reason`).
     #[command(disable_help_flag = true)]
     Halt(Passed),
@@ -392,6 +396,7 @@ impl Arguments {
             Command::Output(passed) => passed.run_guard("output"),
             Command::Incident(passed) => passed.run_guard("incident"),
             Command::Questions(passed) => passed.run_guard("questions"),
+            Command::Provide(passed) => passed.run_guard("provide"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
             Command::Query { ask, format, template: None, certificate, .. } => {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{CellValue, ReleasedTable, TableColumnKind};
 
-/// The present version of the form.
-pub const CERTIFICATE_VERSION: u32 = 1;
+/// The present version of the form. The first one said nothing of who was left out.
+pub const CERTIFICATE_VERSION: u32 = 2;
 
 /// The reader's copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,10 @@ pub struct Certificate {
     pub plan: String,
     /// The snapshot.
     pub snapshot: String,
+    /// Under which state of who opted out it was made, as a keyed digest: two answers on one snapshot with the same one
+    /// leave out the same persons. None in the first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclusion: Option<String>,
     /// The names of the rule packs.
     pub rules: String,
     /// The digest of the permit's rule pack.
@@ -76,6 +80,19 @@ pub struct BoardCertificate {
     pub cells: Vec<crate::EvidenceLine>,
     /// Whether there are more values than lines.
     pub is_cut: bool,
+    /// Who was left out; none in the first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
+}
+
+/// Who was left out of an answer, as far as anybody is told: never who, and no small number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The exclusion as the record of the query names it; empty where no list was taken in yet.
+    pub exclusion: String,
+    /// How many opted out, as a class.
+    pub persons: String,
 }
 
 impl ReleasedTable {

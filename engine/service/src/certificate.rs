@@ -14,6 +14,8 @@ use crate::signing::signer;
 
 /// What keys the salt of the board's copy.
 const SALT: &str = "misu 2026-11 salt of a certificate's sealed copy";
+/// What keys the reader's name for who was left out.
+const LEFT_OUT: &str = "misu 2026-11 who was left out, on a certificate";
 
 /// The table with its certificate. The one that was signed first is given again.
 pub(crate) fn certified(
@@ -48,11 +50,12 @@ fn write(path: &PathBuf, note: &str) -> Result<(), GuardError> {
 fn sign(guard: &Guard, kept: &Retained, closed: &Closed) -> Result<String, GuardError> {
     let unwritable = |_| GuardError::Bug("a certificate can be written");
     let board = board(&guard.environment.key(KeyRole::Ledger)?, kept)?;
-    let table = &kept.table;
+    let (table, exclusion) = (&kept.table, exclusion(guard, kept)?);
     let (values, hidden) = table.values();
     let digest = |bytes: &[u8]| Digest::of(&[bytes]).to_string();
     let certificate = Certificate {
-        version: CERTIFICATE_VERSION,
+        // Of a release that an earlier version kept nobody knows who was left out.
+        version: if exclusion.is_some() { CERTIFICATE_VERSION } else { 1 },
         at: guard.now().format(&Rfc3339).unwrap_or_default(),
         program: concat!("misu ", env!("CARGO_PKG_VERSION")).to_owned(),
         project: kept.project.clone(),
@@ -60,6 +63,7 @@ fn sign(guard: &Guard, kept: &Retained, closed: &Closed) -> Result<String, Guard
         question: digest(kept.sql.as_bytes()),
         plan: kept.plan.clone(),
         snapshot: table.snapshot.clone(),
+        exclusion,
         rules: table.rules.clone(),
         rules_digest: kept.rule_digest.clone(),
         threshold: table.threshold,
@@ -80,6 +84,16 @@ fn sign(guard: &Guard, kept: &Retained, closed: &Closed) -> Result<String, Guard
     Ok(signed.ok_or(GuardError::Bug("a certificate is one line"))?.to_string())
 }
 
+/// The reader's name for who was left out. It follows from the ledger's key also where nobody has opted out, so it does
+/// not tell whether anybody has.
+fn exclusion(guard: &Guard, kept: &Retained) -> Result<Option<String>, GuardError> {
+    let Some(left_out) = &kept.left_out else { return Ok(None) };
+    let key = guard.environment.key(KeyRole::Ledger)?;
+    let key = blake3::derive_key(LEFT_OUT, key.as_bytes());
+    let place = format!("{}\n{}", kept.table.snapshot, left_out.exclusion);
+    Ok(Some(blake3::keyed_hash(&key, place.as_bytes()).to_hex().to_string()))
+}
+
 /// The digest of the board's copy. Its salt follows from the ledger's key, so that it can be made again and not guessed.
 fn board(key: &SecretKey, kept: &Retained) -> Result<String, LedgerError> {
     let key = blake3::derive_key(SALT, key.as_bytes());
@@ -90,6 +104,7 @@ fn board(key: &SecretKey, kept: &Retained) -> Result<String, LedgerError> {
         trace: kept.trace.clone(),
         cells: kept.cells.clone(),
         is_cut: kept.is_cut,
+        left_out: kept.left_out.clone(),
     };
     let bytes = serde_json::to_vec(&copy).map_err(|_| LedgerError::Entry)?;
     Ok(Digest::of(&[&bytes]).to_string())
@@ -134,6 +149,7 @@ mod tests {
             question: text(),
             plan: text(),
             snapshot: text(),
+            exclusion: None,
             rules: text(),
             rules_digest: text(),
             threshold: 10,

@@ -34,6 +34,7 @@ mod output_rules;
 mod papers;
 mod past;
 mod permits;
+mod provision;
 mod public_record;
 mod query;
 mod queue;
@@ -63,6 +64,7 @@ pub use ledger_file::{LedgerError, standing};
 pub use offline::Offline;
 pub use past::Says;
 pub use permits::{Permits, PermitsError};
+pub use provision::{Provision, ProvisionError};
 pub use reach::{may_read, wire};
 pub use replay::{Change, Rules, asked_texts, compare, forget_texts};
 pub use reporting::{

@@ -182,7 +182,7 @@ mod tests {
         let part = EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() };
         let evidence =
             Evidence { cells: vec![EvidenceCell { parts: vec![part], ..EvidenceCell::default() }] };
-        let exclusion = Exclusion { exclusion: left_out.to_owned(), persons: Vec::new() };
+        let exclusion = Exclusion { exclusion: left_out.to_owned(), ..Exclusion::default() };
         let says = Says::of(&plan, &people(grant, &exclusion));
         let rules = CellRules::general(10, true);
         let released = {

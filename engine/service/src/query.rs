@@ -103,9 +103,8 @@ fn begin(guard: &Guard, question: &Question, running: &Run<'_>) -> Result<Begun,
             vetted.exclusion = anonymity::without_small_classes(guard, grant, &vetted.manifest, exclusion)?;
             return Ok(Begun::Runs(vetted));
         }
-        Judged::Inside(mut inside) => {
-            let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
-            inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
+        Judged::Inside(inside) => {
+            let inside = without_small_classes(guard, inside)?;
             working::act(guard, question, &inside, running)?
         }
         Judged::Metadata(table, snapshot) => ClientReply::Released(metadata::table(&table, &snapshot)),
@@ -145,7 +144,7 @@ pub(crate) fn answer(
     let asked = asked(guard, &vetted, question)?;
     let opened = open(guard, question, &vetted)?;
     if airlock::is_locked(guard, asked)? {
-        return Ok(hand_out(None, &opened.close(inside("denials"))?));
+        return Ok(hand_out(None, &opened.close(stays("denials"))?));
     }
     let query = opened.query().to_string();
     let (table, outcome) = match run(guard, &vetted, (&opened, &query), running)? {
@@ -167,7 +166,7 @@ pub(crate) fn answer(
         }
         Way::Inside(reason) => Ok(hand_out(None, &opened.close(inside(reason))?)),
         Way::Held(output) => {
-            let _receipt = opened.close(inside("review"))?;
+            let _receipt = opened.close(stays("review"))?;
             Ok(ClientReply::Governed(Governed::Held { output }))
         }
     }
@@ -189,12 +188,12 @@ pub(crate) fn compare(
     let asked = asked(guard, &vetted, question)?;
     let opened = open(guard, question, &vetted)?;
     if airlock::is_locked(guard, asked)? {
-        return Ok(Err(hand_out(None, &opened.close(inside("denials"))?)));
+        return Ok(Err(hand_out(None, &opened.close(stays("denials"))?)));
     }
     let query = opened.query().to_string();
     let ran = run(guard, &vetted, (&opened, &query), running)?;
     running.is_at(RunStage::Recording);
-    let outcome = ran.map_or_else(|outcome| *outcome, |_| inside("registered"));
+    let outcome = ran.map_or_else(|outcome| *outcome, |_| stays("registered"));
     let told = match &outcome {
         Outcome::Stopped { .. } | Outcome::Failed { .. } => Err(running::reply(&outcome)),
         Outcome::Released { .. } | Outcome::Kept { .. } | Outcome::Withheld { .. } => Ok(query),
@@ -204,8 +203,28 @@ pub(crate) fn compare(
 }
 
 /// That an answer stays inside, for this reason.
-fn inside(reason: &str) -> Outcome {
+fn stays(reason: &str) -> Outcome {
     Outcome::Withheld { reason: reason.to_owned() }
+}
+
+/// A statement on what the project keeps that may run now; otherwise why not.
+pub(crate) fn inside(
+    guard: &Guard,
+    question: &Question,
+) -> Result<Result<Box<Inside>, Box<Verdict>>, GuardError> {
+    if guard.halts.is_halted(&question.project) {
+        return Ok(Err(Box::new(halted_verdict())));
+    }
+    Ok(match judge(guard, question)? {
+        Judged::Inside(inside) => Ok(without_small_classes(guard, inside)?),
+        _ => Err(Box::new(verdict(guard, question)?)),
+    })
+}
+
+fn without_small_classes(guard: &Guard, mut inside: Box<Inside>) -> Result<Box<Inside>, GuardError> {
+    let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
+    inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
+    Ok(inside)
 }
 
 /// Who asks, and how the permit lets releases go out.
@@ -247,6 +266,7 @@ pub(crate) fn retained(
         hidden_interval: release.as_ref().map(|(release, _)| release.hidden_interval),
         ledger: release.map(|(_, ledger)| ledger).unwrap_or_default(),
         opened: opened.query().to_string(),
+        left_out: Some(vetted.exclusion.left_out()),
     }
 }
 

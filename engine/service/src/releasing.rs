@@ -121,6 +121,7 @@ pub(crate) fn release(
     let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
     let event = event.project(vetted.permit.grant().project.clone());
     let event = event.with("family", known.family).with("rows", known.rows);
+    let event = event.with("exclusion", vetted.exclusion.exclusion.as_str());
     guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
     Ok(Ok((table, outcome)))
 }

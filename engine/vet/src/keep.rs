@@ -40,7 +40,7 @@ pub enum Statement {
     DropView(String),
 }
 
-/// Rows that may be kept inside, and never leave: another receipt than [`VettedPlan`], so that neither can be taken for
+/// Rows that may be kept inside, and that no question lets out: another receipt than [`VettedPlan`], so that neither can be taken for
 /// the other.
 #[derive(Clone, Debug)]
 pub struct VettedRows {

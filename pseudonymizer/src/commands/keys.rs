@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use audit::{Event, Kind, Log};
+use audit::{Event, Kind, Log, is_waiting};
 use catalog_store::{
-    Agreed, Asked, Environment, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers, Passphrase, Sealing,
+    Agreed, Asked, Asking, Environment, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers, Passphrase,
+    Sealing,
 };
 use clap::{Args, Subcommand};
 use pseudonymizer::pipeline::{self, HolderCard};
 
-use super::{Failure, Shared, WHO, open, print, print_json, told, writer};
+use super::{Failure, Shared, WHO, open, print, print_json, writer};
 
 /// What may be done with keys.
 #[derive(Subcommand)]
@@ -213,7 +214,8 @@ fn ask(
     let officers = Officers::open(&environment.room("keys"))?;
     let present = officers.present(&officer.officer, &Passphrase::read(&officer.secret)?)?;
     let who = present.name().to_owned();
-    match officers.ask(act, present, &|asking| told::is_asked(log.path(), asking))? {
+    let is_recorded = |asking: &Asking| is_waiting(log.path(), (&asking.request, &asking.act, &asking.by));
+    match officers.ask(act, present, &is_recorded)? {
         Asked::Agreed(agreed) => Ok(Some(agreed)),
         Asked::Waiting(asking) => {
             let event = Event::new(Kind::KeyActRequested, who).with("act", act);

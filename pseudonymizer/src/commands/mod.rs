@@ -21,7 +21,7 @@ use audit::{Event, Kind, Log};
 use catalog_model::SnapshotId;
 use catalog_store::{Config, Environment, Module, Passphrase, Protection, Writer};
 use clap::{Parser, Subcommand};
-use pseudonymizer::pipeline::{self, IngestError, Linked, Published, Rejection};
+use pseudonymizer::pipeline::{self, IngestError, Linked, OptOutError, Published, Rejection};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -75,14 +75,14 @@ enum Command {
         #[command(subcommand)]
         command: seal::HolderCommand,
     },
-    /// Seals a delivery at the data holder, so that no name leaves it.
+    /// Seals a delivery, or a list of who opted out, at the data holder, so that no name leaves it.
     Seal {
-        /// The delivery's folder.
+        /// The delivery's folder, or the list (as `misu optout add` takes it).
         delivery: PathBuf,
         /// The holder's folder.
         #[arg(long)]
         holder: PathBuf,
-        /// The sealed delivery, a new folder.
+        /// What is sealed, a new folder.
         #[arg(long)]
         out: PathBuf,
         /// Keys every identity under the former intake key as well.
@@ -230,6 +230,7 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 
 fn is_rejection(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(error.downcast_ref::<IngestError>(), Some(IngestError::Rejected(_) | IngestError::Sealed(_)))
+        || matches!(error.downcast_ref::<OptOutError>(), Some(OptOutError::Sealed(_)))
         || error.is::<Rejection>()
         || error.source().is_some_and(is_rejection)
 }

@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use audit::{Body, Entry, Event, Kind, Log, Value};
-use catalog_store::{Account, Asking, DeliveryRecord, Environment, Standing};
+use catalog_store::{Account, DeliveryRecord, Environment, Standing};
 
 use super::{Failure, WHO};
 
@@ -56,25 +56,6 @@ pub(super) fn catch_up(environment: &Environment, log: &Log) -> Result<(), Failu
 
 fn is_replaced_by(former: &DeliveryRecord, id: &str) -> bool {
     matches!(&former.standing, Standing::Replaced { by, .. } if by == id)
-}
-
-/// Whether the record has an officer's request, and no act yet that it was spent on.
-pub(super) fn is_asked(log: &Path, asking: &Asking) -> bool {
-    let Ok(entries) = Entry::all(log) else { return false };
-    let of_request = entries
-        .filter_map(Result::ok)
-        .filter(|entry| text(entry.body(), "request").as_deref() == Some(asking.request.as_str()));
-    let mut is_asked = false;
-    for entry in of_request {
-        match entry.kind() {
-            Kind::KeyActRequested => {
-                let is_same = text(entry.body(), "act").as_deref() == Some(asking.act.as_str());
-                is_asked |= is_same && entry.who() == asking.by;
-            }
-            _ => return false,
-        }
-    }
-    is_asked && !asking.request.is_empty()
 }
 
 /// What is recorded of a delivery that was read to its end.

@@ -316,6 +316,11 @@ impl RunKeys {
             profile: catalogue.profile.as_str().to_owned(),
         }
     }
+
+    /// The intake keys with their ids, the present one first.
+    pub(crate) fn intake(self) -> impl Iterator<Item = (KeyId, SecretKey)> {
+        std::iter::once(self.intake).chain(self.former).map(|key| (key.id(), key))
+    }
 }
 
 /// Where a reading leaves what it makes.

@@ -41,6 +41,6 @@ pub use rotation::{Overlap, RotatedLinkage, overlap, rotate_linkage};
 pub(crate) use sealed::identify_sealed;
 pub use sealed::{
     Bundle, EnvelopeError, Holder, HolderCard, HolderError, Registered, SealError, SealedError,
-    ingest_sealed, is_sealed, register, seal,
+    ingest_sealed, is_sealed, register, seal, seal_list,
 };
 pub(crate) use store::write_whole;

@@ -11,7 +11,7 @@ use synthetic::Options;
 use synthetic::identities::Identities;
 use tempfile::TempDir;
 
-use crate::world::{copy, ingest, json, ok, refused};
+use crate::world::{copy, ingest, json, ok, refused, write_delivery};
 
 struct World {
     folder: TempDir,
@@ -241,4 +241,116 @@ fn a_sealed_delivery_that_was_changed_or_is_a_strangers_is_rejected() {
     // Nothing of all this counts.
     assert!(refused(&["link", "--env", &env]).contains("no delivery"));
     ok(&["ingest", &sealed, "--env", &env]);
+}
+
+/// A list of one person, as it is written for whoever looks for it, and what of it may occur nowhere.
+fn list_of(receipt: &[u8]) -> (String, Vec<String>) {
+    let text = encoding_rs::SHIFT_JIS.decode(receipt).0.into_owned();
+    let line = text.lines().find(|line| line.starts_with("RE,")).unwrap().to_owned();
+    let fields: Vec<&str> = line.split(',').collect();
+    let (name, sex, birth) = (fields[4], fields[5], fields[6]);
+    let list = format!("name,sex,birth_date\n{name},{sex},{birth}\n{name},,\n");
+    (list, vec![name.to_owned(), birth.to_owned()])
+}
+
+#[test]
+fn a_sealed_list_holds_no_name_and_leaves_out_whom_the_clear_one_does() {
+    let world = World::new();
+    let holder = world.holder(0, "架空の保有者");
+    let (env, clear) = (world.path("env"), world.path("clear"));
+    let receipt = crate::case_bytes("uke-western");
+    let receipts = world.folder.path().join("receipts");
+    write_delivery(&receipts, "n", "ndb", &[("a.UKE", "ndb-medical", &receipt)]);
+    ok(&["ingest", &receipts.display().to_string(), "--env", &env]);
+    ok(&["link", "--env", &env]);
+    let snapshot = ok(&["publish", "--env", &env]);
+    copy(Path::new(&env), Path::new(&clear));
+    let (text, secrets) = list_of(&receipt);
+    let (list, sealed) = (world.path("list.csv"), world.path("sealed-list"));
+    std::fs::write(&list, &text).unwrap();
+    let said = ok(&["seal", &list, "--holder", &holder, "--out", &sealed]);
+    assert_eq!(said.trim(), "1 identities sealed, 1 lines unusable");
+    let added = json(&["optout", "add", &sealed, "--env", &env, "--json"]);
+    let alike = json(&["optout", "add", &list, "--env", &clear, "--json"]);
+    assert_eq!(added["holder"], "架空の保有者");
+    for figure in ["identities", "unusable", "total", "persons", "exclusion"] {
+        assert_eq!(added[figure], alike[figure], "{figure}");
+    }
+    assert_eq!((added["identities"].as_u64(), added["persons"].as_u64()), (Some(1), Some(1)));
+    let exclusion = |env: &str| {
+        std::fs::read(Path::new(env).join("exclusions").join(format!("{}.json", snapshot.trim()))).unwrap()
+    };
+    assert_eq!(exclusion(&env), exclusion(&clear));
+    // The same list twice changes nothing, also where it comes in the other way.
+    let again = json(&["optout", "add", &list, "--env", &env, "--json"]);
+    assert_eq!((again["total"].as_u64(), &again["exclusion"]), (Some(1), &added["exclusion"]));
+    let mut found = Vec::new();
+    for folder in [&sealed, &holder] {
+        files(Path::new(folder), &StagedFiles::Clear, &mut found);
+    }
+    let holds = |bytes: &[u8], secret: &str| bytes.windows(secret.len()).any(|at| at == secret.as_bytes());
+    for (path, bytes) in &found {
+        assert!(!secrets.iter().any(|secret| holds(bytes, secret)), "{}", path.display());
+    }
+    let kept = Environment::open(Path::new(&env)).unwrap().staged_files();
+    let kept = kept.read(&Path::new(&env).join("links/optout.json")).unwrap();
+    assert!(holds(&kept, "id2@") && !secrets.iter().any(|secret| holds(&kept, secret)));
+}
+
+#[test]
+fn a_sealed_list_that_was_changed_or_is_no_list_is_rejected() {
+    let world = World::new();
+    let (delivery, name) = &world.deliveries[0];
+    let (holder, env) = (world.holder(0, name), world.path("env"));
+    let (list, sealed, other) = (world.path("list.csv"), world.path("sealed-list"), world.path("sealed"));
+    std::fs::write(&list, list_of(&crate::case_bytes("uke-western")).0).unwrap();
+    ok(&["seal", &list, "--holder", &holder, "--out", &sealed]);
+    ok(&["seal", &delivery.display().to_string(), "--holder", &holder, "--out", &other]);
+    let rejected = |arguments: &[&str]| {
+        let output = ingest(arguments);
+        assert_eq!(output.status.code(), Some(6), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // One is never taken for the other, and a header that says otherwise is not the one that was signed.
+    assert!(rejected(&["optout", "add", &other, "--env", &env]).contains("`misu ingest` takes it in"));
+    assert!(rejected(&["ingest", &sealed, "--env", &env]).contains("`misu optout add` takes it in"));
+    let changed = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let copied = world.path("changed");
+        copy(Path::new(&sealed), Path::new(&copied));
+        let path = Path::new(&copied).join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        change(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+        let said = rejected(&["optout", "add", &copied, "--env", &env]);
+        std::fs::remove_dir_all(&copied).unwrap();
+        said
+    };
+    assert!(changed("00000.bin", &|bytes| bytes[40] ^= 1).contains("not the file that was sealed"));
+    let renamed = |bytes: &mut Vec<u8>| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.contains("\"opt-out\""));
+        *bytes = text.replace("\"opt-out\"", "\"delivery\"").into_bytes();
+    };
+    assert!(changed("sealed.json", &renamed).contains("signature"));
+    // Under the key of before a rotation it is still taken in; under one that is gone it is not.
+    ok(&["keys", "rotate", "intake", "--env", &env]);
+    let added = json(&["optout", "add", &sealed, "--env", &env, "--json"]);
+    assert_eq!(added["total"].as_u64(), Some(1));
+    for officer in ["ichiro", "jiro"] {
+        let secret = world.path(officer);
+        ok(&[
+            "keys",
+            "destroy",
+            "intake",
+            "--epoch",
+            "1",
+            "--officer",
+            officer,
+            "--secret",
+            &secret,
+            "--env",
+            &env,
+        ]);
+    }
+    assert!(rejected(&["optout", "add", &sealed, "--env", &env]).contains("not one of this environment"));
 }

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use catalog_store::{Environment, KeyRole, decrypt, encrypt};
-use engine_protocol::{EvidenceLine, ReleasedTable};
+use engine_protocol::{EvidenceLine, LeftOut, ReleasedTable};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger_file::LedgerError;
@@ -42,6 +42,9 @@ pub(crate) struct Retained {
     pub(crate) ledger: (u64, String),
     /// The query in whose record it was made.
     pub(crate) opened: String,
+    /// Who was left out of it; none where an earlier version kept it.
+    #[serde(default)]
+    pub(crate) left_out: Option<LeftOut>,
 }
 
 /// The kept releases of an environment.
@@ -205,6 +208,7 @@ pub(super) mod tests {
             hidden_interval: Some(8),
             ledger: (1, text("h")),
             opened: text(query),
+            left_out: None,
         }
     }
 
