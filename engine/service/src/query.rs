@@ -164,7 +164,7 @@ pub(crate) fn answer(
             let closed = opened.close(outcome)?;
             Ok(hand_out(Some(certificate::certified(guard, &kept, table, &closed)?), &closed))
         }
-        Way::Inside(reason) => Ok(hand_out(None, &opened.close(inside(reason))?)),
+        Way::Inside(reason) => Ok(hand_out(None, &opened.close(stays(reason))?)),
         Way::Held(output) => {
             let _receipt = opened.close(stays("review"))?;
             Ok(ClientReply::Governed(Governed::Held { output }))
