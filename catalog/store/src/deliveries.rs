@@ -206,6 +206,18 @@ impl Meta {
         })
     }
 
+    /// Puts a delivery under another month.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn set_month(&self, id: &str, month: &str) -> Result<(), MetaError> {
+        run("record a delivery's month", async {
+            query("update delivery set month = ? where id = ?").bind(month).bind(id).execute(&self.pool).await
+        })
+        .map(drop)
+    }
+
     /// Records that the raw delivery was deleted.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ pub struct Environment {
     // The catalogue that was read last, by its digest: many deliveries are taken in under one.
     parsed: Arc<Mutex<Option<Parsed>>>,
     datasets: OpenedDatasets,
+    // Threads make keys of partitions one after the other.
+    making: Arc<Mutex<()>>,
 }
 
 /// The dataset's keys that were opened, by id; the present one by an empty one. They are slow to open.
@@ -182,6 +184,11 @@ impl Environment {
         Arc::clone(&self.datasets)
     }
 
+    /// Held while a key of a partition is made or destroyed.
+    pub(crate) fn making(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.making)
+    }
+
     /// The key store.
     pub const fn keys(&self) -> &KeyRing {
         &self.keys
@@ -191,7 +198,7 @@ impl Environment {
     pub(crate) fn with_config(root: &Path, config: Config) -> Self {
         let keys = KeyRing::new(&root.join("keys"));
         let (parsed, datasets) = (Arc::default(), OpenedDatasets::default());
-        Self { root: root.to_owned(), config, keys, parsed, datasets }
+        Self { root: root.to_owned(), config, keys, parsed, datasets, making: Arc::default() }
     }
 
     /// The directory.

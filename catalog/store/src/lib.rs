@@ -20,6 +20,7 @@ mod keys;
 mod lease;
 mod meta;
 mod papers;
+mod partitions;
 mod restored;
 mod services;
 mod signing;
@@ -49,6 +50,7 @@ pub use keys::{
 pub use lease::{Holder, Writer};
 pub use meta::{Meta, MetaError};
 pub use papers::Papers;
+pub use partitions::{Erasure, Partition};
 pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
 pub use snapshots::{KnownManifests, SnapshotError, Snapshots};

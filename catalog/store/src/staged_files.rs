@@ -1,9 +1,9 @@
 //! Files between ingest and publish: rows, claims, identities, links.
 //!
 //! Custodians' programs read them, and read them whole, so one key for a file is enough: random, wrapped under the
-//! dataset's key at the file's head. Files of snapshots, whose columns are granted one by one, have
-//! [`FileKeyring`]'s other keys. A data holder has no environment: there they lie as they are, beside the delivery
-//! that they were made of.
+//! delivery's key (of links, the dataset's) at the file's head. Files of snapshots, whose columns are granted one by
+//! one, have [`FileKeyring`]'s other keys. A data holder has no environment: there they lie as they are, beside the
+//! delivery that they were made of.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -169,6 +169,23 @@ mod tests {
         environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
         let later = Environment::open(environment.root()).unwrap();
         assert!(StagedFiles::of(&later).read(&path).is_err());
+    }
+
+    #[test]
+    fn the_staged_files_of_a_delivery_end_with_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = environment(folder.path());
+        let files = StagedFiles::of(&environment);
+        let places = ["store/staging/abc/00001", "links/staging/abc.r1", "links/staging/def"];
+        let paths = places.map(|place| environment.room(place).join("rows.parquet"));
+        for path in &paths {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            files.write(path, b"rows").unwrap();
+        }
+        let gone = [("abc".to_owned(), "today".to_owned())].into();
+        assert_eq!(environment.erase_staged(&gone).unwrap().len(), 1);
+        assert_eq!(paths.map(|path| files.read(&path).is_ok()), [false, false, true]);
+        assert!(environment.erase_staged(&gone).unwrap().is_empty());
     }
 
     #[test]

@@ -117,7 +117,8 @@ enum Command {
     /// Runs pipelines (`run FILE.toml`) and shows what they did (`history`).
     #[command(disable_help_flag = true)]
     Pipeline(Passed),
-    /// Shows deliveries (`list`), takes them back (`recall`), deletes their raw files (`forget`).
+    /// Shows deliveries (`list`), takes them back (`recall`), corrects their month (`move`), erases a dataset's year
+    /// (`erase`), deletes raw files (`forget`).
     #[command(disable_help_flag = true)]
     Delivery(Passed),
     /// Shows snapshots (`list`) and removes those that no permit needs (`prune`).

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::{Event, Kind, Log};
 use catalog_store::{
-    Agreed, Asked, Environment, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers, Passphrase, Sealing,
+    Agreed, Asked, Environment, FileKeyring, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers,
+    Passphrase, Sealing,
 };
 use clap::{Args, Subcommand};
 use pseudonymizer::pipeline::{self, HolderCard};
@@ -185,6 +186,10 @@ fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
     };
     let event = Event::new(Kind::KeyRotated, WHO).subject(entry.id.as_str());
     log.record(event.with("role", role.as_str()).with("epoch", u64::from(entry.epoch)))?;
+    if role == KeyRole::Dataset {
+        // A copy of the former list of partitions is worth nothing once the former key is destroyed.
+        FileKeyring::new(&environment).rewrap()?;
+    }
     let more = match (role, rotated) {
         (KeyRole::Linkage, Some(rotated)) => format!(
             "; {} linkage keys made anew, {} of persons whom no delivery mentions any more dropped; run `misu link`",
@@ -204,7 +209,7 @@ fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
 }
 
 /// Asks for an act in the officer's name; the agreement, where another officer asked before.
-fn ask(
+pub(super) fn ask(
     environment: &Environment,
     log: &Log,
     act: &str,
@@ -225,7 +230,7 @@ fn ask(
 }
 
 /// An event with who agreed on it, which spends their request.
-fn agreed_by(event: Event, agreed: Agreed) -> Event {
+pub(super) fn agreed_by(event: Event, agreed: Agreed) -> Event {
     event.with("first", agreed.first).with("second", agreed.second).with("request", agreed.request)
 }
 

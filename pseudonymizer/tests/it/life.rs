@@ -202,6 +202,31 @@ fn a_corrected_delivery_takes_the_place_of_the_former() {
 }
 
 #[test]
+fn a_delivery_under_a_wrong_month_is_put_under_its_own() {
+    let world = World::new();
+    let (env, receipts) = (world.environment("env"), world.path("receipts"));
+    let list = world.folder.path().join("receipts/delivery.toml");
+    let right = std::fs::read_to_string(&list).unwrap();
+    std::fs::write(&list, right.replace("month = \"2023-04\"", "month = \"2024-05\"")).unwrap();
+    ok(&["ingest", &receipts, "--env", &env]);
+    world.publish(&env);
+    // The holder corrects the list: the files are those that were taken in, so nothing changes by itself.
+    std::fs::write(&list, right).unwrap();
+    let again = ok(&["ingest", &receipts, "--env", &env]);
+    assert!(again.contains("for 2024-05; where it is for 2023-04"), "{again}");
+    let to = |month: &'static str| ["delivery", "move", "ndb-2023-04", month, "--reason", "x", "--env"];
+    assert!(refused(&[&to("2023-13")[..], &[env.as_str()]].concat()).contains("not a month"));
+    ok(&[&to("2023-04")[..], &[env.as_str()]].concat());
+    assert!(ok(&["ingest", &receipts, "--env", &env]).contains("(taken in before)"));
+    let snapshot = world.publish(&env);
+    let fresh = world.environment("fresh");
+    ok(&["ingest", &receipts, "--env", &fresh]);
+    assert_eq!(world.publish(&fresh), snapshot);
+    let log = std::fs::read_to_string(Path::new(&env).join("audit/log.jsonl")).unwrap();
+    assert!(log.contains("\"kind\":\"delivery-moved\""));
+}
+
+#[test]
 fn a_deleted_raw_delivery_leaves_a_record_and_its_rows() {
     let world = World::new();
     let (env, receipts) = (world.environment("env"), world.path("receipts"));
