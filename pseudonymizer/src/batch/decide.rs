@@ -183,7 +183,7 @@ fn publish_input(environment: &Environment) -> Result<String, DecideError> {
     let months: String = deliveries.iter().map(|delivery| format!("{};", delivery.month)).collect();
     let erased = environment.erasures()?;
     let erased: String = erased.iter().map(|one| format!("{} {:?};", one.database, one.year)).collect();
-    let parts = [&run, &catalogue, profile, RULES, &buckets, &months, &erased];
+    let parts: [&str; 7] = [&run, &catalogue, profile, RULES, &buckets, &months, &erased];
     Ok(digest("misu 2026-11 pipeline publish", &parts))
 }
 

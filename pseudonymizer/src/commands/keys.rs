@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::{Event, Kind, Log};
 use catalog_store::{
-    Agreed, Asked, Environment, FileKeyring, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers,
-    Passphrase, Sealing,
+    Agreed, Asked, Environment, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers, Passphrase, Sealing,
 };
 use clap::{Args, Subcommand};
 use pseudonymizer::pipeline::{self, HolderCard};
@@ -187,8 +186,7 @@ fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
     let event = Event::new(Kind::KeyRotated, WHO).subject(entry.id.as_str());
     log.record(event.with("role", role.as_str()).with("epoch", u64::from(entry.epoch)))?;
     if role == KeyRole::Dataset {
-        // A copy of the former list of partitions is worth nothing once the former key is destroyed.
-        FileKeyring::new(&environment).rewrap()?;
+        catalog_store::rewrap(&environment)?;
     }
     let more = match (role, rotated) {
         (KeyRole::Linkage, Some(rotated)) => format!(
