@@ -197,14 +197,15 @@ impl FileKeyring {
 
     /// The present key of a partition; a new one where it has none.
     fn current(&self, partition: &Partition) -> Result<Arc<SecretKey>, EnvironmentError> {
-        // INVARIANT: a key that wraps is never lost from the list: whoever makes one holds the environment, and its
-        // threads make them one after the other.
+        // INVARIANT: a key that wraps is never lost from the list: whoever makes one holds the environment still, and
+        // its threads make them one after the other.
         let making = self.environment.making();
         let _one = making.lock().unwrap_or_else(PoisonError::into_inner);
         let live = self.known()?.list.live(partition).map(|entry| entry.id.clone());
         if let Some(id) = live {
             return self.kek(id.as_str());
         }
+        self.environment.still_held()?;
         let (folder, key) = (self.environment.room("keys"), SecretKey::random()?);
         let wrapped = wrap(&*self.dataset(None)?, &partition.to_string(), PARTITION, &key)?;
         let mut list = Partitions::read(&folder)?;
@@ -290,6 +291,7 @@ impl Environment {
     ) -> Result<Vec<KeyId>, EnvironmentError> {
         let making = self.making();
         let _one = making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.still_held()?;
         let folder = self.room("keys");
         let mut list = Partitions::read(&folder)?;
         let erasures = list.erasures().len();

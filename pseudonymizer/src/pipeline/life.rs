@@ -220,6 +220,7 @@ fn pick(deliveries: Vec<DeliveryRecord>, name: &str) -> Result<DeliveryRecord, L
 /// Removes the staged rows, identities and lists of faults that no longer count: readings that another took the place
 /// of, and deliveries that were recalled or replaced, whose keys go first. What an unfinished ingest left stays, so that it can go on.
 pub(super) fn sweep(environment: &Environment) -> Result<(), LifeError> {
+    environment.still_held()?;
     let standings = environment.meta()?.standings()?;
     let gone = standings.iter().filter_map(|(id, _, standing)| match standing {
         Standing::Held => None,

@@ -416,6 +416,7 @@ impl<'a> Publisher<'a> {
         facilities: &HashMap<u64, u32>,
         duplicates: &[DuplicateLines],
     ) -> Result<SnapshotManifest, PublishError> {
+        self.environment.still_held()?;
         let snapshots = self.environment.snapshots()?;
         let id = snapshots.id_of(&body);
         let (links, files) = (self.environment.room("links"), self.environment.staged_files());
@@ -431,6 +432,7 @@ impl<'a> Publisher<'a> {
         let store = self.environment.room("store");
         sync_filesystem(&store).map_err(io("flush", &store))?;
         let key = self.environment.key(KeyRole::Manifest)?;
+        self.environment.still_held()?;
         let manifest = snapshots.commit(body, now, &key)?;
         // A snapshot whose opt-outs are not resolved answers nothing, so a kill in between is safe.
         optout::resolve(self.environment)?;
