@@ -292,7 +292,7 @@ impl Passed {
 enum Masters {
     /// Imports editions of official masters, the older first; the same file twice changes nothing.
     Import {
-        /// The files as published: b_*, z_*, s_*, y_*, t_*, c_*.
+        /// The files as published: b_*, z_*, s_*, h_*, y_*, t_*, c_*.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         #[command(flatten)]
