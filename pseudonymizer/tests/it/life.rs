@@ -296,9 +296,29 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) {
 
 #[test]
 fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
+    upgraded_and_published("format-1", 0);
+}
+
+#[test]
+fn an_environment_of_format_2_is_upgraded_and_publishes_the_same() {
+    let (_folder, env) = upgraded_and_published("format-2", 1);
+    let deliveries = json(&["delivery", "list", "--env", &env, "--json"]);
+    assert_eq!(
+        (deliveries[1]["standing"].as_str(), deliveries[1]["note"].as_str()),
+        (Some("recalled"), Some("取下げ"))
+    );
+    let history = json(&["pipeline", "history", "--env", &env, "--json"]);
+    assert_eq!((history[0]["state"].as_str(), history[1]["state"].as_str()), (Some("done"), Some("running")));
+    // What the program of that time did not record is told.
+    let log = std::fs::read_to_string(Path::new(&env).join("audit/log.jsonl")).unwrap();
+    assert!(log.contains("\"kind\":\"delivery-replayed\"") && log.contains("\"late\":true"));
+}
+
+/// Upgrades an environment of an earlier format, whose one delivery that counts is in its `reading`; its folder.
+fn upgraded_and_published(format: &str, reading: u64) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env");
-    copy(&std::env::current_dir().unwrap().join("tests/environments/format-1"), &env);
+    copy(&std::env::current_dir().unwrap().join("tests/environments").join(format), &env);
     let env = env.display().to_string();
     assert!(refused(&["link", "--env", &env]).contains("run `misu upgrade`"));
     // Killed anywhere, it is run again.
@@ -322,7 +342,7 @@ fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
     let deliveries = json(&["delivery", "list", "--env", &env, "--json"]);
     assert_eq!(
         (deliveries[0]["standing"].as_str(), deliveries[0]["reading"].as_u64()),
-        (Some("held"), Some(0))
+        (Some("held"), Some(reading))
     );
     let quarantine = ok(&["quarantine", "--env", &env]);
     assert!(quarantine.contains("dpc-2023-04\tff4.txt\t3\tstay\tdischarge_date\tdate\t1"), "{quarantine}");
@@ -331,6 +351,8 @@ fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("format = 3", "format = 99")).unwrap();
     assert!(refused(&["upgrade", "--env", &env]).contains("use a newer one"));
+    std::fs::write(&config, text).unwrap();
+    (folder, env)
 }
 
 /// What a program that is killed after its commit leaves: everything is done, and the record does not say so.
