@@ -202,6 +202,21 @@ fn a_corrected_delivery_takes_the_place_of_the_former() {
 }
 
 #[test]
+fn files_whose_lines_end_by_any_end_are_taken_in_whole() {
+    let world = World::new();
+    let (env, life) = (world.environment("env"), world.folder.path().join("life"));
+    let files = [
+        ("a.csv", "life-0900-2021", crate::case_bytes("life-carriage-returns")),
+        ("b.csv", "life-0002-2021", crate::case_bytes("life-quoted-line-ends")),
+    ];
+    let files = files.each_ref().map(|(path, family, bytes)| (*path, *family, bytes.as_slice()));
+    write_delivery(&life, "care-2023-04", "care", &files);
+    let taken = &json(&["ingest", &life.display().to_string(), "--env", &env, "--json"])[0];
+    let of = |what: &str| taken[what].as_u64().unwrap();
+    assert_eq!((of("read"), of("stored"), of("quarantined")), (11, 5, 2));
+}
+
+#[test]
 fn a_delivery_under_a_wrong_month_is_put_under_its_own() {
     let world = World::new();
     let (env, receipts) = (world.environment("env"), world.path("receipts"));
