@@ -184,7 +184,8 @@ fn ending(window: &[u8], delimiter: u8, is_last: bool) -> Option<Ending> {
     let first = memchr::memchr2(b'\r', b'\n', window)?;
     let is_plain = memchr::memchr(b'"', window.get(..first)?).is_none();
     let look = window.get(..LONGEST_ITEM).unwrap_or(window);
-    let (at, inner) = match if is_plain { Quoted::Ends(first, 0) } else { quoted(look, delimiter) } {
+    let found = if is_plain { Quoted::Ends(first, 0) } else { quoted(look, delimiter) };
+    let (at, inner) = match found {
         Quoted::Ends(at, inner) => (at, inner),
         Quoted::Open if look.len() < LONGEST_ITEM && !is_last => return None,
         // A quote that nobody closed, or that stands for itself, holds no line end.
