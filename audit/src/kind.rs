@@ -42,6 +42,10 @@ kinds! {
     DeliveryRecalled = "delivery-recalled",
     /// The raw files of a delivery were deleted.
     DeliveryDeleted = "delivery-deleted",
+    /// A delivery counts for another month than its holder had written.
+    DeliveryMoved = "delivery-moved",
+    /// The keys of a dataset, or of one fiscal year of it, were destroyed.
+    DataErased = "data-erased",
     /// An edition of an official master was imported.
     MasterImported = "master-imported",
     /// Linkage grouped the keys into persons.

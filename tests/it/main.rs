@@ -18,6 +18,7 @@ mod doors;
 mod dummy;
 mod edges;
 mod ending;
+mod erased;
 mod extremes;
 mod figures;
 mod files;

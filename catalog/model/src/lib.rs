@@ -45,8 +45,8 @@ pub use fault::FaultKind;
 pub use generalise::{Generalise, MOST_CUTS, OTHER};
 pub use grant::{Grant, Thresholds, Tier};
 pub use layout::{
-    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Keep, Kept, Part, Quotes, RecordLayout,
-    Run, Total, Validity, Width,
+    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Keep, Kept, LineEnds, Part, Quotes,
+    RecordLayout, Run, Total, Validity, Width,
 };
 pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableEntry, Versions, WrappedKey};
 pub use master::Master;

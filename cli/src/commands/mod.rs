@@ -118,7 +118,8 @@ enum Command {
     /// Runs pipelines (`run FILE.toml`) and shows what they did (`history`).
     #[command(disable_help_flag = true)]
     Pipeline(Passed),
-    /// Shows deliveries (`list`), takes them back (`recall`), deletes their raw files (`forget`).
+    /// Shows deliveries (`list`), takes them back (`recall`), corrects their month (`move`), erases a dataset's year
+    /// (`erase`), deletes raw files (`forget`).
     #[command(disable_help_flag = true)]
     Delivery(Passed),
     /// Shows snapshots (`list`) and removes those that no permit needs (`prune`).
@@ -295,7 +296,7 @@ impl Passed {
 enum Masters {
     /// Imports editions of official masters, the older first; the same file twice changes nothing.
     Import {
-        /// The files as published: b_*, z_*, s_*, y_*, t_*, c_*.
+        /// The files as published: b_*, z_*, s_*, h_*, y_*, t_*, c_*.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         #[command(flatten)]

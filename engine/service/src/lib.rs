@@ -18,6 +18,7 @@ mod checkpoints;
 mod codes;
 mod describe;
 mod ending;
+mod erased;
 mod exclusions;
 mod figures;
 mod guard;

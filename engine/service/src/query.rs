@@ -30,7 +30,9 @@ use crate::verdicts::{
 };
 use crate::worker::WorkerError;
 use crate::working::{self, Inside};
-use crate::{anonymity, budget, ceiling, certificate, metadata, output_rules, past, reach, releasing, turn};
+use crate::{
+    anonymity, budget, ceiling, certificate, erased, metadata, output_rules, past, reach, releasing, turn,
+};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -40,7 +42,7 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
         Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
-        Judged::Broken(verdict) => *verdict,
+        Judged::Broken(verdict) | Judged::Erased(verdict) => *verdict,
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
 }
@@ -61,7 +63,9 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         }
         Judged::Barred(bar) => ClientReply::Estimate { verdict: barred_verdict(&bar), budget: None },
         Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
-        Judged::Broken(verdict) => ClientReply::Estimate { verdict: *verdict, budget: None },
+        Judged::Broken(verdict) | Judged::Erased(verdict) => {
+            ClientReply::Estimate { verdict: *verdict, budget: None }
+        }
         Judged::NotVetted(not_vetted) => {
             ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
         }
@@ -115,6 +119,10 @@ fn begin(guard: &Guard, question: &Question, running: &Run<'_>) -> Result<Begun,
         Judged::Denied(denied) => {
             record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
             ClientReply::Verdict(denied_verdict(&denied))
+        }
+        Judged::Erased(verdict) => {
+            record_no(guard, question, Kind::QueryDenied, erased::ERASED)?;
+            ClientReply::Verdict(*verdict)
         }
         Judged::Broken(verdict) => {
             record_no(guard, question, Kind::QueryRefused, verdict.rule.as_deref().unwrap_or_default())?;
@@ -316,6 +324,8 @@ enum Judged {
     /// The person may ask nothing now, whatever the permit says.
     Barred(Bar),
     Denied(Denied),
+    /// What it asks for was erased.
+    Erased(Box<Verdict>),
     /// The table's dimensions are not those that a rule pack allows, without exception.
     Broken(Box<Verdict>),
     NotVetted(NotVetted),
@@ -345,6 +355,9 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
         Ok(statement) => statement,
         Err(not_vetted) => return Ok(Judged::NotVetted(not_vetted)),
     };
+    if let Some(verdict) = erased::verdict(guard, (&*manifest, permit.grant()), &statement)? {
+        return Ok(Judged::Erased(Box::new(verdict)));
+    }
     let room = guard.environment.room("exclusions");
     let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
     Ok(match statement {

@@ -157,6 +157,8 @@ pub(super) fn entry(word: &str) -> &'static str {
         "delivery-replayed" => "再読込",
         "delivery-recalled" => "提供データの取下げ",
         "delivery-deleted" => "原データの廃棄",
+        "delivery-moved" => "提供データの対象月の訂正",
+        "data-erased" => "データの暗号学的消去",
         "master-imported" => "マスターの取込み",
         "link-finished" => "名寄せの完了",
         "snapshot-published" => "スナップショットの公開",

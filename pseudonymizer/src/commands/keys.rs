@@ -186,6 +186,9 @@ fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
     };
     let event = Event::new(Kind::KeyRotated, WHO).subject(entry.id.as_str());
     log.record(event.with("role", role.as_str()).with("epoch", u64::from(entry.epoch)))?;
+    if role == KeyRole::Dataset {
+        catalog_store::rewrap(&environment)?;
+    }
     let more = match (role, rotated) {
         (KeyRole::Linkage, Some(rotated)) => format!(
             "; {} linkage keys made anew, {} of persons whom no delivery mentions any more dropped; run `misu link`",
@@ -205,7 +208,7 @@ fn rotate(role: &str, shared: &Shared) -> Result<(), Failure> {
 }
 
 /// Asks for an act in the officer's name; the agreement, where another officer asked before.
-fn ask(
+pub(super) fn ask(
     environment: &Environment,
     log: &Log,
     act: &str,
@@ -227,7 +230,7 @@ fn ask(
 }
 
 /// An event with who agreed on it, which spends their request.
-fn agreed_by(event: Event, agreed: Agreed) -> Event {
+pub(super) fn agreed_by(event: Event, agreed: Agreed) -> Event {
     event.with("first", agreed.first).with("second", agreed.second).with("request", agreed.request)
 }
 

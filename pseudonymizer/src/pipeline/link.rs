@@ -133,6 +133,7 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     let run = run_name(&parts, &schemes, &linkage_id(environment)?);
     let folder = links.join(format!("run-{run}"));
     if folder.exists() {
+        environment.still_held()?;
         write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
         return read_json(&folder.join("summary.json")).map_err(io("read", &folder));
     }
@@ -147,6 +148,7 @@ pub fn link(environment: &Environment) -> Result<Linked, LinkError> {
     write_json(&temporary.join("summary.json"), &summary).map_err(io("write", &temporary))?;
     settle_folder(&temporary, &folder).map_err(io("complete", &folder))?;
     sync_filesystem(&links).map_err(io("flush", &links))?;
+    environment.still_held()?;
     write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
     drop_former(&links, &run).map_err(io("clear", &links))?;
     Ok(summary)

@@ -6,6 +6,7 @@
 mod account;
 mod bucket;
 mod delivery;
+mod erase;
 mod evaluate;
 mod ingest;
 mod life;
@@ -26,9 +27,10 @@ mod store;
 
 pub use account::PartAccount;
 pub use delivery::{Delivery, Rejection, deliveries_in};
+pub use erase::{ErasedData, erase};
 pub use evaluate::{Evaluation, EvaluationError, evaluate};
 pub use ingest::{IngestError, Ingested, Progress, ingest, ingest_overlap};
-pub use life::{Deletion, LifeError, Recalled, forget, recall};
+pub use life::{Deletion, LifeError, Moved, Recalled, forget, move_to, recall};
 pub use link::{LinkError, Linked, RuleEvidence, SchemeEvidence, link};
 pub(crate) use link::{current_run, next_run};
 pub use optout::{OptOutError, OptedOut, opt_out, opted_out_before};

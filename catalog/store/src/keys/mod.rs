@@ -23,6 +23,7 @@ pub use role::KeyRole;
 pub(crate) use sealing::encrypt_behind;
 pub use sealing::{Sealing, decrypt, encrypt};
 pub use secret::{KeyId, Passphrase, SecretKey, from_hex, hex};
+pub(crate) use store::write_private;
 pub use store::{KeyEntry, KeyIndex, KeyState};
 
 const SIGNER: &str = "manifest.pub";
@@ -76,6 +77,14 @@ pub enum KeyError {
         role: KeyRole,
         /// Its epoch.
         epoch: u32,
+    },
+    /// The key of what was erased is gone.
+    #[error("the data of {what} were erased at {at}")]
+    Erased {
+        /// Of which datasets and year, or of which delivery.
+        what: String,
+        /// When, as RFC 3339 text.
+        at: String,
     },
     /// A present key cannot be destroyed.
     #[error("the {} key is in use; rotate it first", .0.as_str())]

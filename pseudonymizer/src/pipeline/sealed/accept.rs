@@ -12,7 +12,9 @@ use super::form::{self, are_plain};
 use super::holder::known;
 use super::{Contents, HEADER, Header, SIGNATURE, VERSION, What, bound_to, packed_name};
 use crate::pipeline::delivery::identify;
-use crate::pipeline::ingest::{IngestError, Ingested, KEYED_UNDER, RunPlaces, book, close, record};
+use crate::pipeline::ingest::{
+    IngestError, Ingested, KEYED_UNDER, RunPlaces, book, close, not_erased, record,
+};
 use crate::pipeline::store::{fresh_folder, write_json};
 
 /// Why what was sealed is not taken in; nothing of it was.
@@ -94,12 +96,13 @@ pub fn ingest_sealed(environment: &Environment, folder: &Path, now: &str) -> Res
     let sealed = Sealed::open(environment, folder)?;
     let meta = environment.meta()?;
     if let Some(known) = meta.delivery(&sealed.id)? {
-        return Ok(Ingested::known(&known));
+        return Ok(Ingested::known_by(&known, &sealed.contents.manifest));
     }
     let (catalogue, _) = environment.catalogue()?;
     if sealed.header.keyed.profile != catalogue.profile.as_str() {
         return Err(SealedError::Profile(sealed.header.keyed.profile).into());
     }
+    not_erased(environment, &sealed.contents.manifest)?;
     let places = RunPlaces::of(environment, &sealed.id, 0);
     let unpacked = sealed.unpack(&catalogue, &places);
     if let Err(error) = unpacked {
