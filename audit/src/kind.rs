@@ -42,6 +42,10 @@ kinds! {
     DeliveryRecalled = "delivery-recalled",
     /// The raw files of a delivery were deleted.
     DeliveryDeleted = "delivery-deleted",
+    /// A delivery counts for another month than its holder had written.
+    DeliveryMoved = "delivery-moved",
+    /// The keys of a dataset, or of one fiscal year of it, were destroyed.
+    DataErased = "data-erased",
     /// An edition of an official master was imported.
     MasterImported = "master-imported",
     /// Linkage grouped the keys into persons.
@@ -126,12 +130,14 @@ kinds! {
     KeyUsed = "key-used",
     /// A role got a new key.
     KeyRotated = "key-rotated",
-    /// One officer asked for an act on keys that takes two.
+    /// One officer asked for an act, on keys or rows, that takes two.
     KeyActRequested = "key-act-requested",
     /// Keys were handed to a data holder.
     KeyExported = "key-exported",
     /// Somebody became an officer.
     OfficerRegistered = "officer-registered",
+    /// Rows of a project leave, in encrypted files that name no person.
+    RowsProvided = "rows-provided",
     /// Persons are left out of every query from now on.
     OptOutChanged = "opt-out-changed",
     /// A key was destroyed.

@@ -10,7 +10,7 @@ use crate::note::{self, NoteError, NoteSigner, VerifierKey};
 /// What a statement is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StatementKind {
-    /// A project's workspace, keys and permit were destroyed.
+    /// What was destroyed: a project's workspace, keys and permit, or the keys of a dataset's fiscal year.
     Deletion,
     /// What a release is certified to be.
     Certificate,

@@ -9,6 +9,7 @@ use crate::fault::{FileFault, FileProblem, Reading};
 use crate::form::{Columns, Form, Person, Purpose, WrittenApproval};
 use crate::instant::Instant;
 use crate::outputs::Outputs;
+use crate::provision::RowProvision;
 
 /// An application that was approved.
 #[derive(Clone, Debug)]
@@ -126,6 +127,16 @@ impl Application {
     /// How its releases go out.
     pub const fn outputs(&self) -> &Outputs {
         &self.form.written.outputs
+    }
+
+    /// Whose rows may be provided outside; none where nothing is.
+    pub const fn provision(&self) -> Option<&RowProvision> {
+        self.form.written.provision.as_ref()
+    }
+
+    /// Whether the permit holds at this moment.
+    pub fn is_in_force(&self, now: OffsetDateTime) -> bool {
+        (self.approval.valid_from..self.approval.valid_until).contains(&now)
     }
 
     /// What the board decided.

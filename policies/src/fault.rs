@@ -44,6 +44,9 @@ pub enum FileProblem {
     /// A threshold that protects nobody.
     #[error("a cell of {0} protects nobody")]
     Threshold(u32),
+    /// Nobody's class is kept where zeros are shown.
+    #[error("zeros that are shown beside one cell say that everybody is in it")]
+    Zeros,
 }
 
 /// One file while it is read: makes faults that name it.

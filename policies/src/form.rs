@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::fault::{FileFault, FileProblem, Reading};
 use crate::instant::Instant;
 use crate::outputs::Outputs;
+use crate::provision::RowProvision;
 use crate::rules::threshold;
 
 /// An application as it is applied for; [`Form::approve`] makes an [`crate::Application`] of it.
@@ -76,6 +77,9 @@ pub(crate) struct Written {
     /// How its releases go out.
     #[serde(default, skip_serializing_if = "Outputs::is_default")]
     pub(crate) outputs: Outputs,
+    /// Whose rows may be provided outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provision: Option<RowProvision>,
     /// What the form's questions are answered with; read by people, not by policies.
     #[serde(default, skip_serializing_if = "Answers::is_empty")]
     pub(crate) answers: Answers,
@@ -154,6 +158,9 @@ impl Written {
             threshold(reading, "thresholds.persons", persons)?;
         }
         self.outputs.check(reading)?;
+        if let Some(provision) = &self.provision {
+            provision.check(reading, (&self.project, self.tier))?;
+        }
         self.check_people(reading)?;
         self.check_tables(reading)
     }

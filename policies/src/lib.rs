@@ -15,6 +15,7 @@ mod policies;
 mod application;
 mod form;
 mod outputs;
+mod provision;
 mod query_template;
 mod rules;
 
@@ -41,6 +42,7 @@ pub use loading::Sources;
 pub use outputs::{OUTPUT_KINDS, Outputs, Planned};
 pub use permit::Permit;
 pub use policies::Policies;
+pub use provision::{JointProvision, RowProvision};
 pub use query_template::{BindingFault, Parameter, ParameterDomain, QueryTemplate, TemplateApproval};
 pub use request::{Action, Request, Use};
 pub use rules::{RulePack, RulePacks, Sourced};

@@ -33,6 +33,7 @@ impl Sources<'static> {
         project: ("project.cedar", include_str!("../project.cedar")),
         packs: &[
             ("disclosure/general-2026.toml", include_str!("../disclosure/general-2026.toml")),
+            ("disclosure/general-2026-class.toml", include_str!("../disclosure/general-2026-class.toml")),
             ("disclosure/ndb-2023.toml", include_str!("../disclosure/ndb-2023.toml")),
             ("disclosure/ndb-2024.toml", include_str!("../disclosure/ndb-2024.toml")),
             ("disclosure/care-2023.toml", include_str!("../disclosure/care-2023.toml")),

@@ -27,6 +27,9 @@ pub struct Outputs {
     /// Points of denied answers in a day, after which nothing more is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     denials_a_day: Option<u32>,
+    /// Questions in a day that pick rows by the same terms and other values, at which the steward is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alike_a_day: Option<u32>,
     /// The tables and figures that were planned for publication; a release outside of them is told of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub planned: Vec<Planned>,
@@ -49,6 +52,8 @@ const DRAWN_ONE_IN: u32 = 50;
 /// Points of denied answers in a day where the application says nothing: 100 answers that are withheld or stand near
 /// an earlier one, or 2,000 questions that are refused.
 const DENIALS_A_DAY: u32 = 2_000;
+/// Questions in a day that pick rows by the same terms and other values, where the application says nothing.
+const ALIKE_A_DAY: u32 = 100;
 /// Keys beyond which a table has many.
 const MANY_KEYS: usize = 3;
 
@@ -96,6 +101,11 @@ impl Outputs {
         self.denials_a_day.map_or(DENIALS_A_DAY, |number| number.min(DENIALS_A_DAY))
     }
 
+    /// Questions in a day that pick rows by the same terms and other values, at which the steward is told.
+    pub fn alike_a_day(&self) -> u32 {
+        self.alike_a_day.map_or(ALIKE_A_DAY, |number| number.clamp(1, ALIKE_A_DAY))
+    }
+
     /// Whether one planned table has all of these columns, or nothing was planned. A column of a table that the project
     /// made itself is compared by its name.
     pub fn is_planned(&self, columns: &[&str]) -> bool {
@@ -130,6 +140,8 @@ mod tests {
         assert_eq!((looser.a_day(), looser.drawn_one_in(), looser.denials_a_day()), (2_000, 50, 2_000));
         let stricter = outputs("a_day = 0\ndrawn_one_in = 0\ndenials_a_day = 5");
         assert_eq!((stricter.a_day(), stricter.drawn_one_in(), stricter.denials_a_day()), (0, 1, 5));
+        let alike = |text: &str| outputs(text).alike_a_day();
+        assert_eq!((alike(""), alike("alike_a_day = 900"), alike("alike_a_day = 3")), (100, 100, 3));
     }
 
     #[test]

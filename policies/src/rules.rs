@@ -117,6 +117,10 @@ impl RulePack {
             reading.text(&format!("{key}.reason"), reason)?;
         }
         threshold(reading, "persons.value", written.persons.value)?;
+        if written.zero_shown.value && written.class_disclosure.as_ref().is_some_and(|sourced| sourced.value)
+        {
+            return Err(reading.fault("class_disclosure.value", FileProblem::Zeros));
+        }
         Ok(Self { written, digest: blake3::hash(text.as_bytes()).to_hex().to_string() })
     }
 
@@ -295,6 +299,15 @@ mod tests {
         );
         let crossed = ndb.breach(&["insurer", "municipality"], 2).unwrap();
         assert_eq!(crossed.binding, Binding::Absolute);
+    }
+
+    #[test]
+    fn no_database_brings_class_disclosure_and_one_pack_has_it() {
+        let packs = RulePack::shipped().unwrap();
+        let has = packs.iter().filter(|pack| pack.cell_rules().class_disclosure);
+        let has: Vec<(&str, bool)> =
+            has.map(|pack| (pack.pack(), pack.databases().is_empty() && !pack.zero_shown().value)).collect();
+        assert_eq!(has, [("general-2026-class", true)]);
     }
 
     #[test]

@@ -8,12 +8,13 @@ use governance::form::{Answer, Answers};
 use crate::fault::{FileFault, FileProblem, Reading};
 use crate::form::{Columns, Form, Person, Purpose, Role, Stricter, Written};
 use crate::outputs::{Outputs, Planned};
+use crate::provision::{JointProvision, RowProvision};
 
 /// The file's name in faults.
 const FILE: &str = "application";
 
 /// The fields that permits are made of; every other field is an answer to a question.
-const OWN: [&str; 12] = [
+const OWN: [&str; 14] = [
     "project",
     "tier",
     "rules",
@@ -26,13 +27,16 @@ const OWN: [&str; 12] = [
     "tables",
     "reviewed",
     "planned",
+    "provided",
+    "matched",
 ];
 
 impl Form {
     /// The application that these fields write, with its text.
     ///
     /// People are entries `user lead` or `user researcher`; tables are entries `table: column, column` or
-    /// `table: *`; planned outputs are entries `title: table.column, table.column`.
+    /// `table: *`; planned outputs are entries `title: table.column, table.column`; own tables that are provided outside
+    /// are entries `provided`, and `matched` is `name: project, project` where others may match theirs.
     ///
     /// # Errors
     ///
@@ -57,6 +61,7 @@ impl Form {
                 given.entries("reviewed"),
                 given.entries("planned").iter().map(|entry| planned(entry)).collect::<Result<_, _>>()?,
             ),
+            provision: given.provision()?,
             answers: fields.iter().filter(|(name, _)| !OWN.contains(&name.as_str())).map(owned).collect(),
             approval: None,
         };
@@ -89,6 +94,12 @@ impl Form {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
+        if let Some(provision) = &written.provision {
+            fields.insert("provided".to_owned(), Answer::List(provision.tables.iter().cloned().collect()));
+            fields.extend(
+                provision.joint.iter().map(|joint| ("matched".to_owned(), text(&joint_entry(joint)))),
+            );
+        }
         fields
     }
 }
@@ -110,6 +121,15 @@ impl Given<'_> {
             _ => Vec::new(),
         };
         lines.into_iter().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// What is provided outside; nothing where no table is named.
+    fn provision(&self) -> Result<Option<RowProvision>, FileFault> {
+        let tables: BTreeSet<String> = self.entries("provided").into_iter().collect();
+        let joint = self.entries("matched").first().map(|entry| joint(entry)).transpose()?;
+        // Matching without rows is a mistake, which the form then names.
+        let is_empty = tables.is_empty() && joint.is_none();
+        Ok((!is_empty).then_some(RowProvision { tables, joint }))
     }
 
     fn unknown(&self, name: &'static str) -> FileFault {
@@ -159,6 +179,19 @@ fn planned(entry: &str) -> Result<Planned, FileFault> {
     Ok(Planned { title: title.trim().to_owned(), columns: columns.map(str::to_owned).collect() })
 }
 
+fn joint(entry: &str) -> Result<JointProvision, FileFault> {
+    let Some((name, projects)) = entry.split_once([':', '：']) else {
+        return Err(Reading(FILE).fault("matched", FileProblem::Form(format!("{entry}: no projects"))));
+    };
+    let projects = projects.split([',', '、']).map(str::trim).filter(|project| !project.is_empty());
+    Ok(JointProvision { name: name.trim().to_owned(), projects: projects.map(str::to_owned).collect() })
+}
+
+fn joint_entry(joint: &JointProvision) -> String {
+    let projects: Vec<&str> = joint.projects.iter().map(String::as_str).collect();
+    format!("{}: {}", joint.name, projects.join(", "))
+}
+
 fn planned_entry(planned: &Planned) -> String {
     let columns: Vec<&str> = planned.columns.iter().map(String::as_str).collect();
     format!("{}: {}", planned.title, columns.join(", "))
@@ -186,6 +219,12 @@ mod tests {
         let (again, text) = Form::of_fields(&form.fields()).unwrap();
         assert_eq!(again.written, form.written);
         assert_eq!(Form::parse("again", &text).unwrap().written, form.written);
+        let provided = text.replace("tier = \"pseudonymized\"", "tier = \"anonymized\"")
+            + "\n[provision]\ntables = [\"cohort\"]\njoint = { name = \"j\", projects = [\"demo\", \"other\"] }\n";
+        let form = Form::parse("provided", &provided).unwrap();
+        let (again, _) = Form::of_fields(&form.fields()).unwrap();
+        assert!(again.written.provision.is_some());
+        assert_eq!(again.written, form.written);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub fn verify(
     let signed = SignedStatement::parse(StatementKind::Certificate, note)?;
     signed.verify(key)?;
     let certificate: Certificate = serde_json::from_str(signed.json()).map_err(|_| CertificateFault::Form)?;
-    if certificate.version != CERTIFICATE_VERSION {
+    if !matches!((certificate.version, &certificate.exclusion), (1, None) | (CERTIFICATE_VERSION, Some(_))) {
         return Err(CertificateFault::Form);
     }
     let bytes = table.certified().map_err(|_| CertificateFault::Table)?;
@@ -113,6 +113,11 @@ pub fn text(certified: &Certified, language: Language) -> String {
     let Certified { certificate, proven_in } = certified;
     let Certificate { project, query, snapshot, rules, threshold, hidden, values, entry, .. } = certificate;
     let differ = certificate.may_differ_by_fewer_than;
+    let left_out = certificate.exclusion.iter().map(|exclusion| match language {
+        Language::Japanese => format!("利用停止の状態 {exclusion}（同じ値なら除かれた人は同じ）\n"),
+        Language::English => format!("opt-outs {exclusion} (the same where the same persons are left out)\n"),
+    });
+    let left_out: String = left_out.collect();
     match language {
         Language::Japanese => {
             let proof = proven_in.map_or_else(
@@ -122,6 +127,7 @@ pub fn text(certified: &Certified, language: Language) -> String {
             format!(
                 "証明書と表は一致する：{project} の {query}\n\
                  スナップショット {snapshot}\n\
+                 {left_out}\
                  公表基準 {rules}\n\
                  表示された値はすべて {threshold} 人以上、秘匿は {values} 個中 {hidden} 個\n\
                  値は {differ} 人未満だけ異なる集団のものであることがある\n\
@@ -136,6 +142,7 @@ pub fn text(certified: &Certified, language: Language) -> String {
             format!(
                 "the certificate holds for this table: {query} of {project}\n\
                  snapshot {snapshot}\n\
+                 {left_out}\
                  rules {rules}\n\
                  every value shown has at least {threshold} persons; {hidden} of {values} values are hidden\n\
                  a value may be that of a group that differs by fewer than {differ} persons\n\
@@ -163,7 +170,7 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let (values, hidden) = table.values();
         Certificate {
-            version: 1,
+            version: 2,
             at: text("2026-11-21T00:00:00Z"),
             program: text("misu 0.1.0"),
             project: text("demo"),
@@ -171,6 +178,7 @@ mod tests {
             question: text("q"),
             plan: text("p"),
             snapshot: table.snapshot.clone(),
+            exclusion: Some(text("e")),
             rules: table.rules.clone(),
             rules_digest: text("d"),
             threshold: table.threshold,
@@ -229,6 +237,24 @@ mod tests {
         wrong.hidden += 1;
         let fault = verify(&signed(&wrong), &table, signer(1).verifier(), None);
         assert_eq!(fault, Err(CertificateFault::Differs("share hidden")));
+    }
+
+    #[test]
+    fn a_certificate_of_the_first_version_says_nothing_of_who_was_left_out_and_holds() {
+        let table = sample();
+        let found = |version: u32, exclusion: Option<&str>| {
+            let exclusion = exclusion.map(str::to_owned);
+            let certificate = Certificate { version, exclusion, ..certificate(&table) };
+            verify(&signed(&certificate), &table, signer(1).verifier(), None)
+        };
+        let first = found(1, None).unwrap();
+        assert!(!super::text(&first, Language::English).contains("opt-outs"));
+        let second = found(2, Some("e")).unwrap();
+        assert!(super::text(&second, Language::English).contains("opt-outs e "));
+        assert!(super::text(&second, Language::Japanese).contains("利用停止の状態 e（"));
+        for (version, exclusion) in [(1, Some("e")), (2, None), (3, Some("e"))] {
+            assert_eq!(found(version, exclusion), Err(CertificateFault::Form), "{version}");
+        }
     }
 
     /// Another table: one value, name or figure of it changed.

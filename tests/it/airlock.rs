@@ -150,6 +150,24 @@ fn a_permit_whose_pack_has_no_exception_refuses_what_others_hold() {
 }
 
 #[test]
+fn a_permit_that_names_it_hides_a_cell_with_everybody_of_its_line() {
+    let men =
+        "SELECT sex, count(DISTINCT person_id) AS persons FROM person WHERE sex = '1' GROUP BY ROLLUP (sex)";
+    let hidden = |pack: &str| {
+        let house = House::new("");
+        let permit = house.env.join("policies/demo.toml");
+        let text = std::fs::read_to_string(&permit).unwrap();
+        std::fs::write(&permit, text.replace("rules = \"general-2026\"", &format!("rules = {pack:?}")))
+            .unwrap();
+        let ClientReply::Released(table) = house.query(men) else { panic!("not released") };
+        let log = std::fs::read_to_string(house.env.join("audit/log.jsonl")).unwrap();
+        (table.suppressed > 0, log.contains("class-disclosure 1"))
+    };
+    assert_eq!(hidden("general-2026"), (false, false));
+    assert_eq!(hidden("general-2026-class"), (true, true));
+}
+
+#[test]
 fn a_release_outside_of_the_plan_is_told_of_and_looked_at() {
     let house = House::new(
         "planned = [{ title = \"表1\", columns = [\"ndb_receipt.prefecture\", \"ndb_receipt.total_points\"] }]",
@@ -181,6 +199,33 @@ fn a_quota_ends_the_releases_of_a_day() {
     // It was the quota alone: the same question goes out under a wider one.
     let_out(&house.env, "a_day = 1000");
     assert!(matches!(house.query(SQL), ClientReply::Released(_)));
+}
+
+#[test]
+fn questions_that_differ_in_a_value_alone_alert_the_steward_once() {
+    let house = House::new("alike_a_day = 3");
+    // Withheld or not is another matter.
+    let ask = |sql: &str| {
+        assert!(matches!(house.query(sql), ClientReply::Released(_) | ClientReply::Withheld), "{sql}");
+    };
+    let of = |prefecture: &str| {
+        ask(&format!(
+            "SELECT count(DISTINCT person_id) AS n FROM ndb_receipt WHERE prefecture = '{prefecture}'"
+        ));
+    };
+    // Other groups of the same rows, and the same question again, are no probing.
+    for group in ["setting", "service_month", "setting"] {
+        ask(&format!(
+            "SELECT {group}, count(DISTINCT person_id) AS n FROM ndb_receipt WHERE prefecture = '13' GROUP BY {group}"
+        ));
+    }
+    of("13");
+    of("13");
+    assert_eq!(house.recorded("probing-alert"), 0);
+    ["27", "14", "01", "40", "47"].into_iter().for_each(of);
+    assert_eq!((house.recorded("probing-alert"), house.recorded("denials-locked")), (1, 0));
+    let Governed::Cases { cases } = house.govern("demo-officer", Govern::Inbox) else { panic!("no list") };
+    assert!(cases.iter().any(|case| case.kind == CaseKind::Incident && case.people == ["guard"]));
 }
 
 #[test]

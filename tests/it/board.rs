@@ -101,7 +101,11 @@ fn reports_of_every_kind_are_made_in_every_form() {
             let bytes = std::fs::read(&out).unwrap();
             match form {
                 "html" => assert!(String::from_utf8(bytes).unwrap().contains("misu/record"), "{out}"),
-                "json" => holds(&bytes),
+                "json" => {
+                    holds(&bytes);
+                    let is_sealed = String::from_utf8(bytes).unwrap().contains("\"sealed_copy\":true");
+                    assert_eq!(is_sealed, kind[0] == "release", "{out}");
+                }
                 "xlsx" => assert!(bytes.starts_with(b"PK"), "{out}"),
                 _ => {
                     let text = looked_at("pdftotext", &[&out, "-"]);

@@ -148,7 +148,7 @@ fn made(dice: &mut Dice) -> String {
     let column = of(dice, &["total_points", "service_days", "weight", "admission_date", "prefecture"]);
     let order = of(dice, &["service_month", "total_points", "weight", "admission_date", "prefecture DESC"]);
     let call = match dice.below(7) {
-        0 => format!("sum({column})"),
+        0 => format!("{}({column})", of(dice, &["sum", "avg"])),
         1 => format!("{}({column})", of(dice, &["min", "max", "count"])),
         2 => format!("{}({column}, {})", of(dice, &["lag", "lead", "nth_value"]), dice.below(4)),
         3 => format!("{}({column})", of(dice, &["first_value", "last_value", "lag"])),

@@ -56,24 +56,30 @@ pub(crate) fn request(plan: &VettedPlan, catalogue: &Catalogue, grant: &Grant) -
         excluded: Vec::new(),
         buckets: Vec::new(),
         descriptors: 0,
-        limits: Limits {
-            cells: 1 << 20,
-            bytes: 1 << 30,
-            seconds: 60,
-            memory: 1 << 31,
-            threads: 2,
-            single: u32::MAX,
-        },
+        limits: LIMITS,
         keep: None,
     }
 }
 
-/// Runs a request over files in clear, by bucket and table, in a worker of its own, locked in as always.
+/// Room enough for a test.
+pub(crate) const LIMITS: Limits =
+    Limits { cells: 1 << 20, bytes: 1 << 30, seconds: 60, memory: 1 << 31, threads: 2, single: u32::MAX };
+
+/// Runs a query over files in clear, by bucket and table, in a worker of its own, locked in as always.
 pub(crate) fn evidence(
+    worker: &WorkerProgram,
+    request: WorkerRequest,
+    buckets: &[BTreeMap<String, Vec<PathBuf>>],
+) -> Evidence {
+    table(reply(worker, request, buckets))
+}
+
+/// What a worker says to a request over files in clear, by bucket and table.
+pub(crate) fn reply(
     worker: &WorkerProgram,
     mut request: WorkerRequest,
     buckets: &[BTreeMap<String, Vec<PathBuf>>],
-) -> Evidence {
+) -> WorkerReply {
     let mut files = Vec::new();
     let mut slice = |path: &PathBuf| {
         let bytes = std::fs::metadata(path).unwrap().len();
@@ -85,7 +91,7 @@ pub(crate) fn evidence(
             tables.iter().map(|(table, paths)| (table.clone(), paths.iter().map(&mut slice).collect()));
         request.buckets.push(BucketSlice { tables: tables.collect() });
     }
-    table(run(worker, request, files))
+    run(worker, request, files)
 }
 
 /// Runs a request over the latest snapshot as it is stored, with the keys that the guard gives for the plan.

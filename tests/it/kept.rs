@@ -8,7 +8,8 @@ use std::sync::Arc;
 use catalog_model::FileEntry;
 use catalog_store::{Environment, Passphrase, Workspaces};
 use engine_protocol::{
-    CellValue, ClientReply, ClientRequest, Question, VerdictKind, WorkspaceAct, WorkspaceAsk,
+    CellValue, Certificate, ClientReply, ClientRequest, Question, VerdictKind, WorkspaceAct, WorkspaceAsk,
+    WorkspaceReply,
 };
 use engine_service::{Guard, WorkerProgram};
 use parquet::arrow::ArrowWriter;
@@ -64,6 +65,41 @@ fn whoever_opts_out_is_left_out_of_what_was_kept_before() {
     assert_eq!(after, persons(&guard(&other), "person"));
 }
 
+/// The state of opt-outs that the certificate of an answer names.
+fn certified(guard: &Guard, sql: &str) -> String {
+    let ClientReply::Released(table) = ask(guard, sql) else { panic!("not released: {sql}") };
+    // The second line of the signed note.
+    let said = table.certificate.as_deref().and_then(|note| note.lines().nth(1)).unwrap();
+    let said: Certificate = serde_json::from_str(said).unwrap();
+    assert_eq!((said.version, &said.query), (2, &table.query));
+    said.exclusion.unwrap()
+}
+
+#[test]
+fn a_certificate_names_the_state_of_opt_outs_and_tells_of_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    let house = guard(&env);
+    let by_sex = "SELECT sex, count(DISTINCT person_id) AS persons FROM person GROUP BY sex";
+    let admitted = "SELECT count(DISTINCT person_id) AS persons FROM dpc_stay";
+    let before = certified(&house, by_sex);
+    assert_eq!(certified(&house, admitted), before);
+    leave_out(&env);
+    let after = certified(&house, by_sex);
+    assert_ne!(after, before);
+    assert_eq!(certified(&house, admitted), after);
+    // Whether there is a list or none, the reader's copy has a digest that nobody makes without the ledger's key.
+    assert!([&before, &after].iter().all(|state| state.len() == 64));
+    // The record has the exclusion when a query opens and when its release is kept; never who is in it.
+    let record = std::fs::read_to_string(env.join("audit/log.jsonl")).unwrap();
+    for kind in ["query-opened", "ledger-kept"] {
+        let of_kind = record.lines().filter(|line| line.contains(&format!("\"kind\":\"{kind}\"")));
+        assert_eq!(of_kind.filter(|line| line.contains("\"exclusion\":\"ab\"")).count(), 2, "{kind}");
+    }
+    assert!(!record.contains("[0,1,2,"));
+}
+
 /// Has the persons with the first numbers opt out.
 fn leave_out(env: &Path) {
     let environment = Environment::open(env).unwrap();
@@ -106,6 +142,95 @@ fn a_halted_project_keeps_no_list_and_registers_no_cohort() {
     }
     let entry = std::fs::read_to_string(env.join("audit/log.jsonl")).unwrap();
     assert_eq!(entry.matches("\"act\":\"codes-added\"").count(), 1);
+}
+
+#[test]
+fn what_says_the_same_gets_the_kept_answer_and_other_names_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    let house = guard(&env);
+    let released = |sql: &str| match ask(&house, sql) {
+        ClientReply::Released(table) => table,
+        other => panic!("{sql}: {other:?}"),
+    };
+    let first = released(
+        "SELECT sex, count(DISTINCT person_id) AS n FROM person WHERE sex IN ('1', '2') GROUP BY sex",
+    );
+    assert!(
+        first.rows.iter().all(|row| matches!(row[1], CellValue::Integer(count) if count > 0)),
+        "{first:?}"
+    );
+    for sql in [
+        "select  sex,\n  count(distinct person_id) as n\nfrom person where sex in ('2', '1', '2') group by sex",
+        "SELECT sex, count(DISTINCT person_id) AS n FROM person WHERE (sex IN ('1', '2')) GROUP BY sex",
+    ] {
+        assert_eq!(released(sql), first, "{sql}");
+    }
+    // Other names and another order of columns are the asker's own, over the same cells.
+    let other = released(
+        "SELECT count(DISTINCT person_id) AS persons, sex AS s FROM person WHERE sex IN ('2', '1') GROUP BY sex",
+    );
+    assert_eq!(other.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["persons", "s"]);
+    assert_ne!(other.query, first.query);
+    let cells = |table: &[Vec<CellValue>], key: usize| {
+        let mut cells: Vec<String> =
+            table.iter().map(|row| format!("{:?} {:?}", row[key], row[1 - key])).collect();
+        cells.sort();
+        cells
+    };
+    assert_eq!(cells(&other.rows, 1), cells(&first.rows, 0));
+}
+
+/// Registers a kept table; what is told of it.
+fn register(guard: &Guard, name: &str) -> String {
+    let (user, project) = (USER.to_owned(), "demo".to_owned());
+    let act = WorkspaceAct::RegisterCohort { name: name.to_owned() };
+    match guard.answer(&ClientRequest::Workspace(WorkspaceAsk { user, project, act })) {
+        ClientReply::Workspace(WorkspaceReply::Done { message, .. }) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The one number that a question gives; none where it is hidden.
+fn number(guard: &Guard, from: &str) -> Option<i64> {
+    let sql = format!("SELECT count(DISTINCT person_id) AS n FROM {from}");
+    let ClientReply::Released(table) = ask(guard, &sql) else { panic!("not released: {sql}") };
+    match table.rows.first().and_then(|row| row.first()) {
+        Some(CellValue::Integer(count)) => Some(*count),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_registered_cohort_is_compared_when_it_is_registered_and_with_what_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    let house = guard(&env);
+    for sql in [
+        "CREATE TABLE ws.women AS SELECT person_id FROM person WHERE sex = '2'",
+        "CREATE TABLE ws.men AS SELECT person_id FROM person WHERE sex = '1'",
+    ] {
+        assert!(matches!(ask(&house, sql), ClientReply::Released(_)), "{sql}");
+    }
+    let count =
+        |what: &str| std::fs::read_to_string(env.join("audit/log.jsonl")).unwrap().matches(what).count();
+    let before = count("\"kind\":\"near-cohort\"");
+    let near = || count("\"kind\":\"near-cohort\"") - before;
+    // Nobody has asked for the women yet. From now on they are only theirs who ask for the cohort.
+    assert_eq!(register(&house, "ws.women"), "ws.women is registered as a cohort for review");
+    assert_eq!(near(), 0);
+    assert_eq!(number(&house, "person WHERE sex = '2'"), None);
+    assert_eq!(near(), 1);
+    assert!(number(&house, "ws.women").is_some());
+    // The men were asked for in other words: the board is told, and whoever registers is told the same.
+    assert!(number(&house, "person WHERE sex = '1'").is_some());
+    assert_eq!(register(&house, "ws.men"), "ws.men is registered as a cohort for review");
+    assert_eq!(near(), 2);
+    assert_eq!(number(&house, "ws.men"), None);
+    assert_eq!(count("\"reason\":\"registered\""), 2);
+    assert_eq!(count("\"act\":\"cohort-registered\""), 2);
 }
 
 /// The files of `ws.cohort` in clear, as whoever has the project's key could write them.

@@ -101,17 +101,25 @@ fn cell(key: &[u32], part: EvidencePart) -> EvidenceCell {
 #[test]
 fn whatever_ends_a_worker_the_asker_sees_the_same_and_the_next_question_is_answered() {
     let house = House::new();
-    for (what, script) in [
-        ("a call that the filter ends", "kill -s SYS $$"),
-        ("no memory", "kill -s KILL $$"),
-        ("an end without a word", "exit 0"),
-        ("more bytes announced than are read", "printf '\\325\\377\\377\\377\\377' >&0; exec /bin/sleep 300"),
-        ("a flood", "printf '\\325\\377\\377\\377\\003' >&0; exec /bin/cat /dev/zero >&0"),
-        ("junk", "printf '\\325\\004\\000\\000\\000junk' >&0; exec /bin/sleep 300"),
+    for (what, reason, script) in [
+        ("a call that the filter ends", "worker-gone", "kill -s SYS $$"),
+        ("no memory", "worker-gone", "kill -s KILL $$"),
+        ("an end without a word", "worker-gone", "exit 0"),
+        (
+            "more bytes announced than are read",
+            "worker-too-large",
+            "printf '\\325\\377\\377\\377\\377' >&0; exec /bin/sleep 300",
+        ),
+        (
+            "a flood",
+            "worker-too-large",
+            "printf '\\325\\377\\377\\377\\003' >&0; exec /bin/cat /dev/zero >&0",
+        ),
+        ("junk", "worker-gone", "printf '\\325\\004\\000\\000\\000junk' >&0; exec /bin/sleep 300"),
     ] {
         house.then(script);
         assert_eq!(house.ask(SQL), ClientReply::Withheld, "{what}");
-        assert_eq!(closed(&house.env).0, "failed", "{what}");
+        assert_eq!(closed(&house.env), ("failed".to_owned(), reason.to_owned()), "{what}");
     }
     house.mend();
     assert!(matches!(house.ask(SQL), ClientReply::Released(_)));

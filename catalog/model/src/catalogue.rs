@@ -132,8 +132,8 @@ struct Reading {
     records: BTreeMap<String, Vec<RecordLayout>>,
     folders: BTreeMap<String, String>,
     derived: BTreeMap<String, Derived>,
-    // Codes of official masters, by system; they join the system of that name.
-    imported: BTreeMap<String, CodeSystem>,
+    // Codes of official masters, one file each; they join the system of that name.
+    imported: Vec<CodeSystem>,
     errors: Vec<CatalogueError>,
 }
 
@@ -158,9 +158,11 @@ impl Reading {
 
     fn codes(&mut self, path: &str, text: &str) {
         let Some(system) = self.read::<CodeSystem>(path, text) else { return };
+        if path.starts_with(IMPORTED) {
+            return self.imported.push(system);
+        }
         let name = system.system.clone();
-        let systems = if path.starts_with(IMPORTED) { &mut self.imported } else { &mut self.catalogue.codes };
-        if systems.insert(name.clone(), system).is_some() {
+        if self.catalogue.codes.insert(name.clone(), system).is_some() {
             self.error(path, &name, Problem::Twice);
         }
     }
@@ -248,10 +250,10 @@ impl Reading {
             }
         }
         self.derive();
-        for (name, imported) in std::mem::take(&mut self.imported) {
-            match self.catalogue.codes.get_mut(&name) {
+        for imported in std::mem::take(&mut self.imported) {
+            match self.catalogue.codes.get_mut(&imported.system) {
                 Some(system) => system.extend(imported),
-                None => drop(self.catalogue.codes.insert(name, imported)),
+                None => drop(self.catalogue.codes.insert(imported.system.clone(), imported)),
             }
         }
         self.catalogue.codes.values_mut().for_each(CodeSystem::name_all);

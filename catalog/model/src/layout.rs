@@ -113,6 +113,9 @@ pub struct Framing {
     /// Whether items may stand in double quotes.
     #[serde(default)]
     pub quotes: Quotes,
+    /// What ends a line.
+    #[serde(default)]
+    pub ends: LineEnds,
     /// Whether a line that is no UTF-8 is read as CP932; for files of which the document allows both.
     #[serde(default)]
     pub may_be_cp932: bool,
@@ -198,6 +201,18 @@ pub enum Quotes {
     Never,
     /// An item may be quoted; a doubled quote inside stands for one.
     Optional,
+}
+
+/// What ends a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineEnds {
+    /// LF, or CR and LF.
+    #[default]
+    Feed,
+    /// CR alone as well, and nothing that stands in a quoted item: an item may have several lines. Only of files with a
+    /// heading, which are read from their beginning.
+    Any,
 }
 
 /// Which of several records with the same unique key counts; the others are duplicates.
@@ -478,7 +493,7 @@ impl<'de> Deserialize<'de> for FieldRef {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Encoding, Framing, Quotes};
+    use super::{Encoding, Framing, LineEnds, Quotes};
 
     #[test]
     fn a_written_tag_stands_for_each_of_its_alternatives() {
@@ -486,6 +501,7 @@ mod tests {
             encoding: Encoding::Utf8,
             delimiter: ',',
             quotes: Quotes::Never,
+            ends: LineEnds::Feed,
             may_be_cp932: false,
             skip_lines: 0,
             title: None,

@@ -25,6 +25,7 @@ mod manifest;
 mod master;
 mod names;
 mod package;
+mod pseudonym;
 mod rounding;
 mod rules;
 mod schema;
@@ -44,13 +45,14 @@ pub use fault::FaultKind;
 pub use generalise::{Generalise, MOST_CUTS, OTHER};
 pub use grant::{Grant, Thresholds, Tier};
 pub use layout::{
-    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Keep, Kept, Part, Quotes, RecordLayout,
-    Run, Total, Validity, Width,
+    Encoding, Family, Field, FieldKind, FieldRef, Framing, Grouping, Keep, Kept, LineEnds, Part, Quotes,
+    RecordLayout, Run, Total, Validity, Width,
 };
 pub use manifest::{FileEntry, ManifestBody, SnapshotId, SnapshotManifest, TableEntry, Versions, WrappedKey};
 pub use master::Master;
 pub use names::Names;
 pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
+pub use pseudonym::project_pseudonym;
 pub use rounding::{Rounded, Rounding, RoundingMode};
 pub use rules::{Binding, Breach, Breached, CellRules, OutputRules, PopulationTier, Principles};
 pub use schema::arrow_schema;

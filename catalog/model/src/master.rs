@@ -10,6 +10,9 @@ use serde::Deserialize;
 pub struct Master {
     /// The code system that the record belongs to.
     pub system: String,
+    /// The name under which its codes are kept, where another master fills the same system: each has editions of its
+    /// own, and ends no code of the other.
+    file: Option<String>,
     /// The field with the code.
     pub code: String,
     /// The fields with the name: the first that is not empty counts.
@@ -26,6 +29,11 @@ pub struct Master {
 }
 
 impl Master {
+    /// The name under which its codes are kept.
+    pub fn file(&self) -> &str {
+        self.file.as_deref().unwrap_or(&self.system)
+    }
+
     /// Every field that is referred to.
     pub fn fields(&self) -> impl Iterator<Item = &String> {
         let attributes = self.attributes.values().flatten();

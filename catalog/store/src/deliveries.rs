@@ -161,7 +161,7 @@ impl Meta {
     /// The database gave an error.
     pub fn add_delivery(&self, delivery: &DeliveryRecord, replaces: Option<&str>) -> Result<(), MetaError> {
         run("record a delivery", async {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = self.begin().await?;
             insert(&mut transaction, delivery).await?;
             if let Some(former) = replaces {
                 let standing = Standing::Replaced { at: delivery.taken_in.clone(), by: delivery.id.clone() };
@@ -178,7 +178,7 @@ impl Meta {
     /// The database gave an error.
     pub fn replace_reading(&self, delivery: &DeliveryRecord) -> Result<(), MetaError> {
         run("record another reading of a delivery", async {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = self.begin().await?;
             let statements = [
                 "delete from quarantined where delivery = ?",
                 "delete from dropped where delivery = ?",
@@ -200,8 +200,22 @@ impl Meta {
     /// The database gave an error.
     pub fn set_standing(&self, id: &str, standing: &Standing) -> Result<(), MetaError> {
         run("record a delivery's standing", async {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = self.begin().await?;
             stand(&mut transaction, id, standing).await?;
+            transaction.commit().await
+        })
+    }
+
+    /// Puts a delivery under another month.
+    ///
+    /// # Errors
+    ///
+    /// The database gave an error.
+    pub fn set_month(&self, id: &str, month: &str) -> Result<(), MetaError> {
+        run("record a delivery's month", async {
+            let mut transaction = self.begin().await?;
+            let moved = query("update delivery set month = ? where id = ?").bind(month).bind(id);
+            moved.execute(&mut transaction).await?;
             transaction.commit().await
         })
     }
@@ -213,13 +227,11 @@ impl Meta {
     /// The database gave an error.
     pub fn set_raw_deleted(&self, id: &str, at: &str) -> Result<(), MetaError> {
         run("record a deletion", async {
-            query("update delivery set raw_deleted = ? where id = ?")
-                .bind(at)
-                .bind(id)
-                .execute(&self.pool)
-                .await
+            let mut transaction = self.begin().await?;
+            let deleted = query("update delivery set raw_deleted = ? where id = ?").bind(at).bind(id);
+            deleted.execute(&mut transaction).await?;
+            transaction.commit().await
         })
-        .map(drop)
     }
 
     /// Says whether the delivery was taken in before.

@@ -9,7 +9,7 @@ use catalog_model::{Catalogue, CatalogueError};
 
 use crate::config::{Config, ConfigError};
 use crate::keys::{self, KeyError, KeyRing, KeyRole, KeyWatch, Passphrase, Protection, SecretKey};
-use crate::lease::Holder;
+use crate::lease::{Holder, Lease};
 use crate::meta::{Meta, MetaError};
 use crate::snapshots::{self, SnapshotError, Snapshots};
 use crate::staged_files::StagedFiles;
@@ -43,6 +43,9 @@ pub struct Environment {
     // The catalogue that was read last, by its digest: many deliveries are taken in under one.
     parsed: Arc<Mutex<Option<Parsed>>>,
     datasets: OpenedDatasets,
+    // Threads make keys of partitions one after the other.
+    making: Arc<Mutex<()>>,
+    lease: Lease,
 }
 
 /// The dataset's keys that were opened, by id; the present one by an empty one. They are slow to open.
@@ -182,6 +185,16 @@ impl Environment {
         Arc::clone(&self.datasets)
     }
 
+    /// Held while a key of a partition is made or destroyed.
+    pub(crate) fn making(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.making)
+    }
+
+    /// The lease that this process took, if it did.
+    pub(crate) fn lease(&self) -> Lease {
+        self.lease.clone()
+    }
+
     /// The key store.
     pub const fn keys(&self) -> &KeyRing {
         &self.keys
@@ -191,7 +204,8 @@ impl Environment {
     pub(crate) fn with_config(root: &Path, config: Config) -> Self {
         let keys = KeyRing::new(&root.join("keys"));
         let (parsed, datasets) = (Arc::default(), OpenedDatasets::default());
-        Self { root: root.to_owned(), config, keys, parsed, datasets }
+        let (making, lease) = (Arc::default(), Lease::default());
+        Self { root: root.to_owned(), config, keys, parsed, datasets, making, lease }
     }
 
     /// The directory.
@@ -225,10 +239,11 @@ impl Environment {
     ///
     /// The database cannot be opened or brought to the present schema.
     pub fn meta(&self) -> Result<Meta, EnvironmentError> {
-        Ok(match &self.config.database_url {
+        let meta = match &self.config.database_url {
             Some(url) => Meta::connect(url)?,
             None => Meta::open(&self.root.join("meta.sqlite"))?,
-        })
+        };
+        Ok(Meta { lease: self.lease.token(), ..meta })
     }
 
     /// The present key of one role.

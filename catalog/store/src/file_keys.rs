@@ -1,21 +1,24 @@
 //! The keys of a snapshot's files: one for the footer and one for each column, random for each file, wrapped under the
-//! dataset's key and kept in the signed manifest.
+//! key of their partition (which the dataset's key wraps) and kept in the signed manifest.
 //!
 //! Who may read which column is therefore a matter of who is given which key. Files themselves are written and read
 //! elsewhere; no Parquet here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catalog_model::{ColumnKeys, FileEntry, WrappedKey};
 
 use crate::environment::{Environment, EnvironmentError, OpenedDatasets};
-use crate::keys::{KeyError, KeyRole, SecretKey, decrypt, encrypt, from_hex, hex};
+use crate::keys::{Agreed, KeyError, KeyId, KeyRole, SecretKey, decrypt, encrypt, from_hex, hex};
+use crate::partitions::{self, Erasure, Partition, PartitionKey, Partitions, Stamp};
 
 /// The footer's place among a file's wrapped keys; no column has an empty name.
 const FOOTER: &str = "";
+/// The place of a partition's own key.
+const PARTITION: &str = "partition";
 
 /// The keys of one file, unwrapped.
 #[derive(Debug)]
@@ -41,6 +44,15 @@ impl FileKeys {
 pub struct FileKeyring {
     environment: Environment,
     opened: OpenedDatasets,
+    partitions: Mutex<Known>,
+}
+
+/// The partitions as they were read last, and the keys of them that were opened.
+#[derive(Default)]
+struct Known {
+    stamp: Option<Stamp>,
+    list: Partitions,
+    opened: HashMap<String, Arc<SecretKey>>,
 }
 
 impl fmt::Debug for FileKeyring {
@@ -52,24 +64,30 @@ impl fmt::Debug for FileKeyring {
 impl FileKeyring {
     /// The keyring of an environment.
     pub fn new(environment: &Environment) -> Self {
-        Self { environment: environment.clone(), opened: OpenedDatasets::default() }
+        Self::of(environment, OpenedDatasets::default())
     }
 
     /// A keyring that shares the opened keys with the environment's others of this sort.
     pub(crate) fn shared(environment: &Environment) -> Self {
-        Self { environment: environment.clone(), opened: environment.opened_datasets() }
+        Self::of(environment, environment.opened_datasets())
     }
 
-    /// Makes keys for a new file: its random id, which becomes a part of its name, the keys, and the keys wrapped.
+    fn of(environment: &Environment, opened: OpenedDatasets) -> Self {
+        Self { environment: environment.clone(), opened, partitions: Mutex::default() }
+    }
+
+    /// Makes keys for a new file of a partition: its random id, which becomes a part of its name, the keys, and the keys
+    /// wrapped.
     ///
     /// # Errors
     ///
     /// The dataset's key cannot be opened, or the operating system gave no random bytes.
     pub fn make<'c>(
         &self,
+        partition: &Partition,
         columns: impl IntoIterator<Item = &'c str>,
     ) -> Result<(String, FileKeys, BTreeMap<String, WrappedKey>), EnvironmentError> {
-        make_under(&*self.dataset(None)?, columns)
+        make_under(&*self.current(partition)?, columns)
     }
 
     /// Unwraps the footer's key of a file and those of the columns that `may_read` names; none where the file was
@@ -77,13 +95,68 @@ impl FileKeyring {
     ///
     /// # Errors
     ///
-    /// The dataset's key is gone, or a wrapped key belongs to another file or column.
+    /// The data were erased, the dataset's key is gone, or a wrapped key belongs to another file or column.
     pub fn open(
         &self,
         file: &FileEntry,
         may_read: &dyn Fn(&str) -> bool,
     ) -> Result<Option<FileKeys>, EnvironmentError> {
-        open_under(file, may_read, &|id| self.dataset(Some(id)))
+        open_under(file, may_read, &|id| self.kek(id))
+    }
+
+    /// The partitions of those of these files that cannot be read any more, each with when it was erased.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read.
+    pub fn erased<'f>(
+        &self,
+        files: impl IntoIterator<Item = &'f FileEntry>,
+    ) -> Result<BTreeMap<Partition, String>, EnvironmentError> {
+        let known = self.known()?;
+        let gone: HashMap<&str, &PartitionKey> =
+            known.list.gone().map(|key| (key.id.as_str(), key)).collect();
+        if gone.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found =
+            files.into_iter().filter_map(|file| gone.get(file.keys.get(FOOTER)?.kek.as_str()).copied());
+        Ok(found.map(|key| (key.partition.clone(), key.erased.clone().unwrap_or_default())).collect())
+    }
+
+    /// Whether a file's keys are wrapped under a key of its partition. Earlier versions wrapped them under the dataset
+    /// key, which one erasure cannot end.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read.
+    pub fn is_partitioned(&self, file: &FileEntry) -> Result<bool, EnvironmentError> {
+        match file.keys.get(FOOTER) {
+            Some(footer) => self.is_partition(&footer.kek),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether this is the id of a partition's key.
+    pub(crate) fn is_partition(&self, kek: &str) -> Result<bool, EnvironmentError> {
+        Ok(self.known()?.list.find(kek).is_some())
+    }
+
+    /// Wraps the keys of all partitions under the dataset's present key, so that a former one opens none of them.
+    ///
+    /// # Errors
+    ///
+    /// A key cannot be opened, or the list cannot be written.
+    pub(crate) fn rewrap(&self) -> Result<(), EnvironmentError> {
+        let making = self.environment.making();
+        let _one = making.lock().unwrap_or_else(PoisonError::into_inner);
+        let (folder, kek) = (self.environment.room("keys"), self.dataset(None)?);
+        let mut list = Partitions::read(&folder)?;
+        for entry in list.live_keys() {
+            let key = self.open_partition(entry)?;
+            entry.wrapped = Some(wrap(&kek, &entry.partition.to_string(), PARTITION, &key)?);
+        }
+        Ok(list.write(&folder)?)
     }
 
     /// The environment's directory.
@@ -93,14 +166,68 @@ impl FileKeyring {
 
     /// Makes the key of a file that has one for all of it, bound to its name; the key, and the key wrapped.
     pub(crate) fn make_one(&self, name: &str) -> Result<(SecretKey, WrappedKey), EnvironmentError> {
-        let (kek, key) = (self.dataset(None)?, SecretKey::random()?);
+        let kek = match delivery_of(name) {
+            Some(id) => self.current(&Partition::Delivery { id: id.to_owned() })?,
+            None => self.dataset(None)?,
+        };
+        let key = SecretKey::random()?;
         let wrapped = wrap(&kek, name, FOOTER, &key)?;
         Ok((key, wrapped))
     }
 
     /// Unwraps such a key.
     pub(crate) fn open_one(&self, name: &str, wrapped: &WrappedKey) -> Result<SecretKey, EnvironmentError> {
-        unwrap(name, FOOTER, wrapped, &|id| self.dataset(Some(id)))
+        unwrap(name, FOOTER, wrapped, &|id| self.kek(id))
+    }
+
+    /// The key with this id: a partition's, or the dataset's where it wraps keys of files itself.
+    fn kek(&self, id: &str) -> Result<Arc<SecretKey>, EnvironmentError> {
+        let mut known = self.known()?;
+        if let Some(key) = known.opened.get(id) {
+            return Ok(Arc::clone(key));
+        }
+        let Some(key) = known.list.find(id).map(|entry| self.open_partition(entry)) else {
+            drop(known);
+            return self.dataset(Some(id));
+        };
+        let key = Arc::new(key?);
+        known.opened.insert(id.to_owned(), Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// The present key of a partition; a new one where it has none.
+    fn current(&self, partition: &Partition) -> Result<Arc<SecretKey>, EnvironmentError> {
+        // INVARIANT: a key that wraps is never lost from the list: whoever makes one holds the environment still, and
+        // its threads make them one after the other.
+        let making = self.environment.making();
+        let _one = making.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.known()?.list.live(partition).map(|entry| entry.id.clone());
+        if let Some(id) = live {
+            return self.kek(id.as_str());
+        }
+        self.environment.still_held()?;
+        let (folder, key) = (self.environment.room("keys"), SecretKey::random()?);
+        let wrapped = wrap(&*self.dataset(None)?, &partition.to_string(), PARTITION, &key)?;
+        let mut list = Partitions::read(&folder)?;
+        list.add(partition.clone(), key.id(), wrapped);
+        list.write(&folder)?;
+        self.kek(key.id().as_str())
+    }
+
+    fn open_partition(&self, entry: &PartitionKey) -> Result<SecretKey, EnvironmentError> {
+        let wrapped = entry.wrapped.as_ref().ok_or_else(|| entry.gone())?;
+        unwrap(&entry.partition.to_string(), PARTITION, wrapped, &|id| self.dataset(Some(id)))
+    }
+
+    /// The partitions as they lie on the disk now: another program may have erased one since.
+    fn known(&self) -> Result<MutexGuard<'_, Known>, EnvironmentError> {
+        let mut known = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.environment.room("keys");
+        let stamp = partitions::stamp(&folder);
+        if known.stamp != stamp {
+            *known = Known { stamp, list: Partitions::read(&folder)?, opened: HashMap::new() };
+        }
+        Ok(known)
     }
 
     /// The dataset's key with this id; the current one where none is named.
@@ -118,6 +245,61 @@ impl FileKeyring {
         let key = Arc::new(key);
         opened.insert(name.to_owned(), Arc::clone(&key));
         Ok(key)
+    }
+}
+
+/// The delivery of which a staged file is, by its place in the environment.
+fn delivery_of(name: &str) -> Option<&str> {
+    let below = name.strip_prefix("store/staging/").or_else(|| name.strip_prefix("links/staging/"))?;
+    let (reading, _) = below.split_once('/')?;
+    // Every reading of a delivery has the delivery's key.
+    reading.split('.').next()
+}
+
+impl Environment {
+    /// The datasets and fiscal years that were erased.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read.
+    pub fn erasures(&self) -> Result<Vec<Erasure>, EnvironmentError> {
+        Ok(Partitions::read(&self.room("keys"))?.erasures().to_vec())
+    }
+
+    /// Destroys the keys of a dataset, or of one fiscal year of it, which takes two officers; the ids of the keys.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read or written.
+    pub fn erase(&self, erasure: &Erasure, _agreed: &Agreed) -> Result<Vec<KeyId>, EnvironmentError> {
+        self.destroying(|list| list.erase(erasure))
+    }
+
+    /// Destroys the keys of the staged rows and identities of deliveries that no longer count: their ids, each with when
+    /// it ceased to. The ids of the keys.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read or written.
+    pub fn erase_staged(&self, gone: &BTreeMap<String, String>) -> Result<Vec<KeyId>, EnvironmentError> {
+        self.destroying(|list| list.erase_staged(gone))
+    }
+
+    fn destroying(
+        &self,
+        destroy: impl FnOnce(&mut Partitions) -> Vec<KeyId>,
+    ) -> Result<Vec<KeyId>, EnvironmentError> {
+        let making = self.making();
+        let _one = making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.still_held()?;
+        let folder = self.room("keys");
+        let mut list = Partitions::read(&folder)?;
+        let erasures = list.erasures().len();
+        let ids = destroy(&mut list);
+        if !ids.is_empty() || list.erasures().len() > erasures {
+            list.write(&folder)?;
+        }
+        Ok(ids)
     }
 }
 
@@ -199,7 +381,15 @@ mod tests {
     use catalog_model::FileEntry;
 
     use super::FileKeyring;
-    use crate::{Agreed, Config, Environment, KeyRole};
+    use crate::{Agreed, Config, Environment, EnvironmentError, Erasure, KeyError, KeyRole, Partition};
+
+    fn year(database: &str, year: i32) -> Partition {
+        Partition::Year { databases: [database.to_owned()].into(), year: Some(year) }
+    }
+
+    fn agreed() -> Agreed {
+        Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned(), request: String::new() }
+    }
 
     fn entry(id: &str, keys: std::collections::BTreeMap<String, catalog_model::WrappedKey>) -> FileEntry {
         FileEntry {
@@ -220,7 +410,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
         let ring = FileKeyring::new(&environment);
-        let (id, keys, wrapped) = ring.make(["sex", "birth_date"]).unwrap();
+        let (id, keys, wrapped) = ring.make(&year("ndb", 2023), ["sex", "birth_date"]).unwrap();
         let file = entry(&id, wrapped);
         let opened = ring.open(&file, &|column| column == "sex").unwrap().unwrap();
         assert_eq!(opened.columns.keys().collect::<Vec<_>>(), ["sex"]);
@@ -239,13 +429,50 @@ mod tests {
     fn without_the_dataset_key_no_file_opens() {
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment::create(&folder.path().join("env"), Config::new(4, None)).unwrap();
-        let (id, _, wrapped) = FileKeyring::new(&environment).make(["sex"]).unwrap();
+        let (id, _, wrapped) = FileKeyring::new(&environment).make(&year("ndb", 2023), ["sex"]).unwrap();
         let file = entry(&id, wrapped);
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
         environment.keys().rotate(KeyRole::Dataset).unwrap();
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
-        let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned(), request: String::new() };
-        environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
+        environment.keys().destroy((KeyRole::Dataset, None), 1, &agreed()).unwrap();
         assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_err());
+    }
+
+    #[test]
+    fn an_erased_year_is_unreadable_at_once_and_no_other_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, None)).unwrap();
+        let ring = FileKeyring::new(&environment);
+        let file = |partition: &Partition| {
+            let (id, _, wrapped) = ring.make(partition, ["sex"]).unwrap();
+            entry(&id, wrapped)
+        };
+        let (gone, kept) = (file(&year("ndb", 2023)), file(&year("ndb", 2024)));
+        assert!(ring.open(&gone, &|_| true).is_ok() && ring.open(&kept, &|_| true).is_ok());
+        let erasure = Erasure { database: "ndb".to_owned(), year: Some(2023), at: "today".to_owned() };
+        // The keyring is another program's as well: it has the key opened.
+        let other = Environment::open(environment.root()).unwrap();
+        assert_eq!(other.erase(&erasure, &agreed()).unwrap().len(), 1);
+        let error = ring.open(&gone, &|_| true).unwrap_err();
+        assert!(matches!(error, EnvironmentError::Key(KeyError::Erased { .. })), "{error}");
+        assert!(ring.open(&kept, &|_| true).is_ok());
+        assert!(ring.erased([&kept]).unwrap().is_empty());
+        assert_eq!(ring.erased([&kept, &gone]).unwrap(), [(year("ndb", 2023), "today".to_owned())].into());
+        // What is derived from what is left gets a new key; the old files stay closed.
+        assert!(ring.open(&file(&year("ndb", 2023)), &|_| true).is_ok());
+        assert!(ring.open(&gone, &|_| true).is_err());
+        assert!(other.erase(&erasure, &agreed()).unwrap().len() == 1 && other.erasures().unwrap().len() == 1);
+    }
+
+    #[test]
+    fn keys_of_years_move_to_the_present_dataset_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, None)).unwrap();
+        let (id, _, wrapped) = FileKeyring::new(&environment).make(&year("ndb", 2023), ["sex"]).unwrap();
+        let file = entry(&id, wrapped);
+        environment.keys().rotate(KeyRole::Dataset).unwrap();
+        crate::rewrap(&environment).unwrap();
+        environment.keys().destroy((KeyRole::Dataset, None), 1, &agreed()).unwrap();
+        assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
     }
 }

@@ -102,7 +102,7 @@ impl Meta {
     /// The database gave an error.
     pub fn begin_run(&self, pipeline: &str, recipe: &str, now: &str) -> Result<RunRecord, MetaError> {
         run("record a run", async {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = self.begin().await?;
             let latest = query("select id, state from run where pipeline = ? order by id desc limit 1")
                 .bind(pipeline)
                 .fetch_optional(&mut transaction)
@@ -156,6 +156,7 @@ impl Meta {
                 on conflict (run, number) do update set name = excluded.name, kind = excluded.kind,
                   state = excluded.state, input = excluded.input, output = excluded.output, why = excluded.why,
                   started = excluded.started, ended = excluded.ended";
+            let mut transaction = self.begin().await?;
             query(text)
                 .bind(run_id)
                 .bind(step.number)
@@ -167,10 +168,10 @@ impl Meta {
                 .bind(&step.why)
                 .bind(&step.started)
                 .bind(&step.ended)
-                .execute(&self.pool)
-                .await
+                .execute(&mut transaction)
+                .await?;
+            transaction.commit().await
         })
-        .map(drop)
     }
 
     /// Records that a run ended.
@@ -180,15 +181,16 @@ impl Meta {
     /// The database gave an error.
     pub fn end_run(&self, run_id: i64, state: State, snapshot: &str, now: &str) -> Result<(), MetaError> {
         run("record the end of a run", async {
+            let mut transaction = self.begin().await?;
             query("update run set state = ?, snapshot = ?, ended = ? where id = ?")
                 .bind(state.as_str())
                 .bind(snapshot)
                 .bind(now)
                 .bind(run_id)
-                .execute(&self.pool)
-                .await
+                .execute(&mut transaction)
+                .await?;
+            transaction.commit().await
         })
-        .map(drop)
     }
 
     /// What a step of this kind made of the same input in the latest run that did it.

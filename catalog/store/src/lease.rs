@@ -3,15 +3,18 @@
 //! The lock on a file keeps two programs of one machine apart and ends with the process that holds it. The lease in
 //! the metadata database says who it is, and keeps programs of two machines apart by a heartbeat. It decides nothing
 //! about the work itself: what a dead holder left is taken up by whoever runs next.
+//!
+//! A holder may only seem dead: a machine that slept wakes in the midst of its work. So every commit of a writer holds
+//! its lease against the one that stands, where it can in the same transaction.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::database::query;
+use crate::database::{Transaction, query};
 use crate::environment::{Environment, EnvironmentError, Lock};
-use crate::meta::{Meta, MetaError, run, signed, unsigned};
+use crate::meta::{LOST, Meta, MetaError, run, signed, unsigned};
 
 /// How often the holder shows that it lives.
 const BEAT: Duration = Duration::from_secs(5);
@@ -44,6 +47,21 @@ pub struct Writer {
     is_lost: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
     heart: Option<JoinHandle<()>>,
+    lease: Lease,
+}
+
+/// The lease that a process took of an environment, if it did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lease(Arc<Mutex<Option<String>>>);
+
+impl Lease {
+    pub(crate) fn token(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put(&self, token: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
 }
 
 impl Environment {
@@ -67,12 +85,27 @@ impl Environment {
         if !meta.take_lease(&own, before.as_ref())? {
             return Err(EnvironmentError::Busy(self.root().to_owned()));
         }
-        Ok(Writer::start(lock, meta, token, clock))
+        let lease = self.lease();
+        lease.put(Some(token.clone()));
+        Ok(Writer::start(lock, meta, (token, lease), clock))
+    }
+
+    /// Says that what is about to be committed is not committed beside another's work: the lease that this process took
+    /// is still the one that stands. Without a writer there is nothing to lose.
+    ///
+    /// # Errors
+    ///
+    /// Another program took the environment, or the metadata database gave an error.
+    pub fn still_held(&self) -> Result<(), EnvironmentError> {
+        match self.lease().token() {
+            Some(_) => Ok(self.meta()?.still_held()?),
+            None => Ok(()),
+        }
     }
 }
 
 impl Writer {
-    fn start(lock: Lock, meta: Meta, token: String, clock: fn() -> u64) -> Self {
+    fn start(lock: Lock, meta: Meta, (token, lease): (String, Lease), clock: fn() -> u64) -> Self {
         let (is_lost, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (lost, over, store, name) =
             (Arc::clone(&is_lost), Arc::clone(&is_over), meta.clone(), token.clone());
@@ -89,7 +122,7 @@ impl Writer {
                 }
             }
         });
-        Self { _lock: lock, meta, token, is_lost, is_over, heart: Some(heart) }
+        Self { _lock: lock, meta, token, is_lost, is_over, heart: Some(heart), lease }
     }
 
     /// Says whether another machine took the lease because this program was silent for too long.
@@ -105,6 +138,7 @@ impl Drop for Writer {
             heart.thread().unpark();
             let _ = heart.join();
         }
+        self.lease.put(None);
         // A lease that stays behind is recognised as a dead process's.
         let _ = self.meta.end_lease(&self.token);
     }
@@ -147,6 +181,24 @@ fn started(pid: u32) -> Option<u64> {
 }
 
 impl Meta {
+    /// Begins statements that change what the environment holds; where this process took it, they count only as long as
+    /// no other did.
+    pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        if let Some(token) = &self.lease {
+            // Writing the row keeps whoever would take the lease waiting until this ends.
+            let held = query("update lease set beat = beat where token = ?").bind(token);
+            if held.execute(&mut transaction).await?.rows_affected() != 1 {
+                return Err(sqlx::Error::Protocol(LOST.to_owned()));
+            }
+        }
+        Ok(transaction)
+    }
+
+    fn still_held(&self) -> Result<(), MetaError> {
+        run("look at the lease", async { self.begin().await?.commit().await })
+    }
+
     /// Who holds the lease, dead or alive.
     ///
     /// # Errors
@@ -218,8 +270,8 @@ impl Meta {
 #[cfg(test)]
 mod tests {
     use super::Holder;
-    use crate::EnvironmentError;
     use crate::stores::{environments, everywhere};
+    use crate::{EnvironmentError, MetaError, Standing, State};
 
     const NOW: &str = "2026-11-21T00:00:00Z";
 
@@ -262,6 +314,27 @@ mod tests {
             assert!(environment.meta().unwrap().take_lease(&elsewhere(100), None).unwrap());
             assert!(matches!(environment.writer("link", NOW, || 160), Err(EnvironmentError::Held(_))));
             drop(environment.writer("link", NOW, || 161).unwrap());
+        });
+    }
+
+    #[test]
+    fn a_holder_that_another_took_for_dead_commits_nothing_more() {
+        environments(|environment| {
+            let writer = environment.writer("publish", NOW, || 100).unwrap();
+            let meta = environment.meta().unwrap();
+            let run = meta.begin_run("monthly", "x", NOW).unwrap();
+            environment.still_held().unwrap();
+            // It slept, and another machine found it silent.
+            assert!(meta.take_lease(&elsewhere(1_000), meta.holder().unwrap().as_ref()).unwrap());
+            assert!(matches!(meta.begin_run("monthly", "x", NOW), Err(MetaError::Lost)));
+            assert!(matches!(meta.end_run(run.id, State::Done, "", NOW), Err(MetaError::Lost)));
+            assert!(matches!(meta.set_standing("a", &Standing::Held), Err(MetaError::Lost)));
+            assert!(matches!(environment.still_held(), Err(EnvironmentError::Meta(MetaError::Lost))));
+            let runs = meta.runs().unwrap();
+            assert!(runs.len() == 1 && runs[0].state == State::Running);
+            drop(writer);
+            assert_eq!(meta.holder().unwrap().unwrap().host, "other");
+            environment.still_held().unwrap();
         });
     }
 

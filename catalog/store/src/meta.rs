@@ -14,6 +14,8 @@ use crate::database::{Database, migrate, query};
 #[derive(Clone, Debug)]
 pub struct Meta {
     pub(crate) pool: Database,
+    /// The lease that must still stand where something of the environment is to change; none outside of a writer.
+    pub(crate) lease: Option<String>,
 }
 
 /// Why the metadata database cannot be used.
@@ -27,6 +29,11 @@ pub enum MetaError {
         /// What the database said.
         source: sqlx::Error,
     },
+    /// Another program took the environment.
+    #[error(
+        "this program was silent for too long and another took the environment; nothing was changed, run it again"
+    )]
+    Lost,
     /// Rows of a backup would be mixed with rows that are there.
     #[error("the metadata database has rows already (table {0}); a backup goes into an empty one")]
     NotEmpty(&'static str),
@@ -37,6 +44,9 @@ pub enum MetaError {
     #[error("the operating system gave no event loop")]
     Runtime,
 }
+
+/// How a lease that was lost comes out of a transaction.
+pub(crate) const LOST: &str = "the lease is another's";
 
 // What format 1 lacks; a new database has it from the start.
 const SINCE_FORMAT_1: [(&str, &str); 5] = [
@@ -75,7 +85,7 @@ impl Meta {
         run("open", async {
             let pool = opening.await?;
             migrate(&pool).await?;
-            Ok(Self { pool })
+            Ok(Self { pool, lease: None })
         })
     }
 
@@ -103,7 +113,10 @@ pub(crate) fn run<T>(
     action: &'static str,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, MetaError> {
-    wait(work).ok_or(MetaError::Runtime)?.map_err(|source| MetaError::Database { action, source })
+    wait(work).ok_or(MetaError::Runtime)?.map_err(|source| match source {
+        sqlx::Error::Protocol(text) if text == LOST => MetaError::Lost,
+        source => MetaError::Database { action, source },
+    })
 }
 
 // SQLite has signed numbers only; counts of lines and bytes never reach the sign.

@@ -1,9 +1,9 @@
 //! Files between ingest and publish: rows, claims, identities, links.
 //!
 //! Custodians' programs read them, and read them whole, so one key for a file is enough: random, wrapped under the
-//! dataset's key at the file's head. Files of snapshots, whose columns are granted one by one, have
-//! [`FileKeyring`]'s other keys. A data holder has no environment: there they lie as they are, beside the delivery
-//! that they were made of.
+//! delivery's key (of links, the dataset's) at the file's head. Files of snapshots, whose columns are granted one by
+//! one, have [`FileKeyring`]'s other keys. A data holder has no environment: there they lie as they are, beside the
+//! delivery that they were made of.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -87,10 +87,30 @@ impl StagedFiles {
         if bytes.starts_with(MARK) {
             return Ok(());
         }
-        let temporary = path.with_extension("writing");
-        std::fs::write(&temporary, encrypted(ring, path, &bytes)?).map_err(io)?;
-        std::fs::rename(&temporary, path).map_err(io)
+        replace(path, &encrypted(ring, path, &bytes)?).map_err(io)
     }
+
+    /// Encrypts a file anew whose key the dataset key wraps itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`StagedFiles::read`] and [`StagedFiles::write`].
+    pub(crate) fn renew(&self, path: &Path) -> Result<(), EnvironmentError> {
+        let io = |source| EnvironmentError::Io { path: path.to_owned(), source };
+        let bytes = std::fs::read(path).map_err(io)?;
+        let (Self::Encrypted(ring), Some(sealed)) = (self, bytes.strip_prefix(MARK)) else { return Ok(()) };
+        if ring.is_partition(&head(sealed)?.0.kek)? {
+            return Ok(());
+        }
+        let clear = decrypted(ring, path, sealed)?;
+        replace(path, &encrypted(ring, path, &clear)?).map_err(io)
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = path.with_extension("writing");
+    std::fs::write(&temporary, bytes)?;
+    std::fs::rename(&temporary, path)
 }
 
 fn encrypted(ring: &FileKeyring, path: &Path, clear: &[u8]) -> Result<Vec<u8>, EnvironmentError> {
@@ -101,14 +121,22 @@ fn encrypted(ring: &FileKeyring, path: &Path, clear: &[u8]) -> Result<Vec<u8>, E
 }
 
 fn decrypted(ring: &FileKeyring, path: &Path, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvironmentError> {
-    let damaged = || KeyError::Damaged("a staged file");
     let name = name(ring, path);
+    let (wrapped, content) = head(sealed)?;
+    let key = ring.open_one(&name, &wrapped)?;
+    Ok(decrypt(&key, &content_of(&name), content).ok_or_else(damaged)?)
+}
+
+/// A file's wrapped key, and what is encrypted.
+fn head(sealed: &[u8]) -> Result<(WrappedKey, &[u8]), KeyError> {
     let end = sealed.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
     let (head, rest) = sealed.split_at(end);
-    let wrapped: WrappedKey = serde_json::from_slice(head).map_err(|_| damaged())?;
-    let key = ring.open_one(&name, &wrapped)?;
-    let content = rest.get(1..).unwrap_or_default();
-    Ok(decrypt(&key, &content_of(&name), content).ok_or_else(damaged)?)
+    let wrapped = serde_json::from_slice(head).map_err(|_| damaged())?;
+    Ok((wrapped, rest.get(1..).unwrap_or_default()))
+}
+
+const fn damaged() -> KeyError {
+    KeyError::Damaged("a staged file")
 }
 
 /// The place of a file in its environment, to which it is bound. A folder has another name while it is written.
@@ -169,6 +197,23 @@ mod tests {
         environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
         let later = Environment::open(environment.root()).unwrap();
         assert!(StagedFiles::of(&later).read(&path).is_err());
+    }
+
+    #[test]
+    fn the_staged_files_of_a_delivery_end_with_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = environment(folder.path());
+        let files = StagedFiles::of(&environment);
+        let places = ["store/staging/abc/00001", "links/staging/abc.r1", "links/staging/def"];
+        let paths = places.map(|place| environment.room(place).join("rows.parquet"));
+        for path in &paths {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            files.write(path, b"rows").unwrap();
+        }
+        let gone = [("abc".to_owned(), "today".to_owned())].into();
+        assert_eq!(environment.erase_staged(&gone).unwrap().len(), 1);
+        assert_eq!(paths.map(|path| files.read(&path).is_ok()), [false, false, true]);
+        assert!(environment.erase_staged(&gone).unwrap().is_empty());
     }
 
     #[test]

@@ -9,8 +9,10 @@ use std::path::Path;
 
 use crate::config::{Config, ConfigError, FORMAT};
 use crate::environment::{CONFIG, Environment, EnvironmentError, ROOMS, make_dir};
+use crate::file_keys::FileKeyring;
 use crate::keys::Passphrase;
 use crate::same_persons::SamePersons;
+use crate::staged_files::StagedFiles;
 
 /// The keys of those who opted out, among the links.
 const OPTED_OUT: &str = "optout.json";
@@ -48,9 +50,7 @@ pub fn upgrade(root: &Path, passphrase: Option<Passphrase>) -> Result<Upgraded, 
     }
     environment.keys().upgrade(config.demo_seed)?;
     environment.meta()?.upgrade()?;
-    for room in ["store/staging", "links"] {
-        encrypt_left(&environment, &environment.room(room))?;
-    }
+    each_staged(&environment, &|files, path| files.encrypt_left(path))?;
     SamePersons::of(&environment).add_left(&environment.room("links"))?;
     // The snapshots must be readable by this build before the environment says that it is of this build's version.
     environment.snapshots()?.all()?;
@@ -61,9 +61,26 @@ pub fn upgrade(root: &Path, passphrase: Option<Passphrase>) -> Result<Upgraded, 
     Ok(Upgraded { from, to: FORMAT })
 }
 
-/// Encrypts the staged files and links below `folder` that an earlier version left in clear.
-fn encrypt_left(environment: &Environment, folder: &Path) -> Result<(), EnvironmentError> {
+/// Wraps whatever the dataset key wraps under its present epoch: keys of years and of deliveries, links. Files of
+/// snapshots of an earlier version, which have no key of their year, stay under the former.
+///
+/// # Errors
+///
+/// A key cannot be opened, or something cannot be written.
+pub fn rewrap(environment: &Environment) -> Result<(), EnvironmentError> {
+    FileKeyring::new(environment).rewrap()?;
+    each_staged(environment, &|files, path| files.renew(path))
+}
+
+type Step<'s> = dyn Fn(&StagedFiles, &Path) -> Result<(), EnvironmentError> + 's;
+
+/// Goes through the staged files and links.
+fn each_staged(environment: &Environment, step: &Step<'_>) -> Result<(), EnvironmentError> {
     let files = environment.staged_files();
+    ["store/staging", "links"].iter().try_for_each(|room| each_below(&environment.room(room), &files, step))
+}
+
+fn each_below(folder: &Path, files: &StagedFiles, step: &Step<'_>) -> Result<(), EnvironmentError> {
     let io = |source| EnvironmentError::Io { path: folder.to_owned(), source };
     if !folder.exists() {
         return Ok(());
@@ -71,11 +88,11 @@ fn encrypt_left(environment: &Environment, folder: &Path) -> Result<(), Environm
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         if path.is_dir() {
-            encrypt_left(environment, &path)?;
+            each_below(&path, files, step)?;
         } else if path.extension().is_some_and(|extension| extension == "parquet")
             || path.file_name().is_some_and(|name| name == OPTED_OUT)
         {
-            files.encrypt_left(&path)?;
+            step(files, &path)?;
         }
     }
     Ok(())

@@ -102,7 +102,8 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
-    /// Seals a delivery at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves it.
+    /// Seals a delivery or an opt-out list at the data holder (`seal DELIVERY --holder DIR --out SEALED`): no name leaves
+    /// it.
     #[command(disable_help_flag = true)]
     Seal(Passed),
     /// A data holder's folder (`init`, `accept`).
@@ -111,7 +112,7 @@ enum Command {
     /// Keys: `status`, `rotate`, `destroy`, `export`, `officer`.
     #[command(disable_help_flag = true)]
     Keys(Passed),
-    /// Leaves the persons of listed identities out of every query (`add FILE`).
+    /// Leaves the persons of listed identities out of every query (`add FILE`, `add SEALED`).
     #[command(disable_help_flag = true)]
     Optout(Passed),
     /// Lists what is in quarantine: places and kinds, never a byte of a line.
@@ -120,7 +121,8 @@ enum Command {
     /// Runs pipelines (`run FILE.toml`) and shows what they did (`history`).
     #[command(disable_help_flag = true)]
     Pipeline(Passed),
-    /// Shows deliveries (`list`), takes them back (`recall`), deletes their raw files (`forget`).
+    /// Shows deliveries (`list`), takes them back (`recall`), corrects their month (`move`), erases a dataset's year
+    /// (`erase`), deletes raw files (`forget`).
     #[command(disable_help_flag = true)]
     Delivery(Passed),
     /// Shows snapshots (`list`) and removes those that no permit needs (`prune`).
@@ -220,6 +222,9 @@ enum Command {
     /// What was asked: list it (auditors), compare its verdicts under other rules, forget it.
     #[command(disable_help_flag = true)]
     Questions(Passed),
+    /// Lets anonymized rows of a project leave, by its pseudonyms (`provide ws.NAME… --project P --out DIR --keys FILE`).
+    #[command(disable_help_flag = true)]
+    Provide(Passed),
     /// Stops a project or all at once (`--project P | --all`, `--reason`).
     #[command(disable_help_flag = true)]
     Halt(Passed),
@@ -294,7 +299,7 @@ impl Passed {
 enum Masters {
     /// Imports editions of official masters, the older first; the same file twice changes nothing.
     Import {
-        /// The files as published: b_*, z_*, s_*, y_*, t_*, c_*.
+        /// The files as published: b_*, z_*, s_*, h_*, y_*, t_*, c_*.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         #[command(flatten)]
@@ -395,6 +400,7 @@ impl Arguments {
             Command::Output(passed) => passed.run_guard("output"),
             Command::Incident(passed) => passed.run_guard("incident"),
             Command::Questions(passed) => passed.run_guard("questions"),
+            Command::Provide(passed) => passed.run_guard("provide"),
             Command::Halt(passed) => passed.run_guard("halt"),
             Command::Resume(passed) => passed.run_guard("resume"),
             Command::Query { ask, format, template: None, certificate, .. } => {

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use engine_protocol::{ClientReply, ClientRequest, KeptItem, WorkspaceAct, WorkspaceAsk, WorkspaceReply};
 
 use super::query::{Whose, show_verdict, unexpected};
-use crate::failure::{Failure, REFUSED, io};
+use crate::failure::{Failure, REFUSED, WITHHELD, io};
 use crate::screen;
 
 /// Lists of codes, for `column IN (SELECT code FROM lists.NAME)`.
@@ -33,7 +33,8 @@ pub(crate) enum Codes {
 /// Tables of the project that the board reviews.
 #[derive(Subcommand)]
 pub(crate) enum Cohort {
-    /// Registers a table as a cohort for review.
+    /// Registers a table as a cohort for review: it is compared with what was released, and from then on with what is
+    /// asked.
     Register(Register),
 }
 
@@ -86,6 +87,10 @@ fn ask(whose: &Whose, act: WorkspaceAct) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         ClientReply::Verdict(verdict) => show_verdict(&verdict, "", false),
+        ClientReply::Withheld | ClientReply::Stopped => {
+            screen::note("not done: nothing can be done for this project now");
+            Ok(ExitCode::from(WITHHELD))
+        }
         other => unexpected(other),
     }
 }

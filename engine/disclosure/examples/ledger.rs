@@ -75,7 +75,7 @@ fn combined(dice: &mut Dice, ledger: &Ledger, (cohorts, persons): (u32, u32)) {
         };
         let cells: Vec<Cohort> = cells(dice, persons).into_iter().take(10).enumerate().map(cell).collect();
         let begun = Instant::now();
-        let found = ledger.gives_small_group(&cells.iter().collect::<Vec<_>>(), &family(at), FEW);
+        let found = ledger.gives_small_group(&cells.iter().collect::<Vec<_>>(), &family(at), "s", FEW);
         times.push(begun.elapsed());
         small += usize::from(found);
     }

@@ -11,12 +11,13 @@ use catalog_model::CellRules;
 
 use crate::family::{CellNo, Family};
 use crate::ledger::{Cohort, Form, Ledger, Term};
+use crate::narrowest;
 use crate::numbering::{Numbering, judged};
 use crate::primary::Reason;
 use crate::protect::{self, Exposed};
 use crate::shape::Shape;
 use crate::table::Cells;
-use crate::telling;
+use crate::telling::{self, Told};
 
 /// What was released before, and what this question says of its cells.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,8 @@ pub(crate) struct Hidden {
     pub(crate) why: BTreeMap<(Vec<u32>, usize), Reason>,
     /// The cohorts that the table tells of.
     pub(crate) cohorts: Vec<Cohort>,
+    /// How far apart the ends of a reader's interval for a hidden count are, at least.
+    pub(crate) narrowest: u32,
 }
 
 /// Why a table cannot be protected.
@@ -61,6 +64,9 @@ pub(crate) enum Unprotected {
     #[error("the table has {0} cells and totals over them")]
     TooLarge(usize),
 }
+
+/// How often more is hidden for what was released before; where that is not enough the table is withheld.
+const ROUNDS: usize = 16;
 
 /// Cells with totals over them up to which a table is audited; a larger one is not released.
 pub const AUDITED: usize = 30_000;
@@ -100,26 +106,28 @@ impl Hidden {
                 }
             }
         }
-        let hidden = hidden(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
-        let shown: Vec<Cohort> = telling::told(&cohorts, &hidden, &counts, rules);
-        let is_small_group = |past: &Past<'_>| {
-            let (ledger, shown) = (past.ledger, shown.iter().collect::<Vec<_>>());
-            ledger.gives_small_group(&shown, past.family, rules.persons)
-                || ledger.gives_renumbered_group(&shown, past.family, past.snapshot, rules.persons)
-        };
-        if past.is_some_and(is_small_group) {
-            return Err(Unprotected::SmallGroup);
+        for _ in 0..ROUNDS {
+            let hidden = hidden(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
+            let told = past.map(|past| Told::of(&numbering, &cohorts, &hidden, &counts, (past, rules)));
+            let betrayed = told.as_ref().zip(past).map(|(told, past)| told.betrayed(past, rules.persons));
+            let betrayed = betrayed.unwrap_or_default();
+            if betrayed.is_empty() {
+                let narrowest = narrowest::width(&counts, &hidden, rules);
+                let settled = Self::settled(&numbering, &hidden, &reasons, shape);
+                return Ok(Self { cohorts: told.map_or_else(Vec::new, Told::all), narrowest, ..settled });
+            }
+            reasons.extend(betrayed.into_iter().map(|at| (at, Reason::Ledger)));
         }
-        Ok(Self::settled(&numbering, &hidden, &reasons, (shown, shape.parts.len())))
+        Err(Unprotected::SmallGroup)
     }
 
     fn settled(
         numbering: &Numbering<'_>,
         hidden: &BTreeSet<CellNo>,
         reasons: &BTreeMap<CellNo, Reason>,
-        (cohorts, parts): (Vec<Cohort>, usize),
+        shape: &Shape,
     ) -> Self {
-        let mut of_parts = vec![BTreeSet::new(); parts];
+        let mut of_parts = vec![BTreeSet::new(); shape.parts.len()];
         for (key, part) in hidden.iter().filter_map(|at| numbering.value_of(*at)) {
             of_parts
                 .get_mut(part)
@@ -131,7 +139,7 @@ impl Hidden {
             let (key, part) = numbering.value_of(*at)?;
             Some(((key.clone(), part), *reason))
         });
-        Self { parts: of_parts, why: why.collect(), cohorts }
+        Self { parts: of_parts, why: why.collect(), ..Self::default() }
     }
 
     pub(crate) fn is_hidden(&self, part: usize, key: &[u32]) -> bool {

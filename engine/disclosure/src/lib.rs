@@ -14,6 +14,7 @@ mod family;
 mod format;
 mod hiding;
 mod ledger;
+mod narrowest;
 mod numbering;
 mod post;
 mod primary;

@@ -64,6 +64,11 @@ impl<'c> Numbering<'c> {
         own
     }
 
+    /// How many values a key has: its whole and its parts.
+    pub(crate) const fn parts(&self) -> usize {
+        self.parts
+    }
+
     fn width(&self) -> usize {
         3 * self.parts - 2
     }

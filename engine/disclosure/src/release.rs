@@ -34,6 +34,8 @@ pub struct Release {
     pub reasons: BTreeMap<&'static str, u64>,
     /// The cohorts that the table tells of, for the ledger.
     pub cohorts: Vec<Cohort>,
+    /// What a reader can derive of a hidden count is an interval whose ends are at least so far apart.
+    pub hidden_interval: u32,
     /// What stands behind each value, for people who review it inside.
     pub behind: Protected<Behind>,
 }
@@ -125,6 +127,7 @@ pub fn release(
         primary,
         secondary: all.saturating_sub(primary),
         reasons: hidden.reasons(),
+        hidden_interval: hidden.narrowest,
         cohorts: hidden.cohorts,
         behind,
     })

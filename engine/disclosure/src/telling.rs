@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::CellRules;
-use roaring::RoaringBitmap;
+use roaring::{MultiOps as _, RoaringBitmap};
 
 use crate::family::{Cell, CellNo, Family, Link, Relation};
 use crate::hiding::Past;
@@ -11,7 +11,7 @@ use crate::ledger::{Cohort, Form, Number, Term};
 use crate::numbering::Numbering;
 use crate::protect;
 use crate::shape::Shape;
-use crate::table::Cells;
+use crate::table::{Cells, projected, set_of};
 
 /// The cohort of every cell.
 pub(crate) fn cohorts(
@@ -30,12 +30,12 @@ pub(crate) fn cohorts(
             let cohort = Cohort { id: id(past, key, what), persons, is_derived: false, form: Some(form) };
             cohorts.insert(at, cohort);
         };
-        put(numbering.whole_or_part(number, 0), "", whole.persons.clone(), form.clone());
+        put(numbering.whole_or_part(number, 0), &what(past, 0), whole.persons.clone(), form.clone());
         for (at, part) in conditional.iter().enumerate() {
             let condition = past.conditions.get(at).map_or("", String::as_str);
             let (meets, fails) = (past.terms.get(at).cloned().unwrap_or_default(), Term::unmet(condition));
-            let (name, persons) = (format!("in {condition}"), part.persons.clone());
-            put(numbering.whole_or_part(number, at + 1), &name, persons, form.and(meets));
+            let own = numbering.whole_or_part(number, at + 1);
+            put(own, &what(past, at + 1), part.persons.clone(), form.and(meets));
             let (name, persons) = (format!("out {condition}"), &whole.persons - &part.persons);
             put(numbering.never(number, at + 1), &name, persons, form.and([fails]));
         }
@@ -43,40 +43,93 @@ pub(crate) fn cohorts(
     cohorts
 }
 
-/// The cohorts that the table tells of: its cells, and what is left of a shown whole without its shown parts.
-pub(crate) fn told(
+/// The cohorts that a table tells of.
+pub(crate) struct Told {
+    /// Those of its cells.
+    cells: Vec<(CellNo, Cohort)>,
+    /// What is left of a shown whole without its shown parts.
+    rests: Vec<Cohort>,
+    /// What shown cells are together, with the last of them.
+    sums: Vec<(CellNo, Cohort)>,
+}
+
+impl Told {
+    /// Of cells, of which some are hidden.
+    pub(crate) fn of(
+        numbering: &Numbering<'_>,
+        cohorts: &BTreeMap<CellNo, Cohort>,
+        hidden: &BTreeSet<CellNo>,
+        counts: &Family,
+        (past, rules): (&Past<'_>, &CellRules),
+    ) -> Self {
+        // A whole whose parts are all shown follows from them.
+        let is_asked = |relation: &&Relation| {
+            let mut parts = relation.parts.iter();
+            relation.link == Link::Whole && !parts.any(|at| counts.is_unseen(*at))
+        };
+        let whole: Vec<&Relation> = counts.relations.iter().filter(is_asked).collect();
+        Self {
+            cells: of_cells(cohorts, hidden, &whole, (counts, rules)),
+            rests: rests(cohorts, hidden, &whole, rules),
+            sums: sums(numbering, cohorts, hidden, past),
+        }
+    }
+
+    /// The cells that may not be shown beside what was released before: the last of those that are together beside a
+    /// kept cohort, otherwise the first that betrays few persons with those before it.
+    pub(crate) fn betrayed(&self, past: &Past<'_>, few: u32) -> BTreeSet<CellNo> {
+        let is_beside = |(_, sum): &&(CellNo, Cohort)| past.ledger.is_beside(sum, few);
+        let beside: BTreeSet<CellNo> = self.sums.iter().filter(is_beside).map(|(at, _)| *at).collect();
+        if !beside.is_empty() {
+            return beside;
+        }
+        let cells: Vec<&Cohort> = self.cells.iter().map(|(_, cohort)| cohort).collect();
+        let place = past.ledger.betrayed_by(&cells, past.family, past.snapshot, few);
+        place.and_then(|place| self.cells.get(place)).into_iter().map(|(at, _)| *at).collect()
+    }
+
+    pub(crate) fn all(self) -> Vec<Cohort> {
+        let of = |(_, cohort): (CellNo, Cohort)| cohort;
+        self.cells.into_iter().map(of).chain(self.rests).chain(self.sums.into_iter().map(of)).collect()
+    }
+}
+
+fn of_cells(
     cohorts: &BTreeMap<CellNo, Cohort>,
     hidden: &BTreeSet<CellNo>,
-    counts: &Family,
-    rules: &CellRules,
-) -> Vec<Cohort> {
-    let is_shown = |at: &CellNo| !hidden.contains(at);
-    // A whole whose parts are all shown follows from them.
-    let is_asked = |relation: &&Relation| {
-        let mut parts = relation.parts.iter();
-        relation.link == Link::Whole && !parts.any(|at| counts.is_unseen(*at))
-    };
-    let whole: Vec<&Relation> = counts.relations.iter().filter(is_asked).collect();
+    whole: &[&Relation],
+    (counts, rules): (&Family, &CellRules),
+) -> Vec<(CellNo, Cohort)> {
     let derived: BTreeSet<CellNo> = whole
         .iter()
         .filter(|relation| relation.parts.iter().all(|part| !hidden.contains(part)))
         .map(|relation| relation.whole)
         .collect();
     // A hidden cell tells of itself only that it is there.
-    let of_cell = |(at, cohort): (&CellNo, &Cohort)| {
-        let is_derived = !is_shown(at) || derived.contains(at);
-        let mut told = Cohort { is_derived, ..cohort.clone() };
+    let told = |(at, cohort): (&CellNo, &Cohort)| {
+        let is_shown = !hidden.contains(at);
+        let mut told = Cohort { is_derived: !is_shown || derived.contains(at), ..cohort.clone() };
         if let (Some(form), Some(cell)) = (&mut told.form, counts.cell(*at)) {
-            form.told = number(cell, is_shown(at), rules);
+            form.told = number(cell, is_shown, rules);
         }
-        told
+        (*at, told)
     };
-    let mut told: Vec<Cohort> = cohorts.iter().map(of_cell).collect();
+    cohorts.iter().map(told).collect()
+}
+
+fn rests(
+    cohorts: &BTreeMap<CellNo, Cohort>,
+    hidden: &BTreeSet<CellNo>,
+    whole: &[&Relation],
+    rules: &CellRules,
+) -> Vec<Cohort> {
+    let is_shown = |at: &&CellNo| !hidden.contains(at);
+    let mut rests = Vec::new();
     for relation in whole {
-        let Some(whole) = cohorts.get(&relation.whole).filter(|_| is_shown(&relation.whole)) else {
+        let Some(whole) = Some(&relation.whole).filter(is_shown).and_then(|at| cohorts.get(at)) else {
             continue;
         };
-        let shown = relation.parts.iter().filter(|at| is_shown(at)).filter_map(|at| cohorts.get(at));
+        let shown = relation.parts.iter().filter(is_shown).filter_map(|at| cohorts.get(at));
         let shown: Vec<&Cohort> = shown.filter(|cohort| !cohort.persons.is_empty()).collect();
         // One part taken away, and all shown ones; what lies between stands on these.
         let without_one = shown.iter().map(|part| vec![*part]);
@@ -90,11 +143,54 @@ pub(crate) fn told(
                 id.push_str(&part.id);
             }
             if persons.len() >= u64::from(rules.persons) {
-                told.push(Cohort { id: digest(&id), persons, is_derived: true, form: None });
+                rests.push(Cohort { id: digest(&id), persons, is_derived: true, form: None });
             }
         }
     }
-    told
+    rests
+}
+
+/// What shown cells of one grouping set are together by the values of two columns, of one, and of none, where nobody is
+/// in two of them: whoever adds the cells up knows these numbers.
+fn sums(
+    numbering: &Numbering<'_>,
+    cohorts: &BTreeMap<CellNo, Cohort>,
+    hidden: &BTreeSet<CellNo>,
+    past: &Past<'_>,
+) -> Vec<(CellNo, Cohort)> {
+    let mut groups: BTreeMap<(u32, usize, Vec<u32>), Vec<CellNo>> = BTreeMap::new();
+    for (number, key) in numbering.keys.iter().enumerate() {
+        let set = set_of(key);
+        for kept in fewer(set) {
+            for part in 0..numbering.parts() {
+                let cells = groups.entry((set, part, projected(key, kept))).or_default();
+                cells.push(numbering.whole_or_part(number, part));
+            }
+        }
+    }
+    let sum = |((_, part, key), cells): ((u32, usize, Vec<u32>), Vec<CellNo>)| {
+        let shown = cells.iter().filter(|at| !hidden.contains(at));
+        let shown: Vec<(&CellNo, &Cohort)> = shown.filter_map(|at| Some((at, cohorts.get(at)?))).collect();
+        let (last, _) = shown.last().filter(|_| shown.len() > 1)?;
+        let persons = shown.iter().map(|(_, cohort)| &cohort.persons).union();
+        let is_apart = shown.iter().map(|(_, cohort)| cohort.persons.len()).sum::<u64>() == persons.len();
+        let ids = || shown.iter().map(|(_, cohort)| cohort.id.as_str()).collect::<Vec<_>>().join(" ");
+        let id = if shown.len() == cells.len() { id(past, &key, &what(past, part)) } else { digest(&ids()) };
+        is_apart.then_some((**last, Cohort { id, persons, is_derived: true, form: None }))
+    };
+    groups.into_iter().filter_map(sum).collect()
+}
+
+/// Two columns of a grouping set, one, and none.
+fn fewer(set: u32) -> BTreeSet<u32> {
+    let bits = || std::iter::once(0).chain((0..32).map(|at| 1 << at).filter(|bit| set & bit != 0));
+    bits().flat_map(|one| bits().map(move |other| one | other)).filter(|kept| *kept != set).collect()
+}
+
+/// What a part adds to the name of its cell's cohort.
+fn what(past: &Past<'_>, part: usize) -> String {
+    let condition = part.checked_sub(1).map(|at| past.conditions.get(at).map_or("", String::as_str));
+    condition.map_or_else(String::new, |condition| format!("in {condition}"))
 }
 
 /// What a reader knows of the persons of a cell by itself.

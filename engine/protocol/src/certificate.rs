@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{CellValue, ReleasedTable, TableColumnKind};
 
-/// The present version of the form.
-pub const CERTIFICATE_VERSION: u32 = 1;
+/// The present version of the form. The first one said nothing of who was left out.
+pub const CERTIFICATE_VERSION: u32 = 2;
 
 /// The reader's copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +25,16 @@ pub struct Certificate {
     pub project: String,
     /// The query that made the table.
     pub query: String,
-    /// SHA-256 of the question's text.
+    /// SHA-256 of the text of the question that the release was made for.
     pub question: String,
     /// The digest of the vetted plan.
     pub plan: String,
     /// The snapshot.
     pub snapshot: String,
+    /// Under which state of who opted out it was made, as a keyed digest: two answers on one snapshot with the same one
+    /// leave out the same persons. None in the first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclusion: Option<String>,
     /// The names of the rule packs.
     pub rules: String,
     /// The digest of the permit's rule pack.
@@ -38,7 +42,8 @@ pub struct Certificate {
     /// Persons who stand behind every value that is shown, at least.
     pub threshold: u32,
     /// What a reader can derive of a hidden count from the table and its margins is an interval whose ends are at least so
-    /// far apart; the rule's own is 1 to one less than the threshold.
+    /// far apart. It is found by asking the finished table, up to the rule's own, which is 1 to one less than the
+    /// threshold; 0 says nothing.
     pub hidden_interval: u32,
     /// A value may be that of a group that differs from the one asked for by fewer persons than this: it is the one that
     /// was released for that group before.
@@ -75,6 +80,19 @@ pub struct BoardCertificate {
     pub cells: Vec<crate::EvidenceLine>,
     /// Whether there are more values than lines.
     pub is_cut: bool,
+    /// Who was left out; none in the first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
+}
+
+/// Who was left out of an answer, as far as anybody is told: never who, and no small number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The exclusion as the record of the query names it; empty where no list was taken in yet.
+    pub exclusion: String,
+    /// How many opted out, as a class.
+    pub persons: String,
 }
 
 impl ReleasedTable {

@@ -30,7 +30,7 @@ pub use analysis::{
     AnalysisAct, AnalysisAsk, AnalysisOutput, AnalysisOutputs, AnalysisReply, AnalysisRun, AnalysisState,
     AnalysisStep, StepCame,
 };
-pub use certificate::{BoardCertificate, CERTIFICATE_VERSION, Certificate};
+pub use certificate::{BoardCertificate, CERTIFICATE_VERSION, Certificate, LeftOut};
 pub use client::{
     Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
     ReleasedTable, TableColumn, TableColumnKind, TemplateQuestion, Verdict, VerdictKind,
@@ -62,7 +62,7 @@ pub use running::{NoRunName, RunName, RunStage, RunningAct, RunningAsk, RunningR
 pub use socket::Socket;
 pub use template::{ParameterView, TemplateView, TemplatesAsk};
 pub use worker::{
-    BucketSlice, FileKeys, FileSlice, Keep, KeptFile, Limits, WorkerFault, WorkerHello, WorkerReply,
-    WorkerRequest,
+    BucketSlice, FileKeys, FileSlice, Keep, KeptFile, Limits, PROVIDED_PERSON, PersonKey, WorkerFault,
+    WorkerHello, WorkerReply, WorkerRequest,
 };
 pub use workspace::{KeptItem, WorkspaceAct, WorkspaceAsk, WorkspaceReply};

@@ -45,6 +45,33 @@ pub struct Keep {
     pub files: Vec<FileKeys>,
     /// Bytes of all files together.
     pub most: u64,
+    /// For rows that are provided outside: the key of the pseudonyms that stand for persons. They are one file.
+    pub provide: Option<PersonKey>,
+}
+
+/// What the person's column is called in rows that are provided outside.
+pub const PROVIDED_PERSON: &str = "project_pseudonym";
+
+/// The key of a project's pseudonyms, for one provision. Erased on drop.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub struct PersonKey([u8; 32]);
+
+impl PersonKey {
+    /// Takes a key.
+    pub const fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The key's bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PersonKey(..)")
+    }
 }
 
 /// One bucket's rows as an encrypted file.

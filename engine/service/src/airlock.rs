@@ -142,20 +142,23 @@ pub(crate) fn kept(
     Ok(kept)
 }
 
-/// Whether the project's budget of denied answers is used up. Half of it tells the steward, once; the whole locks.
+/// Whether the project's budget of denied answers is used up. Half of it tells the steward, once, and so do many
+/// questions that differ in the values they name alone; the whole locks.
 pub(crate) fn is_locked(guard: &Guard, asked: Asked<'_>) -> Result<bool, GuardError> {
     let project = asked.project;
     let most = asked.outputs.denials_a_day();
-    let (points, is_alerted, is_locked) = guard.recent(|recent| {
+    let (points, alike, is_alerted, is_locked) = guard.recent(|recent| {
         let told = |told| recent.is_told(project, told);
-        (recent.denials(project), told(Told::Alert), told(Told::Lock))
+        (recent.denials(project), recent.alike(project), told(Told::Alert), told(Told::Lock))
     })?;
     let event = |kind| Event::new(kind, "guard").project(project).with("points", u64::from(points));
-    if points.saturating_mul(2) >= most && points > 0 && !is_alerted {
-        guard.log.record(event(Kind::ProbingAlert))?;
+    let is_denied_much = points.saturating_mul(2) >= most && points > 0;
+    if (is_denied_much || alike >= asked.outputs.alike_a_day()) && !is_alerted {
+        guard.log.record(event(Kind::ProbingAlert).with("alike", u64::from(alike)))?;
         let text = format!(
             "The answers to project {project} that were refused, withheld or near an earlier one have {points} points \
-             in a day, of {most} that lock it. Look at its questions."
+             in a day, of {most} that lock it; {alike} of its questions pick rows by the same terms and each by other \
+             values. Look at its questions."
         );
         cases::draft_incident(
             &guard.office()?,

@@ -49,7 +49,7 @@ pub fn check_file(file: &Path, how: CheckHow<'_>) -> Result<Checked, Box<dyn std
     let mut ledger = how.beside.map(|(environment, _)| LedgerFile::new(environment));
     let held = match (&mut ledger, how.beside) {
         (Some(ledger), Some((environment, log))) => {
-            Some(ledger.hold(environment, ledger_file::noted(log.path())?)?)
+            Some(ledger.hold(environment, &ledger_file::noted(log.path())?)?)
         }
         _ => None,
     };

@@ -1,9 +1,12 @@
 //! Checkpoints of their own accord: the guard signs the record's tree after so many entries, or so much time.
+//!
+//! Their entry says where the release ledger stands, so whoever has a checkpoint and the record can tell an old ledger.
 
 use audit::{Event, Kind, Tree};
 use time::Duration;
 
 use crate::guard::{Guard, GuardError};
+use crate::ledger_file::stands;
 use crate::recent::Recent;
 use crate::signing::signer;
 
@@ -38,7 +41,8 @@ impl Guard {
     fn sign(&self, entries: u64) -> Result<(), GuardError> {
         let signer = signer(&self.environment)?;
         // Recorded first, so that the checkpoint covers its own entry.
-        self.log.record(Event::new(Kind::CheckpointSigned, "misu-guard").with("entries", entries))?;
+        let event = Event::new(Kind::CheckpointSigned, "misu-guard").with("entries", entries);
+        self.log.record(stands(&self.environment, &self.recent(Recent::noted)?, event)?)?;
         Tree::at(&self.environment.room("audit")).checkpoint(&signer).map_err(GuardError::Tree)?;
         Ok(())
     }
@@ -77,6 +81,11 @@ mod tests {
         assert!(!guard.checkpoint_if_due().unwrap());
         let size = || Tree::at(&environment.room("audit")).last().unwrap().unwrap().checkpoint().size;
         assert_eq!(size(), 2);
+        let last = std::fs::read_to_string(log.path()).unwrap().lines().last().unwrap().to_owned();
+        assert!(
+            last.contains("\"ledger\":\"as-recorded\"") && last.contains("\"ledger_entries\":0"),
+            "{last}"
+        );
         for _ in 0..1_000 {
             log.record(Event::new(Kind::View, "x")).unwrap();
         }

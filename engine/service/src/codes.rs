@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use audit::{Event, Kind};
 use catalog_model::{Class, CodeList};
 use catalog_store::{KeptList, Space};
-use engine_protocol::{ClientReply, KeptItem, WorkspaceAct, WorkspaceAsk, WorkspaceReply};
+use engine_protocol::{ClientReply, KeptItem, Question, WorkspaceAct, WorkspaceAsk, WorkspaceReply};
 use time::OffsetDateTime;
 
 use crate::guard::{Guard, GuardError};
 use crate::query;
+use crate::running::Run;
 
 /// Codes of one list.
 const MOST_CODES: usize = 2_000;
@@ -19,13 +20,17 @@ const MOST_LISTS: usize = 100;
 const LONGEST_CODE: usize = 20;
 
 /// Answers an act on what a project keeps.
-pub(crate) fn answer(guard: &Guard, ask: &WorkspaceAsk) -> Result<ClientReply, GuardError> {
+pub(crate) fn answer(
+    guard: &Guard,
+    ask: &WorkspaceAsk,
+    running: &Run<'_>,
+) -> Result<ClientReply, GuardError> {
     if let Some(verdict) = query::refused_all(guard, &ask.user, &ask.project)? {
         return Ok(ClientReply::Verdict(verdict));
     }
     let reply = match &ask.act {
         WorkspaceAct::AddCodes { name, system, codes } => add(guard, ask, (name, system), codes)?,
-        WorkspaceAct::RegisterCohort { name } => register(guard, ask, name)?,
+        WorkspaceAct::RegisterCohort { name } => return register(guard, (ask, name), running),
         WorkspaceAct::List => listing(guard, &ask.project)?,
     };
     Ok(ClientReply::Workspace(reply))
@@ -124,29 +129,47 @@ fn is_plain(name: &str) -> bool {
         && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }
 
-fn register(guard: &Guard, ask: &WorkspaceAsk, name: &str) -> Result<WorkspaceReply, GuardError> {
+/// Registers a kept table as a cohort. Who is in it is compared with everything that was released, and stands beside
+/// everything that is asked from then on, as if their number had been released.
+fn register(
+    guard: &Guard,
+    (ask, name): (&WorkspaceAsk, &str),
+    running: &Run<'_>,
+) -> Result<ClientReply, GuardError> {
     let name = name.strip_prefix("ws.").unwrap_or(name);
     let space = guard.workspaces.read(&ask.project)?;
     let now = guard.now().unix_timestamp();
-    if space.tables.get(name).is_none_or(|kept| kept.expires <= now) {
-        return Ok(refused(
+    let Some(kept) = space.tables.get(name).filter(|kept| kept.expires > now) else {
+        return Ok(ClientReply::Workspace(refused(
             format!("there is no table ws.{name}"),
             format!("ws.{name} という表はありません"),
-        ));
-    }
+        )));
+    };
+    let question = Question {
+        user: ask.user.clone(),
+        project: ask.project.clone(),
+        sql: format!("SELECT count(DISTINCT person_id) AS persons FROM ws.{name}"),
+    };
+    let query = match query::compare(guard, &question, running)? {
+        Ok(query) => query,
+        Err(reply) => return Ok(reply),
+    };
     let event = Event::new(Kind::WorkspaceChanged, ask.user.clone()).project(ask.project.clone());
-    guard.log.record(event.with("act", "cohort-registered").with("name", format!("ws.{name}")))?;
+    let event = event.subject(query).with("act", "cohort-registered").with("name", format!("ws.{name}"));
+    guard.log.record(event)?;
     guard.workspaces.change(&ask.project, |space| {
         let by = (ask.user.clone(), now);
-        if let Some(kept) = space.tables.get_mut(name) {
+        // What was dropped and made again in the meantime is another table.
+        let same = space.tables.get_mut(name).filter(|again| again.table.id == kept.table.id);
+        if let Some(kept) = same {
             kept.registered.get_or_insert(by);
         }
         Ok::<_, GuardError>(())
     })?;
-    Ok(WorkspaceReply::Done {
+    Ok(ClientReply::Workspace(WorkspaceReply::Done {
         message: format!("ws.{name} is registered as a cohort for review"),
         message_ja: format!("ws.{name} を審査対象のコホートとして登録しました"),
-    })
+    }))
 }
 
 fn listing(guard: &Guard, project: &str) -> Result<WorkspaceReply, GuardError> {

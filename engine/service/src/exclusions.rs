@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use catalog_model::SnapshotId;
+use engine_protocol::LeftOut;
 use serde::Deserialize;
 
 /// Who is left out of every query on one snapshot.
@@ -11,8 +12,25 @@ use serde::Deserialize;
 pub(crate) struct Exclusion {
     /// The id of the list, which each release names; empty where nobody opted out.
     pub(crate) exclusion: String,
-    /// Person numbers.
+    /// Person numbers. What is made of an exclusion may leave out others besides.
     pub(crate) persons: Vec<u32>,
+    /// How many of them opted out.
+    #[serde(skip)]
+    pub(crate) opted_out: usize,
+}
+
+impl Exclusion {
+    /// What a release says of it: its name, and a class in place of a number that may be small.
+    pub(crate) fn left_out(&self) -> LeftOut {
+        let persons = match self.opted_out {
+            0..10 => "fewer than 10",
+            10..100 => "10 to 99",
+            100..1_000 => "100 to 999",
+            1_000..10_000 => "1000 to 9999",
+            _ => "10000 or more",
+        };
+        LeftOut { exclusion: self.exclusion.clone(), persons: persons.to_owned() }
+    }
 }
 
 /// Reads the exclusion of a snapshot from the room `exclusions`.
@@ -24,7 +42,8 @@ pub(crate) fn read(room: &Path, snapshot: &SnapshotId) -> std::io::Result<Exclus
         return Ok(Exclusion::default());
     }
     let text = std::fs::read(room.join(format!("{snapshot}.json")))?;
-    Ok(serde_json::from_slice(&text)?)
+    let read: Exclusion = serde_json::from_slice(&text)?;
+    Ok(Exclusion { opted_out: read.persons.len(), ..read })
 }
 
 #[cfg(test)]
@@ -42,7 +61,15 @@ mod tests {
         assert!(read(room.path(), &snapshot).is_err());
         let file = room.path().join(format!("{snapshot}.json"));
         std::fs::write(&file, "{\"exclusion\":\"ab\",\"persons\":[3,5]}").unwrap();
-        assert_eq!(read(room.path(), &snapshot).unwrap().persons, [3, 5]);
+        let two = read(room.path(), &snapshot).unwrap();
+        assert_eq!(two.persons, [3, 5]);
+        // Two are told as none are, and more persons that are left out for another reason change nothing.
+        let others = Exclusion { persons: (0..50).collect(), ..two.clone() };
+        assert_eq!(two.left_out().persons, Exclusion::default().left_out().persons);
+        assert_eq!(others.left_out(), two.left_out());
+        let ten = format!("{{\"exclusion\":\"cd\",\"persons\":{:?}}}", (0..10).collect::<Vec<u32>>());
+        std::fs::write(&file, ten).unwrap();
+        assert_eq!(read(room.path(), &snapshot).unwrap().left_out().persons, "10 to 99");
         std::fs::write(&file, "{\"exclusion\":\"ab\"").unwrap();
         assert!(read(room.path(), &snapshot).is_err());
     }

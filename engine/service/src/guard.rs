@@ -222,7 +222,9 @@ impl Guard {
             ClientRequest::Running(ask) => Ok(ClientReply::Running(self.running.answer(ask))),
             ClientRequest::Templates(asked) => templates::list(self, asked),
             ClientRequest::Estimate(question) => query::estimate(self, question),
-            ClientRequest::Workspace(ask) => codes::answer(self, ask),
+            ClientRequest::Workspace(ask) => {
+                run(&ask.user, &ask.project, &|run| codes::answer(self, ask, run))
+            }
             ClientRequest::Analysis(asked) => analyses::answer(self, asked).map(ClientReply::Analysis),
             ClientRequest::Catalogue => describe::catalogue(self).map(ClientReply::Catalogue),
             ClientRequest::Notebook(asked) => notebooks::answer(self, asked).map(ClientReply::Notebook),

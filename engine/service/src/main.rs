@@ -12,8 +12,8 @@ use audit::{Event, Kind, Log};
 use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
 use engine_service::{
-    CheckHow, GovernError, Guard, Offline, WorkerProgram, approve_template, check_file, compiled, register,
-    serve, serve_once,
+    CheckHow, GovernError, Guard, Offline, ProvisionError, WorkerProgram, approve_template, check_file,
+    compiled, register, serve, serve_once,
 };
 use governance::Role;
 use policies::{DEMO_APPLICATION, Form};
@@ -118,6 +118,8 @@ enum Command {
         #[command(subcommand)]
         command: governing::questions::Questions,
     },
+    /// Lets anonymized rows of a project leave, by its pseudonyms; takes two officers, each calling once.
+    Provide(governing::provide::Provide),
     /// Stops a project, or all, at once.
     Halt(governing::halt::Stop),
     /// Lets a project, or all, go on.
@@ -220,8 +222,11 @@ fn officer(env: &Path, user: &str) -> Result<Option<House>, Failure> {
     Ok(Some(house))
 }
 
-/// 4 where governance does not allow it, 2 where what was given is not of the form, 1 where it is our fault.
+/// 4 where governance or a permit does not allow it, 2 where what was given is not of the form, 1 where it is our fault.
 fn code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    if error.downcast_ref::<ProvisionError>().is_some_and(ProvisionError::is_denied) {
+        return ExitCode::from(4);
+    }
     match error.downcast_ref::<GovernError>().and_then(GovernError::rule) {
         Some("field" | "form" | "no-move") => ExitCode::from(2),
         Some(_) => ExitCode::from(4),
@@ -257,6 +262,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Output { command } => command.run(),
         Command::Incident { command } => command.run(),
         Command::Questions { command } => command.run(),
+        Command::Provide(provide) => provide.run(),
         Command::Halt(stop) => stop.halt(),
         Command::Resume(stop) => stop.resume(),
         Command::Checkpoint { env } => governing::checkpoint::run(&env),

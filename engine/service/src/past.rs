@@ -19,8 +19,8 @@ pub struct Says {
     terms: Vec<Vec<Term>>,
 }
 
-/// The question in its canonical form, with the numbers that its answer was protected under, and with who is left
-/// out: an answer from before an opt-out is not given again after it.
+/// The question in its canonical form, whatever its text, with the numbers that its answer was protected under, and with
+/// who is left out: an answer from before an opt-out is not given again after it.
 pub(crate) fn question(
     plan: &VettedPlan,
     permit: &Permit,
@@ -28,7 +28,7 @@ pub(crate) fn question(
     exclusion: &Exclusion,
 ) -> String {
     let exclusion = exclusion.exclusion.as_str();
-    digest(&[plan.hash(), plan.sql(), permit.rule_digest(), &format!("{rules:?}"), exclusion])
+    digest(&[plan.hash(), permit.rule_digest(), &format!("{rules:?}"), exclusion])
 }
 
 /// Whose rows a question can be about: those of the snapshot without those who are left out of every scan.
@@ -83,6 +83,11 @@ impl Says {
     /// What questions about the same rows have in common, whatever values they name.
     pub fn family(&self) -> &str {
         &self.family
+    }
+
+    /// All that the question says of its rows, as a digest.
+    pub(crate) fn rows(&self) -> &str {
+        &self.base
     }
 
     /// Beside what was released; the question is about `snapshot`.
@@ -178,7 +183,7 @@ mod tests {
         let part = EvidencePart { rows: persons.len(), persons: bytes, ..EvidencePart::default() };
         let evidence =
             Evidence { cells: vec![EvidenceCell { parts: vec![part], ..EvidenceCell::default() }] };
-        let exclusion = Exclusion { exclusion: left_out.to_owned(), persons: Vec::new() };
+        let exclusion = Exclusion { exclusion: left_out.to_owned(), ..Exclusion::default() };
         let says = Says::of(&plan, &people(grant, &exclusion));
         let rules = CellRules::general(10, true);
         let released = {

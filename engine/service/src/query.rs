@@ -30,7 +30,9 @@ use crate::verdicts::{
 };
 use crate::worker::WorkerError;
 use crate::working::{self, Inside};
-use crate::{anonymity, budget, ceiling, certificate, metadata, output_rules, past, reach, releasing, turn};
+use crate::{
+    anonymity, budget, ceiling, certificate, erased, metadata, output_rules, past, reach, releasing, turn,
+};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -40,7 +42,7 @@ pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, Gua
         Judged::Metadata(table, _) => metadata::verdict(&table),
         Judged::Barred(bar) => barred_verdict(&bar),
         Judged::Denied(denied) => denied_verdict(&denied),
-        Judged::Broken(verdict) => *verdict,
+        Judged::Broken(verdict) | Judged::Erased(verdict) => *verdict,
         Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
     })
 }
@@ -61,7 +63,9 @@ pub(crate) fn estimate(guard: &Guard, question: &Question) -> Result<ClientReply
         }
         Judged::Barred(bar) => ClientReply::Estimate { verdict: barred_verdict(&bar), budget: None },
         Judged::Denied(denied) => ClientReply::Estimate { verdict: denied_verdict(&denied), budget: None },
-        Judged::Broken(verdict) => ClientReply::Estimate { verdict: *verdict, budget: None },
+        Judged::Broken(verdict) | Judged::Erased(verdict) => {
+            ClientReply::Estimate { verdict: *verdict, budget: None }
+        }
         Judged::NotVetted(not_vetted) => {
             ClientReply::Estimate { verdict: not_vetted_verdict(&not_vetted), budget: None }
         }
@@ -85,58 +89,70 @@ pub(crate) fn refuse(
     )))
 }
 
+/// A question that runs, or how it is answered without that.
+enum Begun {
+    Runs(Box<Vetted>),
+    Answered(Box<ClientReply>),
+}
+
+/// Judges a question that is to be run; one that may not is recorded.
+fn begin(guard: &Guard, question: &Question, running: &Run<'_>) -> Result<Begun, GuardError> {
+    if guard.halts.is_halted(&question.project) {
+        record_no(guard, question, Kind::QueryDenied, HALTED)?;
+        return Ok(Begun::Answered(Box::new(ClientReply::Verdict(halted_verdict()))));
+    }
+    let reply = match judge(guard, question)? {
+        Judged::Vetted(mut vetted) => {
+            let (grant, exclusion) = (vetted.permit.grant(), vetted.exclusion);
+            vetted.exclusion = anonymity::without_small_classes(guard, grant, &vetted.manifest, exclusion)?;
+            return Ok(Begun::Runs(vetted));
+        }
+        Judged::Inside(inside) => {
+            let inside = without_small_classes(guard, inside)?;
+            working::act(guard, question, &inside, running)?
+        }
+        Judged::Metadata(table, snapshot) => ClientReply::Released(metadata::table(&table, &snapshot)),
+        Judged::Barred(bar) => {
+            record_no(guard, question, Kind::QueryDenied, bar.rule)?;
+            ClientReply::Verdict(barred_verdict(&bar))
+        }
+        Judged::Denied(denied) => {
+            record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
+            ClientReply::Verdict(denied_verdict(&denied))
+        }
+        Judged::Erased(verdict) => {
+            record_no(guard, question, Kind::QueryDenied, erased::ERASED)?;
+            ClientReply::Verdict(*verdict)
+        }
+        Judged::Broken(verdict) => {
+            record_no(guard, question, Kind::QueryRefused, verdict.rule.as_deref().unwrap_or_default())?;
+            ClientReply::Verdict(*verdict)
+        }
+        Judged::NotVetted(not_vetted) => {
+            let is_denied = matches!(not_vetted, NotVetted::Denied(_));
+            let kind = if is_denied { Kind::QueryDenied } else { Kind::QueryRefused };
+            let verdict = not_vetted_verdict(&not_vetted);
+            record_no(guard, question, kind, verdict.rule.as_deref().unwrap_or_default())?;
+            ClientReply::Verdict(verdict)
+        }
+    };
+    Ok(Begun::Answered(Box::new(reply)))
+}
+
 /// Runs a question and releases its protected table, or says why not.
 pub(crate) fn answer(
     guard: &Guard,
     question: &Question,
     running: &Run<'_>,
 ) -> Result<ClientReply, GuardError> {
-    if guard.halts.is_halted(&question.project) {
-        record_no(guard, question, Kind::QueryDenied, HALTED)?;
-        return Ok(ClientReply::Verdict(halted_verdict()));
-    }
-    let vetted = match judge(guard, question)? {
-        Judged::Vetted(mut vetted) => {
-            let (grant, exclusion) = (vetted.permit.grant(), vetted.exclusion);
-            vetted.exclusion = anonymity::without_small_classes(guard, grant, &vetted.manifest, exclusion)?;
-            vetted
-        }
-        Judged::Inside(mut inside) => {
-            let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
-            inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
-            return working::act(guard, question, &inside, running);
-        }
-        Judged::Metadata(table, snapshot) => {
-            return Ok(ClientReply::Released(metadata::table(&table, &snapshot)));
-        }
-        Judged::Barred(bar) => {
-            record_no(guard, question, Kind::QueryDenied, bar.rule)?;
-            return Ok(ClientReply::Verdict(barred_verdict(&bar)));
-        }
-        Judged::Denied(denied) => {
-            record_no(guard, question, Kind::QueryDenied, &denied_rule(&denied))?;
-            return Ok(ClientReply::Verdict(denied_verdict(&denied)));
-        }
-        Judged::Broken(verdict) => {
-            record_no(guard, question, Kind::QueryRefused, verdict.rule.as_deref().unwrap_or_default())?;
-            return Ok(ClientReply::Verdict(*verdict));
-        }
-        Judged::NotVetted(not_vetted) => {
-            let kind = if matches!(not_vetted, NotVetted::Denied(_)) {
-                Kind::QueryDenied
-            } else {
-                Kind::QueryRefused
-            };
-            let verdict = not_vetted_verdict(&not_vetted);
-            record_no(guard, question, kind, verdict.rule.as_deref().unwrap_or_default())?;
-            return Ok(ClientReply::Verdict(verdict));
-        }
+    let vetted = match begin(guard, question, running)? {
+        Begun::Runs(vetted) => vetted,
+        Begun::Answered(reply) => return Ok(*reply),
     };
     let asked = asked(guard, &vetted, question)?;
     let opened = open(guard, question, &vetted)?;
     if airlock::is_locked(guard, asked)? {
-        let outcome = Outcome::Withheld { reason: "denials".to_owned() };
-        return Ok(hand_out(None, &opened.close(outcome)?));
+        return Ok(hand_out(None, &opened.close(stays("denials"))?));
     }
     let query = opened.query().to_string();
     let (table, outcome) = match run(guard, &vetted, (&opened, &query), running)? {
@@ -151,18 +167,72 @@ pub(crate) fn answer(
     let kept = airlock::kept(guard, (asked.project, asked.user), &table, || {
         retained(guard, &vetted, (&opened, &table), None)
     })?;
-    let inside = |reason: &str| Outcome::Withheld { reason: reason.to_owned() };
     match airlock::way(guard, asked, &kept)? {
         Way::Out => {
             let closed = opened.close(outcome)?;
             Ok(hand_out(Some(certificate::certified(guard, &kept, table, &closed)?), &closed))
         }
-        Way::Inside(reason) => Ok(hand_out(None, &opened.close(inside(reason))?)),
+        Way::Inside(reason) => Ok(hand_out(None, &opened.close(stays(reason))?)),
         Way::Held(output) => {
-            let _receipt = opened.close(inside("review"))?;
+            let _receipt = opened.close(stays("review"))?;
             Ok(ClientReply::Governed(Governed::Held { output }))
         }
     }
+}
+
+/// Asks a question whose answer nobody gets: what it tells of stands beside everything that is asked from then on. The
+/// query's id, or the reply where it could not be done.
+///
+/// What was found beside earlier answers is the board's to know. To the asker every table looks the same.
+pub(crate) fn compare(
+    guard: &Guard,
+    question: &Question,
+    running: &Run<'_>,
+) -> Result<Result<String, ClientReply>, GuardError> {
+    let vetted = match begin(guard, question, running)? {
+        Begun::Runs(vetted) => vetted,
+        Begun::Answered(reply) => return Ok(Err(*reply)),
+    };
+    let asked = asked(guard, &vetted, question)?;
+    let opened = open(guard, question, &vetted)?;
+    if airlock::is_locked(guard, asked)? {
+        return Ok(Err(hand_out(None, &opened.close(stays("denials"))?)));
+    }
+    let query = opened.query().to_string();
+    let ran = run(guard, &vetted, (&opened, &query), running)?;
+    running.is_at(RunStage::Recording);
+    let outcome = ran.map_or_else(|outcome| *outcome, |_| stays("registered"));
+    let told = match &outcome {
+        Outcome::Stopped { .. } | Outcome::Failed { .. } => Err(running::reply(&outcome)),
+        Outcome::Released { .. } | Outcome::Kept { .. } | Outcome::Withheld { .. } => Ok(query),
+    };
+    let _receipt = opened.close(outcome)?;
+    Ok(told)
+}
+
+/// That an answer stays inside, for this reason.
+fn stays(reason: &str) -> Outcome {
+    Outcome::Withheld { reason: reason.to_owned() }
+}
+
+/// A statement on what the project keeps that may run now; otherwise why not.
+pub(crate) fn inside(
+    guard: &Guard,
+    question: &Question,
+) -> Result<Result<Box<Inside>, Box<Verdict>>, GuardError> {
+    if guard.halts.is_halted(&question.project) {
+        return Ok(Err(Box::new(halted_verdict())));
+    }
+    Ok(match judge(guard, question)? {
+        Judged::Inside(inside) => Ok(without_small_classes(guard, inside)?),
+        _ => Err(Box::new(verdict(guard, question)?)),
+    })
+}
+
+fn without_small_classes(guard: &Guard, mut inside: Box<Inside>) -> Result<Box<Inside>, GuardError> {
+    let (grant, exclusion) = (inside.permit.grant(), inside.exclusion);
+    inside.exclusion = anonymity::without_small_classes(guard, grant, &inside.manifest, exclusion)?;
+    Ok(inside)
 }
 
 /// Who asks, and how the permit lets releases go out.
@@ -201,8 +271,10 @@ pub(crate) fn retained(
         cells: behind.map(|behind| behind.lines.clone()).unwrap_or_default(),
         is_cut: behind.is_none_or(|behind| behind.is_cut),
         trace: trace.unwrap_or_default(),
+        hidden_interval: release.as_ref().map(|(release, _)| release.hidden_interval),
         ledger: release.map(|(_, ledger)| ledger).unwrap_or_default(),
         opened: opened.query().to_string(),
+        left_out: Some(vetted.exclusion.left_out()),
     }
 }
 
@@ -252,6 +324,8 @@ enum Judged {
     /// The person may ask nothing now, whatever the permit says.
     Barred(Bar),
     Denied(Denied),
+    /// What it asks for was erased.
+    Erased(Box<Verdict>),
     /// The table's dimensions are not those that a rule pack allows, without exception.
     Broken(Box<Verdict>),
     NotVetted(NotVetted),
@@ -281,6 +355,9 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
         Ok(statement) => statement,
         Err(not_vetted) => return Ok(Judged::NotVetted(not_vetted)),
     };
+    if let Some(verdict) = erased::verdict(guard, (&*manifest, permit.grant()), &statement)? {
+        return Ok(Judged::Erased(Box::new(verdict)));
+    }
     let room = guard.environment.room("exclusions");
     let exclusion = exclusions::read(&room, &manifest.id).map_err(GuardError::Exclusion)?;
     Ok(match statement {
@@ -363,7 +440,7 @@ fn run(
         past::question(&vetted.plan, &vetted.permit, &releasing::rules(guard, vetted).0, &vetted.exclusion);
     let kept = {
         let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
+        let held = ledger.hold(&guard.environment, &guard.recent(Recent::noted)?)?;
         releasing::kept(guard, opened, &held, &question)?
     };
     let evidence = match &kept {

@@ -3,7 +3,7 @@
 //!
 //! The record is what every program of the environment writes, so a count from it holds across guards and restarts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::Path;
@@ -18,12 +18,21 @@ const DAY: Duration = Duration::days(1);
 /// question has one.
 const WITHHELD: u32 = 20;
 
+/// What the record notes last of the release ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// How many entries it had.
+    pub(crate) entries: u64,
+    /// The digest of the last of them; none where nothing is noted.
+    pub(crate) head: Option<String>,
+}
+
 /// The record's last day.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
     read: u64,
     seen: VecDeque<Seen>,
-    noted: u64,
+    noted: Noted,
     entries: u64,
     since: Option<OffsetDateTime>,
 }
@@ -38,6 +47,11 @@ struct Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Released,
+    /// A new answer to a question that picks rows of these terms, by these values.
+    Kept {
+        family: u64,
+        rows: u64,
+    },
     Denied(u32),
     Alerted,
     Locked,
@@ -66,10 +80,16 @@ struct Said {
     fault: Option<String>,
     #[serde(default)]
     entries: Option<u64>,
+    #[serde(default)]
+    head: Option<String>,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    rows: Option<serde_json::Value>,
 }
 
 /// Reasons for which an answer is kept inside that say nothing about the asker.
-const INNOCENT: [&str; 4] = ["review", "quota", "denials", "inside"];
+const INNOCENT: [&str; 5] = ["review", "quota", "denials", "inside", "registered"];
 
 /// Faults of the house, which no value of any row brings about.
 const OF_THE_HOUSE: [&str; 4] = ["dataset-key", "worker-data", "worker-not-started", "worker-unconfined"];
@@ -110,8 +130,8 @@ impl Recent {
         }
         self.entries += 1;
         self.since.get_or_insert(at);
-        if line.kind == "ledger-kept" {
-            self.noted = line.body.entries.unwrap_or(self.noted);
+        if let ("ledger-kept", Some(entries)) = (line.kind.as_str(), line.body.entries) {
+            self.noted = Noted { entries, head: line.body.head.clone() };
         }
         if let Some(what) = what(&line) {
             self.seen.push_back(Seen { at, project: line.project, what });
@@ -133,6 +153,23 @@ impl Recent {
         })
     }
 
+    /// The most questions of a project in the last day, since somebody let it go on, that pick rows by the same terms and
+    /// each by other values.
+    pub(crate) fn alike(&self, project: &str) -> u32 {
+        let mut families: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+        for what in self.of(project) {
+            match what {
+                What::Resumed => families.clear(),
+                What::Kept { family, rows } => {
+                    families.entry(family).or_default().insert(rows);
+                }
+                What::Released | What::Denied(_) | What::Alerted | What::Locked | What::Full => {}
+            }
+        }
+        let most = families.values().map(BTreeSet::len).max().unwrap_or(0);
+        u32::try_from(most).unwrap_or(u32::MAX)
+    }
+
     /// Whether it was said in the last day, since somebody let it go on: an alert, a lock, a full quota.
     pub(crate) fn is_told(&self, project: &str, told: Told) -> bool {
         let wanted = match told {
@@ -149,9 +186,9 @@ impl Recent {
         self.seen.iter().filter(is_of).map(|seen| seen.what)
     }
 
-    /// The ledger's length that the record notes last.
-    pub(crate) const fn noted(&self) -> u64 {
-        self.noted
+    /// What the record notes last of the ledger.
+    pub(crate) fn noted(&self) -> Noted {
+        self.noted.clone()
     }
 
     /// Entries since the last checkpoint, and when the first of them was written.
@@ -181,6 +218,7 @@ fn what(line: &Line) -> Option<What> {
         // Nothing that a value can do should end a run; where something does, the endings are counted.
         ("query-closed", Some("failed")) if !is_of_the_house => What::Denied(WITHHELD),
         ("near-cohort", _) => What::Denied(WITHHELD),
+        ("ledger-kept", _) => kept(&line.body)?,
         ("query-refused", _) => What::Denied(1),
         ("probing-alert", _) => What::Alerted,
         ("denials-locked", _) => What::Locked,
@@ -190,11 +228,18 @@ fn what(line: &Line) -> Option<What> {
     })
 }
 
+fn kept(said: &Said) -> Option<What> {
+    let word = |text: &str| u64::from_str_radix(text, 16).ok();
+    let family = said.family.as_deref().and_then(word)?;
+    let rows = said.rows.as_ref().and_then(serde_json::Value::as_str).and_then(word)?;
+    Some(What::Kept { family, rows })
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
 
-    use super::{Recent, Told};
+    use super::{Noted, Recent, Told};
 
     fn line(at: &str, kind: &str, project: &str, body: &str) -> String {
         let project = if project.is_empty() { String::new() } else { format!(",\"project\":\"{project}\"") };
@@ -221,7 +266,7 @@ mod tests {
             line(new, "near-cohort", "p", ""),
             line(new, "query-refused", "p", "\"rule\":\"x\""),
             line(new, "query-denied", "p", ""),
-            line(new, "ledger-kept", "", "\"entries\":7"),
+            line(new, "ledger-kept", "", "\"entries\":7,\"head\":\"0a\""),
         ]
         .concat();
         text.push_str("{\"torn");
@@ -229,7 +274,8 @@ mod tests {
         let mut recent = Recent::default();
         recent.catch_up(&log, now).unwrap();
         assert_eq!((recent.releases("p"), recent.releases("q")), (1, 1));
-        assert_eq!((recent.denials("p"), recent.denials("q"), recent.noted()), (61, 0, 7));
+        assert_eq!((recent.denials("p"), recent.denials("q")), (61, 0));
+        assert_eq!(recent.noted(), Noted { entries: 7, head: Some("0a".to_owned()) });
         assert_eq!(recent.unsigned().0, 11);
 
         let text = text.replace("{\"torn", "");
@@ -244,9 +290,19 @@ mod tests {
         recent.catch_up(&log, now).unwrap();
         assert_eq!((recent.denials("p"), recent.is_told("p", Told::Alert)), (0, false));
 
+        let kept = |project, family, rows| {
+            line(new, "ledger-kept", project, &format!("\"family\":\"{family}\",\"rows\":\"{rows}\""))
+        };
+        let alike =
+            [kept("p", "0a", "01"), kept("p", "0a", "02"), kept("p", "0a", "02"), kept("p", "0b", "03")];
+        let asked = [text.as_str(), &more, &resumed, &alike.concat(), &kept("q", "0a", "04")].concat();
+        std::fs::write(&log, asked).unwrap();
+        recent.catch_up(&log, now).unwrap();
+        assert_eq!((recent.alike("p"), recent.alike("q"), recent.alike("r")), (2, 1, 0));
+
         // A log that was put back is read from its beginning.
         std::fs::write(&log, line(new, "query-refused", "p", "")).unwrap();
         recent.catch_up(&log, now).unwrap();
-        assert_eq!((recent.denials("p"), recent.noted()), (1, 0));
+        assert_eq!((recent.denials("p"), recent.noted()), (1, Noted::default()));
     }
 }

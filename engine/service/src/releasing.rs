@@ -41,7 +41,7 @@ pub(crate) fn kept(
     // What a crash left unsettled is decided by what the ledger has.
     RetainedFiles::new(&guard.environment).settle(entries)?;
     let Some(answer) = held.ledger().answer(question) else { return Ok(None) };
-    if guard.recent(Recent::noted)? < entries {
+    if guard.recent(Recent::noted)?.entries < entries {
         let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
         guard.log.record(event.with("entries", entries).with("head", head))?;
     }
@@ -57,7 +57,7 @@ pub(crate) fn release(
     (query, question): (&str, String),
 ) -> Result<Ran, GuardError> {
     let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut held = ledger.hold(&guard.environment, guard.recent(Recent::noted)?)?;
+    let mut held = ledger.hold(&guard.environment, &guard.recent(Recent::noted)?)?;
     // Somebody may have asked the same in the meantime.
     if let Some(answer) = kept(guard, opened, &held, &question)? {
         return again(&answer).map(Ok);
@@ -114,11 +114,14 @@ pub(crate) fn release(
         answer: serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?,
         cohorts,
     };
-    held.keep(&guard.environment, entry)?;
+    let known = held.keep(&guard.environment, entry, says.rows())?;
     let (entries, head) = held.head();
     files.settle(entries)?;
     // The record notes how long the ledger is: one that is shorter later has forgotten something.
     let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
+    let event = event.project(vetted.permit.grant().project.clone());
+    let event = event.with("family", known.family).with("rows", known.rows);
+    let event = event.with("exclusion", vetted.exclusion.exclusion.as_str());
     guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
     Ok(Ok((table, outcome)))
 }

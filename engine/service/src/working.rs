@@ -8,8 +8,8 @@ use audit::{Event, Kind, Outcome, QueryRequest};
 use catalog_model::{FileEntry, SnapshotManifest, WorkspaceView};
 use catalog_store::{EnvironmentError, KeptTable, NewFile, Space};
 use engine_protocol::{
-    CellValue, ClientReply, Keep, KeptFile, Question, ReleasedTable, RunStage, TableColumn, TableColumnKind,
-    WorkerReply, WorkerRequest,
+    CellValue, ClientReply, FileKeys, Keep, KeptFile, PersonKey, Question, ReleasedTable, RunStage,
+    TableColumn, TableColumnKind, WorkerReply, WorkerRequest,
 };
 use engine_vet::{Statement, VettedRows, VettedView};
 use policies::{Action, Permit, Request};
@@ -17,7 +17,7 @@ use policies::{Action, Permit, Request};
 use crate::exclusions::Exclusion;
 use crate::guard::{Guard, GuardError};
 use crate::reach::{Reach, wire};
-use crate::running::{self, Run, Watch};
+use crate::running::{self, Asking, Run, Watch};
 use crate::verdicts::{HALTED, columns};
 use crate::worker::WorkerError;
 use crate::{identity, query, turn};
@@ -134,8 +134,10 @@ fn keep(
     let entry = opened.query().to_string();
     let id = guard.workspaces.new_id()?;
     let look = || stopped(guard, inside);
-    let kept = run(guard, (rows, inside), (&id, &entry, room), &running.watch(&look))
-        .and_then(|(new, files)| store(guard, inside, new, files).map_err(failed));
+    let kept = new_files(guard, (rows, inside), (&id, room)).and_then(|(new, keep)| {
+        let files = run(guard, (rows, inside), (&entry, keep), &running.watch(&look))?;
+        store(guard, inside, new, files).map_err(failed)
+    });
     running.is_at(RunStage::Recording);
     // Looked at once more, as it is now: what was written is not kept for a project that may not keep it.
     let ended = running.stopped().or_else(look).map(|reason| Outcome::Stopped { reason: reason.to_owned() });
@@ -176,6 +178,51 @@ fn keep(
     Ok(done(inside, &entry, rows.name(), ("a table is kept inside", "表を環境内に保存しました")))
 }
 
+/// Rows of the project's own as one encrypted file, with the project's pseudonyms in the place of persons; otherwise why
+/// not. The statement is judged as its asker's, and recorded as that of the officers who let it run.
+pub(crate) fn provided(
+    guard: &Guard,
+    (officers, question): (&str, &Question),
+    (keys, pseudonyms): (FileKeys, PersonKey),
+) -> Result<Result<KeptFile, String>, GuardError> {
+    let inside = match query::inside(guard, question)? {
+        Ok(inside) => inside,
+        Err(verdict) => return Ok(Err(verdict.message.unwrap_or_default())),
+    };
+    let Statement::Table(rows) = &inside.statement else {
+        return Err(GuardError::Bug("what is provided is a table"));
+    };
+    let asked = Question { user: officers.to_owned(), ..question.clone() };
+    let (sql, plan) = query::committed(guard, &asked, rows.hash())?;
+    let request = QueryRequest::new(officers, &question.project, inside.manifest.id.as_str(), plan)
+        .with("columns", columns(rows.used()).join(" "))
+        .with("provides", true)
+        .with("for", question.user.as_str())
+        .with("policies", inside.permit.policy_digest())
+        .with("exclusion", inside.exclusion.exclusion.as_str())
+        .with("sql", sql);
+    let opened = guard.log.open_query(request)?;
+    let entry = opened.query().to_string();
+    let running = guard.running.begin((&question.user, &question.project), &Asking::STAYS);
+    let look = || stopped(guard, &inside);
+    let room = guard.environment.config().workspace.bytes;
+    let keep = Keep { files: vec![keys], most: room, provide: Some(pseudonyms) };
+    let made = run(guard, (rows, &inside), (&entry, keep), &running.watch(&look));
+    match made.map(|files| files.into_iter().next()) {
+        Ok(Some(file)) => {
+            let (rows, bytes) = (file.rows, file.bytes.len() as u64);
+            let _closed = opened.close(Outcome::Kept { name: "provided".to_owned(), rows, bytes })?;
+            Ok(Ok(file))
+        }
+        Ok(None) => Err(GuardError::Bug("as many files come as were asked for")),
+        Err(outcome) => {
+            let why = format!("{outcome:?}");
+            let _closed = opened.close(outcome)?;
+            Ok(Err(why))
+        }
+    }
+}
+
 fn failed(fault: impl Into<String>) -> Outcome {
     Outcome::Failed { fault: fault.into() }
 }
@@ -200,13 +247,26 @@ fn expires(guard: &Guard, permit: &Permit) -> i64 {
     after.min(permit.valid_until().unix_timestamp())
 }
 
-/// The rows as encrypted files, with the places and keys that were made for them; otherwise what is recorded.
+/// Places and keys for a table's files, and how a worker writes them.
+fn new_files(
+    guard: &Guard,
+    (rows, inside): (&VettedRows, &Inside),
+    (id, room): (&str, u64),
+) -> Result<(Vec<NewFile>, Keep), Outcome> {
+    let columns: Vec<&str> = rows.columns().iter().map(|column| column.name.as_str()).collect();
+    let (project, count) = (&inside.permit.grant().project, inside.manifest.body.buckets);
+    let new = guard.workspaces.new_files(project, id, &columns, count).map_err(|_| failed("dataset-key"))?;
+    let files = new.iter().map(|file| wire(&file.keys)).collect();
+    Ok((new, Keep { files, most: room, provide: None }))
+}
+
+/// The rows as encrypted files; otherwise what is recorded.
 fn run(
     guard: &Guard,
     (rows, inside): (&VettedRows, &Inside),
-    (id, entry, room): (&str, &str, u64),
+    (entry, keep): (&str, Keep),
     watch: &Watch<'_>,
-) -> Result<(Vec<NewFile>, Vec<KeptFile>), Outcome> {
+) -> Result<Vec<KeptFile>, Outcome> {
     let grant = inside.permit.grant();
     let reach = Reach {
         grant,
@@ -215,14 +275,11 @@ fn run(
         now: guard.now().unix_timestamp(),
         used: rows.used(),
     };
-    let key = |_| failed("dataset-key");
     let tables = rows.lineage().iter().map(String::as_str).collect();
     let place = turn::wait(guard, watch, &tables, (&inside.manifest.body, grant));
     let Some((_place, limits)) = place else { return Err(watch.outcome()) };
-    let (buckets, files) = reach.slices(guard, Some(entry)).map_err(key)?;
-    let columns: Vec<&str> = rows.columns().iter().map(|column| column.name.as_str()).collect();
-    let count = inside.manifest.body.buckets;
-    let new = guard.workspaces.new_files(&grant.project, id, &columns, count).map_err(key)?;
+    let (buckets, files) = reach.slices(guard, Some(entry)).map_err(|_| failed("dataset-key"))?;
+    let (count, room) = (keep.files.len(), keep.most);
     let request = WorkerRequest {
         sql: rows.sql().to_owned(),
         grant: grant.clone(),
@@ -233,12 +290,10 @@ fn run(
         buckets,
         descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
         limits,
-        keep: Some(Keep { files: new.iter().map(|file| wire(&file.keys)).collect(), most: room }),
+        keep: Some(keep),
     };
     match guard.worker.run_unless(request, files, &|| watch.reason().is_some()) {
-        Ok(WorkerReply::Kept(files)) if files.len() == new.len() && are_kept(&files, room) => {
-            Ok((new, files))
-        }
+        Ok(WorkerReply::Kept(files)) if files.len() == count && are_kept(&files, room) => Ok(files),
         Ok(WorkerReply::Kept(_) | WorkerReply::Evidence(_)) => Err(failed("worker-evidence")),
         Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
         Err(WorkerError::Stopped) => Err(watch.outcome()),

@@ -73,17 +73,17 @@ impl AggregateUDFImpl for CheckedSum {
 
 /// What is added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Whole,
     /// Digits and places of the result.
     Decimal(u8, i8),
 }
 
 /// The digits of a 128-bit decimal.
-const DIGITS: u8 = 38;
+pub(crate) const DIGITS: u8 = 38;
 
 /// The type in which sums are handed on before they are whole.
-const fn wide(scale: i8) -> DataType {
+pub(crate) const fn wide(scale: i8) -> DataType {
     DataType::Decimal128(DIGITS, scale)
 }
 
@@ -97,7 +97,7 @@ impl Kind {
     }
 
     /// Calls `each` with the place and value of every row that has one and passes the filter.
-    fn rows(
+    pub(crate) fn rows(
         self,
         values: &ArrayRef,
         filter: Option<&BooleanArray>,
@@ -156,14 +156,15 @@ impl Kind {
 }
 
 /// Calls `each` with the place and value of every row of a decimal column that has one.
-fn wide_rows(values: &ArrayRef, mut each: impl FnMut(usize, i128)) -> Result<()> {
+pub(crate) fn wide_rows(values: &ArrayRef, mut each: impl FnMut(usize, i128)) -> Result<()> {
     let values = values.as_primitive_opt::<Decimal128Type>().ok_or_else(unknown)?;
     let rows = values.iter().enumerate();
     rows.for_each(|(row, value)| value.into_iter().for_each(|value| each(row, value)));
     Ok(())
 }
 
-fn first(values: &[ArrayRef]) -> Result<&ArrayRef> {
+/// The one argument.
+pub(crate) fn first(values: &[ArrayRef]) -> Result<&ArrayRef> {
     values.first().ok_or_else(unknown)
 }
 

@@ -40,7 +40,7 @@ pub enum Statement {
     DropView(String),
 }
 
-/// Rows that may be kept inside, and never leave: another receipt than [`VettedPlan`], so that neither can be taken for
+/// Rows that may be kept inside, and that no question lets out: another receipt than [`VettedPlan`], so that neither can be taken for
 /// the other.
 #[derive(Clone, Debug)]
 pub struct VettedRows {
@@ -269,18 +269,12 @@ fn hash(plan: &LogicalPlan, name: &str, columns: &[WorkspaceColumn], grant: &Gra
 mod tests {
     use std::collections::BTreeMap;
 
-    use catalog_model::{Catalogue, CodeList, Grant, Tier, Workspace, WorkspaceView};
+    use catalog_model::{Catalogue, CodeList, Tier, Workspace, WorkspaceView};
 
     use super::{Statement, vet_statement};
+    use crate::functions::tests::grant_of_all as grant;
     use crate::refusal::{NotVetted, Rule};
     use crate::vet::{Scope, vet_in};
-
-    fn grant(catalogue: &Catalogue) -> Grant {
-        let tables = catalogue.tables.values().map(|table| {
-            (table.table.clone(), table.columns.iter().map(|column| column.name.clone()).collect())
-        });
-        Grant { tables: tables.collect(), ..crate::functions::tests::grant() }
-    }
 
     /// A workspace with what `sql` keeps, under this id, and a list of codes.
     fn with(catalogue: &Catalogue, sql: &str, id: &str) -> Workspace {

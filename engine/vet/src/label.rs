@@ -92,6 +92,11 @@ impl Label {
         Self { value: told.value, control: Classes(told.control.0 & !identities) }
     }
 
+    /// Whether it holds no column: what a query has written, or an outcome.
+    pub(crate) const fn is_of_nothing(self) -> bool {
+        self.value.0 == 0
+    }
+
     /// The strictest class that is held or told.
     pub(crate) fn strictest(self) -> Class {
         self.value.with(self.control).strictest().unwrap_or(Class::Plain)

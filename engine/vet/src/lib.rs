@@ -7,12 +7,15 @@
 //!
 //! No I/O, no catalogue of its own, no DataFusion session: [`vet`] takes text, a catalogue and a grant.
 
+mod canonical;
+mod checked_mean;
 mod checked_sum;
 mod domain;
 mod functions;
 mod keep;
 mod label;
 mod metadata;
+mod normal;
 mod places;
 mod plan;
 mod planned;

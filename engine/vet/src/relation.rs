@@ -83,7 +83,8 @@ impl ColumnFact {
 
     /// The fact of a column that is kept in a table of this name, and describes persons where its class says so.
     pub(crate) fn described(mut self, table: &str, column: &str) -> Self {
-        if matches!(self.class(), Class::Quasi | Class::Exact) {
+        // Any of the classes that it holds: a code beside a sex hides no sex.
+        if self.label.value.has(Class::Quasi) || self.label.value.has(Class::Exact) {
             self.describing.columns = BTreeSet::from([format!("{table}.{column}")]);
         }
         self
@@ -101,6 +102,9 @@ impl ColumnFact {
 
 /// What is known of a node's columns, in the order of its schema.
 pub(crate) type Relation = Vec<ColumnFact>;
+
+/// A rate by figures that the query writes; they are computed with after protection, like any other number.
+const WRITTEN_FIGURES: &str = "SELECT prefecture, round(100000.0 * count(DISTINCT person_id) / CASE prefecture WHEN '13' THEN 14000000 WHEN '27' THEN 8800000 END, 1) AS per_100000 FROM ndb_receipt GROUP BY prefecture";
 
 /// Judges one query.
 pub(crate) struct Judge<'a> {
@@ -124,6 +128,8 @@ pub(crate) struct Seen {
     pub(crate) systems: BTreeSet<String>,
     /// The quasi-identifying columns whose values rows are picked by.
     pub(crate) bound: BTreeSet<String>,
+    /// The day of the month on which ages are taken.
+    age_day: Option<u32>,
 }
 
 impl<'a> Judge<'a> {
@@ -143,6 +149,11 @@ impl<'a> Judge<'a> {
         let mut seen = self.seen.borrow_mut();
         seen.bound.extend(columns.iter().cloned());
         seen.bound.len()
+    }
+
+    /// Whether ages may be taken on this day of the month, as all others of the query are; notes that one is.
+    pub(crate) fn takes_ages_on(&self, day: u32) -> bool {
+        *self.seen.borrow_mut().age_day.get_or_insert(day) == day
     }
 
     /// Notes that a list of codes is looked up.
@@ -271,7 +282,7 @@ impl<'a> Judge<'a> {
                 "public tables cannot be joined yet",
                 "公開表との結合にはまだ対応していません",
             )
-            .suggest("take the figures of a public table from its catalogue page"));
+            .suggest(WRITTEN_FIGURES));
         }
         let is_whole = scan.projection.is_none() && scan.filters.is_empty() && scan.fetch.is_none();
         if !is_whole {

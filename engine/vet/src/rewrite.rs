@@ -13,6 +13,7 @@ use datafusion_expr::{
 };
 use datafusion_functions_aggregate::expr_fn::count;
 
+use crate::canonical;
 use crate::checked_sum::checked_sum;
 use crate::relation::{MeasureFact, Relation};
 use crate::stored::Meant;
@@ -110,10 +111,10 @@ pub(crate) fn evidence(
     rows(plan, meant)
 }
 
-/// A plan as it is executed: over what is stored, within the permit's period, its windows fully ordered; in subqueries
-/// and in conditions inside aggregates as well.
+/// A plan as it is executed: over what is stored, its conditions in one form, within the permit's period, its windows
+/// fully ordered; in subqueries and in conditions inside aggregates as well.
 pub(crate) fn rows(plan: LogicalPlan, meant: Meant<'_>) -> Result<LogicalPlan> {
-    settled(within_period(meant.plan(plan)?, meant.catalogue, meant.grant)?)
+    settled(within_period(canonical::plan(meant.plan(plan)?)?, meant.catalogue, meant.grant)?)
 }
 
 fn numbered<'e>(exprs: &'e [Expr], prefix: &'e str) -> impl Iterator<Item = Expr> + 'e {

@@ -12,9 +12,10 @@ use datafusion_common::{DataFusionError, Result, TableReference, plan_err};
 use datafusion_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion_functions_aggregate::planner::AggregateFunctionPlanner;
-use datafusion_functions_aggregate::{average, count, min_max};
+use datafusion_functions_aggregate::{count, min_max};
 use datafusion_functions_window::{lead_lag, nth_value, rank, row_number};
 
+use crate::checked_mean::checked_mean;
 use crate::checked_sum::checked_sum;
 use crate::stored::Meant;
 use crate::{functions, planned, tier, workspace};
@@ -138,7 +139,7 @@ pub(crate) fn is_small(plan: &LogicalPlan) -> bool {
 
 /// The aggregates that are executed: over one person's rows, and for the evidence itself.
 pub fn aggregates() -> Vec<Arc<AggregateUDF>> {
-    vec![count::count_udaf(), checked_sum(), average::avg_udaf(), min_max::min_udaf(), min_max::max_udaf()]
+    vec![count::count_udaf(), checked_sum(), checked_mean(), min_max::min_udaf(), min_max::max_udaf()]
 }
 
 /// The windows that are executed, over one person's rows.

@@ -9,6 +9,8 @@ use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
 
+use crate::canonical;
+use crate::normal::normal;
 use crate::places::Places;
 use crate::plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
 use crate::refusal::{Denial, NotVetted, Refusal, Rule};
@@ -81,7 +83,7 @@ pub(crate) fn plan(judge: &Judge<'_>, sql: &str) -> Result<LogicalPlan, NotVette
     let statement = statement::parse(sql, &judge.places)?;
     let schema = GrantedSchema::new(judge.meant);
     let plan = SqlToRel::new_with_options(&schema, options()).statement_to_plan(statement);
-    plan.map_err(|error| explain(judge, &error))
+    plan.and_then(normal).map_err(|error| explain(judge, &error))
 }
 
 /// The plan of a view, which was judged when it was made and is judged again in its place.
@@ -153,7 +155,7 @@ fn release(
     let evidence =
         rewrite::evidence(input, &relation, &draft.wanted, meant).map_err(|error| explain(&judge, &error))?;
     let hash = hash(&evidence, meant.grant, &shape);
-    let Seen { used, lineage, systems, bound: _ } = judge.into_seen();
+    let Seen { used, lineage, systems, .. } = judge.into_seen();
     Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used, lineage, systems, key_systems, hash })
 }
 
@@ -194,7 +196,7 @@ impl Draft {
     }
 
     fn part(&mut self, judge: &Judge<'_>, condition: Option<Expr>) -> Result<usize, Refusal> {
-        let Some(condition) = condition else { return Ok(0) };
+        let Some(condition) = condition.map(canonical::condition) else { return Ok(0) };
         let conditions = &mut self.wanted.conditions;
         if let Some(at) = conditions.iter().position(|known| *known == condition) {
             return Ok(at + 1);

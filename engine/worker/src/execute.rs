@@ -3,8 +3,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
-use engine_protocol::{BucketSlice, Evidence, Keep, KeptFile, WorkerFault, WorkerReply, WorkerRequest};
+use engine_protocol::{
+    BucketSlice, Evidence, Keep, KeptFile, PersonKey, WorkerFault, WorkerReply, WorkerRequest,
+};
 use engine_vet::{Scope, Statement, VettedPlan, VettedRows, vet_statement};
 use futures::StreamExt as _;
 
@@ -13,6 +16,7 @@ use crate::confine::Confined;
 use crate::files::Descriptors;
 use crate::ground::{Ground, Sources};
 use crate::keep;
+use crate::provide;
 use crate::rows::{Form, KeyNumbers, Rows};
 
 const STACK: usize = 64 << 20;
@@ -33,7 +37,11 @@ fn answer(request: &WorkerRequest, files: Descriptors) -> Result<WorkerReply, Wo
             evidence(*plan, ground, request).map(WorkerReply::Evidence)
         }
         (Statement::Table(rows), Some(keep)) if rows.hash() == request.plan_hash => {
-            kept(*rows, ground, request, keep).map(WorkerReply::Kept)
+            let files = match &keep.provide {
+                Some(key) => provided(*rows, ground, request, (keep, key)).map(|file| vec![file]),
+                None => kept(*rows, ground, request, keep),
+            };
+            files.map(WorkerReply::Kept)
         }
         _ => Err(WorkerFault::Vetting),
     }
@@ -80,6 +88,31 @@ fn kept(
     })?;
     files.sort_by_key(|(number, _)| *number);
     Ok(files.into_iter().map(|(_, file)| file).collect())
+}
+
+/// All rows as one file, with pseudonyms in the place of persons.
+fn provided(
+    rows: VettedRows,
+    ground: Ground,
+    request: &WorkerRequest,
+    (keep, key): (&Keep, &PersonKey),
+) -> Result<KeptFile, WorkerFault> {
+    let [keys] = keep.files.as_slice() else { return Err(WorkerFault::Data) };
+    let person = rows.columns().iter().position(|column| column.is_person).ok_or(WorkerFault::Vetting)?;
+    let schema = engine_vet::workspace_fields(rows.columns());
+    let table = Arc::new((rows, ground, keep::Room::new(Arc::clone(&schema), keep.most)));
+    let threads = request.limits.threads.max(1);
+    let mut gathered = by_bucket(request.buckets.clone(), threads, |_, bucket| {
+        let table = Arc::clone(&table);
+        async move {
+            let (rows, ground, room) = table.as_ref();
+            let stream = ground.stream(&bucket, &|source| rows.rows_over(source)).await?;
+            room.gather(stream).await
+        }
+    })?;
+    gathered.sort_by_key(|(number, _)| *number);
+    let batches: Vec<RecordBatch> = gathered.into_iter().flat_map(|(_, batches)| batches).collect();
+    provide::file((&schema, &batches), (person, key), keys)
 }
 
 /// Buckets of so many bytes are read in one plan, since planning costs as much as reading a few megabytes.

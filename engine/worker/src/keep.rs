@@ -57,6 +57,20 @@ impl Room {
         Ok(KeptFile { rows: count, bytes })
     }
 
+    /// One bucket's rows, as they are kept.
+    pub(crate) async fn gather(
+        &self,
+        mut rows: SendableRecordBatchStream,
+    ) -> Result<Vec<RecordBatch>, WorkerFault> {
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.next().await {
+            let batch = self.fitted(&batch.map_err(|error| fault(&error))?)?;
+            self.take(batch.get_array_memory_size() as u64)?;
+            batches.push(batch);
+        }
+        Ok(batches)
+    }
+
     /// Takes so many bytes more of the room.
     fn take(&self, more: u64) -> Result<(), WorkerFault> {
         let taken = self.taken.fetch_add(more, Ordering::Relaxed).saturating_add(more);
@@ -72,7 +86,8 @@ impl Room {
     }
 }
 
-fn properties(schema: &SchemaRef, keys: &FileKeys) -> Result<WriterProperties, WorkerFault> {
+/// How a file of these columns is written.
+pub(crate) fn properties(schema: &SchemaRef, keys: &FileKeys) -> Result<WriterProperties, WorkerFault> {
     let layout = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
         .set_max_row_group_row_count(Some(ROW_GROUP));

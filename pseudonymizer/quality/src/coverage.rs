@@ -31,6 +31,7 @@ pub(crate) fn coverage(
     snapshot: &SnapshotManifest,
 ) -> Result<Coverage, Failure> {
     let month = snapshot.body.period.to;
+    let snapshot = &readable(keys, snapshot)?;
     let reading = Reading { store, keys, catalogue, snapshot };
     let population = reading.population()?;
     Ok(Coverage {
@@ -38,6 +39,19 @@ pub(crate) fn coverage(
         prefectures: reading.prefectures(population.as_ref())?,
         ages: reading.ages(month.first_day(), population.as_ref())?,
     })
+}
+
+/// The snapshot without the files of what was erased since.
+fn readable(keys: &FileKeyring, snapshot: &SnapshotManifest) -> Result<SnapshotManifest, Failure> {
+    let mut snapshot = snapshot.clone();
+    for table in snapshot.body.tables.values_mut() {
+        for file in std::mem::take(&mut table.files) {
+            if keys.erased([&file])?.is_empty() {
+                table.files.push(file);
+            }
+        }
+    }
+    Ok(snapshot)
 }
 
 struct Reading<'a> {

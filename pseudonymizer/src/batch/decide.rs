@@ -172,13 +172,19 @@ fn publish(environment: &Environment) -> Result<Decision, DecideError> {
     Ok(Decision { input, made: stands, why })
 }
 
-/// Everything that a snapshot is made of: what is linked, by which catalogue, rules and normalisation, in how many
-/// buckets. The deliveries and their readings are in the name of the linking.
+/// Everything that a snapshot is made of: what is linked, of which months and without what was erased, by which
+/// catalogue, rules and normalisation, in how many buckets. The deliveries and their readings are in the name of the
+/// linking.
 fn publish_input(environment: &Environment) -> Result<String, DecideError> {
     let (read, catalogue) = environment.catalogue()?;
     let profile = read.profile.as_str();
     let (run, buckets) = (next_run(environment)?, environment.config().buckets.to_string());
-    Ok(digest("misu 2026-11 pipeline publish", &[&run, &catalogue, profile, RULES, &buckets]))
+    let deliveries = environment.meta()?.deliveries()?;
+    let months: String = deliveries.iter().map(|delivery| format!("{};", delivery.month)).collect();
+    let erased = environment.erasures()?;
+    let erased: String = erased.iter().map(|one| format!("{} {:?};", one.database, one.year)).collect();
+    let parts: [&str; 7] = [&run, &catalogue, profile, RULES, &buckets, &months, &erased];
+    Ok(digest("misu 2026-11 pipeline publish", &parts))
 }
 
 fn quality(environment: &Environment, report: &Path) -> Result<Decision, DecideError> {

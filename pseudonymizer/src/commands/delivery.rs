@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use audit::{Event, Kind};
-use catalog_store::Standing;
+use audit::{Event, Kind, Log};
+use catalog_model::Month;
+use catalog_store::{FileKeyring, Standing};
 use clap::Subcommand;
-use pseudonymizer::pipeline;
+use pseudonymizer::pipeline::{self, Recalled};
 
+use super::erase::{self, Erase};
 use super::{Failure, Shared, WHO, now, open, print, print_json, writer};
 
 /// What may be done with a delivery.
@@ -27,6 +29,20 @@ pub(crate) enum Delivery {
         #[command(flatten)]
         shared: Shared,
     },
+    /// Puts a delivery under the month that it is for, where its list had said another.
+    Move {
+        /// The delivery's name or id.
+        name: String,
+        /// The month, as 2023-05.
+        month: String,
+        /// Why, for the record.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        shared: Shared,
+    },
+    /// Destroys the keys of a dataset, or of one fiscal year of it, for good; takes two officers, each calling once.
+    Erase(Erase),
     /// Deletes the raw files of a delivery and keeps a record of it; what was published stays.
     Forget {
         /// The delivery's name or id.
@@ -66,6 +82,8 @@ impl Delivery {
         match self {
             Self::List { shared } => list(&shared),
             Self::Recall { name, reason, shared } => recall(&name, &reason, &shared),
+            Self::Move { name, month, reason, shared } => move_to(&name, &month, &reason, &shared),
+            Self::Erase(erase) => erase::erase(&erase),
             Self::Forget { name, raw, reason, shared } => {
                 let (environment, log) = open(&shared)?;
                 let _writer = writer(&environment, &log, "delivery forget")?;
@@ -127,14 +145,9 @@ fn recall(name: &str, reason: &str, shared: &Shared) -> Result<(), Failure> {
     let (environment, log) = open(shared)?;
     let _writer = writer(&environment, &log, "delivery recall")?;
     let recalled = pipeline::recall(&environment, name, reason, &now()?)?;
-    let event = Event::new(Kind::DeliveryRecalled, WHO).subject(recalled.name.clone());
-    log.record(
-        event.with("delivery", recalled.id.clone()).with("stored", recalled.stored).with("why", reason),
-    )?;
+    record_recalled(&log, &recalled, reason)?;
     if shared.json {
-        return print_json(&serde_json::json!({
-            "id": recalled.id, "name": recalled.name, "stored": recalled.stored,
-        }));
+        return print_json(&recalled);
     }
     print(&format!(
         "{}: recalled; the rows of {} lines go with the next `misu link` and `misu publish`",
@@ -142,30 +155,61 @@ fn recall(name: &str, reason: &str, shared: &Shared) -> Result<(), Failure> {
     ))
 }
 
+pub(super) fn record_recalled(log: &Log, recalled: &Recalled, reason: &str) -> Result<(), Failure> {
+    let event = Event::new(Kind::DeliveryRecalled, WHO).subject(recalled.name.clone());
+    log.record(
+        event.with("delivery", recalled.id.clone()).with("stored", recalled.stored).with("why", reason),
+    )?;
+    Ok(())
+}
+
+fn move_to(name: &str, month: &str, reason: &str, shared: &Shared) -> Result<(), Failure> {
+    let month: Month = month.parse()?;
+    let (environment, log) = open(shared)?;
+    let _writer = writer(&environment, &log, "delivery move")?;
+    let moved = pipeline::move_to(&environment, name, month)?;
+    let event = Event::new(Kind::DeliveryMoved, WHO).subject(moved.name.clone());
+    let event = event.with("delivery", moved.id.clone()).with("before", moved.before.clone());
+    log.record(event.with("month", moved.month.clone()).with("why", reason))?;
+    if shared.json {
+        return print_json(&moved);
+    }
+    print(&format!(
+        "{}: counts for {}, before for {}; run `misu link` and `misu publish`",
+        moved.name, moved.month, moved.before
+    ))
+}
+
 impl Snapshots {
     /// Runs the command.
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::List { shared } => {
-                let (environment, _) = open(&shared)?;
-                let all = environment.snapshots()?.all()?;
-                if shared.json {
-                    let rows = all.iter().map(|(number, manifest)| {
-                        serde_json::json!({
-                            "number": number, "snapshot": manifest.id.as_str(),
-                            "published": manifest.published, "persons": manifest.body.persons,
-                        })
-                    });
-                    return print_json(&rows.collect::<Vec<_>>());
-                }
-                all.iter().try_for_each(|(number, manifest)| {
-                    let persons = manifest.body.persons;
-                    print(&format!("{number}  {}  {}  {persons} persons", manifest.id, manifest.published))
-                })
-            }
+            Self::List { shared } => list_snapshots(&shared),
             Self::Prune { dry_run, shared } => prune(dry_run, &shared),
         }
     }
+}
+
+fn list_snapshots(shared: &Shared) -> Result<(), Failure> {
+    let (environment, _) = open(shared)?;
+    let ring = FileKeyring::new(&environment);
+    let mut rows = Vec::new();
+    for (number, manifest) in environment.snapshots()?.all()? {
+        let files = manifest.body.tables.values().flat_map(|table| &table.files);
+        let erased: Vec<String> =
+            ring.erased(files)?.iter().map(|(what, at)| format!("{what} erased at {at}")).collect();
+        let (id, published, persons) = (&manifest.id, &manifest.published, manifest.body.persons);
+        if shared.json {
+            rows.push(serde_json::json!({
+                "number": number, "snapshot": id.as_str(), "published": published, "persons": persons,
+                "erased": erased,
+            }));
+            continue;
+        }
+        let erased = erased.iter().map(|what| format!(", {what}")).collect::<String>();
+        print(&format!("{number}  {id}  {published}  {persons} persons{erased}"))?;
+    }
+    if shared.json { print_json(&rows) } else { Ok(()) }
 }
 
 fn prune(is_dry: bool, shared: &Shared) -> Result<(), Failure> {

@@ -61,6 +61,12 @@ pub(super) fn ingest(folder: &Path, is_overlap: bool, shared: &Shared) -> Result
 
 /// What is to be said beside a delivery's account.
 fn remark(taken: &Ingested) -> String {
+    if let (Standing::Held, Some((counts, listed))) = (&taken.standing, &taken.months) {
+        let name = &taken.name;
+        return format!(
+            " (taken in before, for {counts}; where it is for {listed}: `misu delivery move {name} {listed}`)"
+        );
+    }
     match (&taken.standing, &taken.replaces) {
         (Standing::Recalled { at, .. }, _) => format!(" (recalled at {at}: its rows do not count)"),
         (Standing::Replaced { at, by }, _) => {

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use audit::{Event, Kind, Log};
+use audit::{Event, Kind, Log, is_waiting};
 use catalog_store::{
-    Agreed, Asked, Environment, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers, Passphrase, Sealing,
+    Agreed, Asked, Asking, Environment, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers, Passphrase,
+    Sealing,
 };
 use clap::{Args, Subcommand};
 use pseudonymizer::pipeline::{self, HolderCard, HolderGroup, RotatedLinkage};
 
-use super::{Failure, Shared, WHO, open, print, print_json, told, writer};
+use super::{Failure, Shared, WHO, open, print, print_json, writer};
 
 /// What may be done with keys.
 #[derive(Subcommand)]
@@ -226,6 +227,9 @@ fn rotate(role: &str, group: Option<&str>, shared: &Shared) -> Result<(), Failur
     let name = told_as(role, group);
     let event = Event::new(Kind::KeyRotated, WHO).subject(entry.id.as_str());
     log.record(event.with("role", name.as_str()).with("epoch", u64::from(entry.epoch)))?;
+    if role == KeyRole::Dataset {
+        catalog_store::rewrap(&environment)?;
+    }
     let more = rotated_further(&environment, role, (rotated, group))?;
     if shared.json {
         return print_json(&serde_json::json!({ "role": role.as_str(), "group": group, "epoch": entry.epoch,
@@ -258,7 +262,7 @@ fn rotated_further(
 }
 
 /// Asks for an act in the officer's name; the agreement, where another officer asked before.
-fn ask(
+pub(super) fn ask(
     environment: &Environment,
     log: &Log,
     act: &str,
@@ -267,7 +271,8 @@ fn ask(
     let officers = Officers::open(&environment.room("keys"))?;
     let present = officers.present(&officer.officer, &Passphrase::read(&officer.secret)?)?;
     let who = present.name().to_owned();
-    match officers.ask(act, present, &|asking| told::is_asked(log.path(), asking))? {
+    let is_recorded = |asking: &Asking| is_waiting(log.path(), (&asking.request, &asking.act, &asking.by));
+    match officers.ask(act, present, &is_recorded)? {
         Asked::Agreed(agreed) => Ok(Some(agreed)),
         Asked::Waiting(asking) => {
             let event = Event::new(Kind::KeyActRequested, who).with("act", act);
@@ -279,7 +284,7 @@ fn ask(
 }
 
 /// An event with who agreed on it, which spends their request.
-fn agreed_by(event: Event, agreed: Agreed) -> Event {
+pub(super) fn agreed_by(event: Event, agreed: Agreed) -> Event {
     event.with("first", agreed.first).with("second", agreed.second).with("request", agreed.request)
 }
 

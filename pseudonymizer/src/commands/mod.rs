@@ -3,6 +3,7 @@
 mod catalogue;
 mod confinement;
 mod delivery;
+mod erase;
 mod ingest;
 mod keys;
 mod link_files;
@@ -21,7 +22,7 @@ use audit::{Event, Kind, Log};
 use catalog_model::SnapshotId;
 use catalog_store::{Config, Environment, Module, Passphrase, Protection, Writer};
 use clap::{Parser, Subcommand};
-use pseudonymizer::pipeline::{self, IngestError, Linked, Published, Rejection};
+use pseudonymizer::pipeline::{self, IngestError, Linked, OptOutError, Published, Rejection};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -75,14 +76,14 @@ enum Command {
         #[command(subcommand)]
         command: seal::HolderCommand,
     },
-    /// Seals a delivery at the data holder, so that no name leaves it.
+    /// Seals a delivery, or a list of who opted out, at the data holder, so that no name leaves it.
     Seal {
-        /// The delivery's folder.
+        /// The delivery's folder, or the list (as `misu optout add` takes it).
         delivery: PathBuf,
         /// The holder's folder.
         #[arg(long)]
         holder: PathBuf,
-        /// The sealed delivery, a new folder.
+        /// What is sealed, a new folder.
         #[arg(long)]
         out: PathBuf,
         /// Keys every identity under the former intake key as well.
@@ -144,7 +145,7 @@ enum Command {
         #[command(subcommand)]
         command: pipeline_run::Pipeline,
     },
-    /// Shows deliveries, takes them back, deletes their raw files.
+    /// Shows deliveries, takes them back, corrects their month, erases them, deletes their raw files.
     Delivery {
         #[command(subcommand)]
         command: delivery::Delivery,
@@ -233,6 +234,7 @@ impl<E: Into<Box<dyn std::error::Error>>> From<E> for Failure {
 
 fn is_rejection(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(error.downcast_ref::<IngestError>(), Some(IngestError::Rejected(_) | IngestError::Sealed(_)))
+        || matches!(error.downcast_ref::<OptOutError>(), Some(OptOutError::Sealed(_)))
         || error.is::<Rejection>()
         || error.source().is_some_and(is_rejection)
 }
@@ -355,13 +357,10 @@ fn publish(shared: &Shared) -> Result<(), Failure> {
     record_publish(&log, &published)?;
     let manifest = &published.manifest;
     if shared.json {
-        return print_json(&PublishedView {
-            snapshot: manifest.id.as_str(),
-            is_known: published.is_known,
-            persons: manifest.body.persons,
-            new_persons: published.new_persons,
-            duplicates: published.duplicates.len(),
-        });
+        let lines = environment.meta()?.deliveries()?;
+        let lines: u64 =
+            lines.iter().flat_map(|delivery| &delivery.files).map(|file| file.account.stored).sum();
+        return print_json(&PublishedView::of(&published, lines));
     }
     print(manifest.id.as_str())
 }
@@ -373,7 +372,10 @@ fn record_publish(log: &Log, published: &Published) -> Result<(), Failure> {
     let manifest = &published.manifest;
     let event = Event::new(Kind::SnapshotPublished, WHO).subject(manifest.id.as_str());
     log.record(
-        event.with("persons", manifest.body.persons).with("new_persons", u64::from(published.new_persons)),
+        event
+            .with("persons", manifest.body.persons)
+            .with("new_persons", u64::from(published.new_persons))
+            .with("left_out", published.left_out),
     )?;
     Ok(())
 }
@@ -386,6 +388,34 @@ struct PublishedView<'a> {
     persons: u64,
     new_persons: u32,
     duplicates: usize,
+    left_out: u64,
+    files: usize,
+    bytes: u64,
+    /// Lines of the deliveries that are stored, and the bytes of all tables for each.
+    lines: u64,
+    bytes_per_line: f64,
+}
+
+impl<'a> PublishedView<'a> {
+    fn of(published: &'a Published, lines: u64) -> Self {
+        let manifest = &published.manifest;
+        let files: Vec<u64> =
+            manifest.body.tables.values().flat_map(|table| &table.files).map(|file| file.bytes).collect();
+        let bytes: u64 = files.iter().sum();
+        Self {
+            snapshot: manifest.id.as_str(),
+            is_known: published.is_known,
+            persons: manifest.body.persons,
+            new_persons: published.new_persons,
+            duplicates: published.duplicates.len(),
+            left_out: published.left_out,
+            files: files.len(),
+            bytes,
+            lines,
+            // Only shown, in hundredths: the 53 bits of a float's mantissa are enough for any snapshot.
+            bytes_per_line: (bytes as f64 / lines.max(1) as f64 * 100.0).round() / 100.0,
+        }
+    }
 }
 
 fn quality(shared: &Shared, snapshot: Option<&str>, truth: Option<&Path>) -> Result<(), Failure> {

@@ -11,9 +11,10 @@ use super::{Failure, Shared, WHO, open, print, print_json, writer};
 /// What may be done with opt-outs.
 #[derive(Subcommand)]
 pub(crate) enum OptOut {
-    /// Adds the identities of a list: comma separated, its first line naming identity roles (name,birth_date,sex …).
+    /// Adds the identities of a list: comma separated, its first line naming identity roles (name,birth_date,sex …);
+    /// or of one that a data holder sealed (`misu seal LIST`).
     Add {
-        /// The list, in UTF-8.
+        /// The list in UTF-8, or the folder of a sealed one.
         file: PathBuf,
         #[command(flatten)]
         shared: Shared,
@@ -28,7 +29,8 @@ impl OptOut {
         let _writer = writer(&environment, &log, "optout")?;
         let done = pipeline::opt_out(&environment, &file)?;
         let event = Event::new(Kind::OptOutChanged, WHO).subject(done.exclusion.clone());
-        log.record(event.with("identities", done.identities).with("persons", done.persons))?;
+        let event = event.with("identities", done.identities).with("persons", done.persons);
+        log.record(done.holder.iter().fold(event, |event, holder| event.with("holder", holder.as_str())))?;
         if shared.json {
             return print_json(&done);
         }

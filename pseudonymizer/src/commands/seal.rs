@@ -47,6 +47,11 @@ impl HolderCommand {
 
 pub(super) fn seal(delivery: &Path, holder: &Path, out: &Path, is_overlap: bool) -> Result<(), Failure> {
     let holder = Holder::open(holder, passphrase()?)?;
+    // A delivery is a folder.
+    if delivery.is_file() {
+        let (identities, unusable) = pipeline::seal_list(&holder, delivery, out, is_overlap)?;
+        return print(&format!("{identities} identities sealed, {unusable} lines unusable"));
+    }
     let progress = Progress::new("seal", Unit::Bytes);
     let at = |at: pipeline::Progress| progress.at(at.done, at.total);
     let sealed = pipeline::seal(&holder, delivery, out, is_overlap, &at)?;

@@ -9,9 +9,13 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use audit::{Body, Entry, Event, Kind, Log, Value};
-use catalog_store::{Account, Asking, DeliveryRecord, Environment, Standing};
+use catalog_store::{Account, DeliveryRecord, Environment, Standing};
 
-use super::{Failure, WHO};
+use super::{Failure, WHO, erase};
+
+/// How the kinds of entries begin that say something of deliveries and snapshots.
+const OURS: [&str; 4] =
+    ["\"kind\":\"delivery-", "\"kind\":\"ingest-", "\"kind\":\"snapshot-", "\"kind\":\"data-"];
 
 /// What the record says of deliveries and snapshots.
 #[derive(Debug, Default)]
@@ -24,6 +28,8 @@ struct Told {
     deleted: BTreeSet<String>,
     /// Snapshots that were published and not removed since.
     snapshots: BTreeSet<String>,
+    /// Datasets and years that were erased.
+    erased: Vec<String>,
 }
 
 /// Records what lies in the environment and the record lacks.
@@ -40,6 +46,7 @@ pub(super) fn catch_up(environment: &Environment, log: &Log) -> Result<(), Failu
             log.record(event.with("late", true))?;
         }
     }
+    erase::record_late(environment, log, &told.erased)?;
     let there = environment.snapshots()?.all()?;
     for (_, manifest) in &there {
         if !told.snapshots.contains(manifest.id.as_str()) {
@@ -56,25 +63,6 @@ pub(super) fn catch_up(environment: &Environment, log: &Log) -> Result<(), Failu
 
 fn is_replaced_by(former: &DeliveryRecord, id: &str) -> bool {
     matches!(&former.standing, Standing::Replaced { by, .. } if by == id)
-}
-
-/// Whether the record has an officer's request, and no act yet that it was spent on.
-pub(super) fn is_asked(log: &Path, asking: &Asking) -> bool {
-    let Ok(entries) = Entry::all(log) else { return false };
-    let of_request = entries
-        .filter_map(Result::ok)
-        .filter(|entry| text(entry.body(), "request").as_deref() == Some(asking.request.as_str()));
-    let mut is_asked = false;
-    for entry in of_request {
-        match entry.kind() {
-            Kind::KeyActRequested => {
-                let is_same = text(entry.body(), "act").as_deref() == Some(asking.act.as_str());
-                is_asked |= is_same && entry.who() == asking.by;
-            }
-            _ => return false,
-        }
-    }
-    is_asked && !asking.request.is_empty()
 }
 
 /// What is recorded of a delivery that was read to its end.
@@ -106,10 +94,7 @@ impl Told {
         for line in BufReader::new(File::open(path)?).split(b'\n') {
             let line = line?;
             // Questions are most of a record and say nothing of deliveries.
-            let is_ours =
-                [b"\"kind\":\"delivery-".as_slice(), b"\"kind\":\"ingest-", b"\"kind\":\"snapshot-"]
-                    .iter()
-                    .any(|kind| memchr::memmem::find(&line, kind).is_some());
+            let is_ours = OURS.iter().any(|kind| memchr::memmem::find(&line, kind.as_bytes()).is_some());
             if let Some(entry) = is_ours.then(|| Entry::parse(&line).ok()).flatten() {
                 told.add(&entry);
             }
@@ -129,6 +114,7 @@ impl Told {
             }
             Kind::DeliveryRecalled => drop(self.recalled.insert(delivery())),
             Kind::DeliveryDeleted => drop(self.deleted.insert(delivery())),
+            Kind::DataErased => self.erased.push(subject()),
             Kind::SnapshotPublished => drop(self.snapshots.insert(subject())),
             Kind::SnapshotRemoved => drop(self.snapshots.remove(&subject())),
             _ => {}

@@ -172,7 +172,7 @@ impl Reader<'_> {
 
     fn package_line(&mut self, line: &[u8], claims: &mut impl Claims) {
         self.line_no += 1;
-        self.line(super::lines::Line { bytes: line, is_ended: true, missing: 0 }, true, claims);
+        self.line(super::lines::Line { bytes: line, is_ended: true, missing: 0, inner: 0 }, true, claims);
     }
 
     fn next_line(&mut self) {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use catalog_model::{
-    Catalogue, Class, Encoding, Family, Feed, Field, FieldRef, Grouping, Month, Part, Pick, Quotes,
+    Catalogue, Class, Encoding, Family, Feed, Field, FieldRef, Grouping, LineEnds, Month, Part, Pick, Quotes,
     RecordLayout, RowOf, Source, Table, Treatment,
 };
 
@@ -13,6 +13,7 @@ use super::check::FieldCheck;
 use super::elements::Elements;
 use super::heading::HeadingProgram;
 use super::item::ItemCheck;
+use super::lines::Lines;
 use super::quick::{Quick, Sieve};
 use super::run::RunRule;
 use super::shared::{self, Home};
@@ -25,6 +26,7 @@ pub struct Program {
     pub(crate) encoding: Encoding,
     pub(crate) delimiter: u8,
     pub(crate) quotes: Quotes,
+    pub(crate) ends: LineEnds,
     pub(crate) may_be_cp932: bool,
     pub(crate) skip_lines: usize,
     pub(crate) heading: HeadingProgram,
@@ -258,6 +260,19 @@ impl Program {
         self.package.is_some()
     }
 
+    /// The lines of a file of the family.
+    pub fn lines<R: std::io::Read>(&self, source: R) -> Lines<R> {
+        match self.ends {
+            LineEnds::Feed => Lines::new(source),
+            LineEnds::Any => Lines::of_records(source, self.delimiter),
+        }
+    }
+
+    /// Says whether more than LF ends a line of the family's files, so that their lines are not counted by it.
+    pub fn has_other_ends(&self) -> bool {
+        self.ends == LineEnds::Any
+    }
+
     /// The byte between fields.
     pub const fn delimiter(&self) -> u8 {
         self.delimiter
@@ -300,6 +315,7 @@ impl<'a> Compiler<'a> {
             encoding: framing.encoding,
             delimiter,
             quotes: framing.quotes,
+            ends: framing.ends,
             may_be_cp932: framing.may_be_cp932,
             skip_lines: framing.skip_lines,
             heading: HeadingProgram::new(family),
@@ -322,7 +338,8 @@ impl<'a> Compiler<'a> {
             has_free_lines: family.group == Grouping::Lines
                 && !has_trailer
                 && framing.skip_lines == 0
-                && !framing.header,
+                && !framing.header
+                && framing.ends == LineEnds::Feed,
             totals: Vec::new(),
             package: framing.package.as_ref().map(|package| Elements::new(package, family)),
         };

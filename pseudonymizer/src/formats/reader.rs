@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::group::{Fate, Group, Slots, slot_value};
 use super::heading::Heading;
 use super::known::KnownLines;
-use super::lines::{Line, Lines};
+use super::lines::Line;
 use super::program::{BLANK, END_MARK, Each, GroupBy, HEADING, Program, RowProgram, Slot};
 use super::split::{Fields, filled};
 use super::value::{From, Make, Output, Value};
@@ -151,10 +151,12 @@ impl<'p> Reader<'p> {
         claims: &mut impl Claims,
     ) -> io::Result<FileSummary> {
         self.begin(part);
-        let mut lines = Lines::new(source);
+        let mut lines = self.program.lines(source);
         while let Some(line) = lines.next_line()? {
+            let inner = line.inner;
             self.line_no += 1;
             self.line(line, part.is_last, claims);
+            self.line_no += inner;
         }
         self.end(part.is_last, claims);
         Ok(std::mem::take(&mut self.summary))

@@ -2,7 +2,8 @@
 //!
 //! Tables carry codes; the catalogue carries their names. A master file is read by the same reader as a delivery, by
 //! the layouts of `layouts/master/`; each record becomes an [`Entry`]. An edition is merged with those before it
-//! ([`merge`]) and lies in `codes/imported/<system>.toml`, beside the codes that came with the program.
+//! ([`merge`]) and lies in `codes/imported/<system>.toml`, or under a name of its own where several masters fill one
+//! system, beside the codes that came with the program.
 //! No English name is made up, and nothing is fetched: a custodian brings the files.
 
 mod merge;
@@ -33,7 +34,7 @@ pub struct Imported {
     pub dropped: u64,
     /// Lines that could not be read: line, field and kind, never a value.
     pub faults: Vec<Fault>,
-    /// What changed, by code system.
+    /// What changed, by code system, or by the name under which a master's part of one is kept.
     pub changes: Vec<(String, Change)>,
 }
 
@@ -146,8 +147,8 @@ pub fn import(
     let absent = if read.faults.is_empty() { absent } else { Absent::Stay };
     let mut changes = Vec::new();
     let mut texts = Vec::new();
-    for (system, entries) in read.entries {
-        let path = environment.room("catalog").join("codes/imported").join(format!("{system}.toml"));
+    for ((kept, system), entries) in read.entries {
+        let path = environment.room("catalog").join("codes/imported").join(format!("{kept}.toml"));
         let known = known(&path, &catalogue, &system)?;
         if let Some(newest) = known.editions.last().map(|known| known.date).filter(|newest| *newest > edition)
         {
@@ -164,7 +165,7 @@ pub fn import(
             MasterError::Part { file: file.to_owned(), system: system.clone(), ended, in_force }
         })?;
         texts.push((path, text::toml(&merged)));
-        changes.push((system, change));
+        changes.push((kept, change));
     }
     for (path, text) in texts {
         write(&path, &text)?;

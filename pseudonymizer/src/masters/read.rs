@@ -20,7 +20,8 @@ use crate::keying::Identity;
 /// What a file holds.
 #[derive(Debug)]
 pub(super) struct Read {
-    pub(super) entries: BTreeMap<String, BTreeMap<String, Entry>>,
+    /// By the name under which codes are kept and their system, by code.
+    pub(super) entries: BTreeMap<(String, String), BTreeMap<String, Entry>>,
     pub(super) lines: u64,
     pub(super) dropped: u64,
     pub(super) faults: Vec<Fault>,
@@ -51,7 +52,7 @@ pub(super) fn read(
         let (lines, line, kind) = (summary.read, first.line, first.kind.as_str());
         return Err(MasterError::Unreadable { file: file.to_owned(), lines, line, field, kind });
     }
-    let mut entries: BTreeMap<String, BTreeMap<String, Entry>> = BTreeMap::new();
+    let mut entries: BTreeMap<(String, String), BTreeMap<String, Entry>> = BTreeMap::new();
     let mut places: HashMap<(String, String), u64> = HashMap::new();
     for row in rows.done {
         let key = program.tables().get(row.table).map(|name| name.as_ref()).unwrap_or_default();
@@ -66,7 +67,8 @@ pub(super) fn read(
         if let Some(first) = places.insert((master.system.clone(), code.clone()), row.line) {
             return Err(MasterError::Twice { file: file.to_owned(), line: row.line, first });
         }
-        entries.entry(master.system.clone()).or_default().insert(code, entry);
+        let place = (master.file().to_owned(), master.system.clone());
+        entries.entry(place).or_default().insert(code, entry);
     }
     let dropped = summary.dropped.iter().sum();
     Ok(Read { entries, lines: summary.read, dropped, faults: summary.faults })

@@ -1,14 +1,15 @@
 //! The second pass of publishing: one bucket at a time, duplicates out, rows sorted, files written by fiscal year.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{Date32Type, SchemaRef, UInt64Type};
 use catalog_model::{Catalogue, Class, Date, Derivation, FileEntry, Period, Table};
-use catalog_store::FileKeyring;
+use catalog_store::{Erasure, FileKeyring, Partition};
 
 use super::spill::{RowHeads, Spilled, SpilledClaim};
 use crate::tables::derived::{self, Context, Sources};
@@ -30,6 +31,23 @@ pub(super) struct Shared<'a> {
     pub(super) known: &'a HashMap<(String, String), FileEntry>,
     pub(super) catalogue: &'a Catalogue,
     pub(super) period: Period,
+    /// The databases whose rows each table has.
+    pub(super) databases: BTreeMap<&'a str, BTreeSet<String>>,
+    /// What was erased and is not published again.
+    pub(super) erasures: &'a [Erasure],
+    /// Rows that were left out because they are of what was erased.
+    pub(super) left_out: &'a AtomicU64,
+}
+
+impl Shared<'_> {
+    /// Under which key a file lies.
+    fn partition(&self, table: &Table, year: Option<i32>) -> Partition {
+        let own = || [table.database.clone()].into();
+        Partition::Year {
+            databases: self.databases.get(table.table.as_str()).cloned().unwrap_or_else(own),
+            year,
+        }
+    }
 }
 
 /// The claims of one bucket: which are duplicates, and the record number of the others.
@@ -92,7 +110,7 @@ pub(super) fn publish_table(
 ) -> Result<Vec<FileEntry>, FileError> {
     let Some(rows) = shared.spilled.rows(table, bucket)? else { return Ok(Vec::new()) };
     let order = order(&rows, table, claims)?;
-    let batch = lay_out(shared, table, &rows, &order)?;
+    let batch = without_erased(shared, table, lay_out(shared, table, &rows, &order)?)?;
     shared.spilled.drop_rows(table, bucket);
     sources.keep(table, &batch);
     write_years(shared, table, table.is_private().then_some(bucket), &batch)
@@ -179,13 +197,34 @@ fn lay_out(
     RecordBatch::try_new(schema, columns).map_err(arrow)
 }
 
+/// Leaves out the rows of what was erased, which came in deliveries of other months.
+fn without_erased(shared: &Shared<'_>, table: &Table, batch: RecordBatch) -> Result<RecordBatch, FileError> {
+    let database = table.database.as_str();
+    if !shared.erasures.iter().any(|erasure| erasure.database == database) {
+        return Ok(batch);
+    }
+    let is_kept = |year| !shared.erasures.iter().any(|erasure| erasure.covers(database, year));
+    let years: Vec<Option<i32>> = match period_column(table, &batch) {
+        Some(months) => months.iter().map(|month| month.map(fiscal_year)).collect(),
+        None => vec![None; batch.num_rows()],
+    };
+    let kept = years.into_iter().zip(0_u32..).filter(|(year, _)| is_kept(*year));
+    let kept = UInt32Array::from_iter_values(kept.map(|(_, row)| row));
+    shared.left_out.fetch_add((batch.num_rows() - kept.len()) as u64, Ordering::Relaxed);
+    arrow::compute::take_record_batch(&batch, &kept)
+        .map_err(|source| FileError::Arrow { path: PathBuf::from(&table.table), source })
+}
+
+fn fiscal_year(days: i32) -> i32 {
+    Date::from_days(days).month().fiscal_year()
+}
+
 /// Splits rows by the fiscal year of the table's period column, keeping their order.
 fn by_year(table: &Table, batch: &RecordBatch) -> Vec<(Option<i32>, RecordBatch)> {
     let Some(months) = period_column(table, batch) else { return vec![(None, batch.clone())] };
     let mut rows: BTreeMap<Option<i32>, Vec<u32>> = BTreeMap::new();
     for (month, row) in months.iter().zip(0_u32..) {
-        let year = month.map(|days| Date::from_days(days).month().fiscal_year());
-        rows.entry(year).or_default().push(row);
+        rows.entry(month.map(fiscal_year)).or_default().push(row);
     }
     let part = |rows: Vec<u32>| arrow::compute::take_record_batch(batch, &UInt32Array::from(rows)).ok();
     rows.into_iter().filter_map(|(year, rows)| Some((year, part(rows)?))).collect()
@@ -217,7 +256,7 @@ pub(super) fn write(
     let fields = batch.schema();
     let (id, keys, wrapped) = shared
         .file_keys
-        .make(fields.fields().iter().map(|field| field.name().as_str()))
+        .make(&shared.partition(table, year), fields.fields().iter().map(|field| field.name().as_str()))
         .map_err(|source| FileError::Keys { path: temporary.clone(), source: Box::new(source) })?;
     let mut file = ParquetFile::encrypted(&temporary, fields, &keys)?;
     let mut from = 0;

@@ -243,7 +243,11 @@ fn check(folder: &Path, listed: &DeliveredFile, program: Option<&Program>) -> Re
     let mut file = File::open(&path).map_err(read)?;
     let stamp = Stamp::of(&file).map_err(read)?;
     let needles = program.map(Program::header_needles).unwrap_or_default();
-    let (scanned, digest) = scan(&mut file, &path, stamp, &needles).map_err(read)?;
+    let (mut scanned, digest) = scan(&mut file, &path, stamp, &needles).map_err(read)?;
+    if let Some(program) = program.filter(|program| program.has_other_ends()) {
+        file.rewind().map_err(read)?;
+        (scanned.block_lines, scanned.is_open) = (vec![count(program, &mut file).map_err(read)?], false);
+    }
     let package = match program.filter(|program| program.is_package() && digest == listed.sha256) {
         Some(program) => {
             file.rewind().map_err(read)?;
@@ -259,6 +263,15 @@ fn check(folder: &Path, listed: &DeliveredFile, program: Option<&Program>) -> Re
     }
     package.map_err(|source| Rejection::Package { path: listed.path.clone(), source })?;
     Ok(scanned)
+}
+
+/// The lines of a file that other ends than LF end; such a file is not cut, so where they lie does not matter.
+fn count(program: &Program, file: &mut File) -> std::io::Result<u64> {
+    let (mut lines, mut count) = (program.lines(file), 0);
+    while lines.next_line()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
 }
 
 fn inside(folder: &Path, path: &str) -> Result<PathBuf, Rejection> {

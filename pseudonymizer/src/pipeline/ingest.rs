@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use catalog_model::{Catalogue, DeliveryManifest};
+use catalog_model::{Catalogue, DeliveryManifest, Month};
 use catalog_store::{
     Account, DeliveryRecord, Environment, EnvironmentError, FileAccount, KeyError, KeyId, KeyRing, KeyRole,
     MetaError, SecretKey, StagedFiles, Standing, staged,
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{PartAccount, Place, READER, is_covered, whole_file};
 use super::delivery::{Delivery, Rejection, Stamp};
-use super::life::{LifeError, sweep};
+use super::life::{LifeError, erased_at, sweep};
 use super::parts::{self, CutError, Part, Piece};
 use super::sealed::SealedError;
 use super::spent::Spent;
@@ -41,6 +41,8 @@ pub struct Ingested {
     pub standing: Standing,
     /// The id of the former delivery that this one corrects and takes the place of.
     pub replaces: Option<String>,
+    /// The months that a known delivery counts for and that its list says now, where they differ.
+    pub months: Option<(String, String)>,
     /// The account of each file.
     pub files: Vec<FileAccount>,
     /// What keying took, where identities were keyed here and now.
@@ -56,9 +58,17 @@ impl Ingested {
             is_known: true,
             standing: known.standing.clone(),
             replaces: None,
+            months: None,
             files: known.files.clone(),
             spent: None,
         }
+    }
+
+    /// The same, where the list in hand may have been corrected since.
+    pub(crate) fn known_by(known: &DeliveryRecord, list: &DeliveryManifest) -> Self {
+        let listed = list.delivery.month.to_string();
+        let months = (listed != known.month).then(|| (known.month.clone(), listed));
+        Self { months, ..Self::known(known) }
     }
 
     /// The account of the whole delivery.
@@ -130,6 +140,18 @@ pub enum IngestError {
         "there is no former intake key to key this delivery under; rotate first: `misu keys rotate intake`"
     )]
     NoFormerKey,
+    /// A delivery of a year that was erased is not taken in.
+    #[error("{name} is of {month}, and the data of {database} of that fiscal year were erased at {at}")]
+    Erased {
+        /// The delivery's name.
+        name: String,
+        /// The database.
+        database: String,
+        /// The month that it is for.
+        month: Month,
+        /// When, as RFC 3339 text.
+        at: String,
+    },
     /// A delivery that was never taken in cannot be read again.
     #[error("the delivery {0} is not in the environment; run `misu ingest` on it")]
     NotHeld(String),
@@ -221,10 +243,11 @@ fn take_in(
     let meta = environment.meta()?;
     let id = Delivery::identify(folder)?;
     if let Some(known) = meta.delivery(&id)? {
-        return Ok(Ingested::known(&known));
+        return Ok(Ingested::known_by(&known, &Delivery::read_list(folder)?));
     }
     let (catalogue, layouts) = environment.catalogue()?;
     let delivery = Delivery::open(folder, &catalogue)?;
+    not_erased(environment, &delivery.manifest)?;
     let parts = parts::cut(&delivery)?;
     let places = RunPlaces::of(environment, &delivery.id, 0);
     let keys = RunKeys::open(environment.keys(), is_overlap)?;
@@ -235,6 +258,18 @@ fn take_in(
     Ok(Ingested { spent: Some(run.spent()), ..taken })
 }
 
+/// Refuses a delivery of a year that was erased: no snapshot would get its rows.
+pub(crate) fn not_erased(environment: &Environment, manifest: &DeliveryManifest) -> Result<(), IngestError> {
+    let head = &manifest.delivery;
+    match erased_at(environment, &head.database, head.month)? {
+        None => Ok(()),
+        Some(at) => {
+            let (name, database) = (head.name.clone(), head.database.clone());
+            Err(IngestError::Erased { name, database, month: head.month, at })
+        }
+    }
+}
+
 /// Makes a delivery that was read count, in the place of the one that it corrects, if any.
 pub(crate) fn book(environment: &Environment, record: DeliveryRecord) -> Result<Ingested, IngestError> {
     let meta = environment.meta()?;
@@ -242,7 +277,8 @@ pub(crate) fn book(environment: &Environment, record: DeliveryRecord) -> Result<
     meta.add_delivery(&record, replaces.as_deref())?;
     sweep(environment)?;
     let DeliveryRecord { id, name, files, .. } = record;
-    Ok(Ingested { id, name, is_known: false, standing: Standing::Held, replaces, files, spent: None })
+    let standing = Standing::Held;
+    Ok(Ingested { id, name, is_known: false, standing, replaces, months: None, files, spent: None })
 }
 
 pub(crate) fn record(
@@ -348,6 +384,11 @@ impl RunKeys {
             surrogate: self.surrogate_id.clone(),
             profile: catalogue.profile.as_str().to_owned(),
         }
+    }
+
+    /// The intake keys with their ids, the present one first.
+    pub(crate) fn intake(self) -> impl Iterator<Item = (KeyId, SecretKey)> {
+        std::iter::once(self.intake).chain(self.former).map(|key| (key.id(), key))
     }
 }
 

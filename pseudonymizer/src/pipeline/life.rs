@@ -3,10 +3,11 @@
 //! Its id stays in history for ever. Rows in snapshots that were published before stay there until the snapshot is
 //! removed (`prune`), because a permit may be pinned to it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use catalog_model::{DELIVERY_FILE, DeliveredFile};
-use catalog_store::{DeliveryRecord, Environment, EnvironmentError, MetaError, Standing, staged};
+use catalog_model::{DELIVERY_FILE, DeliveredFile, Month};
+use catalog_store::{DeliveryRecord, Environment, EnvironmentError, Meta, MetaError, Standing, staged};
 use serde::{Deserialize, Serialize};
 
 use super::delivery::{Delivery, Rejection};
@@ -27,6 +28,16 @@ pub enum LifeError {
     /// Several deliveries have this name.
     #[error("several deliveries are called {0}; give the id that `misu delivery list` shows")]
     Ambiguous(String),
+    /// The month of a delivery lies in a year that was erased.
+    #[error("the data of {database} of the fiscal year of {month} were erased at {at}")]
+    Erased {
+        /// The database.
+        database: String,
+        /// The month.
+        month: Month,
+        /// When, as RFC 3339 text.
+        at: String,
+    },
     /// The raw delivery is not what was taken in.
     #[error("the raw delivery is not deleted")]
     Raw(#[from] Rejection),
@@ -53,7 +64,7 @@ pub enum LifeError {
 }
 
 /// A delivery that was taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recalled {
     /// The delivery's id.
     pub id: String,
@@ -70,11 +81,61 @@ pub struct Recalled {
 /// No such delivery counts, or something cannot be written.
 pub fn recall(environment: &Environment, name: &str, why: &str, now: &str) -> Result<Recalled, LifeError> {
     let meta = environment.meta()?;
-    let delivery = pick(meta.deliveries()?, name)?;
-    meta.set_standing(&delivery.id, &Standing::Recalled { at: now.to_owned(), why: why.to_owned() })?;
+    let recalled = take_back(&meta, pick(meta.deliveries()?, name)?, why, now)?;
     sweep(environment)?;
+    Ok(recalled)
+}
+
+/// Makes a delivery count no longer; what it left is swept away after.
+pub(super) fn take_back(
+    meta: &Meta,
+    delivery: DeliveryRecord,
+    why: &str,
+    now: &str,
+) -> Result<Recalled, LifeError> {
+    meta.set_standing(&delivery.id, &Standing::Recalled { at: now.to_owned(), why: why.to_owned() })?;
     let stored = delivery.files.iter().map(|file| file.account.stored).sum();
     Ok(Recalled { id: delivery.id, name: delivery.name, stored })
+}
+
+/// A delivery that counts for another month now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// The delivery's id, which does not change: its files are the same.
+    pub id: String,
+    /// The holder's name for it.
+    pub name: String,
+    /// The month that it counted for.
+    pub before: String,
+    /// The month that it counts for.
+    pub month: String,
+}
+
+/// Puts a delivery under the month that it is for, where its list had said another.
+///
+/// # Errors
+///
+/// No such delivery counts, the month was erased, or something cannot be written.
+pub fn move_to(environment: &Environment, name: &str, month: Month) -> Result<Moved, LifeError> {
+    let meta = environment.meta()?;
+    let delivery = pick(meta.deliveries()?, name)?;
+    if let Some(at) = erased_at(environment, &delivery.database, month)? {
+        return Err(LifeError::Erased { database: delivery.database, month, at });
+    }
+    let month = month.to_string();
+    meta.set_month(&delivery.id, &month)?;
+    Ok(Moved { id: delivery.id, name: delivery.name, before: delivery.month, month })
+}
+
+/// When a database's data of a month were erased, if they were.
+pub(super) fn erased_at(
+    environment: &Environment,
+    database: &str,
+    month: Month,
+) -> Result<Option<String>, EnvironmentError> {
+    let year = Some(month.fiscal_year());
+    let found = environment.erasures()?.into_iter().find(|erasure| erasure.covers(database, year));
+    Ok(found.map(|erasure| erasure.at))
 }
 
 /// The record of the deletion of a raw delivery: which bytes, when, why, never what they said.
@@ -157,9 +218,17 @@ fn pick(deliveries: Vec<DeliveryRecord>, name: &str) -> Result<DeliveryRecord, L
 }
 
 /// Removes the staged rows, identities and lists of faults that no longer count: readings that another took the place
-/// of, and deliveries that were recalled or replaced. What an unfinished ingest left stays, so that it can go on.
+/// of, and deliveries that were recalled or replaced, whose keys go first. What an unfinished ingest left stays, so that it can go on.
 pub(super) fn sweep(environment: &Environment) -> Result<(), LifeError> {
-    for (id, present, standing) in environment.meta()?.standings()? {
+    environment.still_held()?;
+    let standings = environment.meta()?.standings()?;
+    let gone = standings.iter().filter_map(|(id, _, standing)| match standing {
+        Standing::Held => None,
+        Standing::Recalled { at, .. } | Standing::Replaced { at, .. } => Some((id.clone(), at.clone())),
+    });
+    let gone: BTreeMap<String, String> = gone.collect();
+    environment.erase_staged(&gone)?;
+    for (id, present, standing) in standings {
         let kept = standing.is_held().then(|| staged(&id, present));
         // A reading that was not made to count is the one after the present.
         let readings = (0..=present + 1).map(|generation| staged(&id, generation));

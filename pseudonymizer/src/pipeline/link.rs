@@ -146,6 +146,7 @@ pub fn link_timed(environment: &Environment) -> Result<(Linked, Option<Spent>), 
     let run = run_name(&parts, &schemes, &linkage_id(environment)?);
     let folder = links.join(format!("run-{run}"));
     if folder.exists() {
+        environment.still_held()?;
         write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
         let summary = read_json(&folder.join("summary.json")).map_err(io("read", &folder))?;
         return Ok((summary, None));
@@ -196,6 +197,7 @@ fn settle(
     write_json(&temporary.join("summary.json"), summary).map_err(io("write", &temporary))?;
     settle_folder(&temporary, folder).map_err(io("complete", folder))?;
     sync_filesystem(&links).map_err(io("flush", &links))?;
+    environment.still_held()?;
     write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
     drop_former(&links, run).map_err(io("clear", &links))
 }
@@ -228,7 +230,7 @@ fn read_mentions(
     key: &[u8],
 ) -> Result<(Mentions, Ties, Duration), LinkError> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let ties = Ties::read(environment, parts, schemes)?;
+    let ties = Ties::read(environment, parts, schemes, &[])?;
     let (mut mentions, files) = (Mentions::new(schemes.len()), environment.staged_files());
     let mut reader = MentionReader::new(&files, schemes, &key, &ties);
     for part in parts {

@@ -6,6 +6,7 @@
 mod account;
 mod bucket;
 mod delivery;
+mod erase;
 mod evaluate;
 mod ingest;
 mod life;
@@ -29,9 +30,10 @@ mod ties;
 
 pub use account::PartAccount;
 pub use delivery::{Delivery, Rejection, deliveries_in};
+pub use erase::{ErasedData, erase};
 pub use evaluate::{Evaluation, EvaluationError, evaluate};
 pub use ingest::{IngestError, Ingested, Progress, ingest, ingest_overlap};
-pub use life::{Deletion, LifeError, Recalled, forget, recall};
+pub use life::{Deletion, LifeError, Moved, Recalled, forget, move_to, recall};
 pub use link::{LinkError, Linked, RuleEvidence, SchemeEvidence, link, link_timed};
 pub(crate) use link::{current_run, next_run};
 pub use optout::{OptOutError, OptedOut, opt_out, opted_out_before};
@@ -45,7 +47,7 @@ pub use rotation::{RotatedLinkage, rotate_linkage};
 pub(crate) use sealed::identify_sealed;
 pub use sealed::{
     Bundle, EnvelopeError, Holder, HolderCard, HolderError, Registered, SealError, SealedError,
-    ingest_sealed, is_sealed, register, seal,
+    ingest_sealed, is_sealed, register, seal, seal_list,
 };
 pub use spent::Spent;
 pub(crate) use store::write_whole;

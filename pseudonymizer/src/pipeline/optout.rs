@@ -1,17 +1,18 @@
 //! Opt-out: identities whose persons are left out of every query from the next one on.
 //!
 //! A list of identities is keyed as a delivery's are, under every intake key that is left, present and former ones, the
-//! environment's own and those of groups of data holders, and only the keys are kept, encrypted in `links/`. For every snapshot they are resolved to person numbers, which the
-//! guard gives each worker. A key that is several persons' resolves to nobody; any other key of the identity suffices.
-//! Nobody is listed: only counts are told.
+//! environment's own and those of groups of data holders, and only the keys are kept, encrypted in `links/`. A list that
+//! was sealed at a data holder comes as keys already, under its group's key; clear deliveries tie them to the others.
+//! For every snapshot they are resolved to person numbers, which the guard gives each worker. A key that is several
+//! persons' resolves to nobody; any other key of the identity suffices. Nobody is listed: only counts are told.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use catalog_model::{Catalogue, Encoding};
-use catalog_store::{Environment, EnvironmentError, KeyError, KeyId, KeyRole, hex};
+use catalog_store::{Environment, EnvironmentError, KeyError, KeyId, KeyRole, SecretKey, hex};
 use classified::{Intake, Keyed};
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -21,8 +22,9 @@ use zeroize::Zeroizing;
 use super::link::{self, LinkError};
 use super::numbering;
 use super::rotation::{linkage_epoch, persons_file};
+use super::sealed::{SealedError, is_sealed, open_list};
 use super::store::write_whole;
-use super::ties::Ties;
+use super::ties::{ListedKey, Ties};
 use crate::claim::{Claim, Head};
 use crate::keying::{Identity, KeyCache, Keyer, linkage_key};
 
@@ -41,6 +43,9 @@ pub struct OptedOut {
     pub persons: u64,
     /// The id of the exclusion on the latest snapshot.
     pub exclusion: String,
+    /// Who sealed the list; none where it came in clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
 }
 
 /// Why an opt-out cannot be taken in; then nothing of it was.
@@ -73,6 +78,9 @@ pub enum OptOutError {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
     Random,
+    /// A sealed list was rejected.
+    #[error("the sealed list was rejected")]
+    Sealed(#[from] SealedError),
     /// The environment cannot be used.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
@@ -92,6 +100,16 @@ struct List {
     identities: BTreeSet<BTreeMap<String, String>>,
 }
 
+/// A list as keys: what is packed of one that is sealed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listed {
+    /// The keys of each identity, named as in [`List`].
+    pub(crate) identities: Vec<BTreeMap<String, String>>,
+    /// Lines that gave no key.
+    pub(crate) unusable: u64,
+}
+
 /// What the guard reads.
 #[derive(Debug, Serialize)]
 struct Exclusion<'a> {
@@ -99,20 +117,37 @@ struct Exclusion<'a> {
     persons: &'a BTreeSet<u32>,
 }
 
-/// Adds the identities of a list (UTF-8, comma separated, its first line naming identity roles).
+/// Adds the identities of a list: one in clear (UTF-8, comma separated, its first line naming identity roles), or the
+/// folder of one that was sealed.
 ///
 /// # Errors
 ///
-/// The list cannot be read, or something cannot be written.
+/// The list cannot be read or is rejected, or something cannot be written.
 pub fn opt_out(environment: &Environment, path: &Path) -> Result<OptedOut, OptOutError> {
     let (catalogue, _) = environment.catalogue()?;
-    let (found, unusable) = keyed(environment, &catalogue, path)?;
+    let (listed, holder) = match is_sealed(path) {
+        true => open_list(environment, &catalogue, path).map(|(listed, holder)| (listed, Some(holder)))?,
+        // Deliveries that were keyed before a rotation are known by the key of then, those of a group by the group's.
+        false => (Listed::read(&catalogue, environment.keys().every_intake()?, path)?, None),
+    };
+    let Listed { identities: found, unusable } = listed;
     let mut list = List::read(environment)?.unwrap_or_default();
     let identities = found.len() as u64;
     list.add(found);
     list.write(environment)?;
     let (persons, exclusion) = resolve(environment)?;
-    Ok(OptedOut { identities, unusable, total: list.identities.len() as u64, persons, exclusion })
+    Ok(OptedOut { identities, unusable, total: list.identities.len() as u64, persons, exclusion, holder })
+}
+
+/// What names who is left out of a snapshot. It stands in the record and on releases, so it is keyed: person numbers
+/// are few enough to be tried out, one by one and in pairs.
+fn exclusion_id(secret: &[u8; 32], snapshot: &str, persons: &BTreeSet<u32>) -> String {
+    let mut hasher = blake3::Hasher::new_keyed(secret);
+    hasher.update(snapshot.as_bytes());
+    persons.iter().for_each(|person| {
+        hasher.update(&person.to_le_bytes());
+    });
+    hasher.finalize().to_hex().chars().take(16).collect()
 }
 
 /// Resolves the opt-outs for every snapshot; the persons left out of the latest, and the exclusion's id.
@@ -126,18 +161,16 @@ pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOut
     let linkage = linkage_keys(environment, &list)?;
     let room = environment.room("exclusions");
     let epoch = linkage_epoch(environment)?;
+    let content = environment.key(KeyRole::Content)?;
+    let secret =
+        Zeroizing::new(blake3::derive_key("misu 2026-11 exclusion of a snapshot", content.as_bytes()));
     let mut latest = (0, String::new());
     for (_, manifest) in environment.snapshots()?.all().map_err(EnvironmentError::from)? {
         let numbers = persons_file(&links, manifest.id.as_str(), epoch);
         let known: HashMap<[u8; 32], u32> = numbering::read_persons(&environment.staged_files(), &numbers)
             .map_err(|error| OptOutError::Link(error.into()))?;
         let persons: BTreeSet<u32> = linkage.iter().filter_map(|key| known.get(key)).copied().collect();
-        let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 exclusion");
-        hasher.update(manifest.id.as_str().as_bytes());
-        persons.iter().for_each(|person| {
-            hasher.update(&person.to_le_bytes());
-        });
-        let id: String = hasher.finalize().to_hex().chars().take(16).collect();
+        let id = exclusion_id(&secret, manifest.id.as_str(), &persons);
         let path = room.join(format!("{}.json", manifest.id));
         let text = serde_json::to_vec(&Exclusion { exclusion: &id, persons: &persons })
             .map_err(|error| io(&path)(error.into()))?;
@@ -150,53 +183,56 @@ pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOut
     Ok(latest)
 }
 
-/// The identities of a list as keys, and how many lines gave none.
-fn keyed(
-    environment: &Environment,
-    catalogue: &Catalogue,
-    path: &Path,
-) -> Result<(Vec<BTreeMap<String, String>>, u64), OptOutError> {
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(io(path))?);
-    let mut lines = text.lines().enumerate();
-    let heading = lines.next().map(|(_, line)| line).unwrap_or_default().trim_start_matches('\u{FEFF}');
-    let roles = heading.split(',').map(|role| {
-        let known = catalogue.roles.keys().position(|known| known == role.trim());
-        known.ok_or_else(|| OptOutError::Heading { path: path.to_owned(), role: role.trim().to_owned() })
-    });
-    let roles: Vec<usize> = roles.collect::<Result<_, _>>()?;
-    let mut keyers = keyers(environment, catalogue)?;
-    let mut unusable = 0;
-    let mut identity = Identity::new(catalogue.roles.len());
-    for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-        let fields: Vec<&str> = line.split(',').collect();
-        if fields.len() != roles.len() {
-            return Err(OptOutError::Line { path: path.to_owned(), line: number + 1 });
+impl Listed {
+    /// The identities of a list in clear as keys, under each of the intake keys.
+    pub(crate) fn read(
+        catalogue: &Catalogue,
+        keys: impl IntoIterator<Item = (KeyId, SecretKey)>,
+        path: &Path,
+    ) -> Result<Self, OptOutError> {
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(io(path))?);
+        let mut lines = text.lines().enumerate();
+        let heading = lines.next().map(|(_, line)| line).unwrap_or_default().trim_start_matches('\u{FEFF}');
+        let roles = heading.split(',').map(|role| {
+            let known = catalogue.roles.keys().position(|known| known == role.trim());
+            known.ok_or_else(|| OptOutError::Heading { path: path.to_owned(), role: role.trim().to_owned() })
+        });
+        let roles: Vec<usize> = roles.collect::<Result<_, _>>()?;
+        let mut keyers = keyers(catalogue, keys)?;
+        let mut unusable = 0;
+        let mut identity = Identity::new(catalogue.roles.len());
+        for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
+            let fields: Vec<&str> = line.split(',').collect();
+            if fields.len() != roles.len() {
+                return Err(OptOutError::Line { path: path.to_owned(), line: number + 1 });
+            }
+            identity.erase();
+            for (role, field) in roles.iter().zip(fields) {
+                identity.set(*role, field.trim().as_bytes());
+            }
+            let mut is_usable = false;
+            for (_, keyer) in &mut keyers {
+                is_usable |= keyer.key(Claim { person: &identity, head: Head::default() }).is_some();
+            }
+            unusable += u64::from(!is_usable);
         }
         identity.erase();
-        for (role, field) in roles.iter().zip(fields) {
-            identity.set(*role, field.trim().as_bytes());
-        }
-        let mut is_usable = false;
-        for (_, keyer) in &mut keyers {
-            is_usable |= keyer.key(Claim { person: &identity, head: Head::default() }).is_some();
-        }
-        unusable += u64::from(!is_usable);
+        Ok(Self { identities: named(catalogue, keyers), unusable })
     }
-    identity.erase();
-    Ok((named(catalogue, keyers), unusable))
 }
 
-/// A keyer under each intake key that is left, with the key's id: deliveries that were keyed before a rotation are known
-/// by the key of then, those of a group of data holders by the group's.
-fn keyers(environment: &Environment, catalogue: &Catalogue) -> Result<Vec<(KeyId, Keyer)>, OptOutError> {
-    let all = environment.keys().every_intake()?;
-    let keyers = all.into_iter().map(|(id, key)| {
+/// A keyer under each intake key, with the key's id.
+fn keyers(
+    catalogue: &Catalogue,
+    keys: impl IntoIterator<Item = (KeyId, SecretKey)>,
+) -> Result<Vec<(KeyId, Keyer)>, OptOutError> {
+    let keyer = |(id, key): (KeyId, SecretKey)| {
         let mut seen = [0; 32];
         SystemRandom::new().fill(&mut seen).map_err(|_| OptOutError::Random)?;
         let cache = Arc::new(KeyCache::new(seen));
         Ok((id, Keyer::new(catalogue, Encoding::Utf8, key.as_bytes(), cache)))
-    });
-    keyers.collect()
+    };
+    keys.into_iter().map(keyer).collect()
 }
 
 /// The identities of all keyers, which have seen the same ones in the same order, with all their keys.
@@ -241,6 +277,15 @@ impl List {
         std::fs::rename(&temporary, &path).map_err(io(&path))
     }
 
+    /// Every key of every identity.
+    fn keys(&self) -> Vec<ListedKey<'_>> {
+        let all = self.identities.iter().flatten().filter_map(|(name, digits)| {
+            let (scheme, under) = name.split_once('@').unwrap_or((name.as_str(), ""));
+            Some(ListedKey { under, scheme, key: intake_key(digits)? })
+        });
+        all.collect()
+    }
+
     /// Adds identities; one that shares a key with one that is there is that one, known by more keys.
     fn add(&mut self, found: Vec<BTreeMap<String, String>>) {
         let mut holder: BTreeMap<String, usize> = BTreeMap::new();
@@ -275,7 +320,7 @@ pub fn opted_out_before(environment: &Environment) -> Result<u64, OptOutError> {
     let Some(list) = List::read(environment)? else { return Ok(0) };
     let schemes = schemes(environment)?;
     let parts = link::parts(environment)?;
-    let ties = Ties::read(environment, &parts, &schemes)?;
+    let ties = Ties::read(environment, &parts, &schemes, &list.keys())?;
     let is_known = |identity: &BTreeMap<String, String>, id: &KeyId| {
         let mark = format!("@{id}");
         identity.iter().any(|(name, digits)| {
@@ -300,16 +345,17 @@ fn intake_key(digits: &str) -> Option<Keyed<Intake>> {
 /// The linkage keys of every identity that opted out.
 fn linkage_keys(environment: &Environment, list: &List) -> Result<BTreeSet<[u8; 32]>, OptOutError> {
     let schemes = schemes(environment)?;
-    let ties = Ties::read(environment, &link::parts(environment)?, &schemes)?;
+    let listed = list.keys();
+    let ties = Ties::read(environment, &link::parts(environment)?, &schemes, &listed)?;
     let key = environment.key(KeyRole::Linkage)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-    let mut keys = BTreeSet::new();
-    for (name, digits) in list.identities.iter().flatten() {
-        let scheme = name.split('@').next().unwrap_or_default();
-        let Some(intake) = intake_key(digits) else { continue };
-        let intake = ties.first(intake);
-        keys.insert(*linkage_key(&key, scheme, &intake).as_bytes());
-    }
+    let linkage = |scheme: &str, intake: &Keyed<Intake>| *linkage_key(&key, scheme, intake).as_bytes();
+    let firsts: HashSet<Keyed<Intake>> = listed.iter().map(|listed| ties.first(listed.key)).collect();
+    let mut keys: BTreeSet<[u8; 32]> =
+        listed.iter().map(|listed| linkage(listed.scheme, &ties.first(listed.key))).collect();
+    // Earlier snapshots know a person by a key for which another stands since.
+    let others = ties.others().filter(|(_, _, first)| firsts.contains(*first));
+    keys.extend(others.filter_map(|(at, other, _)| Some(linkage(schemes.get(at)?, other))));
     Ok(keys)
 }
 
@@ -321,7 +367,17 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> OptOutError + '_ {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::List;
+    use super::{List, exclusion_id};
+
+    #[test]
+    fn an_exclusion_is_named_by_who_is_in_it_and_by_nobody_without_the_key() {
+        let name = |secret: u8, snapshot: &str, persons: &[u32]| {
+            exclusion_id(&[secret; 32], snapshot, &persons.iter().copied().collect())
+        };
+        assert_eq!(name(7, "s", &[3, 5]), name(7, "s", &[5, 3, 5]));
+        let others = [name(8, "s", &[3, 5]), name(7, "t", &[3, 5]), name(7, "s", &[3]), name(7, "s", &[])];
+        assert!(others.iter().all(|other| *other != name(7, "s", &[3, 5])));
+    }
 
     #[test]
     fn an_identity_that_comes_again_under_more_keys_is_one() {

@@ -70,6 +70,7 @@ struct Approval {
 ///
 /// A permit's pin cannot be read (then nothing is removed), or something cannot be removed.
 pub fn prune(environment: &Environment, is_dry: bool) -> Result<Pruned, PruneError> {
+    environment.still_held()?;
     let snapshots = environment.snapshots()?;
     let pins = pins(&environment.room("policies"))?;
     let all = snapshots.all()?;

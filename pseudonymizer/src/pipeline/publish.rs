@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, Date32Array, RecordBatch, StringArray, UInt32Array};
 use catalog_model::{
-    Catalogue, Class, FaultKind, FileEntry, ManifestBody, Month, Period, SnapshotManifest, Table, TableEntry,
-    Versions,
+    Catalogue, Class, Derivation, FaultKind, FileEntry, ManifestBody, Month, Period, SnapshotManifest, Table,
+    TableEntry, Versions,
 };
 use catalog_store::{
     DeliveryRecord, Environment, EnvironmentError, FileKeyring, KeyRole, MetaError, SamePersons,
@@ -44,6 +44,8 @@ pub struct Published {
     pub aliases: u64,
     /// Lines of receipts and stays that were read before, by delivery and file.
     pub duplicates: Vec<DuplicateLines>,
+    /// Rows of datasets and years that were erased, which came in deliveries of other months.
+    pub left_out: u64,
 }
 
 /// Lines of a file that repeat a receipt or stay that was read before.
@@ -165,7 +167,8 @@ impl<'a> Publisher<'a> {
         let content_key = self.environment.key(KeyRole::Content)?;
         let store = self.environment.room("store");
         let file_keys = FileKeyring::new(self.environment);
-        let known = self.known_files(&store)?;
+        let known = self.known_files(&store, &file_keys)?;
+        let (erasures, left_out) = (self.environment.erasures()?, AtomicU64::new(0));
         let shared = Shared {
             file_keys: &file_keys,
             known: &known,
@@ -177,6 +180,9 @@ impl<'a> Publisher<'a> {
             buckets: self.buckets,
             catalogue: &self.catalogue,
             period: self.period()?,
+            databases: databases(&self.catalogue),
+            erasures: &erasures,
+            left_out: &left_out,
         };
         let BucketOutput { files, duplicates } = self.buckets(&shared, &facts, progress)?;
         let body = self.body(files, facts.len() as u64)?;
@@ -188,17 +194,24 @@ impl<'a> Publisher<'a> {
             new_persons: numbers.persons.added,
             aliases: numbers.persons.aliases.len() as u64,
             duplicates,
+            left_out: left_out.load(Ordering::Relaxed),
         })
     }
 
-    /// The encrypted files of earlier snapshots that are still there, by table and content.
-    fn known_files(&self, store: &Path) -> Result<HashMap<(String, String), FileEntry>, PublishError> {
+    /// The encrypted files of earlier snapshots that can still be read, by table and content.
+    fn known_files(
+        &self,
+        store: &Path,
+        keys: &FileKeyring,
+    ) -> Result<HashMap<(String, String), FileEntry>, PublishError> {
         let mut known = HashMap::new();
         for (_, manifest) in self.environment.snapshots()?.all()? {
             for (table, entry) in manifest.body.tables {
                 let files = entry.files.into_iter();
                 for file in files.filter(|file| !file.keys.is_empty() && store.join(&file.path).is_file()) {
-                    known.insert((table.clone(), file.content.clone()), file);
+                    if keys.erased([&file])?.is_empty() {
+                        known.insert((table.clone(), file.content.clone()), file);
+                    }
                 }
             }
         }
@@ -405,6 +418,7 @@ impl<'a> Publisher<'a> {
         facilities: &HashMap<u64, u32>,
         duplicates: &[DuplicateLines],
     ) -> Result<SnapshotManifest, PublishError> {
+        self.environment.still_held()?;
         let snapshots = self.environment.snapshots()?;
         let id = snapshots.id_of(&body);
         let (links, files) = (self.environment.room("links"), self.environment.staged_files());
@@ -420,6 +434,7 @@ impl<'a> Publisher<'a> {
         let store = self.environment.room("store");
         sync_filesystem(&store).map_err(io("flush", &store))?;
         let key = self.environment.key(KeyRole::Manifest)?;
+        self.environment.still_held()?;
         let manifest = snapshots.commit(body, now, &key)?;
         // A snapshot whose opt-outs are not resolved answers nothing, so a kill in between is safe.
         optout::resolve(self.environment)?;
@@ -449,6 +464,16 @@ impl PersonFacts {
 /// The value that most records carry; of equally frequent ones the smallest.
 fn most_frequent<T: Copy + Ord>(values: &BTreeMap<T, u64>) -> Option<T> {
     values.iter().max_by_key(|(value, count)| (**count, std::cmp::Reverse(**value))).map(|(value, _)| *value)
+}
+
+/// The databases whose rows each table has: its own, and those of the tables that it is derived from.
+pub(super) fn databases(catalogue: &Catalogue) -> BTreeMap<&str, BTreeSet<String>> {
+    let of = |table: &Table| {
+        let sources = table.derive.iter().flat_map(Derivation::sources);
+        let sources = sources.filter_map(|(source, _)| catalogue.tables.get(source));
+        std::iter::once(table).chain(sources).map(|table| table.database.clone()).collect()
+    };
+    catalogue.tables.values().map(|table| (table.table.as_str(), of(table))).collect()
 }
 
 fn is_person_table(table: &Table) -> bool {

@@ -105,7 +105,7 @@ fn translation(
     let (catalogue, _) = environment.catalogue()?;
     let schemes: Vec<String> = catalogue.schemes.iter().map(|scheme| scheme.scheme.clone()).collect();
     let parts = link::parts(environment)?;
-    let ties = Ties::read(environment, &parts, &schemes)?;
+    let ties = Ties::read(environment, &parts, &schemes, &[])?;
     let [before, after] = [before, after].map(|key| hmac::Key::new(hmac::HMAC_SHA256, key));
     let translated = |scheme: &str, key: &Keyed<Intake>| {
         let [old, new] = [&before, &after].map(|under| linkage_key(under, scheme, key));

@@ -33,6 +33,15 @@ pub(super) struct Ties {
     ranks: HashMap<KeyId, Rank>,
 }
 
+/// A key in a list of identities. One under the intake key of a group of data holders is tied by clear deliveries,
+/// whether or not a delivery of the group holds it.
+pub(super) struct ListedKey<'l> {
+    /// The id of the intake key.
+    pub(super) under: &'l str,
+    pub(super) scheme: &'l str,
+    pub(super) key: Keyed<Intake>,
+}
+
 /// One key of two that are tied.
 #[derive(Clone, Copy)]
 struct End {
@@ -41,11 +50,12 @@ struct End {
 }
 
 impl Ties {
-    /// Collects what the deliveries say.
+    /// Collects what the deliveries say, of the keys in a list as well.
     pub(super) fn read(
         environment: &Environment,
         parts: &[PartName],
         schemes: &[String],
+        listed: &[ListedKey<'_>],
     ) -> Result<Self, LinkError> {
         let keyed: Vec<(&PartName, KeyedUnder)> =
             parts.iter().filter_map(|part| Some((part, keyed_under(environment, part)?))).collect();
@@ -62,7 +72,7 @@ impl Ties {
                 Ok(())
             })?;
         }
-        bridges(environment, (keyed.as_slice(), schemes), &ranks, &mut pairs)?;
+        bridges(environment, (keyed.as_slice(), schemes, listed), &ranks, &mut pairs)?;
         Ok(pairs.finish(ranks))
     }
 
@@ -141,10 +151,11 @@ impl Pairs {
     }
 }
 
-/// What clear deliveries tie: the keys that groups' deliveries hold are hashed once more, and looked for there.
+/// What clear deliveries tie: the keys that groups' deliveries and the list hold are hashed once more, and looked for
+/// there.
 fn bridges(
     environment: &Environment,
-    (keyed, schemes): (&[(&PartName, KeyedUnder)], &[String]),
+    (keyed, schemes, listed): (&[(&PartName, KeyedUnder)], &[String], &[ListedKey<'_>]),
     ranks: &HashMap<KeyId, Rank>,
     pairs: &mut Pairs,
 ) -> Result<(), LinkError> {
@@ -152,7 +163,7 @@ fn bridges(
     if bridged.is_empty() {
         return Ok(());
     }
-    let known = of_groups(environment, (keyed, schemes), ranks, &bridged)?;
+    let known = of_groups(environment, (keyed, schemes, listed), ranks, &bridged)?;
     for (part, keyed) in keyed {
         let under = rank(ranks, &keyed.intake);
         for id in &keyed.groups {
@@ -170,16 +181,23 @@ fn bridges(
     Ok(())
 }
 
-/// The keys under these intake keys that deliveries of groups hold, each by what a clear delivery would have for it.
+/// The keys under these intake keys that deliveries of groups and the list hold, each by what a clear delivery would have
+/// for it.
 fn of_groups(
     environment: &Environment,
-    (keyed, schemes): (&[(&PartName, KeyedUnder)], &[String]),
+    (keyed, schemes, listed): (&[(&PartName, KeyedUnder)], &[String], &[ListedKey<'_>]),
     ranks: &HashMap<KeyId, Rank>,
     ids: &BTreeSet<&KeyId>,
 ) -> Result<HashMap<Keyed<Bridge>, End>, LinkError> {
     let bridge = environment.key(KeyRole::Bridge)?;
     let bridge = hmac::Key::new(hmac::HMAC_SHA256, bridge.as_bytes());
     let mut known = HashMap::new();
+    for ListedKey { under, scheme, key } in listed {
+        if let Some(id) = ids.iter().find(|id| id.as_str() == *under) {
+            let end = End { under: rank(ranks, id), key: *key };
+            known.insert(bridge_key(&bridge, id.as_str(), scheme, key), end);
+        }
+    }
     for (part, keyed) in keyed {
         for (id, is_former) in [(Some(&keyed.intake), false), (keyed.former.as_ref(), true)] {
             let Some(id) = id.filter(|id| ids.contains(id)) else { continue };

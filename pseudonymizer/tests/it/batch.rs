@@ -1,9 +1,11 @@
 //! Pipelines as the program runs them: killed and taken up, skipped, two at once, rejected.
 
+use std::error::Error;
 use std::path::Path;
 
 use catalog_model::Catalogue;
-use catalog_store::Environment;
+use catalog_store::{Environment, StepRecord};
+use pseudonymizer::batch::{self, Outcome, Planned, Recipe, Watch};
 use synthetic::Options;
 use tempfile::TempDir;
 
@@ -135,6 +137,50 @@ fn of_two_at_once_the_second_is_told_who_runs_since_when() {
     assert!(world.history().is_empty());
     drop(writer);
     world.run();
+}
+
+/// Lets another program take the environment when the publish begins.
+struct Overtaken<'w>(&'w World);
+
+impl Watch for Overtaken<'_> {
+    fn now(&self) -> Result<String, Box<dyn Error>> {
+        Ok("2026-11-21T00:00:00Z".to_owned())
+    }
+
+    fn begins(&self, step: &Planned) {
+        if step.name == "publish" {
+            // On a disk that two machines share, a lock need not reach from one to the other.
+            std::fs::remove_file(Path::new(&self.0.env).join("lock")).unwrap();
+            ok(&["link", "--env", &self.0.env]);
+        }
+    }
+
+    fn progress(&self, _: &Planned, _: u64, _: u64) {}
+
+    fn made(&self, _: &Planned, _: &Outcome) -> Result<(), Box<dyn Error>> {
+        Ok(())
+    }
+
+    fn failed(&self, _: &Planned, _: &(dyn Error + 'static)) -> Result<(), Box<dyn Error>> {
+        Ok(())
+    }
+
+    fn ended(&self, _: &StepRecord) {}
+}
+
+#[test]
+fn a_run_whose_lease_another_took_publishes_nothing_and_is_taken_up() {
+    let world = World::new();
+    let expected = world.undisturbed();
+    let environment = Environment::open(Path::new(&world.env)).unwrap();
+    let writer = environment.writer("pipeline monthly", "2026-11-21T00:00:00Z", || 100).unwrap();
+    let recipe = Recipe::read(Path::new(&world.file)).unwrap();
+    let ended = batch::run(&environment, &recipe, &writer, &Overtaken(&world)).unwrap_err();
+    assert!(ended.to_string().contains("another took the environment"), "{ended}");
+    assert!(environment.snapshots().unwrap().head().unwrap().is_none());
+    drop(writer);
+    let run = world.run();
+    assert_eq!((run["snapshot"].as_str(), run["resumes"].is_null()), (Some(expected.as_str()), false));
 }
 
 #[test]

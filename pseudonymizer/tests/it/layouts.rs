@@ -13,7 +13,7 @@ const HEAD: &str = "\
 
 Written from the catalogue and from the fixtures by a test of `pseudonymizer`, which fails where this page is stale.
 *Record types* and *fields* are those that the layout describes; *places* counts a field that repeats as often as it stands in a line.
-A *fixture* is a file written by hand from the format document, with all that the reader must make of it (`pseudonymizer/tests/cases`, for packages `pseudonymizer/tests/packages`); the official masters have theirs in `pseudonymizer/tests/masters`.
+A *fixture* is a file written by hand from the format document, with all that the reader must make of it (`pseudonymizer/tests/cases`, for packages `pseudonymizer/tests/packages`, for official masters `pseudonymizer/tests/masters`).
 
 | layout | file | record types | fields | places | fixtures | source |
 | --- | --- | ---: | ---: | ---: | ---: | --- |
@@ -48,6 +48,11 @@ fn fixtures(root: &Path) -> BTreeMap<String, usize> {
     for case in std::fs::read_dir(root.join("tests/cases")).unwrap() {
         let family = std::fs::read_to_string(case.unwrap().path().join("family")).unwrap();
         *fixtures.entry(family.trim().to_owned()).or_insert(0) += 1;
+    }
+    for master in std::fs::read_dir(root.join("tests/masters")).unwrap() {
+        let is_dpc = master.unwrap().file_name().to_string_lossy().starts_with("dpc6");
+        let family = if is_dpc { "master-dpc6-assumed" } else { "master" };
+        *fixtures.entry(family.to_owned()).or_insert(0) += 1;
     }
     fixtures
 }

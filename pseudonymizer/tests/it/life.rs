@@ -202,6 +202,46 @@ fn a_corrected_delivery_takes_the_place_of_the_former() {
 }
 
 #[test]
+fn files_whose_lines_end_by_any_end_are_taken_in_whole() {
+    let world = World::new();
+    let (env, life) = (world.environment("env"), world.folder.path().join("life"));
+    let files = [
+        ("a.csv", "life-0900-2021", crate::case_bytes("life-carriage-returns")),
+        ("b.csv", "life-0002-2021", crate::case_bytes("life-quoted-line-ends")),
+    ];
+    let files = files.each_ref().map(|(path, family, bytes)| (*path, *family, bytes.as_slice()));
+    write_delivery(&life, "care-2023-04", "care", &files);
+    let taken = &json(&["ingest", &life.display().to_string(), "--env", &env, "--json"])[0];
+    let of = |what: &str| taken[what].as_u64().unwrap();
+    assert_eq!((of("read"), of("stored"), of("quarantined")), (11, 5, 2));
+}
+
+#[test]
+fn a_delivery_under_a_wrong_month_is_put_under_its_own() {
+    let world = World::new();
+    let (env, receipts) = (world.environment("env"), world.path("receipts"));
+    let list = world.folder.path().join("receipts/delivery.toml");
+    let right = std::fs::read_to_string(&list).unwrap();
+    std::fs::write(&list, right.replace("month = \"2023-04\"", "month = \"2024-05\"")).unwrap();
+    ok(&["ingest", &receipts, "--env", &env]);
+    world.publish(&env);
+    // The holder corrects the list: the files are those that were taken in, so nothing changes by itself.
+    std::fs::write(&list, right).unwrap();
+    let again = ok(&["ingest", &receipts, "--env", &env]);
+    assert!(again.contains("for 2024-05; where it is for 2023-04"), "{again}");
+    let to = |month: &'static str| ["delivery", "move", "ndb-2023-04", month, "--reason", "x", "--env"];
+    assert!(refused(&[&to("2023-13")[..], &[env.as_str()]].concat()).contains("not a month"));
+    ok(&[&to("2023-04")[..], &[env.as_str()]].concat());
+    assert!(ok(&["ingest", &receipts, "--env", &env]).contains("(taken in before)"));
+    let snapshot = world.publish(&env);
+    let fresh = world.environment("fresh");
+    ok(&["ingest", &receipts, "--env", &fresh]);
+    assert_eq!(world.publish(&fresh), snapshot);
+    let log = std::fs::read_to_string(Path::new(&env).join("audit/log.jsonl")).unwrap();
+    assert!(log.contains("\"kind\":\"delivery-moved\""));
+}
+
+#[test]
 fn a_deleted_raw_delivery_leaves_a_record_and_its_rows() {
     let world = World::new();
     let (env, receipts) = (world.environment("env"), world.path("receipts"));
@@ -271,9 +311,29 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) {
 
 #[test]
 fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
+    upgraded_and_published("format-1", 0);
+}
+
+#[test]
+fn an_environment_of_format_2_is_upgraded_and_publishes_the_same() {
+    let (_folder, env) = upgraded_and_published("format-2", 1);
+    let deliveries = json(&["delivery", "list", "--env", &env, "--json"]);
+    assert_eq!(
+        (deliveries[1]["standing"].as_str(), deliveries[1]["note"].as_str()),
+        (Some("recalled"), Some("取下げ"))
+    );
+    let history = json(&["pipeline", "history", "--env", &env, "--json"]);
+    assert_eq!((history[0]["state"].as_str(), history[1]["state"].as_str()), (Some("done"), Some("running")));
+    // What the program of that time did not record is told.
+    let log = std::fs::read_to_string(Path::new(&env).join("audit/log.jsonl")).unwrap();
+    assert!(log.contains("\"kind\":\"delivery-replayed\"") && log.contains("\"late\":true"));
+}
+
+/// Upgrades an environment of an earlier format, whose one delivery that counts is in its `reading`; its folder.
+fn upgraded_and_published(format: &str, reading: u64) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let env = folder.path().join("env");
-    copy(&std::env::current_dir().unwrap().join("tests/environments/format-1"), &env);
+    copy(&std::env::current_dir().unwrap().join("tests/environments").join(format), &env);
     let env = env.display().to_string();
     assert!(refused(&["link", "--env", &env]).contains("run `misu upgrade`"));
     // Killed anywhere, it is run again.
@@ -297,7 +357,7 @@ fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
     let deliveries = json(&["delivery", "list", "--env", &env, "--json"]);
     assert_eq!(
         (deliveries[0]["standing"].as_str(), deliveries[0]["reading"].as_u64()),
-        (Some("held"), Some(0))
+        (Some("held"), Some(reading))
     );
     let quarantine = ok(&["quarantine", "--env", &env]);
     assert!(quarantine.contains("dpc-2023-04\tff4.txt\t3\tstay\tdischarge_date\tdate\t1"), "{quarantine}");
@@ -306,6 +366,8 @@ fn an_environment_of_format_1_is_upgraded_and_publishes_the_same() {
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replace("format = 3", "format = 99")).unwrap();
     assert!(refused(&["upgrade", "--env", &env]).contains("use a newer one"));
+    std::fs::write(&config, text).unwrap();
+    (folder, env)
 }
 
 /// What a program that is killed after its commit leaves: everything is done, and the record does not say so.

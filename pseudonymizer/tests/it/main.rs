@@ -20,6 +20,7 @@ mod care;
 mod changes;
 mod derived;
 mod dpc;
+mod erase;
 mod examples;
 mod fuzzing;
 mod keys;

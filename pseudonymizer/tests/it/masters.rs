@@ -118,6 +118,25 @@ fn every_official_master_gives_names_dates_and_facts() {
 }
 
 #[test]
+fn the_dental_master_fills_the_same_system_and_ends_no_code_of_the_medical_one() {
+    let world = World::new();
+    world.import("s_ALL20240601.csv").unwrap();
+    let imported = world.import("h_ALL20230401.csv").unwrap();
+    assert_eq!((imported.lines, imported.entries, imported.faults.len()), (3, 2, 1));
+    let fault = &imported.faults[0];
+    assert_eq!((fault.line, fault.field.as_ref(), fault.kind.as_str()), (3, "abolished_on", "date"));
+    let visit = world.code("procedure", "399900098");
+    assert_eq!((visit.ja.as_str(), visit.attributes["points"].as_str()), ("架空歯科初診料", "272.00"));
+    assert_eq!((visit.attributes["chapter"].as_str(), visit.attributes["section"].as_str()), ("A", "000"));
+    let ended = world.code("procedure", "399900099");
+    assert_eq!((ended.to, ended.attributes["addition"].as_str()), (day("2024-05-31"), "CA001"));
+    let medical = world.code("procedure", "199900010");
+    assert_eq!((medical.ja.as_str(), medical.to), ("初診料（架空）", None));
+    assert!(world.text("procedure-dental").contains("2023-04-01"));
+    assert!(!world.text("procedure").contains("399900098"));
+}
+
+#[test]
 fn bad_rows_are_told_by_line_and_field_and_end_no_code() {
     let world = World::new();
     world.import("b_20240601.txt").unwrap();

@@ -322,3 +322,144 @@ fn each_group_has_a_key_of_its_own_and_a_clear_delivery_ties_their_persons() {
     let moved = seal(&receipts(&world, "e", "甲"), &one, "sealed-e", &["--overlap"]);
     assert_eq!((moved == second, persons(&env)), (true, alone));
 }
+
+/// A list of one person, as it is written for whoever looks for it, and what of it may occur nowhere.
+fn list_of(receipt: &[u8]) -> (String, Vec<String>) {
+    let text = encoding_rs::SHIFT_JIS.decode(receipt).0.into_owned();
+    let line = text.lines().find(|line| line.starts_with("RE,")).unwrap().to_owned();
+    let fields: Vec<&str> = line.split(',').collect();
+    let (name, sex, birth) = (fields[4], fields[5], fields[6]);
+    let list = format!("name,sex,birth_date\n{name},{sex},{birth}\n{name},,\n");
+    (list, vec![name.to_owned(), birth.to_owned()])
+}
+
+#[test]
+fn a_sealed_list_holds_no_name_and_leaves_out_whom_the_clear_one_does() {
+    let world = World::new();
+    let holder = world.holder(0, "架空の保有者", "g1");
+    let (env, clear) = (world.path("env"), world.path("clear"));
+    let receipt = crate::case_bytes("uke-western");
+    let receipts = world.folder.path().join("receipts");
+    write_delivery(&receipts, "n", "ndb", &[("a.UKE", "ndb-medical", &receipt)]);
+    ok(&["ingest", &receipts.display().to_string(), "--env", &env]);
+    ok(&["link", "--env", &env]);
+    let snapshot = ok(&["publish", "--env", &env]);
+    copy(Path::new(&env), Path::new(&clear));
+    let (text, secrets) = list_of(&receipt);
+    let (list, sealed) = (world.path("list.csv"), world.path("sealed-list"));
+    std::fs::write(&list, &text).unwrap();
+    let said = ok(&["seal", &list, "--holder", &holder, "--out", &sealed]);
+    assert_eq!(said.trim(), "1 identities sealed, 1 lines unusable");
+    let added = json(&["optout", "add", &sealed, "--env", &env, "--json"]);
+    let alike = json(&["optout", "add", &list, "--env", &clear, "--json"]);
+    assert_eq!(added["holder"], "架空の保有者");
+    for figure in ["identities", "unusable", "total", "persons", "exclusion"] {
+        assert_eq!(added[figure], alike[figure], "{figure}");
+    }
+    assert_eq!((added["identities"].as_u64(), added["persons"].as_u64()), (Some(1), Some(1)));
+    let exclusion = |env: &str| {
+        std::fs::read(Path::new(env).join("exclusions").join(format!("{}.json", snapshot.trim()))).unwrap()
+    };
+    assert_eq!(exclusion(&env), exclusion(&clear));
+    // The clear delivery ties the keys of the list, which no delivery of the group holds, to the environment's own.
+    assert_eq!(json(&["keys", "status", "--env", &env, "--json"])["opted_out_before"].as_u64(), Some(0));
+    // The same list twice changes nothing, also where it comes in the other way.
+    let again = json(&["optout", "add", &list, "--env", &env, "--json"]);
+    assert_eq!((again["total"].as_u64(), &again["exclusion"]), (Some(1), &added["exclusion"]));
+    let mut found = Vec::new();
+    for folder in [&sealed, &holder] {
+        files(Path::new(folder), &StagedFiles::Clear, &mut found);
+    }
+    let holds = |bytes: &[u8], secret: &str| bytes.windows(secret.len()).any(|at| at == secret.as_bytes());
+    for (path, bytes) in &found {
+        assert!(!secrets.iter().any(|secret| holds(bytes, secret)), "{}", path.display());
+    }
+    let kept = Environment::open(Path::new(&env)).unwrap().staged_files();
+    let kept = kept.read(&Path::new(&env).join("links/optout.json")).unwrap();
+    assert!(holds(&kept, "id2@") && !secrets.iter().any(|secret| holds(&kept, secret)));
+}
+
+#[test]
+fn a_sealed_list_that_was_changed_or_is_no_list_is_rejected() {
+    let world = World::new();
+    let (delivery, name) = &world.deliveries[0];
+    let (holder, env) = (world.holder(0, name, "g1"), world.path("env"));
+    let (list, sealed, other) = (world.path("list.csv"), world.path("sealed-list"), world.path("sealed"));
+    std::fs::write(&list, list_of(&crate::case_bytes("uke-western")).0).unwrap();
+    ok(&["seal", &list, "--holder", &holder, "--out", &sealed]);
+    ok(&["seal", &delivery.display().to_string(), "--holder", &holder, "--out", &other]);
+    let rejected = |arguments: &[&str]| {
+        let output = ingest(arguments);
+        assert_eq!(output.status.code(), Some(6), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // One is never taken for the other, and a header that says otherwise is not the one that was signed.
+    assert!(rejected(&["optout", "add", &other, "--env", &env]).contains("`misu ingest` takes it in"));
+    assert!(rejected(&["ingest", &sealed, "--env", &env]).contains("`misu optout add` takes it in"));
+    let changed = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let copied = world.path("changed");
+        copy(Path::new(&sealed), Path::new(&copied));
+        let path = Path::new(&copied).join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        change(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+        let said = rejected(&["optout", "add", &copied, "--env", &env]);
+        std::fs::remove_dir_all(&copied).unwrap();
+        said
+    };
+    assert!(changed("00000.bin", &|bytes| bytes[40] ^= 1).contains("not the file that was sealed"));
+    let renamed = |bytes: &mut Vec<u8>| {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.contains("\"opt-out\""));
+        *bytes = text.replace("\"opt-out\"", "\"delivery\"").into_bytes();
+    };
+    assert!(changed("sealed.json", &renamed).contains("signature"));
+    // Under the key of before a rotation it is still taken in; under one that is gone it is not.
+    ok(&["keys", "rotate", "intake", "--group", "g1", "--env", &env]);
+    let added = json(&["optout", "add", &sealed, "--env", &env, "--json"]);
+    assert_eq!(added["total"].as_u64(), Some(1));
+    for officer in ["ichiro", "jiro"] {
+        let secret = world.path(officer);
+        ok(&[
+            "keys",
+            "destroy",
+            "intake",
+            "--group",
+            "g1",
+            "--epoch",
+            "1",
+            "--officer",
+            officer,
+            "--secret",
+            &secret,
+            "--env",
+            &env,
+        ]);
+    }
+    assert!(
+        rejected(&["optout", "add", &sealed, "--env", &env]).contains("not one that its holder's group has")
+    );
+}
+
+#[test]
+fn a_list_leaves_out_whom_earlier_snapshots_know_by_another_key() {
+    let world = World::new();
+    let (env, sealed, list) = (world.path("env"), world.path("sealed"), world.path("list.csv"));
+    let holder = world.holder(0, "甲", "g1");
+    ok(&["seal", &receipts(&world, "a", "甲"), "--holder", &holder, "--out", &sealed]);
+    let publish = |delivery: &str| {
+        ok(&["ingest", delivery, "--env", &env]);
+        ok(&["link", "--env", &env]);
+        ok(&["publish", "--env", &env])
+    };
+    // The first snapshot knows the group's keys alone, the second ties them to the environment's own.
+    let snapshots = [publish(&sealed), publish(&receipts(&world, "b", "乙"))];
+    std::fs::write(&list, list_of(&crate::case_bytes("uke-western")).0).unwrap();
+    ok(&["optout", "add", &list, "--env", &env]);
+    for snapshot in &snapshots {
+        let path = Path::new(&env).join("exclusions").join(format!("{}.json", snapshot.trim()));
+        let exclusion: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(exclusion["persons"].as_array().unwrap().len(), 1, "{snapshot}");
+    }
+}

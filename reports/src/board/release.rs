@@ -36,6 +36,8 @@ pub struct Evidence {
     pub hidden: u64,
     /// Hidden values by rule; nothing where an earlier answer was given again.
     pub hidden_by: Vec<(String, u64)>,
+    /// Whether the board's sealed copy is the one that the certificate names; nothing where there is none.
+    pub sealed_copy: Option<bool>,
     /// Earlier releases that read columns of the same tables on the same snapshot: id, project, shared columns.
     pub earlier: Vec<(String, String, u64)>,
     /// The released table: headings and rows as they were given out.
@@ -66,6 +68,13 @@ impl Evidence {
         document.fact(w("結果", "Outcome"), words::outcome(&self.outcome, language));
         if !self.why.is_empty() {
             document.fact(w("理由", "Reason"), self.why.clone());
+        }
+        if let Some(is_certified) = self.sealed_copy {
+            let (ja, en) = match is_certified {
+                true => ("証明書のとおり", "as the certificate names it"),
+                false => ("証明書と異なる", "not what the certificate names"),
+            };
+            document.fact(w("封緘された控え", "Sealed copy"), w(ja, en).to_owned());
         }
         self.protection(&mut document, language);
         self.basis(&mut document, language);

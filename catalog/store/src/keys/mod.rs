@@ -81,6 +81,14 @@ pub enum KeyError {
         /// Its epoch.
         epoch: u32,
     },
+    /// The key of what was erased is gone.
+    #[error("the data of {what} were erased at {at}")]
+    Erased {
+        /// Of which datasets and year, or of which delivery.
+        what: String,
+        /// When, as RFC 3339 text.
+        at: String,
+    },
     /// A present key cannot be destroyed.
     #[error("the {} key is in use; rotate it first", .0.as_str())]
     InUse(KeyRole),

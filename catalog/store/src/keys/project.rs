@@ -4,6 +4,7 @@
 //! that an approved permit joins use one name for the key. A provision that is made again uses a new epoch, so that it
 //! cannot be laid beside the former.
 
+use catalog_model::project_pseudonym;
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 
 use super::secret::SecretKey;
@@ -52,11 +53,12 @@ impl ProjectPseudonyms {
 
     /// The pseudonym of a person.
     pub fn of(&self, person: u32) -> [u8; 16] {
-        let mut pseudonym = [0; 16];
-        let mut hasher = blake3::Hasher::new_keyed(self.key.as_bytes());
-        hasher.update(&person.to_le_bytes());
-        hasher.finalize_xof().fill(&mut pseudonym);
-        pseudonym
+        project_pseudonym(self.key.as_bytes(), person)
+    }
+
+    /// The key itself, for whoever has the rows.
+    pub const fn key(&self) -> &SecretKey {
+        &self.key
     }
 }
 

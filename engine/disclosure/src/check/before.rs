@@ -47,6 +47,7 @@ pub(super) fn refused(
 ) -> Option<String> {
     let shown = cohorts.iter().filter(|(at, _)| !hidden.contains(at));
     let shown: Vec<&Cohort> = shown.map(|(_, cohort)| cohort).collect();
-    let gives = ledger.gives_small_group(&shown, "", few);
+    // Nobody says of which snapshot the numbers are.
+    let gives = ledger.gives_small_group(&shown, "", "", few);
     gives.then(|| "together with what was released before the table gives a small group".to_owned())
 }

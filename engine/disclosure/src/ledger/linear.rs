@@ -23,11 +23,14 @@ pub(super) fn gives_small_group(mut atoms: Vec<Atom>, new: usize, few: u64) -> b
             rows.get_mut(*cohort).into_iter().for_each(|row| row.push(at));
         }
     }
-    let (mut known, (own, kept)) = (Known::default(), rows.split_at(new.min(rows.len())));
-    kept.iter().for_each(|row| known.show(row.iter().copied()));
-    let before = known.drawn(atoms.len());
-    own.iter().for_each(|row| known.show(row.iter().copied()));
-    let after = known.drawn(atoms.len());
+    let (own, kept) = rows.split_at(new.min(rows.len()));
+    let drawn = |rows: [&[Vec<usize>]; 2]| {
+        let mut known = Known::of(atoms.len());
+        rows.into_iter().flatten().for_each(|row| known.show(row.iter().copied()));
+        known.drawn()
+    };
+    // Cells of one table share few atoms, so they come first where there are many.
+    let (before, after) = (drawn([kept, &[]]), drawn([own, kept]));
     let mut moves = atoms.iter().zip(before.iter().zip(&after));
     moves.any(|(atom, (before, after))| atom.size < few && after.is_zero() && !before.is_zero())
 }

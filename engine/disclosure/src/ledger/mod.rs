@@ -24,7 +24,7 @@ mod together;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use roaring::RoaringBitmap;
+use roaring::{MultiOps as _, RoaringBitmap};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use form::Number;
@@ -32,9 +32,9 @@ pub use form::{Form, Term};
 
 use crate::ledger::packed::{Mark, Packed};
 use crate::ledger::same::{AsIn, Same};
-use crate::ledger::together::Together;
+use crate::ledger::together::{Look, Together};
 
-/// New cohorts that are audited together; a larger table is compared with what is kept in pairs only.
+/// New cohorts up to which a table is audited for what it tells nearly; of a larger one only what follows exactly.
 const TABLE: usize = 64;
 
 /// One release as the ledger keeps it.
@@ -182,53 +182,86 @@ impl Ledger {
 
     /// Whether a kept cohort differs from these persons by fewer than `few`, whatever numbers they had.
     pub(crate) fn is_near_any(&self, persons: &RoaringBitmap, few: u64) -> bool {
+        self.near(persons, few).next().is_some()
+    }
+
+    /// The kept cohorts that differ from these persons by fewer than `few`, whatever numbers they had, and by how many.
+    fn near<'l>(&'l self, persons: &'l RoaringBitmap, few: u64) -> impl Iterator<Item = (u64, &'l Kept)> {
         let persons = self.same.once(persons);
         let size = persons.len();
         let sizes = size.saturating_sub(few.saturating_sub(1))..=size.saturating_add(few.saturating_sub(1));
         let near = self.by_size.range(sizes).flat_map(|(_, numbers)| numbers);
         let mark = Mark::of(&persons);
-        let mut near = near.filter_map(|number| self.cohorts.get(*number));
-        near.any(|kept| kept.mark.least_distance(mark) < few && kept.once().0.distance(&persons, few) < few)
+        let near = near.filter_map(|number| self.cohorts.get(*number));
+        let near = near.filter(move |kept| kept.mark.least_distance(mark) < few);
+        let with_distance = move |kept: &'l Kept| (kept.once().0.distance(&persons, few), kept);
+        near.map(with_distance).filter(move |(distance, _)| *distance < few)
     }
 
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
+    pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, snapshot: &str, few: u32) -> bool {
+        self.betrayed_by(cohorts, family, snapshot, few).is_some()
+    }
+
+    /// The cohort, by its place, that may not be shown beside those before it: kept cohorts and they together would
+    /// give a group of fewer than `few` persons, exactly or nearly. None where all may be shown.
     ///
     /// Of the kept cohorts those nearest to the new ones are looked at, of the same source, of the same family and of
     /// others, up to fixed numbers.
-    pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, few: u32) -> bool {
-        let new = self.audited(cohorts);
-        !new.is_empty() && Together::of(self, &new, family, None).gives_small_group(u64::from(few))
-    }
-
-    /// Whether they give one, exactly, once persons who got other numbers since are taken for the same. The new cohorts
-    /// are of `snapshot`.
-    pub fn gives_renumbered_group(
+    ///
+    /// What follows exactly is asked a second time where persons of other snapshots got other numbers since: then they
+    /// are taken for the same.
+    pub(crate) fn betrayed_by(
         &self,
         cohorts: &[&Cohort],
         family: &str,
         snapshot: &str,
         few: u32,
-    ) -> bool {
-        let snapshot = self.snapshots.get(snapshot).copied().unwrap_or(self.snapshots.len());
-        let is_other = |kept: &Kept| kept.is_renumbered && kept.snapshot != snapshot;
-        let new = self.audited(cohorts);
-        if new.is_empty() || !self.cohorts.iter().any(is_other) {
-            return false;
-        }
-        let persons = new.iter().fold(RoaringBitmap::new(), |all, cohort| all | &cohort.persons);
-        let as_in = self.same.as_in(snapshot, &persons);
-        Together::of(self, &new, family, Some(&as_in)).follows(u64::from(few))
-    }
-
-    /// The new cohorts that are looked at together; none where there are too many, or nothing to see.
-    fn audited<'c>(&self, cohorts: &[&'c Cohort]) -> Vec<&'c Cohort> {
+    ) -> Option<usize> {
         // What is left of a whole without its parts follows from these and has no form of its own.
         let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
-        let is_new = |cohort: &&'c Cohort| is_said(cohort) && !self.has(&cohort.id);
-        let new: Vec<&Cohort> = cohorts.iter().copied().filter(is_new).collect();
+        let new = cohorts.iter().enumerate().filter(|(_, cohort)| is_said(cohort) && !self.has(&cohort.id));
+        let (places, new): (Vec<usize>, Vec<&Cohort>) = new.unzip();
         // What follows from other cohorts by addition, or is empty, tells something only beside their forms.
-        let rows = new.iter().filter(|cohort| !cohort.is_derived && !cohort.persons.is_empty()).count();
-        if rows == 0 || rows > TABLE || self.cohorts.is_empty() { Vec::new() } else { new }
+        let is_row = |cohort: &Cohort| !cohort.is_derived && !cohort.persons.is_empty();
+        let rows = new.iter().enumerate().filter(|(_, cohort)| is_row(cohort));
+        let rows: Vec<usize> = rows.map(|(at, _)| at).collect();
+        if rows.is_empty() || self.cohorts.is_empty() {
+            return None;
+        }
+        let as_in = self.as_in(&new, snapshot);
+        let own = if rows.len() <= TABLE { Look::Nearly } else { Look::Exactly };
+        let looks = std::iter::once(own).chain(as_in.as_ref().map(Look::Renumbered));
+        let together: Vec<Together<'_>> = looks.map(|look| Together::of(self, &new, family, look)).collect();
+        let tells = |shown: usize| {
+            let left_out = rows.iter().skip(shown).copied().collect();
+            together.iter().any(|together| together.gives_small_group(u64::from(few), &left_out))
+        };
+        let shown = most_of(rows.len(), tells)?;
+        rows.get(shown).and_then(|at| places.get(*at)).copied()
+    }
+
+    /// How a table of new cohorts numbers persons who got other numbers since; none where nobody of another snapshot
+    /// did.
+    fn as_in(&self, new: &[&Cohort], snapshot: &str) -> Option<AsIn> {
+        let snapshot = self.snapshots.get(snapshot).copied().unwrap_or(self.snapshots.len());
+        let is_other = |kept: &Kept| kept.is_renumbered && kept.snapshot != snapshot;
+        self.cohorts.iter().any(is_other).then(|| {
+            let persons = new.iter().map(|cohort| &cohort.persons).union();
+            self.same.as_in(snapshot, &persons)
+        })
+    }
+
+    /// Whether a cohort that was shown differs from this one, which the question does not name as a kept one, and by
+    /// fewer than `few` persons.
+    pub(crate) fn is_beside(&self, cohort: &Cohort, few: u32) -> bool {
+        let few = u64::from(few);
+        // Two who are the same persons may be apart by few numbers.
+        let is_apart = |distance: u64, kept: &Kept| {
+            distance > 0 || (1..few).contains(&kept.persons.distance(&cohort.persons, few))
+        };
+        let mut near = self.near(&cohort.persons, few);
+        !self.has(&cohort.id) && near.any(|(distance, kept)| !kept.is_derived && is_apart(distance, kept))
     }
 
     fn has(&self, id: &str) -> bool {
@@ -286,6 +319,23 @@ impl Kept {
     fn is_hidden(&self) -> bool {
         self.form.as_ref().is_some_and(|form| form.is_hidden())
     }
+}
+
+/// How many of so many, from the first, may be shown together; none where all may.
+fn most_of(all: usize, tells: impl Fn(usize) -> bool) -> Option<usize> {
+    if !tells(all) {
+        return None;
+    }
+    let (mut harmless, mut too_many) = (0, all);
+    while too_many - harmless > 1 {
+        let middle = harmless.midpoint(too_many);
+        if tells(middle) {
+            too_many = middle;
+        } else {
+            harmless = middle;
+        }
+    }
+    Some(harmless)
 }
 
 fn digest(id: &str) -> [u8; 32] {

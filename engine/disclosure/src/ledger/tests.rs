@@ -8,20 +8,20 @@ fn cohort(id: &str, persons: impl IntoIterator<Item = u32>) -> Cohort {
     Cohort { id: id.to_owned(), persons: persons.into_iter().collect(), is_derived: false, form: None }
 }
 
+fn entry(cohort: Cohort, snapshot: &str) -> LedgerEntry {
+    LedgerEntry {
+        question: cohort.id.clone(),
+        project: "p".to_owned(),
+        snapshot: snapshot.to_owned(),
+        family: "f".to_owned(),
+        answer: b"answer".to_vec(),
+        cohorts: vec![cohort],
+    }
+}
+
 fn kept(cohorts: Vec<Cohort>) -> Ledger {
     let mut ledger = Ledger::default();
-    for cohort in cohorts {
-        let question = cohort.id.clone();
-        let entry = LedgerEntry {
-            question,
-            project: "p".to_owned(),
-            snapshot: "s".to_owned(),
-            family: "f".to_owned(),
-            answer: b"answer".to_vec(),
-            cohorts: vec![cohort],
-        };
-        ledger.keep(entry);
-    }
+    cohorts.into_iter().for_each(|cohort| ledger.keep(entry(cohort, "s")));
     ledger
 }
 
@@ -41,25 +41,17 @@ fn a_tracker_is_seen_through() {
     let ledger = kept(vec![cohort("all", 0..200), cohort("padding and one", 95..200)]);
     let rest = cohort("rest", 0..100);
     assert!(!ledger.is_near(&rest, 10));
-    assert!(ledger.gives_small_group(&[&rest], "f", 10));
+    assert!(ledger.gives_small_group(&[&rest], "f", "s", 10));
     // Another kind of question looks at the nearest cohorts all the same.
-    assert!(ledger.gives_small_group(&[&rest], "g", 10));
-    assert!(!ledger.gives_small_group(&[&cohort("other", 0..50)], "f", 10));
+    assert!(ledger.gives_small_group(&[&rest], "g", "s", 10));
+    assert!(!ledger.gives_small_group(&[&cohort("other", 0..50)], "f", "s", 10));
 }
 
 #[test]
 fn an_answer_is_kept_once() {
     let mut ledger = kept(vec![cohort("a", 0..100)]);
     assert_eq!(ledger.answer("a"), Some(b"answer".as_slice()));
-    let again = LedgerEntry {
-        question: "a".to_owned(),
-        project: "p".to_owned(),
-        snapshot: "s".to_owned(),
-        family: "f".to_owned(),
-        answer: b"answer".to_vec(),
-        cohorts: vec![cohort("a", 0..100)],
-    };
-    ledger.keep(again);
+    ledger.keep(entry(cohort("a", 0..100), "s"));
     assert_eq!((ledger.releases(), ledger.cohorts()), (1, 1));
 }
 
@@ -113,14 +105,7 @@ fn persons_who_got_other_numbers_since_are_compared_as_the_same() {
     told_later.know(pairs.clone());
     let mut told_first = Ledger::default();
     told_first.know(pairs.clone());
-    told_first.keep(LedgerEntry {
-        question: "before".to_owned(),
-        project: "p".to_owned(),
-        snapshot: "s".to_owned(),
-        family: "f".to_owned(),
-        answer: Vec::new(),
-        cohorts: vec![before],
-    });
+    told_first.keep(entry(before, "s"));
     for ledger in [&told_later, &told_first] {
         assert!(ledger.is_near(&after(49), 10) && ledger.is_near(&after(50), 10));
         // Whoever asks the first snapshot on names them by both numbers.
@@ -139,6 +124,32 @@ fn a_table_of_one_snapshot_is_audited_by_its_own_numbers() {
     let mut ledger = kept(vec![cohort("all", 0..200), cohort("men", 0..100)]);
     ledger.know([(150, 50)]);
     let women = cohort("women", 100..200);
-    assert!(!ledger.gives_small_group(&[&women], "f", 10));
-    assert!(!ledger.gives_renumbered_group(&[&women], "f", "s", 10));
+    assert!(!ledger.gives_small_group(&[&women], "f", "s", 10));
+}
+
+#[test]
+fn the_cell_that_betrays_somebody_who_got_another_number_is_named() {
+    // Everybody is counted before twelve are found to have two numbers, the padding and the one after it.
+    let mut ledger = kept(vec![cohort("all", (0..200).chain(300..312))]);
+    ledger.keep(entry(cohort("padding and one", 95..200), "next"));
+    let (far, rest) = (cohort("far", 1_000..1_050), cohort("rest", 0..96));
+    let betrayed = |cells: &[&Cohort]| ledger.betrayed_by(cells, "f", "next", 10);
+    assert_eq!(betrayed(&[&far, &rest, &cohort("farther", 2_000..2_050)]), None);
+    ledger.know((38..50).map(|number| (number + 262, number)));
+    let betrayed = |cells: &[&Cohort]| ledger.betrayed_by(cells, "f", "next", 10);
+    assert_eq!(betrayed(&[&far, &rest, &cohort("farther", 2_000..2_050)]), Some(1));
+    assert_eq!(betrayed(&[&far]), None);
+}
+
+#[test]
+fn what_cells_are_together_is_compared_by_persons_and_by_numbers() {
+    let beside = |pairs: u32, number: u32| {
+        let mut ledger = kept(vec![cohort("before", (0..50).chain(300..300 + pairs))]);
+        ledger.know((0..pairs).map(|at| (300 + at, 38 + at)));
+        ledger.is_beside(&cohort("after", 0..number), 10)
+    };
+    // One person apart, as twelve others turned out to have two numbers.
+    assert!(beside(12, 49));
+    // The same persons: they are counted once more often, or so much more that nobody stands out.
+    assert!(beside(1, 50) && !beside(12, 50) && !beside(0, 50));
 }

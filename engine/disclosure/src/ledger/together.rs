@@ -10,6 +10,18 @@ use crate::ledger::possible::{MOST, Set};
 use crate::ledger::same::AsIn;
 use crate::ledger::{Cohort, Ledger, linear, narrow};
 
+/// What is asked of cohorts, and how their persons are numbered.
+#[derive(Clone, Copy)]
+pub(super) enum Look<'l> {
+    /// What they tell exactly or nearly, each numbered as its snapshot does.
+    Nearly,
+    /// What follows from them exactly.
+    Exactly,
+    /// The same where a table numbers those of other snapshots. What the forms of questions tell is not asked, since it
+    /// is of one snapshot.
+    Renumbered(&'l AsIn),
+}
+
 /// Cohorts that are audited together.
 pub(super) struct Together<'l> {
     atoms: Vec<Atom>,
@@ -17,16 +29,16 @@ pub(super) struct Together<'l> {
     new: usize,
     /// Of the cohorts in this order what their questions say; none where a cohort is left out or nothing is said.
     forms: Vec<Option<&'l Form>>,
+    /// Whether what they tell nearly is asked as well.
+    is_narrow: bool,
 }
 
 impl<'l> Together<'l> {
-    /// The cohorts, those of other snapshots `as_in` a table numbers their persons.
-    pub(super) fn of(
-        ledger: &'l Ledger,
-        new: &'l [&'l Cohort],
-        family: &str,
-        as_in: Option<&'l AsIn>,
-    ) -> Self {
+    pub(super) fn of(ledger: &'l Ledger, new: &'l [&'l Cohort], family: &str, look: Look<'l>) -> Self {
+        let as_in = match look {
+            Look::Nearly | Look::Exactly => None,
+            Look::Renumbered(as_in) => Some(as_in),
+        };
         let mut atoms = Atoms::default();
         let add = |atoms: &mut Atoms, cohort: &'l Cohort| {
             let is_taken = atoms.add(&cohort.persons);
@@ -42,33 +54,31 @@ impl<'l> Together<'l> {
             let is_taken = atoms.add(kept.each(as_in));
             forms.push(kept.form.as_deref().filter(|_| is_taken));
         }
-        Self { atoms: atoms.all(), new: new.len(), forms }
+        Self { atoms: atoms.all(), new: new.len(), forms, is_narrow: matches!(look, Look::Nearly) }
     }
 
-    /// Whether together they give a group of fewer than `few` persons, exactly or nearly, as the kept ones do not.
-    pub(super) fn gives_small_group(self, few: u64) -> bool {
-        self.is_nearly(few) || self.follows(few)
-    }
-
-    /// Whether they give one exactly. What the forms of questions tell is not asked, since it is of one snapshot.
-    pub(super) fn follows(&self, few: u64) -> bool {
-        linear::gives_small_group(self.counted(), self.new, few)
+    /// Whether together, without some new ones, they give a group of fewer than `few` persons, exactly or nearly, as the
+    /// kept ones do not.
+    pub(super) fn gives_small_group(&self, few: u64, left_out: &BTreeSet<usize>) -> bool {
+        (self.is_narrow && self.is_nearly(few, left_out))
+            || linear::gives_small_group(self.counted(left_out), self.new, few)
     }
 
     /// The atoms of the cohorts whose numbers were shown.
-    fn counted(&self) -> Vec<Atom> {
+    fn counted(&self, left_out: &BTreeSet<usize>) -> Vec<Atom> {
         let is_hidden = |at: &usize| self.forms.get(*at).copied().flatten().is_some_and(Form::is_hidden);
+        let is_shown = |at: &usize| !is_hidden(at) && !left_out.contains(at);
         let mut sizes: BTreeMap<Vec<usize>, u64> = BTreeMap::new();
         for atom in &self.atoms {
-            let within = atom.within.iter().copied().filter(|at| !is_hidden(at)).collect();
+            let within = atom.within.iter().copied().filter(is_shown).collect();
             *sizes.entry(within).or_default() += atom.size;
         }
         sizes.remove(&Vec::new());
         sizes.into_iter().map(|(within, size)| Atom { within, size }).collect()
     }
 
-    fn is_nearly(&self, few: u64) -> bool {
-        let said = self.said();
+    fn is_nearly(&self, few: u64, left_out: &BTreeSet<usize>) -> bool {
+        let said = self.said(left_out);
         let new = said.iter().filter(|(at, _)| *at < self.new).count();
         let place: BTreeMap<usize, usize> = said.iter().enumerate().map(|(to, (at, _))| (*at, to)).collect();
         let set = |atom: &Atom| {
@@ -81,8 +91,9 @@ impl<'l> Together<'l> {
     }
 
     /// The cohorts of the new ones' rows of which something is said, each once: rather where its number was shown.
-    fn said(&self) -> Vec<(usize, &Form)> {
-        let all = || self.forms.iter().enumerate().filter_map(|(at, form)| Some((at, (*form)?)));
+    fn said(&self, left_out: &BTreeSet<usize>) -> Vec<(usize, &Form)> {
+        let forms = || self.forms.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
+        let all = || forms().filter_map(|(at, form)| Some((at, (*form)?)));
         let Some((_, first)) = all().next().filter(|(at, _)| *at < self.new) else { return Vec::new() };
         let mut said: Vec<(usize, &Form)> = Vec::new();
         let (hidden, shown): (Vec<_>, Vec<_>) = all().partition(|(_, form)| form.is_hidden());

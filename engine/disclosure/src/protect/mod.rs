@@ -28,7 +28,6 @@ pub(crate) use layer::{Layer, Need, Place, Range, known, unknown};
 #[cfg(test)]
 pub(crate) use narrowed::intervals;
 pub(crate) use narrowed::is_narrowed;
-pub(crate) use vector::{Vector, add};
 
 use std::collections::{BTreeMap, BTreeSet};
 

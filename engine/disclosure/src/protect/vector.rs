@@ -6,7 +6,7 @@ use crate::family::CellNo;
 use crate::protect::field::Residue;
 
 /// A number for each cell; what is not there is nothing.
-pub(crate) type Vector = BTreeMap<CellNo, Residue>;
+pub(super) type Vector = BTreeMap<CellNo, Residue>;
 
 /// The sum of one and a multiple of another.
 pub(super) fn plus(one: &Vector, two: &Vector, factor: Residue) -> Vector {
@@ -18,7 +18,7 @@ pub(super) fn plus(one: &Vector, two: &Vector, factor: Residue) -> Vector {
 }
 
 /// Adds to one place of a vector.
-pub(crate) fn add(vector: &mut Vector, at: CellNo, value: Residue) {
+fn add(vector: &mut Vector, at: CellNo, value: Residue) {
     let sum = vector.get(&at).copied().unwrap_or_default().plus(value);
     if sum.is_zero() {
         vector.remove(&at);

@@ -52,6 +52,13 @@ pub(crate) fn thresholds([first, second]: [&Cells; 2], k: u64) -> BTreeMap<Strin
             }
         }
     }
+    for (name, unions, other) in [("first", unions(first, k), second), ("second", unions(second, k), first)] {
+        for ((cells, together), (one, cell)) in
+            unions.iter().flat_map(|of| other.iter().map(move |one| (of, one)))
+        {
+            all.insert(format!("{name} {cells:?} apart {one:?}"), standing(&(together ^ cell), k));
+        }
+    }
     for (name, cells) in [("first", first), ("second", second)] {
         for total in cells.keys().filter(|key| key.contains(&TOTAL)) {
             all.insert(format!("{name} small under {total:?}"), small_under(total, cells, k));
@@ -62,6 +69,32 @@ pub(crate) fn thresholds([first, second]: [&Cells; 2], k: u64) -> BTreeMap<Strin
     }
     all.retain(|_, stands| *stands > 0);
     all
+}
+
+/// Large cells of a question that make up a total over some of its keys, without two of them at most: what a table shows
+/// can be added up.
+fn unions(cells: &Cells, k: u64) -> BTreeMap<Vec<&Vec<u32>>, RoaringBitmap> {
+    let mut totals: BTreeMap<Vec<u32>, Vec<&Vec<u32>>> = BTreeMap::new();
+    for (key, _) in cells.iter().filter(|(_, persons)| persons.len() >= k) {
+        for kept in 0..1_u32 << key.len() {
+            let over =
+                key.iter().enumerate().map(|(at, value)| if kept >> at & 1 == 1 { *value } else { TOTAL });
+            let shape = key.iter().map(|value| u32::from(*value == TOTAL));
+            totals.entry(shape.chain(over).collect()).or_default().push(key);
+        }
+    }
+    let mut unions = BTreeMap::new();
+    for all in totals.into_values() {
+        for (one, two) in (0..=all.len()).flat_map(|one| (one..=all.len()).map(move |two| (one, two))) {
+            let left = all.iter().enumerate().filter(|(at, _)| *at != one && *at != two);
+            let left: Vec<&Vec<u32>> = left.map(|(_, key)| *key).collect();
+            if left.len() > 1 {
+                let persons = left.iter().fold(RoaringBitmap::new(), |sum, key| sum | &cells[*key]);
+                unions.insert(left, persons);
+            }
+        }
+    }
+    unions
 }
 
 /// What the cells of fewer than k persons under a total are in sum.

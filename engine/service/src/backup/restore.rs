@@ -216,5 +216,5 @@ fn ledger_holds(environment: &Environment, log: &Path) -> Result<Option<bool>, B
         return Ok(None);
     }
     let noted = ledger_file::noted(log)?;
-    Ok(Some(LedgerFile::new(environment).hold(environment, noted).is_ok()))
+    Ok(Some(LedgerFile::new(environment).hold(environment, &noted).is_ok()))
 }

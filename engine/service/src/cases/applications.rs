@@ -193,6 +193,9 @@ fn own_fields() -> Vec<FormField> {
         field::of_kind("planned", ("予定する表に使う項目", "columns of planned tables"), FieldKind::List);
     let reviewed =
         field::of_kind("reviewed", ("人が確認する出力の種類", "kinds of outputs reviewed"), FieldKind::List);
+    let provided =
+        field::of_kind("provided", ("行を提供する表", "tables whose rows are provided"), FieldKind::List);
+    let matched = field::text("matched", "行を突合できる課題", "projects that may match rows");
     vec![
         field::helped(
             field::text("project", "研究課題のID", "project id"),
@@ -225,6 +228,16 @@ fn own_fields() -> Vec<FormField> {
             reviewed,
             &format!("提供の前に人が確認する種類：{}", OUTPUT_KINDS.join("、")),
             &format!("Kinds that people look at before they go out: {}", OUTPUT_KINDS.join(", ")),
+        )),
+        field::optional(field::helped(
+            provided,
+            "匿名化情報に限る。作業領域に保存する表の名前を一行に一つずつ。個人番号は課題ごとの仮IDに置き換えられます。",
+            "Anonymized data only. One on a line: the name of a table of the workspace. Person numbers become pseudonyms of the project.",
+        )),
+        field::optional(field::helped(
+            matched,
+            "「名前: 課題ID, 課題ID」。挙げられたすべての課題の許可が同じことを述べるときだけ、同じ仮IDになります。",
+            "`name: project, project`. They share pseudonyms only where the permit of each says the same.",
         )),
     ]
 }

@@ -28,6 +28,8 @@ pub(crate) use halts::Halts;
 pub(crate) use incidents::draft as draft_incident;
 pub(crate) use outputs::{Standing, held, open_for_people, standing};
 pub use person::actor;
+#[cfg(test)]
+pub(crate) use retained::tests::kept as retained_sample;
 pub(crate) use retained::{Retained, RetainedFiles};
 
 /// An environment in which somebody acts.

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use catalog_store::{Environment, KeyRole, decrypt, encrypt};
-use engine_protocol::{EvidenceLine, ReleasedTable};
+use engine_protocol::{EvidenceLine, LeftOut, ReleasedTable};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger_file::LedgerError;
@@ -34,10 +34,17 @@ pub(crate) struct Retained {
     pub(crate) cells: Vec<EvidenceLine>,
     pub(crate) is_cut: bool,
     pub(crate) trace: Vec<(String, u64)>,
+    /// How far apart the ends of a reader's interval for a hidden count are, at least; none in copies from before it was
+    /// asked.
+    #[serde(default)]
+    pub(crate) hidden_interval: Option<u32>,
     /// Ledger entries before and the digest of the last one.
     pub(crate) ledger: (u64, String),
     /// The query in whose record it was made.
     pub(crate) opened: String,
+    /// Who was left out of it; none where an earlier version kept it.
+    #[serde(default)]
+    pub(crate) left_out: Option<LeftOut>,
 }
 
 /// The kept releases of an environment.
@@ -168,13 +175,13 @@ fn bound_to(project: &str, query: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use catalog_store::{Config, Environment};
     use engine_protocol::ReleasedTable;
 
     use super::{Retained, RetainedFiles};
 
-    pub(in crate::cases) fn kept(project: &str, query: &str) -> Retained {
+    pub(crate) fn kept(project: &str, query: &str) -> Retained {
         let text = |text: &str| text.to_owned();
         Retained {
             query: text(query),
@@ -198,8 +205,10 @@ mod tests {
             cells: vec![],
             is_cut: false,
             trace: vec![],
+            hidden_interval: Some(8),
             ledger: (1, text("h")),
             opened: text(query),
+            left_out: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::{Write as _, stdout};
 use std::path::Path;
 
 use audit::{Event, Kind, Tree};
-use engine_service::signer;
+use engine_service::{signer, standing};
 
 use super::House;
 use crate::Failure;
@@ -13,7 +13,8 @@ use crate::Failure;
 pub(crate) fn run(env: &Path) -> Result<(), Failure> {
     let house = House::open(env)?;
     // Recorded first, so that the checkpoint covers its own entry.
-    house.log.record(Event::new(Kind::CheckpointSigned, "misu-guard"))?;
+    let event = Event::new(Kind::CheckpointSigned, "misu-guard");
+    house.log.record(standing(&house.environment, house.log.path(), event)?)?;
     let signed = Tree::at(&house.environment.room("audit")).checkpoint(&signer(&house.environment)?)?;
     write!(stdout(), "{signed}")?;
     Ok(())

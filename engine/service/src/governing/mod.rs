@@ -9,6 +9,7 @@ pub(crate) mod halt;
 pub(crate) mod incident;
 pub(crate) mod output;
 pub(crate) mod people;
+pub(crate) mod provide;
 pub(crate) mod questions;
 
 use std::path::{Path, PathBuf};

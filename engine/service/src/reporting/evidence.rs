@@ -10,6 +10,7 @@ use super::questions::{Asked, questions};
 use super::span::minute;
 use super::{Desk, ReportError, said};
 use crate::cases::RetainedFiles;
+use crate::certificate;
 
 /// The evidence of the query with this id.
 ///
@@ -26,6 +27,10 @@ pub fn evidence(desk: &Desk, query: &str) -> Result<Evidence, ReportError> {
         ["sql", "plan", "rules", "policies", "exclusion"].map(digest).into_iter().collect();
     digests.extend(asked.closed.map(|closed| ("answer".to_owned(), said(closed, "digest").to_owned())));
     let kept = RetainedFiles::new(&desk.environment).find(asked.project(), query)?;
+    let sealed_copy = match &kept {
+        Some(kept) => certificate::is_as_signed(&desk.environment, kept)?,
+        None => None,
+    };
     Ok(Evidence {
         query: query.to_owned(),
         project: asked.project().to_owned(),
@@ -40,6 +45,7 @@ pub fn evidence(desk: &Desk, query: &str) -> Result<Evidence, ReportError> {
         cells,
         hidden,
         hidden_by: asked.hidden_by.clone(),
+        sealed_copy,
         earlier: earlier(&all, asked),
         // Only what went out is shown: a table that is held back stays with its reviewers.
         table: kept.filter(|_| asked.outcome() == "released").map(|kept| rows(&kept.table)),

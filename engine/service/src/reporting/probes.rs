@@ -1,6 +1,7 @@
 //! What the checklist looks at in a running environment. A probe sees a line kept, sees it broken, or has nothing to
 //! look at; it never guesses.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 
@@ -376,10 +377,10 @@ fn thresholds(desk: &Desk) -> Found {
 
 fn ledger(desk: &Desk) -> Found {
     let noted = match ledger_file::noted(desk.log.path()) {
-        Ok(noted) if noted > 0 => noted,
+        Ok(noted) if noted.entries > 0 => noted,
         _ => return Found::nothing(),
     };
-    match LedgerFile::new(&desk.environment).hold(&desk.environment, noted) {
+    match LedgerFile::new(&desk.environment).hold(&desk.environment, &noted) {
         Ok(held) => Found::of(
             true,
             format!("開示台帳 {} 件が記録と一致する", held.ledger().releases()),
@@ -392,8 +393,14 @@ fn ledger(desk: &Desk) -> Found {
 }
 
 fn certificates(desk: &Desk) -> Found {
-    let of = |kind: Kind| desk.entries.iter().filter(|entry| entry.kind() == kind).count();
-    let (signed, released) = (of(Kind::CertificateSigned), of(Kind::LedgerKept));
+    let of = |kind: Kind| desk.entries.iter().filter(move |entry| entry.kind() == kind);
+    let is_out = |entry: &&audit::Entry| said(entry, "outcome") == "released";
+    let out: BTreeSet<&str> =
+        of(Kind::QueryClosed).filter(is_out).filter_map(audit::Entry::subject).collect();
+    // What people look at first, and a cohort that is only registered, are kept without an answer.
+    let is_answered = |entry: &&audit::Entry| entry.subject().is_some_and(|query| out.contains(query));
+    let released = of(Kind::LedgerKept).filter(is_answered).count();
+    let signed = of(Kind::CertificateSigned).count();
     if released == 0 {
         return Found::nothing();
     }

@@ -4,11 +4,14 @@
 //! says is worse than a refused one. Structures are taken apart field by field, so that a clause that the parser learns
 //! one day does not compile here instead of slipping through.
 
+use std::ops::ControlFlow;
+
 use datafusion_sql::sqlparser::ast::{
-    Cte, GroupByExpr, Join, JoinConstraint, JoinOperator, Query, Select, SetExpr, TableFactor,
-    TableWithJoins, With,
+    Cte, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, NamedWindowDefinition, NamedWindowExpr,
+    Query, Select, SetExpr, TableFactor, TableWithJoins, WindowSpec, WindowType, With, visit_expressions,
 };
 
+use super::window;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
 
@@ -48,6 +51,36 @@ pub(crate) fn check(query: &Query, places: &Places<'_>) -> Result<(), Refusal> {
     refuse_if(format_clause.is_some(), "FORMAT", places)?;
     refuse_if(!pipe_operators.is_empty(), "|>", places)?;
     set_expression(body, places)
+}
+
+/// Refuses such a clause in the subqueries of expressions, and a window that goes on from another by its name.
+pub(crate) fn inside(query: &Query, places: &Places<'_>) -> Result<(), Refusal> {
+    let found = visit_expressions(query, |expr| match expression(expr, places) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(refusal) => ControlFlow::Break(refusal),
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(refusal) => Err(refusal),
+    }
+}
+
+fn expression(expr: &Expr, places: &Places<'_>) -> Result<(), Refusal> {
+    match expr {
+        Expr::Subquery(query) => check(query, places),
+        Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. } => check(subquery, places),
+        Expr::Function(call) => match &call.over {
+            // OVER (w ROWS …): the planner takes the name for nothing.
+            Some(WindowType::WindowSpec(WindowSpec { window_name: Some(_), .. })) => {
+                Err(Refusal::new(Rule::Window, "a window does not go on from another one")
+                    .ja("ウィンドウは別のウィンドウを引き継げません")
+                    .at(places.word("OVER"))
+                    .suggest(window::FORM))
+            }
+            Some(WindowType::WindowSpec(_) | WindowType::NamedWindow(_)) | None => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 fn set_expression(body: &SetExpr, places: &Places<'_>) -> Result<(), Refusal> {
@@ -108,18 +141,23 @@ fn select(select: &Select, places: &Places<'_>) -> Result<(), Refusal> {
     refuse_if(!cluster_by.is_empty(), "CLUSTER", places)?;
     refuse_if(!distribute_by.is_empty(), "DISTRIBUTE", places)?;
     refuse_if(!sort_by.is_empty(), "SORT", places)?;
-    refuse_if(!named_window.is_empty(), "WINDOW", places)?;
+    for NamedWindowDefinition(_, window) in named_window {
+        // The planner puts a window in brackets in the place of its name, and no other form.
+        let is_whole = matches!(window, NamedWindowExpr::WindowSpec(WindowSpec { window_name: None, .. }));
+        refuse_if(!is_whole, "WINDOW", places)?;
+    }
     refuse_if(qualify.is_some(), "QUALIFY", places)?;
     refuse_if(value_table_mode.is_some(), "AS", places)?;
     match group_by {
         GroupByExpr::All(_) => return Err(refusal("ALL", places)),
         GroupByExpr::Expressions(_, modifiers) => refuse_if(!modifiers.is_empty(), "WITH", places)?,
     }
+    let tables: usize = from.iter().map(|table| table.joins.len() + 1).sum();
+    if tables > MAX_JOINS + 1 {
+        return Err(Refusal::new(Rule::Size, format!("a query has at most {MAX_JOINS} joins"))
+            .at(places.word("JOIN").or_else(|| places.word("FROM"))));
+    }
     for TableWithJoins { relation, joins } in from {
-        if joins.len() > MAX_JOINS {
-            return Err(Refusal::new(Rule::Size, format!("a query has at most {MAX_JOINS} joins"))
-                .at(places.word("JOIN")));
-        }
         factor(relation, places)?;
         for join in joins {
             self::join(join, places)?;

@@ -1,4 +1,7 @@
 //! Calls of our own functions, with the arguments that they take.
+//!
+//! What a call holds and tells is what all its arguments hold and tell. A birth date alone comes out as less than it
+//! was: an age describes a person, and is no exact value.
 
 use arrow::datatypes::DataType;
 use catalog_model::{Bounds, Class, Tier};
@@ -6,7 +9,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::Expr;
 use datafusion_expr::expr::ScalarFunction;
 
-use super::{identity, predicate};
+use super::{age_day, identity, picked, predicate};
 use crate::domain::KeyDomain;
 use crate::functions::{self, Argument, Call, Function, Literal};
 use crate::label::Label;
@@ -36,6 +39,10 @@ pub(crate) fn fact(
             .map_err(|refusal| refusal.at(judge.places.word(name)))?;
         seen.first.get_or_insert(kind);
     }
+    if let (true, Some(first)) = (name == "nullif", call.args.first()) {
+        // It is a comparison with a written value, whatever is made of it.
+        picked::by(judge, first, schema, relation)?;
+    }
     let first_domain = call.args.first().and_then(|first| domain_of(judge, first, schema, relation));
     let of = Call {
         literals: &seen.literals,
@@ -46,7 +53,7 @@ pub(crate) fn fact(
     let kind = function.gives.kind(&seen.first.unwrap_or(DataType::Utf8));
     let measure = measure(judge, call, schema, relation).filter(|_| predicate::is_number(&kind));
     let domain = (function.domain)(&of);
-    Ok(ColumnFact { domain, measure, ..ColumnFact::made(Label::of(Class::Quasi), kind) })
+    Ok(ColumnFact { domain, measure, ..ColumnFact::made(seen.label, kind) })
 }
 
 /// The bounds within which a call's number is summed: of a length of time, and of a measure that is handed through.
@@ -76,6 +83,7 @@ fn measure(
 struct Seen {
     literals: Vec<Literal>,
     first: Option<DataType>,
+    label: Label,
 }
 
 /// The declared domain of an argument, where it has one.
@@ -83,7 +91,7 @@ fn domain_of(judge: &Judge<'_>, expr: &Expr, schema: &DFSchema, relation: &Relat
     match expr {
         Expr::Column(column) => {
             let fact = judge.column(column, schema, relation).ok()?;
-            fact.domain.clone().filter(|_| fact.class() == Class::Quasi)
+            fact.domain.clone().filter(|_| fact.origin.is_none() || fact.class() == Class::Quasi)
         }
         Expr::ScalarFunction(call) => fact(judge, call, schema, relation).ok()?.domain,
         _ => None,
@@ -102,28 +110,17 @@ fn check(
     let refuse = |message: String| Err(Refusal::new(Rule::Function, message).suggest(function.doc.example));
     let name = function.name;
     match argument {
-        Argument::BirthDate => {
-            let Expr::Column(column) = expr else {
-                return refuse(format!("the first argument of {name} is a birth date column"));
-            };
-            let fact = judge.column(column, schema, relation)?;
-            // In the anonymized tier a birth date is its month, which its class says.
-            let is_birth = match judge.grant.tier {
-                Tier::Pseudonymized => fact.class() == Class::Exact,
-                Tier::Anonymized => fact.class() == Class::Quasi,
-            };
-            if !is_birth || fact.kind != DataType::Date32 {
-                return refuse(format!("the first argument of {name} is a birth date column"));
-            }
+        Argument::BirthDate if is_birth_date(judge, expr, schema, relation)? => {
+            seen.label = seen.label.join(Label::of(Class::Quasi));
             Ok(DataType::Date32)
         }
+        Argument::BirthDate => refuse(format!("the first argument of {name} is a birth date column")),
         Argument::Day | Argument::Code | Argument::Number | Argument::Any => {
-            if let Expr::Column(column) = expr {
-                let fact = judge.column(column, schema, relation)?;
-                identity::check(fact, &column.name)
-                    .map_err(|refusal| refusal.at(judge.places.column(column)))?;
+            let operand = value(judge, expr, schema, relation)?;
+            if function.arguments.first() == Some(&Argument::BirthDate) {
+                age_day::check(judge, expr, schema, relation)?;
             }
-            let operand = predicate::operand(judge, expr, schema, relation)?;
+            seen.label = seen.label.join(operand.label);
             let (is_fit, what) = match argument {
                 Argument::Day => (operand.kind == DataType::Date32, "a day or month"),
                 Argument::Code => (predicate::is_text(&operand.kind), "a code"),
@@ -168,6 +165,36 @@ fn check(
             Ok(operand.kind)
         }
     }
+}
+
+fn is_birth_date(
+    judge: &Judge<'_>,
+    expr: &Expr,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<bool, Refusal> {
+    let Expr::Column(column) = expr else { return Ok(false) };
+    let fact = judge.column(column, schema, relation)?;
+    // In the anonymized tier a birth date is its month, which its class says.
+    let is_birth = match judge.grant.tier {
+        Tier::Pseudonymized => fact.class() == Class::Exact,
+        Tier::Anonymized => fact.class() == Class::Quasi,
+    };
+    Ok(is_birth && fact.kind == DataType::Date32)
+}
+
+/// The facts of a value that is no identity.
+fn value(
+    judge: &Judge<'_>,
+    expr: &Expr,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<ColumnFact, Refusal> {
+    if let Expr::Column(column) = expr {
+        let fact = judge.column(column, schema, relation)?;
+        identity::check(fact, &column.name).map_err(|refusal| refusal.at(judge.places.column(column)))?;
+    }
+    predicate::operand(judge, expr, schema, relation)
 }
 
 impl Seen {

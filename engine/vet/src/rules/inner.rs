@@ -1,7 +1,7 @@
 //! Aggregation by person, inside a subquery: one row for each person (and month, stay …) instead of many.
 //!
 //! The person stands bare among the group keys, so each group is of one person, and nothing is released here: minimum
-//! and maximum, counts of anything and sums are values of that person, which only the outermost aggregate releases.
+//! and maximum, counts of anything, sums and means are values of that person, which only the outermost aggregate releases.
 
 use arrow::datatypes::DataType;
 use catalog_model::{Bounds, Class};
@@ -10,13 +10,14 @@ use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::{Aggregate, Expr, ExprSchemable as _};
 
 use super::{picked, predicate, projection, value};
+use crate::checked_mean::PLACES;
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, MeasureFact, Relation};
 
 /// Rows of one person that a count or sum is held to.
 const MOST_ROWS: i64 = 100_000;
-const FORMS: &str = "count, sum of a measure, min, max";
+const FORMS: &str = "count, sum and avg of a measure, min, max";
 
 /// The facts of an aggregation by person.
 pub(crate) fn relation(judge: &Judge<'_>, aggregate: &Aggregate) -> Result<Relation, Refusal> {
@@ -79,7 +80,7 @@ fn aggregate_fact(
 
 fn refuse(judge: &Judge<'_>, call: &AggregateFunction, message: &str) -> Refusal {
     Refusal::new(Rule::Inner, message)
-        .ja("副問合せの中で使える集計は count・sum・min・max です")
+        .ja("副問合せの中で使える集計は count・sum・avg・min・max です")
         .at(judge.places.word(call.func.name()))
         .suggest(FORMS)
 }
@@ -94,6 +95,9 @@ fn call_fact(
     let [argument] = call.params.args.as_slice() else {
         return Err(refuse(judge, call, "an aggregate has one argument"));
     };
+    if call.params.distinct && matches!(call.func.name(), "sum" | "avg") {
+        return Err(refuse(judge, call, "DISTINCT is for counts"));
+    }
     person_value(judge, call.func.name(), argument, kind, schema, input)?
         .ok_or_else(|| refuse(judge, call, "this aggregate is not available inside a subquery"))
 }
@@ -119,18 +123,17 @@ pub(crate) fn person_value(
             Some(measured(label, MeasureFact { bounds, scale: 0, unit: None }))
         }
         "sum" => {
-            let fact = value::fact(judge, argument, schema, input)?;
-            let Some(measure) = fact.measure else {
-                return Err(Refusal::new(Rule::Inner, "only a measure is summed")
-                    .ja("合計できるのは数量の列だけです")
-                    .at(judge.places.word("sum"))
-                    .suggest("sum(total_points)"));
-            };
+            let (label, measure) = summed(judge, name, argument, schema, input)?;
             let bounds = value::held(
                 measure.bounds.low.min(0).saturating_mul(1_000),
                 measure.bounds.high.max(0).saturating_mul(1_000),
             );
-            Some(measured(fact.label, MeasureFact { bounds, ..measure }))
+            Some(measured(label, MeasureFact { bounds, ..measure }))
+        }
+        // A mean lies between the values, and has the places of `checked_mean`.
+        "avg" => {
+            let (label, measure) = summed(judge, name, argument, schema, input)?;
+            Some(measured(label, MeasureFact { scale: PLACES.unsigned_abs().into(), ..measure }))
         }
         "min" | "max" => {
             let fact = value::fact(judge, argument, schema, input)?;
@@ -138,4 +141,22 @@ pub(crate) fn person_value(
         }
         _ => None,
     })
+}
+
+/// The label and bounds of what is summed.
+fn summed(
+    judge: &Judge<'_>,
+    name: &str,
+    argument: &Expr,
+    schema: &DFSchema,
+    input: &Relation,
+) -> Result<(Label, MeasureFact), Refusal> {
+    let fact = value::fact(judge, argument, schema, input)?;
+    let measure = fact.measure.ok_or_else(|| {
+        Refusal::new(Rule::Inner, "only a measure is summed")
+            .ja("合計できるのは数量の列だけです")
+            .at(judge.places.word(name))
+            .suggest("sum(total_points)")
+    })?;
+    Ok((fact.label, measure))
 }

@@ -1,5 +1,6 @@
 //! The rules, one file each.
 
+pub(crate) mod age_day;
 pub(crate) mod aggregate;
 pub(crate) mod clauses;
 pub(crate) mod function;

@@ -33,9 +33,17 @@ pub(crate) fn check(
             Expr::Column(column) => {
                 let fact = judge.column(column, schema, relation)?;
                 let is_identity = super::identity::check(fact, &column.name).is_err();
+                // What a query made may be missing for a value of its own: nullif(sex, '1').
+                if fact.origin.is_none() {
+                    picked::by(judge, inner, schema, relation)?;
+                }
                 Ok(if is_identity { Label::default() } else { fact.label.outcome() })
             }
-            other => Ok(value::fact(judge, other, schema, relation)?.label.outcome()),
+            other => {
+                let fact = value::fact(judge, other, schema, relation)?;
+                picked::by(judge, other, schema, relation)?;
+                Ok(fact.label.outcome())
+            }
         },
         Expr::Column(column) => {
             let fact = judge.column(column, schema, relation)?;

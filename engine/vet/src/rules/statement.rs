@@ -39,6 +39,7 @@ pub(crate) fn parse(sql: &str, places: &Places<'_>) -> Result<Statement, Refusal
         Statement::Statement(inner) => match inner.as_ref() {
             SqlStatement::Query(query) => {
                 clauses::check(query, places)?;
+                clauses::inside(query, places)?;
                 Ok(statement)
             }
             _ => Err(only_select(places, sql)),

@@ -60,8 +60,8 @@ fn both(one: ColumnFact, two: ColumnFact) -> Option<ColumnFact> {
             columns: one.describing.columns.into_iter().chain(two.describing.columns).collect(),
             is_chosen: one.describing.is_chosen
                 || two.describing.is_chosen
-                || one.is_literal
-                || two.is_literal,
+                || one.label.is_of_nothing()
+                || two.label.is_of_nothing(),
         },
         ..ColumnFact::made(label, kind)
     })

@@ -15,7 +15,8 @@ use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Describing, Judge, Relation};
 
-const FORM: &str = "row_number() OVER (PARTITION BY person_id ORDER BY service_month)";
+/// What is allowed.
+pub(crate) const FORM: &str = "row_number() OVER (PARTITION BY person_id ORDER BY service_month)";
 /// How far lag, lead, nth_value and a frame may reach.
 const FARTHEST: i64 = 100;
 
@@ -134,7 +135,7 @@ fn call_fact(
             "this window function is not available",
             "このウィンドウ関数は使えません",
         )
-        .suggest("row_number, rank, dense_rank, lag, lead, first_value, last_value, nth_value, count, sum, min, max")
+        .suggest("row_number, rank, dense_rank, lag, lead, first_value, last_value, nth_value, count, sum, avg, min, max")
     };
     match (&call.fun, name, args) {
         (WindowFunctionDefinition::WindowUDF(_), "row_number" | "rank" | "dense_rank", []) => {

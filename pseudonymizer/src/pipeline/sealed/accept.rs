@@ -10,13 +10,14 @@ use zeroize::Zeroizing;
 use super::envelope::{EnvelopeError, open_to};
 use super::form::{self, are_plain};
 use super::holder::known;
-use super::seal::PURPOSE;
-use super::{Contents, HEADER, Header, SIGNATURE, VERSION, bound_to, packed_name};
+use super::{Contents, HEADER, Header, SIGNATURE, VERSION, What, bound_to, packed_name};
 use crate::pipeline::delivery::identify;
-use crate::pipeline::ingest::{IngestError, Ingested, KEYED_UNDER, RunPlaces, book, close, record};
+use crate::pipeline::ingest::{
+    IngestError, Ingested, KEYED_UNDER, RunPlaces, book, close, not_erased, record,
+};
 use crate::pipeline::store::{fresh_folder, write_json};
 
-/// Why a sealed delivery is not taken in; nothing of it was.
+/// Why what was sealed is not taken in; nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SealedError {
     /// A file of it is not there or cannot be read.
@@ -30,6 +31,12 @@ pub enum SealedError {
     /// A file of it is not of the expected form.
     #[error("{0} is not of the expected form")]
     Form(String),
+    /// It is a list of who opted out.
+    #[error("it is a list of who opted out; `misu optout add` takes it in")]
+    List,
+    /// It is a delivery.
+    #[error("it is a delivery; `misu ingest` takes it in")]
+    Delivery,
     /// It was sealed by a later build.
     #[error("it was sealed in version {0}; use a newer program")]
     Version(u32),
@@ -61,7 +68,7 @@ pub enum SealedError {
     #[error("it does not open")]
     Envelope(#[from] EnvelopeError),
     /// The list of its content is not what the header says.
-    #[error("its content is not the delivery that its header names")]
+    #[error("its content is not what its header names")]
     Content,
     /// A table file has other columns than the environment's layouts give.
     #[error("{0} has other columns than this environment's layouts give; give the holder a new bundle")]
@@ -71,14 +78,14 @@ pub enum SealedError {
     KeyStore(#[from] KeyError),
 }
 
-/// Whether the folder is a sealed delivery.
+/// Whether the folder is something that was sealed.
 pub fn is_sealed(folder: &Path) -> bool {
     folder.join(HEADER).is_file()
 }
 
 /// The id of the sealed delivery in `folder`, whose signature is its registered holder's; its files are not looked at.
 pub(crate) fn identify_sealed(environment: &Environment, folder: &Path) -> Result<String, SealedError> {
-    let header = read_header(environment, folder)?;
+    let header = read_header(environment, folder, What::Delivery)?;
     Ok(id_and_key(&header)?.0.to_owned())
 }
 
@@ -91,12 +98,13 @@ pub fn ingest_sealed(environment: &Environment, folder: &Path, now: &str) -> Res
     let sealed = Sealed::open(environment, folder)?;
     let meta = environment.meta()?;
     if let Some(known) = meta.delivery(&sealed.id)? {
-        return Ok(Ingested::known(&known));
+        return Ok(Ingested::known_by(&known, &sealed.contents.manifest));
     }
     let (catalogue, _) = environment.catalogue()?;
     if sealed.header.keyed.profile != catalogue.profile.as_str() {
         return Err(SealedError::Profile(sealed.header.keyed.profile).into());
     }
+    not_erased(environment, &sealed.contents.manifest)?;
     let places = RunPlaces::of(environment, &sealed.id, 0);
     let unpacked = sealed.unpack(&catalogue, &places);
     if let Err(error) = unpacked {
@@ -110,6 +118,29 @@ pub fn ingest_sealed(environment: &Environment, folder: &Path, now: &str) -> Res
     book(environment, record(&sealed.id, &sealed.contents.manifest, now, sealed.contents.parts, files))
 }
 
+/// Something sealed whose signature, holder and keys were found right, with its first file.
+pub(super) struct Opened {
+    pub(super) header: Header,
+    pub(super) id: String,
+    key: SecretKey,
+    pub(super) first: Zeroizing<Vec<u8>>,
+}
+
+impl Opened {
+    pub(super) fn of(environment: &Environment, folder: &Path, what: What) -> Result<Self, SealedError> {
+        let header = read_header(environment, folder, what)?;
+        check_keys(environment, &header)?;
+        let (id, key) = id_and_key(&header)?;
+        let private = environment.keys().with_id(KeyRole::Delivery, header.sealed_to.as_str())?;
+        let bound = format!("{id}/{}", header.holder);
+        let opened = open_to(&private, what.purpose(), bound.as_bytes(), key)?;
+        let key = <[u8; 32]>::try_from(opened.as_slice()).map_err(|_| EnvelopeError::Open)?;
+        let (id, key) = (id.to_owned(), SecretKey::new(*Zeroizing::new(key)));
+        let first = unpack_file(folder, &header, &id, &key, 0)?;
+        Ok(Self { header, id, key, first })
+    }
+}
+
 /// A sealed delivery whose signature, holder and keys were found right.
 struct Sealed {
     folder: PathBuf,
@@ -121,16 +152,8 @@ struct Sealed {
 
 impl Sealed {
     fn open(environment: &Environment, folder: &Path) -> Result<Self, SealedError> {
-        let header = read_header(environment, folder)?;
-        check_keys(environment, &header)?;
-        let (id, key) = id_and_key(&header)?;
-        let private = environment.keys().with_id(KeyRole::Delivery, header.sealed_to.as_str())?;
-        let bound = format!("{id}/{}", header.holder);
-        let opened = open_to(&private, PURPOSE, bound.as_bytes(), key)?;
-        let key = <[u8; 32]>::try_from(opened.as_slice()).map_err(|_| EnvelopeError::Open)?;
-        let (id, key) = (id.to_owned(), SecretKey::new(*Zeroizing::new(key)));
-        let list = unpack_file(folder, &header, &id, &key, 0)?;
-        let contents: Contents = serde_json::from_slice(&list).map_err(|_| SealedError::Content)?;
+        let Opened { header, id, key, first } = Opened::of(environment, folder, What::Delivery)?;
+        let contents: Contents = serde_json::from_slice(&first).map_err(|_| SealedError::Content)?;
         let is_same = identify(&contents.manifest) == id
             && contents.manifest.delivery.holder == header.holder
             && contents.names.len() + 1 == header.files.len();
@@ -165,7 +188,7 @@ impl Sealed {
     }
 }
 
-fn read_header(environment: &Environment, folder: &Path) -> Result<Header, SealedError> {
+fn read_header(environment: &Environment, folder: &Path, what: What) -> Result<Header, SealedError> {
     let read = |name: &str| {
         let path = folder.join(name);
         std::fs::read(&path).map_err(|source| SealedError::Read { path, source })
@@ -187,7 +210,11 @@ fn read_header(environment: &Environment, folder: &Path) -> Result<Header, Seale
         return Err(SealedError::Signature);
     }
     UnparsedPublicKey::new(&ED25519, signer).verify(&text, &signed).map_err(|_| SealedError::Signature)?;
-    Ok(header)
+    match header.what {
+        found if found == what => Ok(header),
+        What::OptOut => Err(SealedError::List),
+        What::Delivery => Err(SealedError::Delivery),
+    }
 }
 
 /// The delivery's id, and the content key that is sealed for it.

@@ -5,11 +5,13 @@
 //! The environment checks signature, holder, keys and the form of every file before anything of it counts.
 //! A sealed delivery has the id of the clear one, and gives the same rows of the same persons; their numbers come in
 //! another order, since its group has an intake key of its own.
+//! A list of who opted out is sealed the same way.
 
 mod accept;
 mod envelope;
 mod form;
 mod holder;
+mod list;
 mod seal;
 
 pub(crate) use accept::identify_sealed;
@@ -17,6 +19,8 @@ pub use accept::{SealedError, ingest_sealed, is_sealed};
 pub use envelope::EnvelopeError;
 pub(crate) use holder::registered;
 pub use holder::{Bundle, Holder, HolderCard, HolderError, Registered, register};
+pub(crate) use list::open_list;
+pub use list::seal_list;
 pub use seal::{SealError, seal};
 
 use catalog_model::DeliveryManifest;
@@ -36,6 +40,9 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 struct Header {
     version: u32,
+    /// What was sealed.
+    #[serde(default, skip_serializing_if = "What::is_delivery")]
+    what: What,
     /// Who sealed it.
     holder: String,
     /// The group of holders that share an intake key.
@@ -48,6 +55,29 @@ struct Header {
     key: String,
     /// The packed files in order, the list of them first.
     files: Vec<PackedFile>,
+}
+
+/// What was sealed. One is never opened as the other: its content key is sealed for its own purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum What {
+    #[default]
+    Delivery,
+    OptOut,
+}
+
+impl What {
+    // serde hands a reference.
+    fn is_delivery(&self) -> bool {
+        *self == Self::Delivery
+    }
+
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Delivery => "misu/sealed/v1",
+            Self::OptOut => "misu/sealed-opt-out/v1",
+        }
+    }
 }
 
 /// One encrypted file.

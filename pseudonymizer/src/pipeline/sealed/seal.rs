@@ -7,20 +7,22 @@ use zeroize::Zeroizing;
 
 use super::envelope::{EnvelopeError, seal_to};
 use super::holder::{Bundle, Holder, HolderError};
-use super::{Contents, HEADER, Header, PackedFile, SIGNATURE, VERSION, bound_to, packed_name};
+use super::{Contents, HEADER, Header, PackedFile, SIGNATURE, VERSION, What, bound_to, packed_name};
 use crate::pipeline::delivery::Delivery;
-use crate::pipeline::ingest::{IngestError, Ingested, Progress, Run, RunKeys, RunPlaces, record};
+use crate::pipeline::ingest::{IngestError, Ingested, KeyedUnder, Progress, Run, RunKeys, RunPlaces, record};
+use crate::pipeline::optout::OptOutError;
 use crate::pipeline::parts;
 use crate::pipeline::store::{fresh_folder, settle_folder, write_whole};
 
-pub(super) const PURPOSE: &str = "misu/sealed/v1";
-
-/// Why a delivery cannot be sealed.
+/// Why a delivery, or a list of who opted out, cannot be sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// The delivery cannot be read.
     #[error(transparent)]
     Ingest(#[from] IngestError),
+    /// The list cannot be read.
+    #[error(transparent)]
+    List(#[from] OptOutError),
     /// The holder's folder cannot be used.
     #[error(transparent)]
     Holder(#[from] HolderError),
@@ -30,8 +32,8 @@ pub enum SealError {
     /// The content key cannot be sealed.
     #[error("the content key cannot be sealed to the environment")]
     Envelope(#[from] EnvelopeError),
-    /// There is something where the sealed delivery would lie.
-    #[error("{0} exists; a sealed delivery is written to a place of its own")]
+    /// There is something where what is sealed would lie.
+    #[error("{0} exists; what is sealed is written to a place of its own")]
     Taken(PathBuf),
     /// The delivery is another holder's.
     #[error("the delivery says that it is of {0}")]
@@ -101,19 +103,8 @@ fn read_and_pack(
         parts: count,
         names: names(&places()).map_err(io(scratch))?,
     };
-    let header = Header {
-        version: VERSION,
-        holder: holder.card.name.clone(),
-        group: bundle.group.clone(),
-        sealed_to: bundle.environment_key.clone(),
-        keyed,
-        key: String::new(),
-        files: Vec::new(),
-    };
-    let temporary = out.with_extension("writing");
-    fresh_folder(&temporary).map_err(io(&temporary))?;
-    pack(holder, &bundle, header, &contents, (scratch, &temporary), &delivery.id)?;
-    settle_folder(&temporary, out).map_err(io(out))?;
+    let packing = Packing::begin((holder, &bundle), What::Delivery, keyed, (out, &delivery.id))?;
+    pack(packing, &contents, scratch)?;
     let record = record(&delivery.id, &delivery.manifest, "", count, files);
     Ok(Ingested { is_known: false, spent, ..Ingested::known(&record) })
 }
@@ -138,43 +129,79 @@ fn names(places: &RunPlaces) -> std::io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn pack(
-    holder: &Holder,
-    bundle: &Bundle,
-    mut header: Header,
-    contents: &Contents,
-    (scratch, out): (&Path, &Path),
-    id: &str,
-) -> Result<(), SealError> {
-    let content_key = SecretKey::random()?;
-    let mut packed = |number: usize, clear: &[u8]| -> Result<(), SealError> {
-        let sealed = encrypt(&content_key, &bound_to(id, number), clear)?;
-        let path = out.join(packed_name(number));
-        std::fs::write(&path, &sealed).map_err(io(&path))?;
-        let blake3 = blake3::hash(&sealed).to_hex().to_string();
-        header.files.push(PackedFile { bytes: sealed.len() as u64, blake3 });
-        Ok(())
-    };
-    let list = serde_json::to_vec(contents).map_err(|error| io(out)(error.into()))?;
-    packed(0, &list)?;
-    for (number, name) in contents.names.iter().enumerate() {
+fn pack(mut packing: Packing<'_>, contents: &Contents, scratch: &Path) -> Result<(), SealError> {
+    let list = serde_json::to_vec(contents).map_err(|error| io(scratch)(error.into()))?;
+    packing.add(&list)?;
+    for name in &contents.names {
         let path = scratch.join(name);
         let clear = Zeroizing::new(std::fs::read(&path).map_err(io(&path))?);
-        packed(number + 1, &clear)?;
+        packing.add(&clear)?;
     }
-    let sealed_for = format!("{id}/{}", header.holder);
-    header.key = seal_to(&bundle.environment, PURPOSE, sealed_for.as_bytes(), content_key.as_bytes())?;
-    // The id stands in clear beside the key, since the key is bound to it.
-    header.key = format!("{id}:{}", header.key);
-    let text = serde_json::to_vec_pretty(&header).map_err(|error| io(out)(error.into()))?;
-    let signature = hex(holder.signer()?.sign(&text).as_ref());
-    for (name, bytes) in [(HEADER, text.as_slice()), (SIGNATURE, signature.as_bytes())] {
-        let path = out.join(name);
-        write_whole(&path, bytes).map_err(io(&path))?;
-    }
-    Ok(())
+    packing.sign()
 }
 
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> SealError + '_ {
+/// A folder that is being packed: file by file under one content key, then signed, and there only then.
+pub(super) struct Packing<'p> {
+    holder: &'p Holder,
+    bundle: &'p Bundle,
+    header: Header,
+    id: &'p str,
+    key: SecretKey,
+    out: &'p Path,
+    temporary: PathBuf,
+}
+
+impl<'p> Packing<'p> {
+    /// Begins the folder `out` for what has this id.
+    pub(super) fn begin(
+        (holder, bundle): (&'p Holder, &'p Bundle),
+        what: What,
+        keyed: KeyedUnder,
+        (out, id): (&'p Path, &'p str),
+    ) -> Result<Self, SealError> {
+        let header = Header {
+            version: VERSION,
+            what,
+            holder: holder.card.name.clone(),
+            group: bundle.group.clone(),
+            sealed_to: bundle.environment_key.clone(),
+            keyed,
+            key: String::new(),
+            files: Vec::new(),
+        };
+        let temporary = out.with_extension("writing");
+        fresh_folder(&temporary).map_err(io(&temporary))?;
+        Ok(Self { holder, bundle, header, id, key: SecretKey::random()?, out, temporary })
+    }
+
+    /// Encrypts the next file.
+    pub(super) fn add(&mut self, clear: &[u8]) -> Result<(), SealError> {
+        let number = self.header.files.len();
+        let sealed = encrypt(&self.key, &bound_to(self.id, number), clear)?;
+        let path = self.temporary.join(packed_name(number));
+        std::fs::write(&path, &sealed).map_err(io(&path))?;
+        let blake3 = blake3::hash(&sealed).to_hex().to_string();
+        self.header.files.push(PackedFile { bytes: sealed.len() as u64, blake3 });
+        Ok(())
+    }
+
+    /// Seals the content key to the environment, signs the whole and gives it its name.
+    pub(super) fn sign(mut self) -> Result<(), SealError> {
+        let (purpose, sealed_for) =
+            (self.header.what.purpose(), format!("{}/{}", self.id, self.header.holder));
+        let key = seal_to(&self.bundle.environment, purpose, sealed_for.as_bytes(), self.key.as_bytes())?;
+        // The id stands in clear beside the key, since the key is bound to it.
+        self.header.key = format!("{}:{key}", self.id);
+        let text = serde_json::to_vec_pretty(&self.header).map_err(|error| io(self.out)(error.into()))?;
+        let signature = hex(self.holder.signer()?.sign(&text).as_ref());
+        for (name, bytes) in [(HEADER, text.as_slice()), (SIGNATURE, signature.as_bytes())] {
+            let path = self.temporary.join(name);
+            write_whole(&path, bytes).map_err(io(&path))?;
+        }
+        settle_folder(&self.temporary, self.out).map_err(io(self.out))
+    }
+}
+
+pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> SealError + '_ {
     move |source| SealError::Io { path: path.to_owned(), source }
 }
