@@ -72,8 +72,9 @@ impl VerifierKey {
     ///
     /// Where it is something else, or its hash is not that of the key.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
-        let (rest, key) = text.trim().rsplit_once('+').ok_or(NoteError::Key)?;
-        let (name, _) = rest.rsplit_once('+').ok_or(NoteError::Key)?;
+        // A name has no plus, Base64 may have.
+        let (name, rest) = text.trim().split_once('+').ok_or(NoteError::Key)?;
+        let (_, key) = rest.split_once('+').ok_or(NoteError::Key)?;
         let bytes = BASE64.decode(key).map_err(|_| NoteError::Key)?;
         let (kind, public) = bytes.split_first().ok_or(NoteError::Key)?;
         let kind = match *kind {
@@ -235,6 +236,16 @@ mod tests {
             assert_eq!(VerifierKey::parse(wrong), Err(NoteError::Key), "{wrong}");
         }
         assert!(NoteSigner::new("with space", SignerKind::Log, &[7; 32]).is_none());
+    }
+
+    #[test]
+    fn a_verifier_key_with_a_plus_in_its_base64_reads_back() {
+        let keys = (0..64).map(|seed| NoteSigner::new("log", SignerKind::Log, &[seed; 32]).unwrap());
+        let keys: Vec<VerifierKey> = keys.map(|signer| signer.verifier().clone()).collect();
+        assert!(keys.iter().any(|key| key.to_string().matches('+').count() > 2));
+        for key in keys {
+            assert_eq!(VerifierKey::parse(&key.to_string()), Ok(key));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use roaring::{MultiOps as _, RoaringBitmap};
 
 use crate::family::{Cell, CellNo, Family, Link, Relation};
 use crate::hiding::Past;
-use crate::ledger::{Cohort, Form, Number, Term};
+use crate::ledger::{Cohort, Form, Number, SUM, Term};
 use crate::numbering::Numbering;
 use crate::protect;
 use crate::shape::Shape;
@@ -176,6 +176,7 @@ fn sums(
         let is_apart = shown.iter().map(|(_, cohort)| cohort.persons.len()).sum::<u64>() == persons.len();
         let ids = || shown.iter().map(|(_, cohort)| cohort.id.as_str()).collect::<Vec<_>>().join(" ");
         let id = if shown.len() == cells.len() { id(past, &key, &what(past, part)) } else { digest(&ids()) };
+        let id = format!("{SUM}{id}");
         is_apart.then_some((**last, Cohort { id, persons, is_derived: true, form: None }))
     };
     groups.into_iter().filter_map(sum).collect()

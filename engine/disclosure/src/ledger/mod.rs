@@ -37,6 +37,9 @@ use crate::ledger::together::{Look, Together};
 /// New cohorts up to which a table is audited for what it tells nearly; of a larger one only what follows exactly.
 const TABLE: usize = 64;
 
+/// What the id of a cohort begins with that shown cells make up together.
+pub(crate) const SUM: char = '+';
+
 /// One release as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LedgerEntry {
@@ -82,6 +85,8 @@ struct Kept {
     /// Whether somebody in it has, or had, several numbers.
     is_renumbered: bool,
     is_derived: bool,
+    /// Whether shown cells make it up together.
+    is_sum: bool,
     form: Option<Box<Form>>,
 }
 
@@ -146,14 +151,14 @@ impl Ledger {
             if let Some(form) = &form {
                 self.by_source.entry(form.source()).or_default().push(at);
             }
-            let mut kept = Kept::new(&persons, snapshot, is_derived, form);
+            let mut kept = Kept::new(&persons, snapshot, (is_derived, id.starts_with(SUM)), form);
             kept.number(&self.same);
             if kept.is_compared() {
                 self.by_size.entry(kept.once().1).or_default().push(at);
                 family.push(at);
             }
             if !kept.is_hidden() {
-                self.ids.insert(digest(&id));
+                self.ids.insert(digest(id.trim_start_matches(SUM)));
             }
             self.cohorts.push(kept);
         }
@@ -177,12 +182,11 @@ impl Ledger {
     /// Complete: sizes of cohorts that differ by fewer than `few` persons differ by fewer.
     pub fn is_near(&self, cohort: &Cohort, few: u32) -> bool {
         // A cohort that the question names as a kept one is that one; others beside it stay as near as they were.
-        few > 0 && !self.has(&cohort.id) && self.is_near_any(&cohort.persons, u64::from(few))
-    }
-
-    /// Whether a kept cohort differs from these persons by fewer than `few`, whatever numbers they had.
-    pub(crate) fn is_near_any(&self, persons: &RoaringBitmap, few: u64) -> bool {
-        self.near(persons, few).next().is_some()
+        let few = u64::from(few);
+        let mut near = self.near(&cohort.persons, few);
+        // That a sum of shown cells is the same is read off the page.
+        let is_near = |(distance, kept): (u64, &Kept)| !kept.is_sum || kept.is_apart(distance, cohort, few);
+        !self.has(&cohort.id) && near.any(is_near)
     }
 
     /// The kept cohorts that differ from these persons by fewer than `few`, whatever numbers they had, and by how many.
@@ -256,21 +260,23 @@ impl Ledger {
     /// fewer than `few` persons.
     pub(crate) fn is_beside(&self, cohort: &Cohort, few: u32) -> bool {
         let few = u64::from(few);
-        // Two who are the same persons may be apart by few numbers.
-        let is_apart = |distance: u64, kept: &Kept| {
-            distance > 0 || (1..few).contains(&kept.persons.distance(&cohort.persons, few))
-        };
-        let mut near = self.near(&cohort.persons, few);
-        !self.has(&cohort.id) && near.any(|(distance, kept)| !kept.is_derived && is_apart(distance, kept))
+        let is_beside =
+            |(distance, kept): (u64, &Kept)| !kept.is_derived && kept.is_apart(distance, cohort, few);
+        !self.has(&cohort.id) && self.near(&cohort.persons, few).any(is_beside)
     }
 
     fn has(&self, id: &str) -> bool {
-        self.ids.contains(&digest(id))
+        self.ids.contains(&digest(id.trim_start_matches(SUM)))
     }
 }
 
 impl Kept {
-    fn new(persons: &RoaringBitmap, snapshot: usize, is_derived: bool, form: Option<Form>) -> Self {
+    fn new(
+        persons: &RoaringBitmap,
+        snapshot: usize,
+        (is_derived, is_sum): (bool, bool),
+        form: Option<Form>,
+    ) -> Self {
         Self {
             persons: Packed::of(persons),
             size: persons.len(),
@@ -279,8 +285,15 @@ impl Kept {
             mark: Mark::of(persons),
             is_renumbered: false,
             is_derived,
+            is_sum,
             form: form.map(Box::new),
         }
+    }
+
+    /// Whether these persons are others, of whom fewer than `few` are, at this distance of everybody once.
+    fn is_apart(&self, distance: u64, cohort: &Cohort, few: u64) -> bool {
+        // Two who are the same persons may be apart by few numbers.
+        distance > 0 || (1..few).contains(&self.persons.distance(&cohort.persons, few))
     }
 
     /// Counts every person once, by what is known of their numbers now.
