@@ -19,8 +19,8 @@ pub struct Says {
     terms: Vec<Vec<Term>>,
 }
 
-/// The question in its canonical form, whatever its text, with the numbers that its answer was protected under, and with
-/// who is left out: an answer from before an opt-out is not given again after it.
+/// The question in its canonical form, whatever its text, with the numbers that its answer was protected under, and
+/// with who is left out: an answer from before an opt-out is not given again after it.
 pub(crate) fn question(
     plan: &VettedPlan,
     permit: &Permit,
@@ -47,8 +47,8 @@ pub(crate) fn people(grant: &Grant, exclusion: &Exclusion) -> String {
 impl Says {
     /// What a vetted query says of `people`, which is whose rows there are.
     ///
-    /// What lies below the projection of the keys is the same for every grouping of the same rows. Where a plan is not of
-    /// the form that the rewrite gives nothing is recognised, and near cohorts are held back.
+    /// What lies below the projection of the keys is the same for every grouping of the same rows. Where a plan is not
+    /// of the form that the rewrite gives nothing is recognised, and near cohorts are held back.
     pub fn of(plan: &VettedPlan, people: &str) -> Self {
         let shape = plan.shape();
         // A plan that says nothing of its rows is a source of its own.

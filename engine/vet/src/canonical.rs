@@ -1,9 +1,9 @@
 //! One form for conditions that say the same: the order of what AND and OR join and of what a list names, on which side
 //! a value stands, and BETWEEN for its two ends.
 //!
-//! A question, and its rows, are recognised by their plan spelled out. Conditions are judged as they are written; what is
-//! executed and compared is this form. Nothing looks into a function, a CASE or a NOT: what is not brought to one form is
-//! another question, which the ledger holds against the first.
+//! A question, and its rows, are recognised by their plan spelled out (`spelled`). Conditions are judged as they are
+//! written; what is executed and compared is this form. Nothing looks into a function, a CASE, a NOT or the condition of
+//! a join: what is not brought to one form is another question, which the ledger holds against the first.
 
 use arrow::datatypes::DataType;
 use datafusion_common::Result;
@@ -135,7 +135,8 @@ mod tests {
         let of = |condition: &str| hashes(&catalogue, condition);
         let same = [
             [
-                "service_month >= DATE '2023-05-01' AND DATE '2023-05-01' <= service_month AND service_month <= DATE '2023-08-01'",
+                "service_month >= DATE '2023-05-01' AND DATE '2023-05-01' <= service_month \
+                    AND service_month <= DATE '2023-08-01'",
                 "service_month BETWEEN DATE '2023-05-01' AND DATE '2023-08-01'",
             ],
             ["icd10 LIKE 'E11%' AND is_main", "is_main\n  AND icd10 LIKE 'E11%'"],

@@ -40,8 +40,8 @@ pub enum Statement {
     DropView(String),
 }
 
-/// Rows that may be kept inside, and that no question lets out: another receipt than [`VettedPlan`], so that neither can be taken for
-/// the other.
+/// Rows that may be kept inside, and that no question lets out: another receipt than [`VettedPlan`], so that neither
+/// can be taken for the other.
 #[derive(Clone, Debug)]
 pub struct VettedRows {
     sql: String,

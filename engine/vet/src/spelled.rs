@@ -308,7 +308,8 @@ mod tests {
         let catalogue = Catalogue::builtin().unwrap();
         let of = |code: &str| {
             let sql = format!(
-                "SELECT count(*) AS n FROM person WHERE person_id IN (SELECT person_id FROM ndb_diagnosis WHERE icd10 = '{code}')"
+                "SELECT count(*) AS n FROM person \
+                    WHERE person_id IN (SELECT person_id FROM ndb_diagnosis WHERE icd10 = '{code}')"
             );
             plan(&catalogue, &sql).said().unwrap()
         };

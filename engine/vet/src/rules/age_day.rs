@@ -118,11 +118,11 @@ fn is_month(judge: &Judge<'_>, on: &Expr, schema: &DFSchema, relation: &Relation
     Ok(match on {
         Expr::Column(column) => {
             let domain = judge.column(column, schema, relation)?.domain.as_ref();
-            // The only days that are a finite set are months.
+            // The only days that are a finite set are firsts of months.
             domain.is_some_and(|domain| domain.kind == KeyKind::Date)
         }
         Expr::ScalarFunction(call) => match (call.func.name(), call.args.first()) {
-            ("month_of", _) => true,
+            ("month_of" | "date_trunc", _) => true,
             ("add_months", Some(first)) => is_month(judge, first, schema, relation)?,
             _ => false,
         },
