@@ -16,7 +16,7 @@ use datafusion_expr::Expr;
 
 use crate::domain::KeyKind;
 use crate::refusal::{Refusal, Rule};
-use crate::relation::{ColumnFact, Judge, Relation};
+use crate::relation::{Judge, Relation};
 use crate::spelled;
 
 /// What all ages of a query are taken on.
@@ -81,34 +81,25 @@ fn own(
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<Option<AgeDay>, Refusal> {
-    let mut is_own = true;
-    let mut of = spelled::expr(on);
-    let mut look = |fact: &ColumnFact| {
-        is_own &= !fact.label.is_of_nothing() && !fact.describing.is_chosen;
-        // Columns of two tables may go by one name. Writing to a text does not fail.
-        let _ = write!(of, " {:?} {:?}", fact.origin, fact.describing.columns);
-    };
-    let mut is_plain = true;
-    let mut looked = Ok(());
+    let mut parts: Vec<&Expr> = Vec::new();
     let visited = on.apply(|part| {
-        match part {
-            Expr::Column(column) => match judge.column(column, schema, relation) {
-                Ok(fact) => look(fact),
-                Err(refusal) => looked = Err(refusal),
-            },
-            Expr::OuterReferenceColumn(_, column) => match judge.outer_column(column) {
-                Ok(fact) => look(&fact),
-                Err(refusal) => looked = Err(refusal),
-            },
-            Expr::Cast(_) | Expr::Case(_) => is_plain = false,
-            _ => {}
-        }
+        parts.push(part);
         Ok(TreeNodeRecursion::Continue)
     });
     visited.map_err(|_| Refusal::new(Rule::Size, "the query is too deep to be planned"))?;
-    looked?;
-    if !is_own || !is_plain {
-        return Ok(None);
+    let mut of = spelled::expr(on);
+    for part in parts {
+        let fact = match part {
+            Expr::Column(column) => judge.column(column, schema, relation)?.clone(),
+            Expr::OuterReferenceColumn(_, column) => judge.outer_column(column)?,
+            Expr::Cast(_) | Expr::Case(_) => return Ok(None),
+            _ => continue,
+        };
+        if fact.label.is_of_nothing() || fact.describing.is_chosen {
+            return Ok(None);
+        }
+        // Columns of two tables may go by one name. Writing to a text does not fail.
+        let _ = write!(of, " {:?} {:?}", fact.origin, fact.describing.columns);
     }
     Ok(Some(if is_month(judge, on, schema, relation)? { AgeDay::OfMonth(1) } else { AgeDay::Own(of) }))
 }
