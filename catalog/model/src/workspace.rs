@@ -53,12 +53,19 @@ pub struct WorkspaceColumn {
     pub told: BTreeSet<Class>,
     /// Whether it is a column of a table as it stands there, and no value that the query named itself.
     pub is_column: bool,
+    /// Whether it may be a value that the query wrote; not known of columns that earlier builds kept.
+    #[serde(default = "perhaps")]
+    pub is_chosen: bool,
     /// The code system of its values, if there is one.
     pub codes: Option<String>,
     /// The finite set of its values, if there is one.
     pub values: Option<ValueSet>,
     /// Its bounds, if it is a measure.
     pub measure: Option<StoredMeasure>,
+}
+
+const fn perhaps() -> bool {
+    true
 }
 
 /// The stored type of a project's column.

@@ -1,9 +1,9 @@
 //! One form for conditions that say the same: the order of what AND and OR join and of what a list names, on which side
 //! a value stands, and BETWEEN for its two ends.
 //!
-//! The ledger recognises a question, and its rows, by the text of their plan. Conditions are judged as they are written;
-//! what is executed and compared is this form. Nothing looks into a function, a CASE or a NOT: what is not brought to one
-//! form is another question, which the ledger holds against the first.
+//! A question, and its rows, are recognised by their plan spelled out (`spelled`). Conditions are judged as they are
+//! written; what is executed and compared is this form. Nothing looks into a function, a CASE, a NOT or the condition of
+//! a join: what is not brought to one form is another question, which the ledger holds against the first.
 
 use arrow::datatypes::DataType;
 use datafusion_common::Result;
@@ -11,6 +11,8 @@ use datafusion_common::tree_node::Transformed;
 use datafusion_expr::expr::InList;
 use datafusion_expr::utils::{conjunction, disjunction, split_binary_owned};
 use datafusion_expr::{Between, BinaryExpr, Expr, LogicalPlan, Operator, lit};
+
+use crate::spelled;
 
 /// The plan with the conditions on its rows in one form, in subqueries as well.
 pub(crate) fn plan(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -26,7 +28,7 @@ pub(crate) fn plan(plan: LogicalPlan) -> Result<LogicalPlan> {
 pub(crate) fn condition(expr: Expr) -> Expr {
     let terms = split_binary_owned(expr, Operator::And).into_iter().map(any_of).collect();
     // Splitting gives one term at least.
-    conjunction(in_order(ranges(terms))).unwrap_or_else(|| lit(true))
+    conjunction(in_order(ranges(in_order(terms)))).unwrap_or_else(|| lit(true))
 }
 
 /// What OR joins.
@@ -40,7 +42,7 @@ fn any_of(term: Expr) -> Expr {
 }
 
 fn in_order(mut exprs: Vec<Expr>) -> Vec<Expr> {
-    exprs.sort_by_cached_key(ToString::to_string);
+    exprs.sort_by_cached_key(|expr| (expr.to_string(), spelled::expr(expr)));
     exprs.dedup();
     exprs
 }
@@ -51,7 +53,7 @@ fn compared(expr: Expr) -> Expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let swapped = match (kind(&left).is_some(), kind(&right).is_some()) {
                 (true, false) => op.swap(),
-                (false, false) if is_even(op) && left.to_string() > right.to_string() => Some(op),
+                (false, false) if is_even(op) && spelled::expr(&left) > spelled::expr(&right) => Some(op),
                 _ => None,
             };
             Expr::BinaryExpr(match swapped {
@@ -132,6 +134,11 @@ mod tests {
         let catalogue = Catalogue::builtin().unwrap();
         let of = |condition: &str| hashes(&catalogue, condition);
         let same = [
+            [
+                "service_month >= DATE '2023-05-01' AND DATE '2023-05-01' <= service_month \
+                    AND service_month <= DATE '2023-08-01'",
+                "service_month BETWEEN DATE '2023-05-01' AND DATE '2023-08-01'",
+            ],
             ["icd10 LIKE 'E11%' AND is_main", "is_main\n  AND icd10 LIKE 'E11%'"],
             ["icd10 IN ('E110', 'E119')", "icd10 IN ('E119', 'E110', 'E119')"],
             ["icd10 NOT IN ('E110', 'E119')", "icd10 NOT IN ('E119', 'E110')"],

@@ -14,7 +14,7 @@ use datafusion_expr::utils::format_state_name;
 use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, ReversedUDAF, Signature};
 use datafusion_functions_aggregate::sum::sum_udaf;
 
-use crate::checked_sum::{DIGITS, Kind, first, wide, wide_rows};
+use crate::checked_sum::{DIGITS, Kind, first, most, wide, wide_rows};
 
 /// Decimal places of a mean.
 pub(crate) const PLACES: i8 = 5;
@@ -93,11 +93,6 @@ fn each(values: &ArrayRef, mut take: impl FnMut(i128)) -> Result<()> {
         }
         _ => Err(unknown()),
     }
-}
-
-/// The largest number of so many digits.
-fn most(digits: u8) -> i128 {
-    10_i128.checked_pow(u32::from(digits)).map_or(i128::MAX, |most| most - 1)
 }
 
 /// One mean; rows may be taken out again as a window slides.

@@ -82,6 +82,11 @@ pub(crate) enum Kind {
 /// The digits of a 128-bit decimal.
 pub(crate) const DIGITS: u8 = 38;
 
+/// The largest number of so many digits.
+pub(crate) fn most(digits: u8) -> i128 {
+    10_i128.checked_pow(u32::from(digits)).map_or(i128::MAX, |most| most - 1)
+}
+
 /// The type in which sums are handed on before they are whole.
 pub(crate) const fn wide(scale: i8) -> DataType {
     DataType::Decimal128(DIGITS, scale)
@@ -125,9 +130,7 @@ impl Kind {
     fn held(self, sum: i128) -> i128 {
         let most = match self {
             Self::Whole => return sum.clamp(i128::from(i64::MIN), i128::from(i64::MAX)),
-            Self::Decimal(digits, _) => {
-                10_i128.checked_pow(u32::from(digits)).map_or(i128::MAX, |most| most - 1)
-            }
+            Self::Decimal(digits, _) => most(digits),
         };
         sum.clamp(-most, most)
     }

@@ -20,7 +20,7 @@ use crate::rules::{root, workspace as rules};
 use crate::schema::is_small;
 use crate::stored::Meant;
 use crate::vet::{self, Scope};
-use crate::{rewrite, workspace};
+use crate::{rewrite, spelled, workspace};
 
 /// Tables, and views, that a project keeps at the same time.
 const MOST_KEPT: usize = 50;
@@ -40,8 +40,8 @@ pub enum Statement {
     DropView(String),
 }
 
-/// Rows that may be kept inside, and that no question lets out: another receipt than [`VettedPlan`], so that neither can be taken for
-/// the other.
+/// Rows that may be kept inside, and that no question lets out: another receipt than [`VettedPlan`], so that neither
+/// can be taken for the other.
 #[derive(Clone, Debug)]
 pub struct VettedRows {
     sql: String,
@@ -253,7 +253,7 @@ fn too_many_tables(judge: &Judge<'_>) -> Refusal {
 fn hash(plan: &LogicalPlan, name: &str, columns: &[WorkspaceColumn], grant: &Grant) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 vetted rows");
     let parts = [
-        plan.display_indent_schema().to_string(),
+        spelled::plan(plan),
         name.to_owned(),
         format!("{columns:?}"),
         format!("{grant:?}"),

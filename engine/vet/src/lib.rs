@@ -25,6 +25,7 @@ mod rewrite;
 mod rules;
 mod said;
 mod schema;
+mod spelled;
 mod stored;
 mod tier;
 mod vet;
@@ -40,7 +41,7 @@ pub use rewrite::{
     FACILITY, KEY_PREFIX, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, RANKED, ROWS, ROWS_PREFIX,
     SQUARE_PREFIX, SUM_PREFIX,
 };
-pub use said::{Said, SaidCondition, SaidTakes};
+pub use said::{Said, SaidCondition, SaidPart, SaidTakes};
 pub use schema::{aggregates, granted_schema, windows};
 pub use tier::is_there;
 pub use vet::{Scope, vet, vet_in};

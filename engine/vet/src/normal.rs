@@ -1,9 +1,9 @@
 //! The planner's plan in the one form that the rules read, however the query was written.
 //!
-//! `FROM a, b WHERE a.person_id = b.person_id` is planned as every row beside every row, with the condition above. Here
-//! equalities of columns go down to the join whose two sides they compare, which then is what `JOIN … ON` plans, and is
-//! judged as such. A term of a condition that is true by its text alone (`WHERE true`, `1 = 1`) is dropped. So two ways
-//! to write a question are one plan and one hash, and nothing here decides what is allowed.
+//! `FROM a, b WHERE a.person_id = b.person_id` is planned as every row beside every row, with the condition above.
+//! Here equalities of columns go down to the join whose two sides they compare, which then is mostly what `JOIN … ON` plans,
+//! and is judged as such. A term of a condition that is true by its text alone (`WHERE true`, `1 = 1`) is dropped. What
+//! is still written in another order is another plan. Nothing here decides what is allowed.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -29,8 +29,12 @@ pub(crate) fn normal(plan: LogicalPlan) -> Result<LogicalPlan> {
 fn settled(filter: &Filter) -> Result<LogicalPlan> {
     let terms = split_conjunction_owned(filter.predicate.clone());
     let mut terms: Vec<Expr> = terms.into_iter().filter(|term| !is_always(term)).collect();
-    let equal: Vec<(Column, Column)> =
-        terms.iter().filter_map(equality).map(|(one, two)| (one.clone(), two.clone())).collect();
+    let mut equal: Vec<(Column, Column)> = Vec::new();
+    for (one, two) in terms.iter().filter_map(equality) {
+        if !equal.iter().any(|(known, other)| known == one && other == two) {
+            equal.push((one.clone(), two.clone()));
+        }
+    }
     let input = joined(filter.input.as_ref().clone(), &mut terms, &equal);
     match conjunction(terms) {
         Some(rest) => Ok(LogicalPlan::Filter(Filter::try_new(rest, Arc::new(input))?)),
@@ -78,12 +82,14 @@ fn implied(join: &Join, own: &[Expr], equal: &[(Column, Column)]) -> Vec<Expr> {
     let is_compared = |column: &Column| own.iter().any(|term| term.column_refs().contains(column));
     let ways: Vec<(&Column, &Column)> =
         equal.iter().flat_map(|(one, two)| [(one, two), (two, one)]).collect();
+    let lefts = ways.iter().filter(|(left, _)| has(&join.left, left));
+    let rights = ways.iter().filter(|(right, _)| has(&join.right, right) && !is_compared(right));
+    let rights: Vec<&(&Column, &Column)> = rights.collect();
     let mut more: Vec<Expr> = Vec::new();
-    for &(left, middle) in &ways {
-        for &(right, other) in &ways {
-            let is_new = middle == other && has(&join.left, left) && has(&join.right, right);
-            let term = Expr::Column(left.clone()).eq(Expr::Column(right.clone()));
-            if is_new && !is_compared(right) && !more.contains(&term) {
+    for (left, middle) in lefts {
+        for (right, _) in rights.iter().filter(|(_, other)| middle == other) {
+            let term = Expr::Column((*left).clone()).eq(Expr::Column((*right).clone()));
+            if !more.contains(&term) {
                 more.push(term);
             }
         }

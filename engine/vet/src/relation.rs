@@ -15,6 +15,7 @@ use crate::domain::KeyDomain;
 use crate::label::Label;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
+use crate::rules::age_day::AgeDay;
 use crate::stored::Meant;
 use crate::{rules, tier, workspace};
 
@@ -128,8 +129,8 @@ pub(crate) struct Seen {
     pub(crate) systems: BTreeSet<String>,
     /// The quasi-identifying columns whose values rows are picked by.
     pub(crate) bound: BTreeSet<String>,
-    /// The day of the month on which ages are taken.
-    age_day: Option<u32>,
+    /// The day on which ages are taken.
+    age_day: Option<AgeDay>,
 }
 
 impl<'a> Judge<'a> {
@@ -151,9 +152,16 @@ impl<'a> Judge<'a> {
         seen.bound.len()
     }
 
-    /// Whether ages may be taken on this day of the month, as all others of the query are; notes that one is.
-    pub(crate) fn takes_ages_on(&self, day: u32) -> bool {
-        *self.seen.borrow_mut().age_day.get_or_insert(day) == day
+    /// Whether ages may be taken on this day, as all others of the query are; notes that one is.
+    pub(crate) fn takes_ages_on(&self, day: AgeDay) -> bool {
+        let mut seen = self.seen.borrow_mut();
+        match &seen.age_day {
+            Some(known) => *known == day,
+            None => {
+                seen.age_day = Some(day);
+                true
+            }
+        }
     }
 
     /// Notes that a list of codes is looked up.

@@ -53,13 +53,17 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// What is wanted over what is stored: conditions say the codes of their lists, by which they are recognised.
+    /// What is wanted over what is stored: conditions say the codes of their lists, in one form, by which they are
+    /// recognised.
     pub(crate) fn over(&mut self, meant: Meant<'_>) -> Result<()> {
         let keys = self.keys.iter_mut().chain(&mut self.conditions);
         let measures = self.measures.iter_mut().map(|(expr, _, _, _)| expr);
         let ranked = self.ranked.iter_mut().map(|(expr, _, _)| expr);
         for expr in keys.chain(measures).chain(ranked) {
             *expr = meant.expr(expr.clone())?;
+        }
+        for condition in &mut self.conditions {
+            *condition = canonical::condition(condition.clone());
         }
         Ok(())
     }

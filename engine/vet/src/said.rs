@@ -1,26 +1,42 @@
 //! What a vetted query says of its rows by its form alone: where they come from, and which conditions they meet.
 //!
 //! The release ledger compares questions by it. Only conditions at the top, joined by AND, are taken apart, and only
-//! those that hold a column or an expression against values are read; all others are one condition by their text.
+//! those that hold a column or an expression against values are read; all others are one condition, spelled out.
 
+use arrow::datatypes::DataType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
 use crate::plan::VettedPlan;
 use crate::rewrite::{KEY_PREFIX, PART_PREFIX};
+use crate::rules::predicate;
+use crate::spelled;
 
 /// What a query says of its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Said {
-    /// The rows before any condition, as text.
+    /// All of its rows, spelled out.
+    pub rows: String,
+    /// What its rows have in common with those of questions that name other values.
+    pub family: String,
+    /// The rows before any condition, spelled out.
     pub source: String,
     /// The conditions that every row meets.
     pub conditions: Vec<SaidCondition>,
     /// What each group key is of.
     pub keys: Vec<String>,
-    /// The conditions that the rows of each conditional part meet besides.
-    pub parts: Vec<Vec<SaidCondition>>,
+    /// The conditional parts.
+    pub parts: Vec<SaidPart>,
+}
+
+/// A conditional part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SaidPart {
+    /// Its whole condition, spelled out.
+    pub whole: String,
+    /// The conditions that its rows meet besides those of all rows.
+    pub conditions: Vec<SaidCondition>,
 }
 
 /// A condition.
@@ -50,21 +66,21 @@ impl VettedPlan {
         let projection = inputs.first()?;
         let LogicalPlan::Projection(columns) = projection else { return None };
         let mut below = columns.input.as_ref();
-        let mut said = Said::default();
+        let (rows, family) = (spelled::plan(below), spelled::family(below));
+        let mut said = Said { rows, family, ..Said::default() };
         while let LogicalPlan::Filter(filter) = below {
             said.conditions.extend(conditions(&filter.predicate));
             below = filter.input.as_ref();
         }
-        said.source = below.display_indent().to_string();
+        said.source = spelled::plan(below);
         for column in &columns.expr {
             let Expr::Alias(column) = column else { continue };
             match (column.expr.as_ref(), column.name.as_str()) {
                 (Expr::Case(case), name) if name.starts_with(PART_PREFIX) => {
-                    said.parts.push(
-                        case.when_then_expr.first().map_or_else(Vec::new, |(when, _)| conditions(when)),
-                    );
+                    let (when, _) = case.when_then_expr.first()?;
+                    said.parts.push(SaidPart { whole: spelled::expr(when), conditions: conditions(when) });
                 }
-                (key, name) if name.starts_with(KEY_PREFIX) => said.keys.push(key.to_string()),
+                (key, name) if name.starts_with(KEY_PREFIX) => said.keys.push(spelled::expr(key)),
                 _ => {}
             }
         }
@@ -77,7 +93,7 @@ fn conditions(expr: &Expr) -> Vec<SaidCondition> {
 }
 
 fn condition(expr: &Expr) -> SaidCondition {
-    read(expr).unwrap_or_else(|| SaidCondition { of: expr.to_string(), takes: SaidTakes::Holds })
+    read(expr).unwrap_or_else(|| SaidCondition { of: spelled::expr(expr), takes: SaidTakes::Holds })
 }
 
 /// A condition that holds something against values.
@@ -94,12 +110,12 @@ fn read(expr: &Expr) -> Option<SaidCondition> {
         }
         _ => return None,
     };
-    Some(SaidCondition { of: of.to_string(), takes })
+    Some(SaidCondition { of: spelled::expr(of), takes })
 }
 
 fn compared(binary: &BinaryExpr) -> Option<(&Expr, SaidTakes)> {
-    let is_literal = |expr: &Expr| matches!(expr, Expr::Literal(_, _));
-    let (of, op, value) = match (is_literal(&binary.left), is_literal(&binary.right)) {
+    let is_value = |expr: &Expr| text(expr).is_some();
+    let (of, op, value) = match (is_value(&binary.left), is_value(&binary.right)) {
         (false, true) => (binary.left.as_ref(), binary.op, binary.right.as_ref()),
         (true, false) => (binary.right.as_ref(), binary.op.swap()?, binary.left.as_ref()),
         _ => return None,
@@ -127,11 +143,48 @@ fn text(value: &Expr) -> Option<String> {
     }
 }
 
+/// A day as it is written, as a number.
+fn day(written: &Expr) -> Option<i64> {
+    let Expr::Literal(ScalarValue::Utf8(Some(day)), _) = written else { return None };
+    predicate::day(day).map(|day| i64::from(day.days()))
+}
+
 /// A whole number, or a day as a number.
 fn number(value: &Expr) -> Option<i64> {
     match value {
         Expr::Literal(ScalarValue::Int64(number), _) => *number,
         Expr::Literal(ScalarValue::Int32(number) | ScalarValue::Date32(number), _) => number.map(i64::from),
+        Expr::Cast(cast) if *cast.field.data_type() == DataType::Date32 => day(&cast.expr),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::Catalogue;
+
+    use super::SaidTakes::{self, Between, Values};
+    use crate::functions::tests::grant_of_all;
+    use crate::vet::{Scope, vet};
+
+    /// What the conditions of a count take.
+    fn takes(catalogue: &Catalogue, condition: &str) -> Vec<SaidTakes> {
+        let grant = grant_of_all(catalogue);
+        let sql = format!("SELECT count(*) AS n FROM person WHERE {condition}");
+        let said = vet(&sql, Scope { catalogue, grant: &grant }).unwrap().said().unwrap();
+        said.conditions.into_iter().map(|condition| condition.takes).collect()
+    }
+
+    #[test]
+    fn written_days_are_numbers() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let takes = |condition: &str| takes(&catalogue, condition);
+        let (may, june) = (19_478, 19_509);
+        assert_eq!(takes("first_month >= DATE '2023-05-01'"), [Between(Some(may), None)]);
+        assert_eq!(takes("DATE '2023-06-01' > first_month"), [Between(None, Some(june - 1))]);
+        assert_eq!(takes("first_month = DATE '2023-05-01'"), [Values(vec![may.to_string()])]);
+        let both = [Between(Some(may), Some(june))];
+        assert_eq!(takes("first_month BETWEEN DATE '2023-05-01' AND DATE '2023-06-01'"), both);
+        assert_eq!(takes("first_month >= DATE '2023-05-01' AND first_month <= DATE '2023-06-01'"), both);
     }
 }

@@ -1,4 +1,5 @@
-//! What the planner sees: the granted tables with their granted columns, our functions, the aggregates and windows of the rules.
+//! What the planner sees: the granted tables with their granted columns, our functions, the aggregates and windows of
+//! the rules.
 
 use std::borrow::Cow;
 use std::cell::Cell;

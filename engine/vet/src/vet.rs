@@ -19,6 +19,7 @@ use crate::rewrite::{self, Wanted};
 use crate::rules::aggregate::{Asked, AskedKind, Measured};
 use crate::rules::{aggregate, function, group_key, root, statement};
 use crate::schema::{GrantedSchema, is_small};
+use crate::spelled;
 use crate::stored::Meant;
 
 /// For whom and over which tables a query is vetted.
@@ -295,7 +296,7 @@ fn largest(fact: &MeasureFact) -> i64 {
 fn hash(evidence: &LogicalPlan, grant: &Grant, shape: &PlanShape) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 vetted plan");
     let parts = [
-        evidence.display_indent_schema().to_string(),
+        spelled::plan(evidence),
         format!("{grant:?}"),
         format!("{shape:?}"),
         env!("CARGO_PKG_VERSION").to_owned(),

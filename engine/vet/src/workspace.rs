@@ -70,7 +70,7 @@ pub(crate) fn fact(table: &str, column: &WorkspaceColumn) -> ColumnFact {
         scale: measure.scale,
         unit: measure.unit.clone(),
     };
-    ColumnFact {
+    let mut fact = ColumnFact {
         person: if column.is_person { Person::Always } else { Person::Not },
         domain: column.values.as_ref().map(domain),
         measure: column.measure.as_ref().map(measure),
@@ -78,7 +78,9 @@ pub(crate) fn fact(table: &str, column: &WorkspaceColumn) -> ColumnFact {
         system: column.codes.clone(),
         ..ColumnFact::made(label, data_type(column.kind))
     }
-    .described(&format!("{SCHEMA}.{table}"), &column.name)
+    .described(&format!("{SCHEMA}.{table}"), &column.name);
+    fact.describing.is_chosen = column.is_chosen;
+    fact
 }
 
 /// A column as it is kept; none where its type is not one that is.
@@ -95,6 +97,7 @@ pub(crate) fn column(name: &str, kind: &DataType, fact: &ColumnFact) -> Option<W
         held: fact.label.value.classes().collect::<BTreeSet<_>>(),
         told: fact.label.control.classes().collect::<BTreeSet<_>>(),
         is_column: fact.origin.is_some(),
+        is_chosen: fact.describing.is_chosen,
         codes: fact.system.clone(),
         values: fact.domain.as_ref().map(values),
         measure: fact.measure.as_ref().map(measure),

@@ -121,37 +121,27 @@ fn check(
                 age_day::check(judge, expr, schema, relation)?;
             }
             seen.label = seen.label.join(operand.label);
-            let (is_fit, what) = match argument {
-                Argument::Day => (operand.kind == DataType::Date32, "a day or month"),
-                Argument::Code => (predicate::is_text(&operand.kind), "a code"),
-                Argument::Number => (predicate::is_number(&operand.kind), "a number"),
-                _ => (true, ""),
-            };
-            if is_fit { Ok(operand.kind) } else { refuse(format!("an argument of {name} is {what}")) }
+            match misfit(argument, &operand.kind) {
+                Some(what) => refuse(format!("an argument of {name} is {what}")),
+                None => Ok(operand.kind),
+            }
         }
-        Argument::Literal { low, high } => match whole_number(expr) {
-            Some(value) if (low..=high).contains(&value) => {
-                seen.literals.push(Literal::Number(value));
-                Ok(DataType::Int64)
+        Argument::Literal { low, high } => {
+            match whole_number(expr).filter(|value| (low..=high).contains(value)) {
+                Some(value) => Ok(seen.number(value)),
+                None => refuse(format!(
+                    "an argument of {name} is a number from {low} to {high}, written in the query"
+                )),
             }
-            _ => refuse(format!(
-                "an argument of {name} is a number from {low} to {high}, written in the query"
-            )),
-        },
+        }
         Argument::Cuts(most) => match whole_number(expr).filter(|cut| seen.is_above(*cut)) {
-            Some(cut) => {
-                seen.literals.push(Literal::Number(cut));
-                Ok(DataType::Int64)
-            }
+            Some(cut) => Ok(seen.number(cut)),
             None => refuse(format!(
                 "the cuts of {name} are up to {most} ascending whole numbers, written in the query"
             )),
         },
         Argument::Word(words) => match text(expr).filter(|word| words.contains(word)) {
-            Some(word) => {
-                seen.literals.push(Literal::Text(word.to_owned()));
-                Ok(DataType::Utf8)
-            }
+            Some(word) => Ok(seen.text(word)),
             None => refuse(format!("an argument of {name} is one of '{}'", words.join("', '"))),
         },
         Argument::Value => {
@@ -165,6 +155,17 @@ fn check(
             Ok(operand.kind)
         }
     }
+}
+
+/// What an argument should be, where it is not.
+fn misfit(argument: Argument, kind: &DataType) -> Option<&'static str> {
+    let (is_fit, what) = match argument {
+        Argument::Day => (*kind == DataType::Date32, "a day or month"),
+        Argument::Code => (predicate::is_text(kind), "a code"),
+        Argument::Number => (predicate::is_number(kind), "a number"),
+        _ => (true, ""),
+    };
+    (!is_fit).then_some(what)
 }
 
 fn is_birth_date(
@@ -198,6 +199,16 @@ fn value(
 }
 
 impl Seen {
+    fn number(&mut self, number: i64) -> DataType {
+        self.literals.push(Literal::Number(number));
+        DataType::Int64
+    }
+
+    fn text(&mut self, text: &str) -> DataType {
+        self.literals.push(Literal::Text(text.to_owned()));
+        DataType::Utf8
+    }
+
     /// Whether a cut lies above those before it.
     fn is_above(&self, cut: i64) -> bool {
         // A number with five decimal places has to hold it.

@@ -1,6 +1,7 @@
 //! Conditions: comparisons of values with values, joined by AND, OR and NOT; and whether a person has rows elsewhere.
 
 use arrow::datatypes::DataType;
+use catalog_model::Date;
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{Between, InList, Like};
 use datafusion_expr::{BinaryExpr, Expr, Operator};
@@ -244,6 +245,11 @@ pub(crate) fn is_number(kind: &DataType) -> bool {
 }
 
 pub(crate) fn is_day(text: &str) -> bool {
+    day(text).is_some()
+}
+
+/// The day that a text names.
+pub(crate) fn day(text: &str) -> Option<Date> {
     let mut parts = text.split('-');
     let mut number = |digits: usize| {
         let part =
@@ -251,10 +257,11 @@ pub(crate) fn is_day(text: &str) -> bool {
         part.parse::<u32>().ok()
     };
     let (year, month, day) = (number(4), number(2), number(2));
-    let date = year.zip(month).zip(day).and_then(|((year, month), day)| {
-        catalog_model::Date::from_ymd(i32::try_from(year).ok()?, month, day)
-    });
-    date.is_some() && parts.next().is_none()
+    let date = year
+        .zip(month)
+        .zip(day)
+        .and_then(|((year, month), day)| Date::from_ymd(i32::try_from(year).ok()?, month, day));
+    date.filter(|_| parts.next().is_none())
 }
 
 fn refuse(judge: &Judge<'_>, expr: &Expr) -> Refusal {
