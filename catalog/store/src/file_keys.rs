@@ -124,17 +124,19 @@ impl FileKeyring {
         Ok(found.map(|key| (key.partition.clone(), key.erased.clone().unwrap_or_default())).collect())
     }
 
-    /// Whether a file's keys are wrapped under a key of its partition. Earlier versions wrapped them under the dataset
-    /// key, which one erasure cannot end.
+    /// What became of the keys of partitions, for whoever asks of many files.
     ///
     /// # Errors
     ///
     /// The list of partitions cannot be read.
-    pub fn is_partitioned(&self, file: &FileEntry) -> Result<bool, EnvironmentError> {
-        match file.keys.get(FOOTER) {
-            Some(footer) => self.is_partition(&footer.kek),
-            None => Ok(false),
-        }
+    pub fn states(&self) -> Result<FileStates, EnvironmentError> {
+        let known = self.known()?;
+        let state = |key: &PartitionKey| match key.wrapped {
+            Some(_) => FileState::Kept,
+            None => FileState::Erased,
+        };
+        let states = known.list.every().map(|key| (key.id.as_str().to_owned(), state(key))).collect();
+        Ok(FileStates(states))
     }
 
     /// Whether this is the id of a partition's key.
@@ -245,6 +247,29 @@ impl FileKeyring {
         let key = Arc::new(key);
         opened.insert(name.to_owned(), Arc::clone(&key));
         Ok(key)
+    }
+}
+
+/// What one erasure can do to a file, or has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It lies under the key of its partition and ends with it.
+    Kept,
+    /// The key of its partition is gone.
+    Erased,
+    /// An earlier version wrote it, in clear or under the dataset key itself: no erasure reaches it.
+    Earlier,
+}
+
+/// What became of the keys of partitions, as the list had it at one time.
+#[derive(Clone, Debug)]
+pub struct FileStates(HashMap<String, FileState>);
+
+impl FileStates {
+    /// The state of a file.
+    pub fn of(&self, file: &FileEntry) -> FileState {
+        let footer = file.keys.get(FOOTER).and_then(|footer| self.0.get(&footer.kek));
+        footer.copied().unwrap_or(FileState::Earlier)
     }
 }
 
@@ -380,7 +405,7 @@ fn purpose(id: &str, place: &str) -> Vec<u8> {
 mod tests {
     use catalog_model::FileEntry;
 
-    use super::FileKeyring;
+    use super::{FileKeyring, FileState};
     use crate::{Agreed, Config, Environment, EnvironmentError, Erasure, KeyError, KeyRole, Partition};
 
     fn year(database: &str, year: i32) -> Partition {
@@ -461,7 +486,16 @@ mod tests {
         // What is derived from what is left gets a new key; the old files stay closed.
         assert!(ring.open(&file(&year("ndb", 2023)), &|_| true).is_ok());
         assert!(ring.open(&gone, &|_| true).is_err());
-        assert!(other.erase(&erasure, &agreed()).unwrap().len() == 1 && other.erasures().unwrap().len() == 1);
+        // The same erasure again is done already, and what was made since stays open.
+        let again = file(&year("ndb", 2023));
+        assert!(other.erase(&erasure, &agreed()).unwrap().is_empty() && other.erasures().unwrap().len() == 1);
+        assert!(ring.open(&again, &|_| true).is_ok());
+        let states = ring.states().unwrap();
+        let earlier = entry("0", std::collections::BTreeMap::new());
+        assert_eq!(
+            [&gone, &again, &earlier].map(|file| states.of(file)),
+            [FileState::Erased, FileState::Kept, FileState::Earlier]
+        );
     }
 
     #[test]

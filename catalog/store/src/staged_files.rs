@@ -194,7 +194,7 @@ mod tests {
         environment.keys().rotate(KeyRole::Dataset).unwrap();
         assert!(StagedFiles::of(&environment).read(&path).is_ok());
         let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned(), request: String::new() };
-        environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
+        environment.keys().destroy((KeyRole::Dataset, None), 1, &agreed).unwrap();
         let later = Environment::open(environment.root()).unwrap();
         assert!(StagedFiles::of(&later).read(&path).is_err());
     }

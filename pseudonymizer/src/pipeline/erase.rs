@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use catalog_model::Month;
-use catalog_store::{Agreed, DeliveryRecord, Environment, EnvironmentError, Erasure, FileKeyring};
+use catalog_model::{FileEntry, Month};
+use catalog_store::{Agreed, DeliveryRecord, Environment, EnvironmentError, Erasure, FileKeyring, FileState};
 use serde::Serialize;
 
 use super::life::{LifeError, Recalled, sweep, take_back};
@@ -53,21 +53,18 @@ pub fn erase(
 /// The snapshots with files that cannot be read, and the files of an earlier version that still can.
 fn concerned(environment: &Environment, erasure: &Erasure) -> Result<(Vec<String>, u64), LifeError> {
     let (catalogue, _) = environment.catalogue()?;
-    let (databases, ring) = (databases(&catalogue), FileKeyring::new(environment));
+    let (databases, states) = (databases(&catalogue), FileKeyring::new(environment).states()?);
     let (mut snapshots, mut earlier) = (Vec::new(), BTreeSet::new());
     for (_, manifest) in environment.snapshots()?.all().map_err(EnvironmentError::from)? {
-        let files = manifest.body.tables.values().flat_map(|table| &table.files);
-        if !ring.erased(files)?.is_empty() {
+        let mut files = manifest.body.tables.values().flat_map(|table| &table.files);
+        if files.any(|file| states.of(file) == FileState::Erased) {
             snapshots.push(manifest.id.to_string());
         }
         for (name, table) in &manifest.body.tables {
             let of = databases.get(name.as_str());
             let is_of = |year| of.is_some_and(|of| of.iter().any(|one| erasure.covers(one, year)));
-            for file in table.files.iter().filter(|file| is_of(file.year)) {
-                if !ring.is_partitioned(file)? {
-                    earlier.insert(file.path.clone());
-                }
-            }
+            let left = |file: &&FileEntry| is_of(file.year) && states.of(file) == FileState::Earlier;
+            earlier.extend(table.files.iter().filter(left).map(|file| file.path.clone()));
         }
     }
     Ok((snapshots, earlier.len() as u64))
