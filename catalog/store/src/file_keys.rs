@@ -154,11 +154,29 @@ impl FileKeyring {
         let _one = making.lock().unwrap_or_else(PoisonError::into_inner);
         let (folder, kek) = (self.environment.room("keys"), self.dataset(None)?);
         let mut list = Partitions::read(&folder)?;
-        for entry in list.live_keys() {
+        let mut renewed = 0_usize;
+        let is_former =
+            |entry: &PartitionKey| entry.wrapped.as_ref().is_some_and(|key| key.kek != kek.id().as_str());
+        for entry in list.live_keys().filter(|entry| is_former(entry)) {
             let key = self.open_partition(entry)?;
             entry.wrapped = Some(wrap(&kek, &entry.partition.to_string(), PARTITION, &key)?);
+            renewed += 1;
         }
+        if renewed == 0 {
+            return Ok(());
+        }
+        self.still_held()?;
         Ok(list.write(&folder)?)
+    }
+
+    /// As [`Environment::still_held`].
+    pub(crate) fn still_held(&self) -> Result<(), EnvironmentError> {
+        self.environment.still_held()
+    }
+
+    /// Whether this is the id of the dataset's present key.
+    pub(crate) fn is_present(&self, kek: &str) -> Result<bool, EnvironmentError> {
+        Ok(self.dataset(None)?.id().as_str() == kek)
     }
 
     /// The environment's directory.
@@ -504,9 +522,22 @@ mod tests {
         let environment = Environment::create(&folder.path().join("env"), Config::new(4, None)).unwrap();
         let (id, _, wrapped) = FileKeyring::new(&environment).make(&year("ndb", 2023), ["sex"]).unwrap();
         let file = entry(&id, wrapped);
-        environment.keys().rotate(KeyRole::Dataset).unwrap();
+        let link = environment.room("links").join("keys.parquet");
+        environment.staged_files().write(&link, b"keys").unwrap();
+        // Two rotations, the first of which was killed before it wrapped anything anew.
+        for _ in 0..2 {
+            environment.keys().rotate(KeyRole::Dataset).unwrap();
+        }
         crate::rewrap(&environment).unwrap();
-        environment.keys().destroy((KeyRole::Dataset, None), 1, &agreed()).unwrap();
-        assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
+        let (list, kept) = (environment.room("keys").join("partitions.json"), std::fs::read(&link).unwrap());
+        let wrapped = std::fs::read(&list).unwrap();
+        crate::rewrap(&environment).unwrap();
+        assert_eq!((std::fs::read(&list).unwrap(), std::fs::read(&link).unwrap()), (wrapped, kept));
+        for epoch in [1, 2] {
+            environment.keys().destroy((KeyRole::Dataset, None), epoch, &agreed()).unwrap();
+        }
+        let later = Environment::open(environment.root()).unwrap();
+        assert!(FileKeyring::new(&later).open(&file, &|_| true).is_ok());
+        assert_eq!(later.staged_files().read(&link).unwrap().as_slice(), b"keys");
     }
 }

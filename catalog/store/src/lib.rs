@@ -58,5 +58,5 @@ pub use signing::{is_signed, sign};
 pub use snapshots::{KnownManifests, SnapshotError, Snapshots};
 pub use staged_files::StagedFiles;
 pub use turns::TurnRules;
-pub use upgrade::{Upgraded, rewrap, upgrade};
+pub use upgrade::{Upgraded, files_under, rewrap, upgrade};
 pub use workspaces::{KeptList, KeptTable, NewFile, Space, WorkspaceLimits, Workspaces};

@@ -450,6 +450,18 @@ mod tests {
     }
 
     #[test]
+    fn files_that_end_with_a_dataset_key_are_counted() {
+        let (_folder, environment, snapshots, key) = opened();
+        let dataset = environment.key(KeyRole::Dataset).unwrap();
+        let mut body = body("a", "x");
+        body.tables.get_mut("person").unwrap().files[0].keys =
+            crate::file_keys::make_under(&dataset, ["sex"]).unwrap().2;
+        snapshots.commit(body, "2026-11-20T00:00:00Z", &key).unwrap();
+        let under = |id: &crate::KeyId| crate::files_under(&environment, id).unwrap();
+        assert_eq!((under(&dataset.id()), under(&key.id())), (1, 0));
+    }
+
+    #[test]
     fn a_removed_number_is_not_given_again() {
         let (_folder, _environment, snapshots, key) = opened();
         snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap();
