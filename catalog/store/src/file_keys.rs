@@ -4,7 +4,7 @@
 //! Who may read which column is therefore a matter of who is given which key. Files themselves are written and read
 //! elsewhere; no Parquet here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -309,7 +309,26 @@ impl Environment {
         Ok(Partitions::read(&self.room("keys"))?.erasures().to_vec())
     }
 
-    /// Destroys the keys of a dataset, or of one fiscal year of it, which takes two officers; the ids of the keys.
+    /// How many keys an erasure ended.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read.
+    pub fn keys_ended(&self, erasure: &Erasure) -> Result<u64, EnvironmentError> {
+        Ok(Partitions::read(&self.room("keys"))?.ended(erasure) as u64)
+    }
+
+    /// The ids of deliveries whose staged rows have a key, those of an unfinished ingest as well.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read.
+    pub fn staged_deliveries(&self) -> Result<BTreeSet<String>, EnvironmentError> {
+        Ok(Partitions::read(&self.room("keys"))?.staged().map(str::to_owned).collect())
+    }
+
+    /// Destroys the keys of a dataset, or of one fiscal year of it, which takes two officers; the ids of the keys. Of what
+    /// an earlier erasure covers it destroys none.
     ///
     /// # Errors
     ///
@@ -492,7 +511,8 @@ mod tests {
         };
         let (gone, kept) = (file(&year("ndb", 2023)), file(&year("ndb", 2024)));
         assert!(ring.open(&gone, &|_| true).is_ok() && ring.open(&kept, &|_| true).is_ok());
-        let erasure = Erasure { database: "ndb".to_owned(), year: Some(2023), at: "today".to_owned() };
+        let (database, at) = ("ndb".to_owned(), "today".to_owned());
+        let erasure = Erasure { database, year: Some(2023), at, ..Erasure::default() };
         // The keyring is another program's as well: it has the key opened.
         let other = Environment::open(environment.root()).unwrap();
         assert_eq!(other.erase(&erasure, &agreed()).unwrap().len(), 1);

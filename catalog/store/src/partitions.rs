@@ -51,7 +51,7 @@ impl fmt::Display for Partition {
 }
 
 /// That a dataset, or one fiscal year of it, was erased: no snapshot gets rows of it any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Erasure {
     /// The database.
@@ -61,6 +61,15 @@ pub struct Erasure {
     pub year: Option<i32>,
     /// When, as RFC 3339 text.
     pub at: String,
+    /// The officers, the one who asked first; nobody where an earlier version did not keep them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// The request that they agreed on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request: String,
+    /// Why, in the custodian's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 impl Erasure {
@@ -184,6 +193,22 @@ impl Partitions {
         self.destroy(|partition| erasure.ends(partition, &before).then(|| erasure.at.clone()))
     }
 
+    /// How many keys of years an erasure ended.
+    pub(crate) fn ended(&self, erasure: &Erasure) -> usize {
+        let is_of = |key: &&PartitionKey| {
+            matches!(key.partition, Partition::Year { .. }) && key.erased.as_ref() == Some(&erasure.at)
+        };
+        self.gone().filter(is_of).count()
+    }
+
+    /// The deliveries whose staged rows can be read.
+    pub(crate) fn staged(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter(|key| key.wrapped.is_some()).filter_map(|key| match &key.partition {
+            Partition::Delivery { id } => Some(id.as_str()),
+            Partition::Year { .. } => None,
+        })
+    }
+
     /// Destroys the keys of these deliveries, each with when it ceased to count; the keys' ids.
     pub(crate) fn erase_staged(&mut self, gone: &BTreeMap<String, String>) -> Vec<KeyId> {
         self.destroy(|partition| match partition {
@@ -214,7 +239,7 @@ mod tests {
     #[test]
     fn a_year_ends_with_its_dataset_or_alone_and_with_everything_derived_from_it() {
         let erasure =
-            |database: &str, year| Erasure { database: database.to_owned(), year, at: String::new() };
+            |database: &str, year| Erasure { database: database.to_owned(), year, ..Erasure::default() };
         let of = |databases: &[&str], year| Partition::Year {
             databases: databases.iter().map(|database| (*database).to_owned()).collect::<BTreeSet<_>>(),
             year,
