@@ -200,6 +200,7 @@ pub fn forget(
     environment.still_held()?;
     write_whole(&path, &text).map_err(io("write", &path))?;
     for file in deletion.files.iter().map(|file| folder.join(&file.path)).filter(|file| file.exists()) {
+        environment.still_held()?;
         std::fs::remove_file(&file).map_err(io("delete", &file))?;
     }
     let list = folder.join(DELIVERY_FILE);
@@ -247,11 +248,13 @@ pub(super) fn sweep(environment: &Environment) -> Result<(), LifeError> {
             for room in ["store", "links"] {
                 let folder = environment.room(room).join("staging").join(&name);
                 if folder.exists() {
+                    environment.still_held()?;
                     std::fs::remove_dir_all(&folder).map_err(io("remove", &folder))?;
                 }
             }
             let list = environment.room("quarantine").join(format!("{name}.csv"));
             if list.exists() {
+                environment.still_held()?;
                 std::fs::remove_file(&list).map_err(io("remove", &list))?;
             }
         }
