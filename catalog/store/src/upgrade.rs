@@ -1,5 +1,8 @@
 //! Brings an environment of an earlier layout version to the present one.
 //!
+//! Format 4 has no step: keys of partitions are made as they are needed, and the next publish writes files of earlier
+//! versions again under one. The number keeps programs away that would not know what was erased.
+//!
 //! Every step can be done twice, and `misu.toml` gets its new version last: an upgrade that was killed is run again.
 //! Snapshots are never rewritten, since permits are pinned to them; their form carries a version of its own.
 

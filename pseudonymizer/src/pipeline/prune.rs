@@ -78,7 +78,8 @@ pub fn prune(environment: &Environment, is_dry: bool) -> Result<Pruned, PruneErr
     let pins = pins(&environment.room("policies"))?;
     let (kept, gone) = divided(snapshots.all()?, &pins);
     let kept_ids: BTreeSet<&str> = kept.iter().map(|(_, manifest)| manifest.id.as_str()).collect();
-    let ids = |some: &[Numbered]| some.iter().map(|(_, manifest)| manifest.id.to_string()).collect();
+    let ids =
+        |some: &[Numbered]| some.iter().map(|(_, manifest)| manifest.id.to_string()).collect::<Vec<_>>();
     let mut pruned = Pruned { snapshots: ids(&gone), kept: ids(&kept), ..Pruned::default() };
     // One that was published again, in other files, is there under its newer number.
     pruned.snapshots.retain(|id| !kept_ids.contains(id.as_str()));
