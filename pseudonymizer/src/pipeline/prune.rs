@@ -176,3 +176,48 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PruneError> {
 fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> PruneError + 'p {
     move |source| PruneError::Io { action, path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use catalog_model::{ManifestBody, Period, SnapshotId, SnapshotManifest, Versions};
+
+    use super::divided;
+
+    fn manifest(digest: u8) -> SnapshotManifest {
+        let month = "2023-04".parse().unwrap();
+        SnapshotManifest {
+            id: SnapshotId::from_digest(&[digest; 32]),
+            body: ManifestBody {
+                format: 1,
+                buckets: 1,
+                period: Period { from: month, to: month },
+                persons: 0,
+                versions: Versions {
+                    catalogue: String::new(),
+                    normalisation: String::new(),
+                    linkage: String::new(),
+                },
+                tables: BTreeMap::new(),
+            },
+            published: String::new(),
+            parent: None,
+            signer: String::new(),
+            signature: String::new(),
+        }
+    }
+
+    #[test]
+    fn of_content_that_was_published_twice_the_newer_number_stays() {
+        let all = |digests: [u8; 4]| (1..).zip(digests.map(manifest)).collect::<Vec<_>>();
+        let stays = |digests: [u8; 4], pinned: u8| {
+            let pins = [SnapshotId::from_digest(&[pinned; 32]).to_string()].into();
+            let (kept, _) = divided(all(digests), &pins);
+            kept.into_iter().map(|(number, _)| number).collect::<Vec<u64>>()
+        };
+        assert_eq!(stays([7, 8, 7, 9], 7), [3, 4]);
+        assert_eq!(stays([7, 8, 9, 7], 7), [4]);
+        assert_eq!(stays([7, 8, 9, 9], 5), [4]);
+    }
+}
