@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use catalog_model::{ColumnKeys, FileEntry, WrappedKey};
+use catalog_model::{ColumnKeys, FileEntry, SnapshotManifest, WrappedKey};
 
 use crate::environment::{Environment, EnvironmentError, OpenedDatasets};
 use crate::keys::{Agreed, KeyError, KeyId, KeyRole, SecretKey, decrypt, encrypt, from_hex, hex};
@@ -288,6 +288,12 @@ impl FileStates {
     pub fn of(&self, file: &FileEntry) -> FileState {
         let footer = file.keys.get(FOOTER).and_then(|footer| self.0.get(&footer.kek));
         footer.copied().unwrap_or(FileState::Earlier)
+    }
+
+    /// Whether every file of a snapshot can be read and would end with an erasure.
+    pub fn all_kept(&self, snapshot: &SnapshotManifest) -> bool {
+        let mut files = snapshot.body.tables.values().flat_map(|table| &table.files);
+        files.all(|file| self.of(file) == FileState::Kept)
     }
 }
 

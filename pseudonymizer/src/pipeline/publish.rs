@@ -437,12 +437,8 @@ impl<'a> Publisher<'a> {
         sync_filesystem(&store).map_err(io("flush", &store))?;
         let key = self.environment.key(KeyRole::Manifest)?;
         let states = FileKeyring::new(self.environment).states()?;
-        let stands = |head: &SnapshotManifest| {
-            let mut files = head.body.tables.values().flat_map(|table| &table.files);
-            files.all(|file| states.of(file) == FileState::Kept)
-        };
         self.environment.still_held()?;
-        let manifest = snapshots.commit_over(body, now, &key, &stands)?;
+        let manifest = snapshots.commit_over(body, now, &key, &|head| states.all_kept(head))?;
         // A snapshot whose opt-outs are not resolved answers nothing, so a kill in between is safe.
         optout::resolve(self.environment)?;
         Ok(manifest)

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use catalog_store::{Environment, FileKeyring, FileState};
+use catalog_store::{Environment, FileKeyring};
 
 use crate::world::{copy, json, killed_until_done, ok, refused, write_delivery};
 
@@ -336,10 +336,7 @@ fn ends_by_year(env: &str) -> bool {
     let environment = Environment::open(Path::new(env)).unwrap();
     let states = FileKeyring::new(&environment).states().unwrap();
     let all = environment.snapshots().unwrap().all().unwrap();
-    let mut of_each = all.iter().map(|(_, manifest)| {
-        let mut files = manifest.body.tables.values().flat_map(|table| &table.files);
-        files.all(|file| states.of(file) == FileState::Kept)
-    });
+    let mut of_each = all.iter().map(|(_, manifest)| states.all_kept(manifest));
     of_each.next() == Some(false) && of_each.next_back() == Some(true)
 }
 
