@@ -27,7 +27,7 @@ const PUBLIC: &str = "public";
 pub struct Covered {
     /// The deliveries of its months, which no longer count.
     pub deliveries: u64,
-    /// Records of other fiscal years in those deliveries. They go with them, though their year stays.
+    /// Records of other fiscal years, or of none, in those deliveries. They go with them, though their year stays.
     pub other_years: u64,
     /// Records of it in deliveries of other months. They are left out of snapshots and stay staged.
     pub elsewhere: u64,
