@@ -44,7 +44,7 @@ kinds! {
     DeliveryDeleted = "delivery-deleted",
     /// A delivery counts for another month than its holder had written.
     DeliveryMoved = "delivery-moved",
-    /// The keys of a dataset, or of one fiscal year of it, were destroyed.
+    /// The keys of a dataset, or of one fiscal year of it, were destroyed, or with `begun` are about to be.
     DataErased = "data-erased",
     /// An edition of an official master was imported.
     MasterImported = "master-imported",

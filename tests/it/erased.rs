@@ -58,7 +58,7 @@ fn a_question_that_reaches_what_was_erased_is_denied_and_told_why() {
     }
     let environment = Environment::open(&env).unwrap();
     let at = "2026-11-22T00:00:00Z".to_owned();
-    let erasure = Erasure { database: "ndb".to_owned(), year: None, at };
+    let erasure = Erasure { database: "ndb".to_owned(), at, ..Erasure::default() };
     assert!(!environment.erase(&erasure, &agreed(&environment)).unwrap().is_empty());
     for request in [ClientRequest::Vet(question(RECEIPTS)), ClientRequest::Query(question(RECEIPTS))] {
         let found = verdict(&guard, &request);

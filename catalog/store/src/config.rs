@@ -125,7 +125,7 @@ impl SignInRules {
 }
 
 /// The layout version that this build writes and reads.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 impl Config {
     /// The configuration of a new environment.

@@ -4,12 +4,12 @@
 //! Who may read which column is therefore a matter of who is given which key. Files themselves are written and read
 //! elsewhere; no Parquet here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use catalog_model::{ColumnKeys, FileEntry, WrappedKey};
+use catalog_model::{ColumnKeys, FileEntry, SnapshotManifest, WrappedKey};
 
 use crate::environment::{Environment, EnvironmentError, OpenedDatasets};
 use crate::keys::{Agreed, KeyError, KeyId, KeyRole, SecretKey, decrypt, encrypt, from_hex, hex};
@@ -124,17 +124,19 @@ impl FileKeyring {
         Ok(found.map(|key| (key.partition.clone(), key.erased.clone().unwrap_or_default())).collect())
     }
 
-    /// Whether a file's keys are wrapped under a key of its partition. Earlier versions wrapped them under the dataset
-    /// key, which one erasure cannot end.
+    /// What became of the keys of partitions, for whoever asks of many files.
     ///
     /// # Errors
     ///
     /// The list of partitions cannot be read.
-    pub fn is_partitioned(&self, file: &FileEntry) -> Result<bool, EnvironmentError> {
-        match file.keys.get(FOOTER) {
-            Some(footer) => self.is_partition(&footer.kek),
-            None => Ok(false),
-        }
+    pub fn states(&self) -> Result<FileStates, EnvironmentError> {
+        let known = self.known()?;
+        let state = |key: &PartitionKey| match key.wrapped {
+            Some(_) => FileState::Kept,
+            None => FileState::Erased,
+        };
+        let states = known.list.every().map(|key| (key.id.as_str().to_owned(), state(key))).collect();
+        Ok(FileStates(states))
     }
 
     /// Whether this is the id of a partition's key.
@@ -152,11 +154,29 @@ impl FileKeyring {
         let _one = making.lock().unwrap_or_else(PoisonError::into_inner);
         let (folder, kek) = (self.environment.room("keys"), self.dataset(None)?);
         let mut list = Partitions::read(&folder)?;
-        for entry in list.live_keys() {
+        let mut renewed = 0_usize;
+        let is_former =
+            |entry: &PartitionKey| entry.wrapped.as_ref().is_some_and(|key| key.kek != kek.id().as_str());
+        for entry in list.live_keys().filter(|entry| is_former(entry)) {
             let key = self.open_partition(entry)?;
             entry.wrapped = Some(wrap(&kek, &entry.partition.to_string(), PARTITION, &key)?);
+            renewed += 1;
         }
+        if renewed == 0 {
+            return Ok(());
+        }
+        self.still_held()?;
         Ok(list.write(&folder)?)
+    }
+
+    /// As [`Environment::still_held`].
+    pub(crate) fn still_held(&self) -> Result<(), EnvironmentError> {
+        self.environment.still_held()
+    }
+
+    /// Whether this is the id of the dataset's present key.
+    pub(crate) fn is_present(&self, kek: &str) -> Result<bool, EnvironmentError> {
+        Ok(self.dataset(None)?.id().as_str() == kek)
     }
 
     /// The environment's directory.
@@ -248,6 +268,35 @@ impl FileKeyring {
     }
 }
 
+/// What one erasure can do to a file, or has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It lies under the key of its partition and ends with it.
+    Kept,
+    /// The key of its partition is gone.
+    Erased,
+    /// An earlier version wrote it, in clear or under the dataset key itself: no erasure reaches it.
+    Earlier,
+}
+
+/// What became of the keys of partitions, as the list had it at one time.
+#[derive(Clone, Debug)]
+pub struct FileStates(HashMap<String, FileState>);
+
+impl FileStates {
+    /// The state of a file.
+    pub fn of(&self, file: &FileEntry) -> FileState {
+        let footer = file.keys.get(FOOTER).and_then(|footer| self.0.get(&footer.kek));
+        footer.copied().unwrap_or(FileState::Earlier)
+    }
+
+    /// Whether every file of a snapshot can be read and would end with an erasure.
+    pub fn all_kept(&self, snapshot: &SnapshotManifest) -> bool {
+        let mut files = snapshot.body.tables.values().flat_map(|table| &table.files);
+        files.all(|file| self.of(file) == FileState::Kept)
+    }
+}
+
 /// The delivery of which a staged file is, by its place in the environment.
 fn delivery_of(name: &str) -> Option<&str> {
     let below = name.strip_prefix("store/staging/").or_else(|| name.strip_prefix("links/staging/"))?;
@@ -266,7 +315,26 @@ impl Environment {
         Ok(Partitions::read(&self.room("keys"))?.erasures().to_vec())
     }
 
-    /// Destroys the keys of a dataset, or of one fiscal year of it, which takes two officers; the ids of the keys.
+    /// How many keys an erasure ended.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read.
+    pub fn keys_ended(&self, erasure: &Erasure) -> Result<u64, EnvironmentError> {
+        Ok(Partitions::read(&self.room("keys"))?.ended(erasure) as u64)
+    }
+
+    /// The ids of deliveries whose staged rows have a key, those of an unfinished ingest as well.
+    ///
+    /// # Errors
+    ///
+    /// The list of partitions cannot be read.
+    pub fn staged_deliveries(&self) -> Result<BTreeSet<String>, EnvironmentError> {
+        Ok(Partitions::read(&self.room("keys"))?.staged().map(str::to_owned).collect())
+    }
+
+    /// Destroys the keys of a dataset, or of one fiscal year of it, which takes two officers; the ids of the keys. Of what
+    /// an earlier erasure covers it destroys none.
     ///
     /// # Errors
     ///
@@ -380,7 +448,7 @@ fn purpose(id: &str, place: &str) -> Vec<u8> {
 mod tests {
     use catalog_model::FileEntry;
 
-    use super::FileKeyring;
+    use super::{FileKeyring, FileState};
     use crate::{Agreed, Config, Environment, EnvironmentError, Erasure, KeyError, KeyRole, Partition};
 
     fn year(database: &str, year: i32) -> Partition {
@@ -449,7 +517,8 @@ mod tests {
         };
         let (gone, kept) = (file(&year("ndb", 2023)), file(&year("ndb", 2024)));
         assert!(ring.open(&gone, &|_| true).is_ok() && ring.open(&kept, &|_| true).is_ok());
-        let erasure = Erasure { database: "ndb".to_owned(), year: Some(2023), at: "today".to_owned() };
+        let (database, at) = ("ndb".to_owned(), "today".to_owned());
+        let erasure = Erasure { database, year: Some(2023), at, ..Erasure::default() };
         // The keyring is another program's as well: it has the key opened.
         let other = Environment::open(environment.root()).unwrap();
         assert_eq!(other.erase(&erasure, &agreed()).unwrap().len(), 1);
@@ -461,7 +530,16 @@ mod tests {
         // What is derived from what is left gets a new key; the old files stay closed.
         assert!(ring.open(&file(&year("ndb", 2023)), &|_| true).is_ok());
         assert!(ring.open(&gone, &|_| true).is_err());
-        assert!(other.erase(&erasure, &agreed()).unwrap().len() == 1 && other.erasures().unwrap().len() == 1);
+        // The same erasure again is done already, and what was made since stays open.
+        let again = file(&year("ndb", 2023));
+        assert!(other.erase(&erasure, &agreed()).unwrap().is_empty() && other.erasures().unwrap().len() == 1);
+        assert!(ring.open(&again, &|_| true).is_ok());
+        let states = ring.states().unwrap();
+        let earlier = entry("0", std::collections::BTreeMap::new());
+        assert_eq!(
+            [&gone, &again, &earlier].map(|file| states.of(file)),
+            [FileState::Erased, FileState::Kept, FileState::Earlier]
+        );
     }
 
     #[test]
@@ -470,9 +548,22 @@ mod tests {
         let environment = Environment::create(&folder.path().join("env"), Config::new(4, None)).unwrap();
         let (id, _, wrapped) = FileKeyring::new(&environment).make(&year("ndb", 2023), ["sex"]).unwrap();
         let file = entry(&id, wrapped);
-        environment.keys().rotate(KeyRole::Dataset).unwrap();
+        let link = environment.room("links").join("keys.parquet");
+        environment.staged_files().write(&link, b"keys").unwrap();
+        // Two rotations, the first of which was killed before it wrapped anything anew.
+        for _ in 0..2 {
+            environment.keys().rotate(KeyRole::Dataset).unwrap();
+        }
         crate::rewrap(&environment).unwrap();
-        environment.keys().destroy((KeyRole::Dataset, None), 1, &agreed()).unwrap();
-        assert!(FileKeyring::new(&environment).open(&file, &|_| true).is_ok());
+        let (list, kept) = (environment.room("keys").join("partitions.json"), std::fs::read(&link).unwrap());
+        let wrapped = std::fs::read(&list).unwrap();
+        crate::rewrap(&environment).unwrap();
+        assert_eq!((std::fs::read(&list).unwrap(), std::fs::read(&link).unwrap()), (wrapped, kept));
+        for epoch in [1, 2] {
+            environment.keys().destroy((KeyRole::Dataset, None), epoch, &agreed()).unwrap();
+        }
+        let later = Environment::open(environment.root()).unwrap();
+        assert!(FileKeyring::new(&later).open(&file, &|_| true).is_ok());
+        assert_eq!(later.staged_files().read(&link).unwrap().as_slice(), b"keys");
     }
 }

@@ -41,7 +41,7 @@ pub use credentials::AccountRecord;
 pub use deliveries::{Account, DeliveryRecord, FileAccount, Standing, staged};
 pub use dump::MetaDump;
 pub use environment::{Environment, EnvironmentError, Lock, connect_ahead, connect_ahead_to};
-pub use file_keys::{FileKeyring, FileKeys};
+pub use file_keys::{FileKeyring, FileKeys, FileState, FileStates};
 pub use history::{RunRecord, State, StepRecord};
 pub use keys::{
     Agreed, Asked, Asking, KeyEntry, KeyError, KeyId, KeyIndex, KeyRing, KeyRole, KeyState, KeyUse, KeyWatch,
@@ -58,5 +58,5 @@ pub use signing::{is_signed, sign};
 pub use snapshots::{KnownManifests, SnapshotError, Snapshots};
 pub use staged_files::StagedFiles;
 pub use turns::TurnRules;
-pub use upgrade::{Upgraded, rewrap, upgrade};
+pub use upgrade::{Upgraded, files_under, rewrap, upgrade};
 pub use workspaces::{KeptList, KeptTable, NewFile, Space, WorkspaceLimits, Workspaces};

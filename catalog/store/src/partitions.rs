@@ -51,7 +51,7 @@ impl fmt::Display for Partition {
 }
 
 /// That a dataset, or one fiscal year of it, was erased: no snapshot gets rows of it any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Erasure {
     /// The database.
@@ -61,6 +61,15 @@ pub struct Erasure {
     pub year: Option<i32>,
     /// When, as RFC 3339 text.
     pub at: String,
+    /// The officers, the one who asked first; nobody where an earlier version did not keep them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// The request that they agreed on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request: String,
+    /// Why, in the custodian's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
 }
 
 impl Erasure {
@@ -69,12 +78,13 @@ impl Erasure {
         self.database == database && (self.year.is_none() || self.year == year)
     }
 
-    /// Whether the key of this partition goes.
-    fn ends(&self, partition: &Partition) -> bool {
+    /// Whether the key of this partition goes. What was made after an earlier erasure of the same rows has none of them.
+    fn ends(&self, partition: &Partition, before: &[Self]) -> bool {
+        let is_gone = |database: &str, year| before.iter().any(|known| known.covers(database, year));
         match partition {
             Partition::Delivery { .. } => false,
             Partition::Year { databases, year } => {
-                databases.iter().any(|database| self.covers(database, *year))
+                databases.iter().any(|database| self.covers(database, *year) && !is_gone(database, *year))
             }
         }
     }
@@ -153,6 +163,11 @@ impl Partitions {
         self.keys.iter().find(|key| key.id.as_str() == id)
     }
 
+    /// Every key, also those that are gone.
+    pub(crate) fn every(&self) -> impl Iterator<Item = &PartitionKey> {
+        self.keys.iter()
+    }
+
     /// The keys that are gone.
     pub(crate) fn gone(&self) -> impl Iterator<Item = &PartitionKey> {
         self.keys.iter().filter(|key| key.wrapped.is_none())
@@ -167,13 +182,31 @@ impl Partitions {
         self.keys.push(PartitionKey { partition, id, wrapped: Some(wrapped), erased: None });
     }
 
-    /// Destroys the keys that an erasure ends; their ids.
+    /// Destroys the keys that an erasure ends; their ids. One that is covered already ends none: what lies under keys of
+    /// that year by now was made without its rows.
     pub(crate) fn erase(&mut self, erasure: &Erasure) -> Vec<KeyId> {
-        let is_known = |known: &Erasure| known.covers(&erasure.database, erasure.year);
-        if !self.erasures.iter().any(is_known) {
-            self.erasures.push(erasure.clone());
+        let before = self.erasures.clone();
+        if before.iter().any(|known| known.covers(&erasure.database, erasure.year)) {
+            return Vec::new();
         }
-        self.destroy(|partition| erasure.ends(partition).then(|| erasure.at.clone()))
+        self.erasures.push(erasure.clone());
+        self.destroy(|partition| erasure.ends(partition, &before).then(|| erasure.at.clone()))
+    }
+
+    /// How many keys of years an erasure ended.
+    pub(crate) fn ended(&self, erasure: &Erasure) -> usize {
+        let is_of = |key: &&PartitionKey| {
+            matches!(key.partition, Partition::Year { .. }) && key.erased.as_ref() == Some(&erasure.at)
+        };
+        self.gone().filter(is_of).count()
+    }
+
+    /// The deliveries whose staged rows can be read.
+    pub(crate) fn staged(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter(|key| key.wrapped.is_some()).filter_map(|key| match &key.partition {
+            Partition::Delivery { id } => Some(id.as_str()),
+            Partition::Year { .. } => None,
+        })
     }
 
     /// Destroys the keys of these deliveries, each with when it ceased to count; the keys' ids.
@@ -206,18 +239,25 @@ mod tests {
     #[test]
     fn a_year_ends_with_its_dataset_or_alone_and_with_everything_derived_from_it() {
         let erasure =
-            |database: &str, year| Erasure { database: database.to_owned(), year, at: String::new() };
+            |database: &str, year| Erasure { database: database.to_owned(), year, ..Erasure::default() };
         let of = |databases: &[&str], year| Partition::Year {
             databases: databases.iter().map(|database| (*database).to_owned()).collect::<BTreeSet<_>>(),
             year,
         };
         let year = erasure("ndb", Some(2023));
-        assert!(year.ends(&of(&["ndb"], Some(2023))) && year.ends(&of(&["dpc", "ndb"], Some(2023))));
-        assert!(!year.ends(&of(&["ndb"], Some(2024))) && !year.ends(&of(&["ndb"], None)));
-        assert!(!year.ends(&of(&["dpc"], Some(2023))));
+        assert!(
+            year.ends(&of(&["ndb"], Some(2023)), &[]) && year.ends(&of(&["dpc", "ndb"], Some(2023)), &[])
+        );
+        assert!(!year.ends(&of(&["ndb"], Some(2024)), &[]) && !year.ends(&of(&["ndb"], None), &[]));
+        assert!(!year.ends(&of(&["dpc"], Some(2023)), &[]));
         let whole = erasure("ndb", None);
-        assert!([Some(2023), Some(2024), None].iter().all(|year| whole.ends(&of(&["ndb"], *year))));
-        assert!(!whole.ends(&Partition::Delivery { id: "ndb".to_owned() }));
+        assert!([Some(2023), Some(2024), None].iter().all(|year| whole.ends(&of(&["ndb"], *year), &[])));
+        assert!(!whole.ends(&Partition::Delivery { id: "ndb".to_owned() }, &[]));
+        // What lies under a key of an erased year by now has no row of it, and stays when the rest of the dataset goes.
+        let before = [year];
+        assert!(!whole.ends(&of(&["dpc", "ndb"], Some(2023)), &before));
+        assert!(whole.ends(&of(&["dpc", "ndb"], Some(2024)), &before));
+        assert!(erasure("dpc", Some(2023)).ends(&of(&["dpc", "ndb"], Some(2023)), &before));
         assert_eq!(of(&["dpc", "ndb"], Some(2023)).to_string(), "dpc+ndb of fiscal year 2023");
     }
 }

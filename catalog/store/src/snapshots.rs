@@ -29,8 +29,21 @@ pub struct Snapshots {
 /// File number, length and time of change.
 type Stamp = (u64, u64, i64, i64);
 
-/// A manifest with its number and its file's stamp.
-type Known = (u64, Stamp, Arc<SnapshotManifest>);
+/// A manifest with its number, its file's stamp, and the newest number when it was looked for.
+#[derive(Debug)]
+struct Known {
+    number: u64,
+    stamp: Stamp,
+    newest: u64,
+    manifest: Arc<SnapshotManifest>,
+}
+
+impl Known {
+    // Content that is published again has the same id under a newer number, in other files.
+    fn holds(&self, snapshots: &Snapshots, newest: u64) -> bool {
+        self.newest == newest && snapshots.stamp(self.number) == Some(self.stamp)
+    }
+}
 
 /// Manifests that were read and checked: a large one takes longer to read than a question to judge. They are used while
 /// their file is the one that was read.
@@ -49,16 +62,16 @@ impl KnownManifests {
         id: &SnapshotId,
     ) -> Result<Arc<SnapshotManifest>, SnapshotError> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((number, stamp, manifest)) = known.get(id)
-            && snapshots.stamp(*number) == Some(*stamp)
-        {
-            return Ok(Arc::clone(manifest));
+        let newest = snapshots.numbers()?.last().copied().unwrap_or_default();
+        if let Some(found) = known.get(id).filter(|found| found.holds(snapshots, newest)) {
+            return Ok(Arc::clone(&found.manifest));
         }
-        known.retain(|_, (number, stamp, _)| snapshots.stamp(*number) == Some(*stamp));
+        known.retain(|_, found| found.holds(snapshots, newest));
         let (number, manifest) = snapshots.found(id)?;
         let manifest = Arc::new(manifest);
         if let Some(stamp) = snapshots.stamp(number) {
-            known.insert(id.clone(), (number, stamp, Arc::clone(&manifest)));
+            let manifest = Arc::clone(&manifest);
+            known.insert(id.clone(), Known { number, stamp, newest, manifest });
         }
         Ok(manifest)
     }
@@ -196,11 +209,28 @@ impl Snapshots {
         published: &str,
         key: &SecretKey,
     ) -> Result<SnapshotManifest, SnapshotError> {
+        self.commit_over(body, published, key, &|_| true)
+    }
+
+    /// As [`Snapshots::commit`], where the head may have the same id and no longer `stands`, because files of it open no
+    /// more: then the same content gets another number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshots::commit`].
+    pub fn commit_over(
+        &self,
+        body: ManifestBody,
+        published: &str,
+        key: &SecretKey,
+        stands: &dyn Fn(&SnapshotManifest) -> bool,
+    ) -> Result<SnapshotManifest, SnapshotError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(key.as_bytes()).map_err(|_| SnapshotError::Key)?;
         let parent = self.head()?;
         let id = id_of(&body);
         if let Some((_, head)) = &parent
             && head.id == id
+            && stands(head)
         {
             return Ok(head.clone());
         }
@@ -403,6 +433,32 @@ mod tests {
         assert_eq!((first.id.clone(), &first.published), (again.id, &again.published));
         assert_eq!(other.parent, Some(first.id));
         assert_eq!(snapshots.all().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn content_whose_files_open_no_more_is_published_again_and_found_there() {
+        let (_folder, _environment, snapshots, key) = opened();
+        let id = snapshots.commit(body("a", "x"), "2026-11-20T00:00:00Z", &key).unwrap().id;
+        let known = KnownManifests::default();
+        let path =
+            |manifest: &catalog_model::SnapshotManifest| manifest.body.tables["person"].files[0].path.clone();
+        assert_eq!(path(&known.find(&snapshots, &id).unwrap()), "x");
+        let again = snapshots.commit_over(body("a", "y"), "2026-11-21T00:00:00Z", &key, &|_| false).unwrap();
+        assert_eq!((&again.id, snapshots.all().unwrap().len()), (&id, 2));
+        assert_eq!(path(&known.find(&snapshots, &id).unwrap()), "y");
+        assert_eq!(path(&snapshots.find(&id).unwrap()), "y");
+    }
+
+    #[test]
+    fn files_that_end_with_a_dataset_key_are_counted() {
+        let (_folder, environment, snapshots, key) = opened();
+        let dataset = environment.key(KeyRole::Dataset).unwrap();
+        let mut body = body("a", "x");
+        body.tables.get_mut("person").unwrap().files[0].keys =
+            crate::file_keys::make_under(&dataset, ["sex"]).unwrap().2;
+        snapshots.commit(body, "2026-11-20T00:00:00Z", &key).unwrap();
+        let under = |id: &crate::KeyId| crate::files_under(&environment, id).unwrap();
+        assert_eq!((under(&dataset.id()), under(&key.id())), (1, 0));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl StagedFiles {
         replace(path, &encrypted(ring, path, &bytes)?).map_err(io)
     }
 
-    /// Encrypts a file anew whose key the dataset key wraps itself.
+    /// Encrypts a file anew whose key a former dataset key wraps itself.
     ///
     /// # Errors
     ///
@@ -99,11 +99,14 @@ impl StagedFiles {
         let io = |source| EnvironmentError::Io { path: path.to_owned(), source };
         let bytes = std::fs::read(path).map_err(io)?;
         let (Self::Encrypted(ring), Some(sealed)) = (self, bytes.strip_prefix(MARK)) else { return Ok(()) };
-        if ring.is_partition(&head(sealed)?.0.kek)? {
+        let (under, _) = head(sealed)?;
+        if ring.is_partition(&under.kek)? || ring.is_present(&under.kek)? {
             return Ok(());
         }
         let clear = decrypted(ring, path, sealed)?;
-        replace(path, &encrypted(ring, path, &clear)?).map_err(io)
+        let anew = encrypted(ring, path, &clear)?;
+        ring.still_held()?;
+        replace(path, &anew).map_err(io)
     }
 }
 
@@ -194,7 +197,7 @@ mod tests {
         environment.keys().rotate(KeyRole::Dataset).unwrap();
         assert!(StagedFiles::of(&environment).read(&path).is_ok());
         let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned(), request: String::new() };
-        environment.keys().destroy(KeyRole::Dataset, 1, &agreed).unwrap();
+        environment.keys().destroy((KeyRole::Dataset, None), 1, &agreed).unwrap();
         let later = Environment::open(environment.root()).unwrap();
         assert!(StagedFiles::of(&later).read(&path).is_err());
     }

@@ -1,16 +1,23 @@
 //! Brings an environment of an earlier layout version to the present one.
 //!
+//! Format 4 has no step: keys of partitions are made as they are needed, and the next publish writes files of earlier
+//! versions again under one. The number keeps programs away that would not know what was erased.
+//!
 //! Every step can be done twice, and `misu.toml` gets its new version last: an upgrade that was killed is run again.
 //! Snapshots are never rewritten, since permits are pinned to them; their form carries a version of its own.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::PoisonError;
+
+use catalog_model::FileEntry;
 
 use crate::config::{Config, ConfigError, FORMAT};
 use crate::environment::{CONFIG, Environment, EnvironmentError, ROOMS, make_dir};
 use crate::file_keys::FileKeyring;
-use crate::keys::Passphrase;
+use crate::keys::{KeyId, Passphrase};
 use crate::same_persons::SamePersons;
 use crate::staged_files::StagedFiles;
 
@@ -61,15 +68,33 @@ pub fn upgrade(root: &Path, passphrase: Option<Passphrase>) -> Result<Upgraded, 
     Ok(Upgraded { from, to: FORMAT })
 }
 
-/// Wraps whatever the dataset key wraps under its present epoch: keys of years and of deliveries, links. Files of
-/// snapshots of an earlier version, which have no key of their year, stay under the former.
+/// Wraps whatever the dataset key wraps under its present epoch: keys of years and of deliveries, links. What lies there
+/// already stays as it is, so that a rotation which was killed is ended by calling this again. Files of snapshots of an
+/// earlier version, which have no key of their year, stay under the former ([`files_under`]).
 ///
 /// # Errors
 ///
 /// A key cannot be opened, or something cannot be written.
 pub fn rewrap(environment: &Environment) -> Result<(), EnvironmentError> {
+    // The key that was opened as the present one may be a former one since.
+    environment.opened_datasets().lock().unwrap_or_else(PoisonError::into_inner).remove("");
     FileKeyring::new(environment).rewrap()?;
     each_staged(environment, &|files, path| files.renew(path))
+}
+
+/// How many files of snapshots lie under this dataset key itself. They end with it.
+///
+/// # Errors
+///
+/// The snapshots cannot be read.
+pub fn files_under(environment: &Environment, dataset: &KeyId) -> Result<u64, EnvironmentError> {
+    let mut found = BTreeSet::new();
+    for (_, manifest) in environment.snapshots()?.all()? {
+        let files = manifest.body.tables.into_values().flat_map(|table| table.files);
+        let is_under = |file: &FileEntry| file.keys.values().any(|key| key.kek == dataset.as_str());
+        found.extend(files.filter(is_under).map(|file| file.path));
+    }
+    Ok(found.len() as u64)
 }
 
 type Step<'s> = dyn Fn(&StagedFiles, &Path) -> Result<(), EnvironmentError> + 's;

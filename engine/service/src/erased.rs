@@ -19,7 +19,18 @@ pub(crate) fn verdict(
     (manifest, grant): (&SnapshotManifest, &Grant),
     statement: &Statement,
 ) -> Result<Option<Verdict>, EnvironmentError> {
-    let Some(used) = reached(statement) else { return Ok(None) };
+    match reached(statement) {
+        Some(used) => of_tables(guard, (manifest, grant), used),
+        None => Ok(None),
+    }
+}
+
+/// As [`verdict`], of what is read. It is asked again before an answer goes out, since a question may run for long.
+pub(crate) fn of_tables(
+    guard: &Guard,
+    (manifest, grant): (&SnapshotManifest, &Grant),
+    used: &BTreeMap<String, BTreeSet<String>>,
+) -> Result<Option<Verdict>, EnvironmentError> {
     let tables = used.keys().filter_map(|table| manifest.body.tables.get(table));
     let files = tables.flat_map(|table| table.files_in(grant.period));
     Ok(guard.file_keys.erased(files)?.into_iter().next().map(told))

@@ -163,6 +163,10 @@ pub(crate) fn answer(
             return Ok(reply);
         }
     };
+    if let Some(verdict) = erased_since(guard, &vetted)? {
+        let _receipt = opened.close(stays(erased::ERASED))?;
+        return Ok(ClientReply::Verdict(verdict));
+    }
     running.is_at(RunStage::Recording);
     let kept = airlock::kept(guard, (asked.project, asked.user), &table, || {
         retained(guard, &vetted, (&opened, &table), None)
@@ -178,6 +182,12 @@ pub(crate) fn answer(
             Ok(ClientReply::Governed(Governed::Held { output }))
         }
     }
+}
+
+/// Why an answer goes out no more: what it was computed from was erased while it ran.
+fn erased_since(guard: &Guard, vetted: &Vetted) -> Result<Option<Verdict>, GuardError> {
+    let grant = vetted.permit.grant();
+    Ok(erased::of_tables(guard, (&*vetted.manifest, grant), vetted.plan.used())?)
 }
 
 /// Asks a question whose answer nobody gets: what it tells of stands beside everything that is asked from then on. The

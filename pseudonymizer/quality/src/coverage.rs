@@ -10,7 +10,7 @@ use std::path::Path;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::Date32Type;
 use catalog_model::{Catalogue, Date, FileEntry, SnapshotManifest, Table};
-use catalog_store::FileKeyring;
+use catalog_store::{FileKeyring, FileState};
 use polars::prelude::{
     DataFrame, DataType, IntoLazy as _, JoinArgs, JoinType, LazyFrame, UnionArgs, col, concat, df, len,
 };
@@ -43,13 +43,9 @@ pub(crate) fn coverage(
 
 /// The snapshot without the files of what was erased since.
 fn readable(keys: &FileKeyring, snapshot: &SnapshotManifest) -> Result<SnapshotManifest, Failure> {
-    let mut snapshot = snapshot.clone();
+    let (mut snapshot, states) = (snapshot.clone(), keys.states()?);
     for table in snapshot.body.tables.values_mut() {
-        for file in std::mem::take(&mut table.files) {
-            if keys.erased([&file])?.is_empty() {
-                table.files.push(file);
-            }
-        }
+        table.files.retain(|file| states.of(file) != FileState::Erased);
     }
     Ok(snapshot)
 }

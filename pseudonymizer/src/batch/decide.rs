@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use catalog_store::{Environment, EnvironmentError, MetaError, SnapshotError, Standing};
+use catalog_store::{Environment, EnvironmentError, FileKeyring, MetaError, SnapshotError, Standing};
 
 use super::recipe::{Kind, Recipe, Work};
 use crate::linkage::RULES;
@@ -161,11 +161,17 @@ fn link(environment: &Environment) -> Result<Decision, DecideError> {
 
 fn publish(environment: &Environment) -> Result<Decision, DecideError> {
     let input = publish_input(environment)?;
-    let head = environment.snapshots()?.head()?.map(|(_, head)| head.id.to_string());
+    let head = environment.snapshots()?.head()?.map(|(_, head)| head);
+    let states = FileKeyring::new(environment).states()?;
     let made = environment.meta()?.made_of(Kind::Publish.as_str(), &input)?;
-    let stands = made.filter(|made| head.as_ref() == Some(made));
-    let why = match (&stands, head) {
+    let stands = made.filter(|made| {
+        head.as_ref().is_some_and(|head| head.id.as_str() == made.as_str() && states.all_kept(head))
+    });
+    let why = match (&stands, &head) {
         (Some(id), _) => format!("snapshot {} has this content", id.get(..12).unwrap_or(id)),
+        (None, Some(head)) if !states.all_kept(head) => {
+            "the last snapshot has files that open no more, or that no erasure would end".to_owned()
+        }
         (None, Some(_)) => "linking, catalogue or rules changed after the last snapshot".to_owned(),
         (None, None) => "there is no snapshot yet".to_owned(),
     };

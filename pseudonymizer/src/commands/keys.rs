@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use audit::{Event, Kind, Log, is_waiting};
 use catalog_store::{
-    Agreed, Asked, Asking, Environment, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers, Passphrase,
-    Sealing,
+    Agreed, Asked, Asking, Environment, KeyEntry, KeyId, KeyRole, KeyState, KeyUse, KeyWatch, Officers,
+    Passphrase, Sealing,
 };
 use clap::{Args, Subcommand};
 use pseudonymizer::pipeline::{self, HolderCard, HolderGroup, RotatedLinkage};
@@ -215,6 +215,7 @@ fn rotate(role: &str, group: Option<&str>, shared: &Shared) -> Result<(), Failur
     let role = parse(role, group)?;
     let (environment, log) = open(shared)?;
     let _writer = writer(&environment, &log, "keys rotate")?;
+    environment.still_held()?;
     let rotated = match role {
         KeyRole::Linkage => Some(pipeline::rotate_linkage(&environment)?),
         _ => None,
@@ -307,13 +308,33 @@ fn destroy(
     if entry.state != KeyState::Former {
         return Err(format!("the {name} key of epoch {epoch} is {}", entry.state.as_str()).into());
     }
+    if role == KeyRole::Dataset {
+        leave_nothing_under(&environment, entry)?;
+    }
     let act = format!("destroy {name} {epoch} {}", entry.id);
     let Some(agreed) = ask(&environment, &log, &act, officer)? else { return Ok(()) };
+    environment.still_held()?;
     let id = environment.keys().destroy((role, group), epoch, &agreed)?;
     let event = Event::new(Kind::KeyDestroyed, WHO).subject(id.as_str());
     let event = event.with("role", name.as_str()).with("epoch", u64::from(epoch));
     log.record(agreed_by(event, agreed))?;
     print(&format!("the {name} key of epoch {epoch} is gone"))
+}
+
+/// Ends a rotation that was killed, and refuses where files of snapshots lie under a former dataset key: they would end
+/// with it.
+fn leave_nothing_under(environment: &Environment, former: &KeyEntry) -> Result<(), Failure> {
+    catalog_store::rewrap(environment)?;
+    let files = catalog_store::files_under(environment, &former.id)?;
+    if files == 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "{files} files of snapshots lie under the dataset key of epoch {}, as an earlier version left them; run `misu \
+         publish`, and `misu snapshots prune` once no permit needs them",
+        former.epoch
+    )
+    .into())
 }
 
 fn export(

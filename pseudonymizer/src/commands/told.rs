@@ -114,7 +114,7 @@ impl Told {
             }
             Kind::DeliveryRecalled => drop(self.recalled.insert(delivery())),
             Kind::DeliveryDeleted => drop(self.deleted.insert(delivery())),
-            Kind::DataErased => self.erased.push(subject()),
+            Kind::DataErased if !has_only_begun(entry.body()) => self.erased.push(subject()),
             Kind::SnapshotPublished => drop(self.snapshots.insert(subject())),
             Kind::SnapshotRemoved => drop(self.snapshots.remove(&subject())),
             _ => {}
@@ -163,6 +163,11 @@ fn text(body: &Body, name: &str) -> Option<String> {
         Some(Value::Text(text)) => Some(text.clone()),
         _ => None,
     }
+}
+
+/// Whether an entry says that something is about to be done.
+fn has_only_begun(body: &Body) -> bool {
+    matches!(body.value(erase::BEGUN), Some(Value::Flag(true)))
 }
 
 fn number(body: &Body, name: &str) -> u64 {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::{Delivery, Rejection};
 use super::store::write_whole;
+use crate::tables::FileError;
 
 /// Why a delivery's life cannot take this turn.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,15 @@ pub enum LifeError {
         /// When, as RFC 3339 text.
         at: String,
     },
+    /// No delivery is of this database, so nothing of it is erased.
+    #[error("no layout delivers a database {0}; those that can be erased: {1}")]
+    NoDatabase(String, String),
+    /// Nothing is there that an erasure would take.
+    #[error("nothing of {0} is here, in deliveries or in snapshots; nothing was erased")]
+    Nothing(String),
+    /// A staged file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The raw delivery is not what was taken in.
     #[error("the raw delivery is not deleted")]
     Raw(#[from] Rejection),
@@ -187,8 +197,10 @@ pub fn forget(
     // The intent is on disk before the first file goes; the database says done only after the last.
     let text =
         serde_json::to_vec_pretty(&deletion).map_err(std::io::Error::from).map_err(io("write", &path))?;
+    environment.still_held()?;
     write_whole(&path, &text).map_err(io("write", &path))?;
     for file in deletion.files.iter().map(|file| folder.join(&file.path)).filter(|file| file.exists()) {
+        environment.still_held()?;
         std::fs::remove_file(&file).map_err(io("delete", &file))?;
     }
     let list = folder.join(DELIVERY_FILE);
@@ -236,11 +248,13 @@ pub(super) fn sweep(environment: &Environment) -> Result<(), LifeError> {
             for room in ["store", "links"] {
                 let folder = environment.room(room).join("staging").join(&name);
                 if folder.exists() {
+                    environment.still_held()?;
                     std::fs::remove_dir_all(&folder).map_err(io("remove", &folder))?;
                 }
             }
             let list = environment.room("quarantine").join(format!("{name}.csv"));
             if list.exists() {
+                environment.still_held()?;
                 std::fs::remove_file(&list).map_err(io("remove", &list))?;
             }
         }
@@ -248,6 +262,6 @@ pub(super) fn sweep(environment: &Environment) -> Result<(), LifeError> {
     Ok(())
 }
 
-fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> LifeError + 'p {
+pub(super) fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> LifeError + 'p {
     move |source| LifeError::Io { action, path: path.to_owned(), source }
 }

@@ -199,7 +199,7 @@ fn settle(
     sync_filesystem(&links).map_err(io("flush", &links))?;
     environment.still_held()?;
     write_whole(&links.join(CURRENT), run.as_bytes()).map_err(io("write", &links))?;
-    drop_former(&links, run).map_err(io("clear", &links))
+    drop_former(environment, &links, run)
 }
 
 /// Every mention of every part, in order.
@@ -244,12 +244,13 @@ fn read_mentions(
 }
 
 // A former linking may hold keys of persons whose delivery was recalled; it can be made again from what is held.
-fn drop_former(links: &Path, run: &str) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(links)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.strip_prefix("run-").is_some_and(|other| other != run) && entry.file_type()?.is_dir() {
-            std::fs::remove_dir_all(entry.path())?;
+fn drop_former(environment: &Environment, links: &Path, run: &str) -> Result<(), LinkError> {
+    for entry in std::fs::read_dir(links).map_err(io("clear", links))? {
+        let path = entry.map_err(io("clear", links))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.strip_prefix("run-").is_some_and(|other| other != run) && path.is_dir() {
+            environment.still_held()?;
+            std::fs::remove_dir_all(&path).map_err(io("clear", &path))?;
         }
     }
     Ok(())

@@ -30,7 +30,7 @@ mod ties;
 
 pub use account::PartAccount;
 pub use delivery::{Delivery, Rejection, deliveries_in};
-pub use erase::{ErasedData, erase};
+pub use erase::{Covered, ErasedData, covered, erase, finish_erasure};
 pub use evaluate::{Evaluation, EvaluationError, evaluate};
 pub use ingest::{IngestError, Ingested, Progress, ingest, ingest_overlap};
 pub use life::{Deletion, LifeError, Moved, Recalled, forget, move_to, recall};

@@ -174,11 +174,13 @@ pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOut
         let path = room.join(format!("{}.json", manifest.id));
         let text = serde_json::to_vec(&Exclusion { exclusion: &id, persons: &persons })
             .map_err(|error| io(&path)(error.into()))?;
+        environment.still_held()?;
         write_whole(&path, &text).map_err(io(&path))?;
         latest = (persons.len() as u64, id);
     }
     // The mark comes last: it says that every snapshot has its exclusion.
     let mark = room.join("list.json");
+    environment.still_held()?;
     write_whole(&mark, b"{}\n").map_err(io(&mark))?;
     Ok(latest)
 }
@@ -274,6 +276,8 @@ impl List {
         let temporary = environment.room("links").join(format!("{LIST}.writing"));
         environment.staged_files().write(&temporary, &text)?;
         File::open(&temporary).and_then(|file| file.sync_all()).map_err(io(&temporary))?;
+        // Whoever took the environment meanwhile may have added to the list that was read.
+        environment.still_held()?;
         std::fs::rename(&temporary, &path).map_err(io(&path))
     }
 

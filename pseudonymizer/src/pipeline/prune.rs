@@ -4,10 +4,10 @@
 //! stays too: by it what was released from a removed snapshot is compared. A permit needs its snapshot until its application is taken
 //! out of `policies/`, also after its last day, because what it released must stay reproducible.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use catalog_model::SnapshotId;
+use catalog_model::{SnapshotId, SnapshotManifest};
 use catalog_store::{Environment, EnvironmentError, KeyRole, SnapshotError};
 use serde::{Deserialize, Serialize};
 
@@ -70,23 +70,24 @@ struct Approval {
 ///
 /// A permit's pin cannot be read (then nothing is removed), or something cannot be removed.
 pub fn prune(environment: &Environment, is_dry: bool) -> Result<Pruned, PruneError> {
-    environment.still_held()?;
+    // The files come first: what is published after they are listed is not among them.
+    let store = environment.room("store");
+    let mut found = Vec::new();
+    files(&store.join("data"), &mut found)?;
     let snapshots = environment.snapshots()?;
     let pins = pins(&environment.room("policies"))?;
-    let all = snapshots.all()?;
-    let head = all.last().map(|(number, _)| *number);
-    let (kept, gone): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .partition(|(number, manifest)| Some(*number) == head || pins.contains(manifest.id.as_str()));
-    let ids = |some: &[(u64, catalog_model::SnapshotManifest)]| {
-        some.iter().map(|(_, manifest)| manifest.id.to_string()).collect::<Vec<_>>()
-    };
-    let mut pruned = Pruned { snapshots: ids(&gone), kept: ids(&kept), ..Pruned::default() };
+    let (kept, gone) = divided(snapshots.all()?, &pins);
     let kept_ids: BTreeSet<&str> = kept.iter().map(|(_, manifest)| manifest.id.as_str()).collect();
+    let ids =
+        |some: &[Numbered]| some.iter().map(|(_, manifest)| manifest.id.to_string()).collect::<Vec<_>>();
+    let mut pruned = Pruned { snapshots: ids(&gone), kept: ids(&kept), ..Pruned::default() };
+    // One that was published again, in other files, is there under its newer number.
+    pruned.snapshots.retain(|id| !kept_ids.contains(id.as_str()));
     for (number, manifest) in &gone {
         if is_dry {
             continue;
         }
+        environment.still_held()?;
         snapshots.remove(*number)?;
         if !kept_ids.contains(manifest.id.as_str()) {
             forget_numbers(environment, &manifest.id)?;
@@ -97,9 +98,6 @@ pub fn prune(environment: &Environment, is_dry: bool) -> Result<Pruned, PruneErr
         .flat_map(|(_, manifest)| manifest.body.tables.values())
         .flat_map(|table| table.files.iter().map(|file| file.path.as_str()))
         .collect();
-    let store = environment.room("store");
-    let mut found = Vec::new();
-    files(&store.join("data"), &mut found)?;
     for path in found {
         let name = path.strip_prefix(&store).unwrap_or(&path).to_string_lossy().into_owned();
         if named.contains(name.as_str()) {
@@ -108,10 +106,25 @@ pub fn prune(environment: &Environment, is_dry: bool) -> Result<Pruned, PruneErr
         pruned.files += 1;
         pruned.bytes += std::fs::metadata(&path).map_err(io("read", &path))?.len();
         if !is_dry {
+            // A file that a publish wrote and has not committed yet is named by nothing: whoever publishes holds the lease.
+            environment.still_held()?;
             std::fs::remove_file(&path).map_err(io("remove", &path))?;
         }
     }
     Ok(pruned)
+}
+
+/// A manifest with its number.
+type Numbered = (u64, SnapshotManifest);
+
+/// The snapshots that stay, the latest and the newest of each that is pinned; and the others.
+fn divided(all: Vec<Numbered>, pins: &BTreeSet<String>) -> (Vec<Numbered>, Vec<Numbered>) {
+    let head = all.last().map(|(number, _)| *number);
+    let newest: BTreeMap<String, u64> =
+        all.iter().map(|(number, manifest)| (manifest.id.to_string(), *number)).collect();
+    let is_pinned = |number: u64, id: &str| pins.contains(id) && newest.get(id) == Some(&number);
+    all.into_iter()
+        .partition(|(number, manifest)| Some(*number) == head || is_pinned(*number, manifest.id.as_str()))
 }
 
 /// The snapshots that applications in `folder` are pinned to.
@@ -141,6 +154,7 @@ fn forget_numbers(environment: &Environment, id: &SnapshotId) -> Result<(), Prun
         reports.join(format!("duplicates-{id}.json")),
     ] {
         if path.exists() {
+            environment.still_held()?;
             std::fs::remove_file(&path).map_err(io("remove", &path))?;
         }
     }
@@ -161,4 +175,49 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PruneError> {
 
 fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> PruneError + 'p {
     move |source| PruneError::Io { action, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use catalog_model::{ManifestBody, Period, SnapshotId, SnapshotManifest, Versions};
+
+    use super::divided;
+
+    fn manifest(digest: u8) -> SnapshotManifest {
+        let month = "2023-04".parse().unwrap();
+        SnapshotManifest {
+            id: SnapshotId::from_digest(&[digest; 32]),
+            body: ManifestBody {
+                format: 1,
+                buckets: 1,
+                period: Period { from: month, to: month },
+                persons: 0,
+                versions: Versions {
+                    catalogue: String::new(),
+                    normalisation: String::new(),
+                    linkage: String::new(),
+                },
+                tables: BTreeMap::new(),
+            },
+            published: String::new(),
+            parent: None,
+            signer: String::new(),
+            signature: String::new(),
+        }
+    }
+
+    #[test]
+    fn of_content_that_was_published_twice_the_newer_number_stays() {
+        let all = |digests: [u8; 4]| (1..).zip(digests.map(manifest)).collect::<Vec<_>>();
+        let stays = |digests: [u8; 4], pinned: u8| {
+            let pins = [SnapshotId::from_digest(&[pinned; 32]).to_string()].into();
+            let (kept, _) = divided(all(digests), &pins);
+            kept.into_iter().map(|(number, _)| number).collect::<Vec<u64>>()
+        };
+        assert_eq!(stays([7, 8, 7, 9], 7), [3, 4]);
+        assert_eq!(stays([7, 8, 9, 7], 7), [4]);
+        assert_eq!(stays([7, 8, 9, 9], 5), [4]);
+    }
 }

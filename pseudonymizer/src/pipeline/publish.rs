@@ -15,7 +15,7 @@ use catalog_model::{
     TableEntry, Versions,
 };
 use catalog_store::{
-    DeliveryRecord, Environment, EnvironmentError, FileKeyring, KeyRole, MetaError, SamePersons,
+    DeliveryRecord, Environment, EnvironmentError, FileKeyring, FileState, KeyRole, MetaError, SamePersons,
 };
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::{Deserialize, Serialize};
@@ -189,7 +189,8 @@ impl<'a> Publisher<'a> {
         let duplicates = self.name_duplicates(&duplicates, &ranks);
         let manifest = self.commit(body, now, &numbers, &facilities, &duplicates)?;
         Ok(Published {
-            is_known: head.is_some_and(|(_, head)| head.id == manifest.id),
+            // The same content may be published again, in files that can be read.
+            is_known: head.is_some_and(|(_, head)| head.id == manifest.id && head.body == manifest.body),
             manifest,
             new_persons: numbers.persons.added,
             aliases: numbers.persons.aliases.len() as u64,
@@ -198,20 +199,21 @@ impl<'a> Publisher<'a> {
         })
     }
 
-    /// The encrypted files of earlier snapshots that can still be read, by table and content.
+    /// The files of earlier snapshots that can still be read and that an erasure would end, by table and content. Those
+    /// of an earlier version are written again, under a key of their year.
     fn known_files(
         &self,
         store: &Path,
         keys: &FileKeyring,
     ) -> Result<HashMap<(String, String), FileEntry>, PublishError> {
-        let mut known = HashMap::new();
+        let (mut known, states) = (HashMap::new(), keys.states()?);
         for (_, manifest) in self.environment.snapshots()?.all()? {
             for (table, entry) in manifest.body.tables {
                 let files = entry.files.into_iter();
-                for file in files.filter(|file| !file.keys.is_empty() && store.join(&file.path).is_file()) {
-                    if keys.erased([&file])?.is_empty() {
-                        known.insert((table.clone(), file.content.clone()), file);
-                    }
+                let is_kept =
+                    |file: &FileEntry| states.of(file) == FileState::Kept && store.join(&file.path).is_file();
+                for file in files.filter(is_kept) {
+                    known.insert((table.clone(), file.content.clone()), file);
                 }
             }
         }
@@ -434,8 +436,9 @@ impl<'a> Publisher<'a> {
         let store = self.environment.room("store");
         sync_filesystem(&store).map_err(io("flush", &store))?;
         let key = self.environment.key(KeyRole::Manifest)?;
+        let states = FileKeyring::new(self.environment).states()?;
         self.environment.still_held()?;
-        let manifest = snapshots.commit(body, now, &key)?;
+        let manifest = snapshots.commit_over(body, now, &key, &|head| states.all_kept(head))?;
         // A snapshot whose opt-outs are not resolved answers nothing, so a kill in between is safe.
         optout::resolve(self.environment)?;
         Ok(manifest)

@@ -89,8 +89,10 @@ pub fn rotate_linkage(environment: &Environment) -> Result<RotatedLinkage, LinkE
     }
     super::store::sync_filesystem(&links).map_err(link::io("flush", &links))?;
     // From here on the new key counts; a process that is killed before leaves files that nobody reads.
+    environment.still_held()?;
     keys.settle(entry)?;
     for path in former {
+        environment.still_held()?;
         std::fs::remove_file(&path).map_err(link::io("remove", &path))?;
     }
     Ok(rotated)

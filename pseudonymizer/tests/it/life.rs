@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use catalog_store::{Environment, FileKeyring};
+
 use crate::world::{copy, json, killed_until_done, ok, refused, write_delivery};
 
 struct World {
@@ -329,6 +331,15 @@ fn an_environment_of_format_2_is_upgraded_and_publishes_the_same() {
     assert!(log.contains("\"kind\":\"delivery-replayed\"") && log.contains("\"late\":true"));
 }
 
+/// Whether every file of the latest snapshot lies under a key of its year, though earlier versions left others.
+fn ends_by_year(env: &str) -> bool {
+    let environment = Environment::open(Path::new(env)).unwrap();
+    let states = FileKeyring::new(&environment).states().unwrap();
+    let all = environment.snapshots().unwrap().all().unwrap();
+    let mut of_each = all.iter().map(|(_, manifest)| states.all_kept(manifest));
+    of_each.next() == Some(false) && of_each.next_back() == Some(true)
+}
+
 /// Upgrades an environment of an earlier format, whose one delivery that counts is in its `reading`; its folder.
 fn upgraded_and_published(format: &str, reading: u64) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -344,6 +355,8 @@ fn upgraded_and_published(format: &str, reading: u64) -> (tempfile::TempDir, Str
     assert_eq!(snapshots[0]["snapshot"].as_str(), Some(snapshot));
     ok(&["link", "--env", &env]);
     let published = ok(&["publish", "--env", &env]);
+    assert_eq!(ok(&["publish", "--env", &env]), published);
+    assert!(ends_by_year(&env));
     let contents = |id: &str| {
         let id = catalog_model::SnapshotId::parse(id).unwrap();
         let environment = catalog_store::Environment::open(Path::new(&env)).unwrap();
@@ -364,9 +377,13 @@ fn upgraded_and_published(format: &str, reading: u64) -> (tempfile::TempDir, Str
     ok(&["delivery", "recall", "dpc-2023-04", "--reason", "x", "--env", &env]);
     let config = folder.path().join("env/misu.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, text.replace("format = 3", "format = 99")).unwrap();
+    std::fs::write(&config, text.replace("format = 4", "format = 99")).unwrap();
     assert!(refused(&["upgrade", "--env", &env]).contains("use a newer one"));
-    std::fs::write(&config, text).unwrap();
+    // Format 3 knew no keys of years; nothing else is to be done.
+    std::fs::write(&config, text.replace("format = 4", "format = 3")).unwrap();
+    assert!(refused(&["link", "--env", &env]).contains("run `misu upgrade`"));
+    ok(&["upgrade", "--env", &env]);
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), text);
     (folder, env)
 }
 
