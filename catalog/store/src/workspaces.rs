@@ -466,7 +466,7 @@ mod tests {
         environment.keys().rotate(KeyRole::Project).unwrap();
         assert!(Workspaces::new(&environment).open("two", &of_two).unwrap().is_some());
         let agreed = Agreed { first: "ichiro".to_owned(), second: "jiro".to_owned(), request: String::new() };
-        environment.keys().destroy(KeyRole::Project, 1, &agreed).unwrap();
+        environment.keys().destroy((KeyRole::Project, None), 1, &agreed).unwrap();
         let later = Workspaces::new(&environment);
         assert!(later.read("two").is_err() && later.open("two", &of_two).is_err());
     }

@@ -242,12 +242,11 @@ fn each_batch(environment: &Environment, part: &PartName, look: &mut Look<'_>) -
     Ok(())
 }
 
+/// Two hashes of one line.
+type Pair = ([u8; 32], [u8; 32]);
+
 /// The values of two columns where both are there.
-fn columns(
-    batch: &RecordBatch,
-    [one, two]: [&str; 2],
-    path: &Path,
-) -> Result<Vec<([u8; 32], [u8; 32])>, FileError> {
+fn columns(batch: &RecordBatch, [one, two]: [&str; 2], path: &Path) -> Result<Vec<Pair>, FileError> {
     let both = column_of(batch, one, path)?.into_iter().zip(column_of(batch, two, path)?);
     Ok(both.filter_map(|(one, two)| Some((one?, two?))).collect())
 }
