@@ -24,13 +24,13 @@ fn question() -> ClientRequest {
     })
 }
 
-/// The outcome and its reason in the last `query-closed` entry.
+/// The outcome and its reason, or fault, in the last `query-closed` entry.
 pub(crate) fn closed(env: &Path) -> (String, String) {
     let text = std::fs::read_to_string(env.join("audit/log.jsonl")).unwrap();
     let line = text.lines().rfind(|line| line.contains("\"kind\":\"query-closed\"")).unwrap();
     let entry: serde_json::Value = serde_json::from_str(line).unwrap();
     let said = |name: &str| entry["body"][name].as_str().unwrap_or_default().to_owned();
-    (said("outcome"), said("reason"))
+    (said("outcome"), said("reason") + &said("fault"))
 }
 
 /// Asks a guard whose worker never answers, does something meanwhile, and gives the answer and how long it took.

@@ -153,15 +153,8 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether ages may be taken on this day, as all others of the query are; notes that one is.
-    pub(crate) fn takes_ages_on(&self, day: AgeDay) -> bool {
-        let mut seen = self.seen.borrow_mut();
-        match &seen.age_day {
-            Some(known) => *known == day,
-            None => {
-                seen.age_day = Some(day);
-                true
-            }
-        }
+    pub(crate) fn takes_ages_on(&self, day: &AgeDay) -> bool {
+        *self.seen.borrow_mut().age_day.get_or_insert_with(|| day.clone()) == *day
     }
 
     /// Notes that a list of codes is looked up.

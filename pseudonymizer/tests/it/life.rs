@@ -359,7 +359,7 @@ fn upgraded_and_published(format: &str, reading: u64) -> (tempfile::TempDir, Str
     assert!(ends_by_year(&env));
     let contents = |id: &str| {
         let id = catalog_model::SnapshotId::parse(id).unwrap();
-        let environment = catalog_store::Environment::open(Path::new(&env)).unwrap();
+        let environment = Environment::open(Path::new(&env)).unwrap();
         let body = environment.snapshots().unwrap().find(&id).unwrap().body;
         let rows: Vec<(String, u64)> =
             body.tables.into_iter().map(|(name, table)| (name, table.rows)).collect();
@@ -392,7 +392,7 @@ fn upgraded_and_published(format: &str, reading: u64) -> (tempfile::TempDir, Str
 fn what_a_killed_run_did_and_did_not_record_is_recorded_by_the_next() {
     let world = World::new();
     let env = world.environment("env");
-    let environment = catalog_store::Environment::open(Path::new(&env)).unwrap();
+    let environment = Environment::open(Path::new(&env)).unwrap();
     let now = "2026-11-22T00:00:00Z";
     let taken = ["receipts", "stays"].map(|name| {
         pseudonymizer::pipeline::ingest(&environment, Path::new(&world.path(name)), now, &|_| {}).unwrap()

@@ -44,9 +44,9 @@ pub(crate) fn check(
         Some(day) => Some(AgeDay::OfMonth(day)),
         None => own(judge, on, schema, relation)?,
     };
-    match day {
-        Some(day) if judge.takes_ages_on(day) => Ok(()),
-        Some(_) => refuse(
+    match day.map(|day| judge.takes_ages_on(&day)) {
+        Some(true) => Ok(()),
+        Some(false) => refuse(
             "the ages of a query are taken on the same day of the month",
             "一つの問合せの年齢は、月の同じ日を基準にします",
         ),
