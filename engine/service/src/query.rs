@@ -36,15 +36,7 @@ use crate::{
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
-    Ok(match judge(guard, question)? {
-        Judged::Vetted(vetted) => vetted.verdict(),
-        Judged::Inside(inside) => statement_verdict(&inside.statement),
-        Judged::Metadata(table, _) => metadata::verdict(&table),
-        Judged::Barred(bar) => barred_verdict(&bar),
-        Judged::Denied(denied) => denied_verdict(&denied),
-        Judged::Broken(verdict) | Judged::Erased(verdict) => *verdict,
-        Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
-    })
+    Ok(judge(guard, question)?.verdict())
 }
 
 /// What vetting says of a question, and what it would cost.
@@ -215,17 +207,23 @@ fn stays(reason: &str) -> Outcome {
     Outcome::Withheld { reason: reason.to_owned() }
 }
 
-/// A statement on what the project keeps that may run now; otherwise why not.
+/// A statement on one of the tables that the project keeps, whatever it keeps besides, which may run now; otherwise why
+/// not.
 pub(crate) fn inside(
     guard: &Guard,
     question: &Question,
+    table: &str,
 ) -> Result<Result<Box<Inside>, Box<Verdict>>, GuardError> {
     if guard.halts.is_halted(&question.project) {
         return Ok(Err(Box::new(halted_verdict())));
     }
-    Ok(match judge(guard, question)? {
+    let alone = |space: &mut Space| {
+        space.tables.retain(|name, _| name == table);
+        space.views.clear();
+    };
+    Ok(match judge_over(guard, question, &alone)? {
         Judged::Inside(inside) => Ok(without_small_classes(guard, inside)?),
-        _ => Err(Box::new(verdict(guard, question)?)),
+        other => Err(Box::new(other.verdict())),
     })
 }
 
@@ -331,7 +329,26 @@ enum Judged {
     NotVetted(NotVetted),
 }
 
+impl Judged {
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Vetted(vetted) => vetted.verdict(),
+            Self::Inside(inside) => statement_verdict(&inside.statement),
+            Self::Metadata(table, _) => metadata::verdict(&table),
+            Self::Barred(bar) => barred_verdict(&bar),
+            Self::Denied(denied) => denied_verdict(&denied),
+            Self::Broken(verdict) | Self::Erased(verdict) => *verdict,
+            Self::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
+        }
+    }
+}
+
 fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
+    judge_over(guard, question, &|_| ())
+}
+
+/// Judges a question over what is left of the project's own tables and views.
+fn judge_over(guard: &Guard, question: &Question, left: &dyn Fn(&mut Space)) -> Result<Judged, GuardError> {
     if let Some(bar) = identity::bar(guard, &question.user)? {
         return Ok(Judged::Barred(bar));
     }
@@ -349,7 +366,8 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
             Err(refusal) => Judged::NotVetted(refusal.into()),
         });
     }
-    let space = guard.workspaces.read(&question.project)?;
+    let mut space = guard.workspaces.read(&question.project)?;
+    left(&mut space);
     let workspace = space.workspace(guard.now().unix_timestamp());
     let statement = match vet_statement(&question.sql, scope, &workspace) {
         Ok(statement) => statement,
