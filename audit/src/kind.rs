@@ -82,6 +82,8 @@ kinds! {
     OutsidePlan = "outside-plan",
     /// A project's denied answers look as when somebody is trying; for the steward.
     ProbingAlert = "probing-alert",
+    /// Many questions of a project differ in the values they name alone.
+    AlikeAlert = "alike-alert",
     /// A project's budget of denied answers is used up; nothing more is answered.
     DenialsLocked = "denials-locked",
     /// A certificate was signed for a release.

@@ -142,7 +142,7 @@ pub(crate) fn answer(
         Begun::Answered(reply) => return Ok(*reply),
     };
     let asked = asked(guard, &vetted, question)?;
-    let opened = open(guard, question, &vetted)?;
+    let opened = guard.log.open_query(request_of(guard, question, &vetted)?)?;
     if airlock::is_locked(guard, asked)? {
         return Ok(hand_out(None, &opened.close(stays("denials"))?));
     }
@@ -186,9 +186,12 @@ pub(crate) fn compare(
         Begun::Answered(reply) => return Ok(Err(*reply)),
     };
     let asked = asked(guard, &vetted, question)?;
-    let opened = open(guard, question, &vetted)?;
+    let opened = guard.log.open_query(request_of(guard, question, &vetted)?.with("registers", true))?;
     if airlock::is_locked(guard, asked)? {
         return Ok(Err(hand_out(None, &opened.close(stays("denials"))?)));
+    }
+    if airlock::is_full(guard, asked)? {
+        return Ok(Err(hand_out(None, &opened.close(stays("quota"))?)));
     }
     let query = opened.query().to_string();
     let ran = run(guard, &vetted, (&opened, &query), running)?;
@@ -429,16 +432,15 @@ pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit
     Ok(guard.permits.permit(&policies, &request, &guard.catalogue).ok())
 }
 
-fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, GuardError> {
+fn request_of(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<QueryRequest, GuardError> {
     let (sql, plan) = committed(guard, question, vetted.plan.hash())?;
     let columns: Vec<String> = columns(vetted.plan.used());
-    let request = QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
+    Ok(QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
         .with("columns", columns.join(" "))
         .with("rules", vetted.permit.rule_digest())
         .with("policies", vetted.permit.policy_digest())
         .with("exclusion", vetted.exclusion.exclusion.as_str())
-        .with("sql", sql);
-    Ok(guard.log.open_query(request)?)
+        .with("sql", sql))
 }
 
 /// The released table with its outcome, or the outcome alone.
