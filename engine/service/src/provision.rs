@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use audit::{Entry, Event, Kind, QueryId, Value};
+use audit::{Entry, Event, Kind, QueryId, Value, class};
 use catalog_model::{Class, WorkspaceColumn};
 use catalog_store::{
     Agreed, KeptTable, KeyError, KeyRole, ProjectPseudonyms, Provision as PseudonymsFor, SecretKey, hex,
@@ -24,7 +24,6 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::airlock::{self, Asked};
-use crate::exclusions::class;
 use crate::guard::{Guard, GuardError};
 use crate::working::{self, Provided};
 
