@@ -140,7 +140,7 @@ kinds! {
     OfficerRegistered = "officer-registered",
     /// Rows of a project leave, in encrypted files that name no person.
     RowsProvided = "rows-provided",
-    /// Rows that two officers had agreed on were refused, or could not be made or written.
+    /// Rows that were to be provided were refused, or could not be made or written.
     ProvisionFailed = "provision-failed",
     /// Persons are left out of every query from now on.
     OptOutChanged = "opt-out-changed",

@@ -235,6 +235,10 @@ fn nothing_leaves_that_the_permit_does_not_name_or_that_all_projects_have() {
     told("ws.unnamed", 4, "does not name ws.unnamed");
     told("ws.receipts", 1, "receipt_id of ws.receipts holds a number that is the same for every project");
     told("ws.nothing", 1, "there is no ws.nothing");
+    let record = std::fs::read_to_string(world.folder.path().join("env/audit/log.jsonl")).unwrap();
+    for reason in ["not-approved", "not-joint", "table-not-named", "shared-number", "no-table"] {
+        assert!(record.contains(&format!("\"reason\":\"{reason}\"")), "{reason}");
+    }
     // One officer alone lets nothing happen, however often.
     for _ in 0..2 {
         told("ws.cohort", 0, "another officer has to call the same");

@@ -193,12 +193,21 @@ impl Leaving {
 }
 
 impl Provision {
-    /// The provision of these tables of a project, as the permits and the record have it now.
+    /// The provision of these tables of a project, as the permits and the record have it now. What is refused is
+    /// recorded.
     ///
     /// # Errors
     ///
     /// The permits do not allow it, or a table is not there.
     pub fn plan(guard: &Guard, project: &str, tables: &[String]) -> Result<Self, ProvisionError> {
+        let planned = Self::planned(guard, project, tables);
+        if let Err(error) = &planned {
+            guard.log.record(failed(project, error)).map_err(GuardError::from)?;
+        }
+        planned
+    }
+
+    fn planned(guard: &Guard, project: &str, tables: &[String]) -> Result<Self, ProvisionError> {
         let now = guard.now();
         let terms = allowed(guard, project)?;
         let space = guard.workspaces.read(project).map_err(GuardError::from)?;
@@ -287,8 +296,7 @@ impl Provision {
     ) -> Result<(), ProvisionError> {
         let done = self.leave(guard, agreed, (out, keys));
         if let Err(error) = &done {
-            let event = Event::new(Kind::ProvisionFailed, "guard").project(self.project.clone());
-            let event = event.subject(self.name()).with("reason", error.word());
+            let event = failed(&self.project, error).subject(self.name());
             guard.log.record(event.with("request", agreed.request.as_str())).map_err(GuardError::from)?;
         }
         done
@@ -412,6 +420,10 @@ impl Provision {
             File::open(here(folder)).and_then(|folder| folder.sync_all()).map_err(io(folder))
         })
     }
+}
+
+fn failed(project: &str, error: &ProvisionError) -> Event {
+    Event::new(Kind::ProvisionFailed, "guard").project(project).with("reason", error.word())
 }
 
 /// Where rows and keys go: a new folder and a new file.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::document::Part;
 use crate::Language;
 
-/// Rows that two officers let leave, or that were refused after they had agreed.
+/// Rows that two officers let leave, or that were refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaving {
     /// When, as day and minute in Japan.
