@@ -82,6 +82,8 @@ kinds! {
     OutsidePlan = "outside-plan",
     /// A project's denied answers look as when somebody is trying; for the steward.
     ProbingAlert = "probing-alert",
+    /// Many questions of a project differ in the values they name alone.
+    AlikeAlert = "alike-alert",
     /// A project's budget of denied answers is used up; nothing more is answered.
     DenialsLocked = "denials-locked",
     /// A certificate was signed for a release.
@@ -138,6 +140,8 @@ kinds! {
     OfficerRegistered = "officer-registered",
     /// Rows of a project leave, in encrypted files that name no person.
     RowsProvided = "rows-provided",
+    /// Rows that were to be provided were refused, or could not be made or written.
+    ProvisionFailed = "provision-failed",
     /// Persons are left out of every query from now on.
     OptOutChanged = "opt-out-changed",
     /// A key was destroyed.

@@ -51,5 +51,5 @@ pub use request::is_waiting;
 pub use signer::{VERIFIER, log_signer};
 pub use statement::{SignedStatement, StatementKind};
 pub use tree::{InclusionProof, TREE_FOLDER, Tree, TreeError, verify_checkpoint};
-pub use value::{Body, Value};
+pub use value::{Body, Value, class};
 pub use verify::{Verified, VerifyError, verify, verify_file, verify_noted};

@@ -83,6 +83,17 @@ impl Body {
     }
 }
 
+/// A class in place of a number that may be small.
+pub const fn class(number: u64) -> &'static str {
+    match number {
+        0..10 => "fewer than 10",
+        10..100 => "10 to 99",
+        100..1_000 => "100 to 999",
+        1_000..10_000 => "1000 to 9999",
+        _ => "10000 or more",
+    }
+}
+
 impl FromIterator<(String, Value)> for Body {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
         values.into_iter().fold(Self::new(), |body, (name, value)| body.with(&name, value))

@@ -1,8 +1,9 @@
-//! What an application says of rows that are provided outside: whose, and which projects may match theirs.
+//! What an application says of rows that are provided outside: which columns of which tables, and which projects may
+//! match theirs.
 //!
 //! Only anonymized data are handed over; where an application says nothing, nothing is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::Tier;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,9 @@ use crate::fault::{FileFault, FileProblem, Reading};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowProvision {
-    /// The project's own tables whose rows may be provided, by name.
-    pub tables: BTreeSet<String>,
+    /// The project's own tables whose rows may be provided, by name, each with its columns. The person's is not among
+    /// them: a pseudonym stands in its place.
+    pub tables: BTreeMap<String, BTreeSet<String>>,
     /// The projects whose rows may be matched with these; none where nobody's may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<JointProvision>,
@@ -39,7 +41,14 @@ impl RowProvision {
         if self.tables.is_empty() {
             return Err(reading.fault("provision.tables", FileProblem::Empty));
         }
-        self.tables.iter().try_for_each(|table| reading.name("provision.tables", table))?;
+        for (table, columns) in &self.tables {
+            reading.name("provision.tables", table)?;
+            let key = format!("provision.tables.{table}");
+            if columns.is_empty() {
+                return Err(reading.fault(&key, FileProblem::Empty));
+            }
+            columns.iter().try_for_each(|column| reading.name(&key, column))?;
+        }
         let Some(joint) = &self.joint else { return Ok(()) };
         reading.name("provision.joint.name", &joint.name)?;
         let key = "provision.joint.projects";
@@ -65,7 +74,7 @@ mod tests {
     #[test]
     fn rows_are_provided_where_an_anonymized_application_says_which() {
         assert_eq!(read("anonymized", "").unwrap().provision(), None);
-        let joint = "[provision]\ntables = [\"cohort\"]\n[provision.joint]\nname = \"j\"\n\
+        let joint = "[provision]\ntables = { cohort = [\"sex\"] }\n[provision.joint]\nname = \"j\"\n\
                      projects = [\"other\", \"p\"]";
         let (without_own, alone) = (joint.replace("\"other\", ", ""), joint.replace(", \"p\"", ""));
         let application = read("anonymized", joint).unwrap();
@@ -74,8 +83,18 @@ mod tests {
         assert_eq!(again.provision().unwrap().joint.as_ref().unwrap().projects.len(), 2);
         for (tier, section, expected) in [
             ("pseudonymized", joint, "a.toml: provision: only anonymized rows"),
-            ("anonymized", "[provision]\ntables = []", "a.toml: provision.tables: empty"),
-            ("anonymized", "[provision]\ntables = [\"../x\"]", "a.toml: provision.tables: \"../x\""),
+            ("anonymized", "[provision]\ntables = {}", "a.toml: provision.tables: empty"),
+            (
+                "anonymized",
+                "[provision]\ntables = { \"../x\" = [\"sex\"] }",
+                "a.toml: provision.tables: \"../x\"",
+            ),
+            ("anonymized", "[provision]\ntables = { t = [] }", "a.toml: provision.tables.t: empty"),
+            (
+                "anonymized",
+                "[provision]\ntables = { t = [\"a, b\"] }",
+                "a.toml: provision.tables.t: \"a, b\"",
+            ),
             ("anonymized", without_own.as_str(), "a.toml: provision.joint.projects: names other"),
             ("anonymized", alone.as_str(), "a.toml: provision.joint.projects: names other"),
         ] {

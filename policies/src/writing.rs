@@ -1,6 +1,6 @@
 //! An application written field by field, as a page asks for it, and read back into its fields.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::Names;
 use governance::form::{Answer, Answers};
@@ -36,7 +36,7 @@ impl Form {
     ///
     /// People are entries `user lead` or `user researcher`; tables are entries `table: column, column` or
     /// `table: *`; planned outputs are entries `title: table.column, table.column`; own tables that are provided outside
-    /// are entries `provided`, and `matched` is `name: project, project` where others may match theirs.
+    /// are entries `table: column, column` of `provided`, and `matched` is `name: project, project` where others may match theirs.
     ///
     /// # Errors
     ///
@@ -95,7 +95,10 @@ impl Form {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         if let Some(provision) = &written.provision {
-            fields.insert("provided".to_owned(), Answer::List(provision.tables.iter().cloned().collect()));
+            fields.insert(
+                "provided".to_owned(),
+                Answer::List(provision.tables.iter().map(provided_entry).collect()),
+            );
             fields.extend(
                 provision.joint.iter().map(|joint| ("matched".to_owned(), text(&joint_entry(joint)))),
             );
@@ -125,7 +128,8 @@ impl Given<'_> {
 
     /// What is provided outside; nothing where no table is named.
     fn provision(&self) -> Result<Option<RowProvision>, FileFault> {
-        let tables: BTreeSet<String> = self.entries("provided").into_iter().collect();
+        let entries = self.entries("provided");
+        let tables = entries.iter().map(|entry| provided(entry)).collect::<Result<BTreeMap<_, _>, _>>()?;
         let joint = self.entries("matched").first().map(|entry| joint(entry)).transpose()?;
         // Matching without rows is a mistake, which the form then names.
         let is_empty = tables.is_empty() && joint.is_none();
@@ -168,6 +172,18 @@ fn table(entry: &str) -> Result<(String, Columns), FileFault> {
         columns.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let columns = if columns.trim() == "*" { Columns::All } else { Columns::Named(named) };
     Ok((table.trim().to_owned(), columns))
+}
+
+fn provided(entry: &str) -> Result<(String, BTreeSet<String>), FileFault> {
+    let Some((table, columns)) = entry.split_once([':', '：']) else {
+        return Err(Reading(FILE).fault("provided", FileProblem::Form(format!("{entry}: no columns"))));
+    };
+    let columns = columns.split([',', '、']).map(str::trim).filter(|column| !column.is_empty());
+    Ok((table.trim().to_owned(), columns.map(str::to_owned).collect()))
+}
+
+fn provided_entry((table, columns): (&String, &BTreeSet<String>)) -> String {
+    format!("{table}: {}", columns.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
 fn planned(entry: &str) -> Result<Planned, FileFault> {
@@ -220,7 +236,7 @@ mod tests {
         assert_eq!(again.written, form.written);
         assert_eq!(Form::parse("again", &text).unwrap().written, form.written);
         let provided = text.replace("tier = \"pseudonymized\"", "tier = \"anonymized\"")
-            + "\n[provision]\ntables = [\"cohort\"]\njoint = { name = \"j\", projects = [\"demo\", \"other\"] }\n";
+            + "\n[provision]\ntables = { cohort = [\"sex\"] }\njoint = { name = \"j\", projects = [\"demo\", \"other\"] }\n";
         let form = Form::parse("provided", &provided).unwrap();
         let (again, _) = Form::of_fields(&form.fields()).unwrap();
         assert!(again.written.provision.is_some());
@@ -240,6 +256,7 @@ mod tests {
         assert!(fault("tier", "raw").starts_with("application: tier: refers to raw"));
         assert!(fault("people", "a boss").starts_with("application: people: refers to boss"));
         assert!(fault("tables", "person: x\") || true").starts_with("application: tables.person"));
+        assert_eq!(fault("provided", "cohort"), "application: provided: cohort: no columns");
         assert!(fault("reviewed", "nothing").starts_with("application: outputs.reviewed"));
     }
 }

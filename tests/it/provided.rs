@@ -11,8 +11,8 @@ use catalog_model::{Catalogue, ColumnKeys, Workspace, project_pseudonym};
 use catalog_staged::encrypted;
 use catalog_store::{from_hex, hex};
 use engine_protocol::{
-    ClientReply, ClientRequest, FileKeys, Keep, PROVIDED_PERSON, PersonKey, Question, WorkerReply,
-    WorkerRequest,
+    ClientReply, ClientRequest, FileKeys, Keep, PROVIDED_PERSON, PersonKey, Question, WorkerFault,
+    WorkerReply, WorkerRequest,
 };
 use engine_vet::{FUNCTION_SYSTEMS, Scope, Statement, vet_statement};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -41,8 +41,8 @@ fn opened(bytes: Bytes, (key, bound_to): (&[u8], &[u8])) -> (Vec<String>, Vec<St
     (columns, names)
 }
 
-/// The pseudonyms of forty persons in two buckets, as a locked-in worker provides them.
-fn provided(key: u8, excluded: Vec<u32>) -> Vec<String> {
+/// What a locked-in worker says that is to provide forty persons in two buckets.
+fn asked(key: u8, excluded: Vec<u32>) -> WorkerReply {
     let catalogue = Catalogue::builtin().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let bucket = |rest: i64| {
@@ -73,9 +73,12 @@ fn provided(key: u8, excluded: Vec<u32>) -> Vec<String> {
         limits: LIMITS,
         keep: Some(Keep { files: vec![keys], most: 1 << 26, provide: Some(PersonKey::new([key; 32])) }),
     };
-    let WorkerReply::Kept(files) = reply(&worker(), request, &[bucket(0), bucket(1)]) else {
-        panic!("no rows")
-    };
+    reply(&worker(), request, &[bucket(0), bucket(1)])
+}
+
+/// The pseudonyms of forty persons, as they are provided.
+fn provided(key: u8, excluded: Vec<u32>) -> Vec<String> {
+    let WorkerReply::Kept(files) = asked(key, excluded) else { panic!("no rows") };
     assert_eq!(files.len(), 1);
     let (columns, names) = opened(Bytes::from(files[0].bytes.clone()), (&[9; 32], b"here"));
     assert_eq!(
@@ -97,9 +100,19 @@ fn a_worker_provides_rows_by_pseudonyms_of_one_key_and_without_who_opted_out() {
     assert_eq!((left.len(), gone), (38, BTreeSet::from([name(7, 3), name(7, 5)])));
 }
 
-const ALONE: &str = "[provision]\ntables = [\"cohort\", \"receipts\"]\n";
-const JOINT: &str =
-    "[provision]\ntables = [\"cohort\"]\njoint = { name = \"j\", projects = [\"demo\", \"two\"] }\n";
+#[test]
+fn a_worker_provides_no_rows_of_fewer_persons_than_the_threshold() {
+    let all_but = |left: u32| asked(7, (left..40).collect());
+    assert!(matches!(all_but(10), WorkerReply::Kept(_)));
+    assert_eq!(all_but(9), WorkerReply::Failed(WorkerFault::FewPersons));
+    assert_eq!(all_but(1), WorkerReply::Failed(WorkerFault::FewPersons));
+}
+
+const ALONE: &str = "[provision]\n\
+    tables = { cohort = [\"sex\"], receipts = [\"receipt_id\"], few = [\"sex\"], \
+    provided_rows = [\"sex\"] }\n";
+const JOINT: &str = "[provision]\ntables = { cohort = [\"sex\"] }\n\
+    joint = { name = \"j\", projects = [\"demo\", \"two\"] }\n";
 
 /// An environment with two projects that have permits for anonymized data and keep a cohort each, and two officers. So
 /// few people share a month of birth in it that the cohorts have no rows; everything else is as with rows.
@@ -160,6 +173,9 @@ impl World {
     fn provided(&self, project: &str, to: &str) -> (String, u64) {
         let first = self.call((project, "ws.cohort"), "ichiro", to);
         assert!(text(&first).contains("another officer has to call the same"), "{}", text(&first));
+        // What is agreed on is told before: which columns, of what question, to whom.
+        assert!(text(&first).contains("ws.cohort: columns sex; fewer than 10 rows; made by demo-researcher"));
+        assert!(text(&first).contains(&format!("receiver: project {project}")), "{}", text(&first));
         assert!(!Path::new(&self.path(&format!("{to}.rows"))).exists());
         let second = self.call((project, "ws.cohort"), "jiro", to);
         assert!(second.status.success(), "{}", text(&second));
@@ -197,6 +213,9 @@ fn two_officers_let_rows_leave_and_each_time_under_new_pseudonyms() {
     assert_eq!(provided("two", "later"), "joint j of demo two, 2");
     let record = std::fs::read_to_string(world.folder.path().join("env/audit/log.jsonl")).unwrap();
     assert_eq!(record.matches("\"kind\":\"rows-provided\"").count(), 6);
+    assert_eq!(record.matches("\"columns\":[\"ws.cohort sex\"]").count(), 6);
+    assert!(record.contains("\"receiver\":\"project two, joint j of demo two\""));
+    assert!(!record.contains("provision-failed"));
 }
 
 #[test]
@@ -216,9 +235,59 @@ fn nothing_leaves_that_the_permit_does_not_name_or_that_all_projects_have() {
     told("ws.unnamed", 4, "does not name ws.unnamed");
     told("ws.receipts", 1, "receipt_id of ws.receipts holds a number that is the same for every project");
     told("ws.nothing", 1, "there is no ws.nothing");
+    let record = std::fs::read_to_string(world.folder.path().join("env/audit/log.jsonl")).unwrap();
+    for reason in ["not-approved", "not-joint", "table-not-named", "shared-number", "no-table"] {
+        assert!(record.contains(&format!("\"reason\":\"{reason}\"")), "{reason}");
+    }
     // One officer alone lets nothing happen, however often.
     for _ in 0..2 {
         told("ws.cohort", 0, "another officer has to call the same");
     }
     assert!(!Path::new(&world.path("nowhere.rows")).exists());
+    world.keep("demo", "CREATE TABLE ws.provided_rows AS SELECT person_id, sex AS gender FROM person");
+    told("ws.provided_rows", 4, "does not name column gender of ws.provided_rows");
+    // Nor for a project that is halted, or whose rows others match that are.
+    world.permit("two", JOINT);
+    world.permit("demo", JOINT);
+    let halts = world.folder.path().join("env/policies/halts");
+    std::fs::create_dir_all(&halts).unwrap();
+    for halted in ["demo", "two"] {
+        std::fs::write(halts.join(format!("{halted}.json")), "{}").unwrap();
+        told("ws.cohort", 4, &format!("the use of {halted} is halted"));
+        std::fs::remove_file(halts.join(format!("{halted}.json"))).unwrap();
+    }
+    told("ws.cohort", 0, "another officer has to call the same");
+}
+
+#[test]
+fn a_table_leaves_under_whatever_name_and_what_fails_is_recorded_with_its_request() {
+    let world = World::new();
+    world.permit("demo", ALONE);
+    world.keep("demo", "CREATE TABLE ws.provided_rows AS SELECT person_id, sex FROM person");
+    let call = |officer: &str, to: &str| world.call(("demo", "ws.provided_rows"), officer, to);
+    assert!(text(&call("ichiro", "one")).contains("another officer has to call the same"));
+    let done = call("jiro", "one");
+    assert!(done.status.success(), "{}", text(&done));
+    assert!(Path::new(&world.path("one.rows")).join("provided_rows.parquet").exists());
+    // A permit that shows no zero provides no rows of nobody.
+    let path = world.folder.path().join("env/policies/demo.toml");
+    let permit = std::fs::read_to_string(&path).unwrap();
+    let stricter = match permit.contains("[thresholds]") {
+        true => permit.replace("[thresholds]", "[thresholds]\nzero_shown = false"),
+        false => format!("thresholds = {{ zero_shown = false }}\n{permit}"),
+    };
+    std::fs::write(&path, stricter).unwrap();
+    world.keep("demo", "CREATE TABLE ws.few AS SELECT person_id, sex FROM person");
+    let call = |officer: &str, to: &str| world.call(("demo", "ws.few"), officer, to);
+    let record = || std::fs::read_to_string(world.folder.path().join("env/audit/log.jsonl")).unwrap();
+    assert!(text(&call("ichiro", "two")).contains("another officer has to call the same"));
+    let failed = call("jiro", "two");
+    assert_eq!(failed.status.code(), Some(1), "{}", text(&failed));
+    assert!(text(&failed).contains("fewer persons than the permit's threshold"), "{}", text(&failed));
+    assert!(!Path::new(&world.path("two.rows")).exists() && !Path::new(&world.path("two.keys")).exists());
+    let failed: Vec<String> =
+        record().lines().filter(|line| line.contains("provision-failed")).map(str::to_owned).collect();
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].contains("\"reason\":\"no-rows\"") && failed[0].contains("\"request\":"));
+    assert!(record().contains("worker-few-persons"));
 }

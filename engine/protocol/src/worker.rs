@@ -180,6 +180,8 @@ pub enum WorkerFault {
     Panic,
     /// The answer would have too many cells or bytes.
     TooLarge,
+    /// Rows that are provided outside would stand for too few persons.
+    FewPersons,
 }
 
 impl WorkerFault {
@@ -192,6 +194,7 @@ impl WorkerFault {
             Self::Memory => "worker-memory",
             Self::Panic => "worker-panic",
             Self::TooLarge => "worker-too-large",
+            Self::FewPersons => "worker-few-persons",
         }
     }
 }

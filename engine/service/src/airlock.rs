@@ -110,7 +110,7 @@ const fn kind(kind: TableColumnKind) -> &'static str {
 }
 
 /// Whether the project has had its releases of the day; the first time is recorded.
-fn is_full(guard: &Guard, asked: Asked<'_>) -> Result<bool, GuardError> {
+pub(crate) fn is_full(guard: &Guard, asked: Asked<'_>) -> Result<bool, GuardError> {
     let (is_full, is_told) = guard.recent(|recent| {
         (recent.releases(asked.project) >= asked.outputs.a_day(), recent.is_told(asked.project, Told::Quota))
     })?;
@@ -142,29 +142,28 @@ pub(crate) fn kept(
     Ok(kept)
 }
 
-/// Whether the project's budget of denied answers is used up. Half of it tells the steward, once, and so do many
-/// questions that differ in the values they name alone; the whole locks.
+/// Whether the project's budget of denied answers is used up. Half of it tells the steward, once, and many questions
+/// that differ in the values they name alone do, once as well; the whole locks.
 pub(crate) fn is_locked(guard: &Guard, asked: Asked<'_>) -> Result<bool, GuardError> {
-    let project = asked.project;
-    let most = asked.outputs.denials_a_day();
-    let (points, alike, is_alerted, is_locked) = guard.recent(|recent| {
-        let told = |told| recent.is_told(project, told);
-        (recent.denials(project), recent.alike(project), told(Told::Alert), told(Told::Lock))
+    let (project, most) = (asked.project, asked.outputs.denials_a_day());
+    let (points, alike, is_locked) = guard.recent(|recent| {
+        (recent.denials(project), recent.alike(project), recent.is_told(project, Told::Lock))
     })?;
     let event = |kind| Event::new(kind, "guard").project(project).with("points", u64::from(points));
-    let is_denied_much = points.saturating_mul(2) >= most && points > 0;
-    if (is_denied_much || alike >= asked.outputs.alike_a_day()) && !is_alerted {
-        guard.log.record(event(Kind::ProbingAlert).with("alike", u64::from(alike)))?;
+    if points.saturating_mul(2) >= most && points > 0 {
         let text = format!(
             "The answers to project {project} that were refused, withheld or near an earlier one have {points} points \
-             in a day, of {most} that lock it; {alike} of its questions pick rows by the same terms and each by other \
-             values. Look at its questions."
+             in a day, of {most} that lock it. Look at its questions."
         );
-        cases::draft_incident(
-            &guard.office()?,
-            project,
-            ("探索的な問い合わせの疑い / questions that look like probing", text),
-        )?;
+        tell(guard, project, (Told::Alert, event(Kind::ProbingAlert)), text)?;
+    }
+    if alike >= asked.outputs.alike_a_day() {
+        let text = format!(
+            "{alike} questions of project {project} in a day pick rows by the same terms and each by other values. Look \
+             at its questions."
+        );
+        let event = event(Kind::AlikeAlert).with("alike", u64::from(alike));
+        tell(guard, project, (Told::Alike, event), text)?;
     }
     if points < most || points == 0 {
         return Ok(false);
@@ -173,4 +172,15 @@ pub(crate) fn is_locked(guard: &Guard, asked: Asked<'_>) -> Result<bool, GuardEr
         guard.log.record(event(Kind::DenialsLocked))?;
     }
     Ok(true)
+}
+
+/// Alerts the steward, where this was not told yet.
+fn tell(guard: &Guard, project: &str, (told, event): (Told, Event), text: String) -> Result<(), GuardError> {
+    if guard.recent(|recent| recent.is_told(project, told))? {
+        return Ok(());
+    }
+    guard.log.record(event)?;
+    let title = "探索的な問い合わせの疑い / questions that look like probing";
+    cases::draft_incident(&guard.office()?, project, (title, text))?;
+    Ok(())
 }

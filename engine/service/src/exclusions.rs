@@ -22,14 +22,8 @@ pub(crate) struct Exclusion {
 impl Exclusion {
     /// What a release says of it: its name, and a class in place of a number that may be small.
     pub(crate) fn left_out(&self) -> LeftOut {
-        let persons = match self.opted_out {
-            0..10 => "fewer than 10",
-            10..100 => "10 to 99",
-            100..1_000 => "100 to 999",
-            1_000..10_000 => "1000 to 9999",
-            _ => "10000 or more",
-        };
-        LeftOut { exclusion: self.exclusion.clone(), persons: persons.to_owned() }
+        let persons = audit::class(self.opted_out as u64).to_owned();
+        LeftOut { exclusion: self.exclusion.clone(), persons }
     }
 }
 

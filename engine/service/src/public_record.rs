@@ -15,8 +15,14 @@ use engine_protocol::PublicRecord;
 use crate::guard::GuardError;
 
 /// Kinds that say how one question was taken.
-const UNTOLD: [Kind; 5] =
-    [Kind::NearCohort, Kind::LedgerKept, Kind::ProbingAlert, Kind::DenialsLocked, Kind::QuotaReached];
+const UNTOLD: [Kind; 6] = [
+    Kind::NearCohort,
+    Kind::LedgerKept,
+    Kind::ProbingAlert,
+    Kind::AlikeAlert,
+    Kind::DenialsLocked,
+    Kind::QuotaReached,
+];
 
 /// The counts so far; each line is read once.
 #[derive(Debug, Default)]

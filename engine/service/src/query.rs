@@ -36,15 +36,7 @@ use crate::{
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
-    Ok(match judge(guard, question)? {
-        Judged::Vetted(vetted) => vetted.verdict(),
-        Judged::Inside(inside) => statement_verdict(&inside.statement),
-        Judged::Metadata(table, _) => metadata::verdict(&table),
-        Judged::Barred(bar) => barred_verdict(&bar),
-        Judged::Denied(denied) => denied_verdict(&denied),
-        Judged::Broken(verdict) | Judged::Erased(verdict) => *verdict,
-        Judged::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
-    })
+    Ok(judge(guard, question)?.verdict())
 }
 
 /// What vetting says of a question, and what it would cost.
@@ -150,7 +142,7 @@ pub(crate) fn answer(
         Begun::Answered(reply) => return Ok(*reply),
     };
     let asked = asked(guard, &vetted, question)?;
-    let opened = open(guard, question, &vetted)?;
+    let opened = guard.log.open_query(request_of(guard, question, &vetted)?)?;
     if airlock::is_locked(guard, asked)? {
         return Ok(hand_out(None, &opened.close(stays("denials"))?));
     }
@@ -204,9 +196,12 @@ pub(crate) fn compare(
         Begun::Answered(reply) => return Ok(Err(*reply)),
     };
     let asked = asked(guard, &vetted, question)?;
-    let opened = open(guard, question, &vetted)?;
+    let opened = guard.log.open_query(request_of(guard, question, &vetted)?.with("registers", true))?;
     if airlock::is_locked(guard, asked)? {
         return Ok(Err(hand_out(None, &opened.close(stays("denials"))?)));
+    }
+    if airlock::is_full(guard, asked)? {
+        return Ok(Err(hand_out(None, &opened.close(stays("quota"))?)));
     }
     let query = opened.query().to_string();
     let ran = run(guard, &vetted, (&opened, &query), running)?;
@@ -225,17 +220,23 @@ fn stays(reason: &str) -> Outcome {
     Outcome::Withheld { reason: reason.to_owned() }
 }
 
-/// A statement on what the project keeps that may run now; otherwise why not.
+/// A statement on one of the tables that the project keeps, whatever it keeps besides, which may run now; otherwise why
+/// not.
 pub(crate) fn inside(
     guard: &Guard,
     question: &Question,
+    table: &str,
 ) -> Result<Result<Box<Inside>, Box<Verdict>>, GuardError> {
     if guard.halts.is_halted(&question.project) {
         return Ok(Err(Box::new(halted_verdict())));
     }
-    Ok(match judge(guard, question)? {
+    let alone = |space: &mut Space| {
+        space.tables.retain(|name, _| name == table);
+        space.views.clear();
+    };
+    Ok(match judge_over(guard, question, &alone)? {
         Judged::Inside(inside) => Ok(without_small_classes(guard, inside)?),
-        _ => Err(Box::new(verdict(guard, question)?)),
+        other => Err(Box::new(other.verdict())),
     })
 }
 
@@ -341,7 +342,26 @@ enum Judged {
     NotVetted(NotVetted),
 }
 
+impl Judged {
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Vetted(vetted) => vetted.verdict(),
+            Self::Inside(inside) => statement_verdict(&inside.statement),
+            Self::Metadata(table, _) => metadata::verdict(&table),
+            Self::Barred(bar) => barred_verdict(&bar),
+            Self::Denied(denied) => denied_verdict(&denied),
+            Self::Broken(verdict) | Self::Erased(verdict) => *verdict,
+            Self::NotVetted(not_vetted) => not_vetted_verdict(&not_vetted),
+        }
+    }
+}
+
 fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
+    judge_over(guard, question, &|_| ())
+}
+
+/// Judges a question over what is left of the project's own tables and views.
+fn judge_over(guard: &Guard, question: &Question, left: &dyn Fn(&mut Space)) -> Result<Judged, GuardError> {
     if let Some(bar) = identity::bar(guard, &question.user)? {
         return Ok(Judged::Barred(bar));
     }
@@ -359,7 +379,8 @@ fn judge(guard: &Guard, question: &Question) -> Result<Judged, GuardError> {
             Err(refusal) => Judged::NotVetted(refusal.into()),
         });
     }
-    let space = guard.workspaces.read(&question.project)?;
+    let mut space = guard.workspaces.read(&question.project)?;
+    left(&mut space);
     let workspace = space.workspace(guard.now().unix_timestamp());
     let statement = match vet_statement(&question.sql, scope, &workspace) {
         Ok(statement) => statement,
@@ -421,16 +442,15 @@ pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit
     Ok(guard.permits.permit(&policies, &request, &guard.catalogue).ok())
 }
 
-fn open(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Opened, GuardError> {
+fn request_of(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<QueryRequest, GuardError> {
     let (sql, plan) = committed(guard, question, vetted.plan.hash())?;
     let columns: Vec<String> = columns(vetted.plan.used());
-    let request = QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
+    Ok(QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
         .with("columns", columns.join(" "))
         .with("rules", vetted.permit.rule_digest())
         .with("policies", vetted.permit.policy_digest())
         .with("exclusion", vetted.exclusion.exclusion.as_str())
-        .with("sql", sql);
-    Ok(guard.log.open_query(request)?)
+        .with("sql", sql))
 }
 
 /// The released table with its outcome, or the outcome alone.

@@ -35,6 +35,8 @@ pub(crate) struct Recent {
     noted: Noted,
     entries: u64,
     since: Option<OffsetDateTime>,
+    /// Registrations of cohorts that are under way, by the ids of their questions.
+    registering: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,7 @@ enum What {
     },
     Denied(u32),
     Alerted,
+    Alike,
     Locked,
     Full,
     Resumed,
@@ -66,6 +69,8 @@ struct Line {
     kind: String,
     #[serde(default)]
     project: Option<String>,
+    #[serde(default)]
+    subject: Option<String>,
     #[serde(default)]
     body: Said,
 }
@@ -86,6 +91,8 @@ struct Said {
     family: Option<String>,
     #[serde(default)]
     rows: Option<serde_json::Value>,
+    #[serde(default)]
+    registers: Option<bool>,
 }
 
 /// Reasons for which an answer is kept inside that say nothing about the asker.
@@ -133,12 +140,23 @@ impl Recent {
         if let ("ledger-kept", Some(entries)) = (line.kind.as_str(), line.body.entries) {
             self.noted = Noted { entries, head: line.body.head.clone() };
         }
-        if let Some(what) = what(&line) {
+        let what = if self.is_registration(&line) { registered(&line) } else { what(&line) };
+        if let Some(what) = what {
             self.seen.push_back(Seen { at, project: line.project, what });
         }
     }
 
-    /// Releases of a project in the last day.
+    /// Whether it is of a question by which a cohort is registered.
+    fn is_registration(&mut self, line: &Line) -> bool {
+        let Some(query) = &line.subject else { return false };
+        match line.kind.as_str() {
+            "query-opened" if line.body.registers == Some(true) => self.registering.insert(query.clone()),
+            "query-closed" => self.registering.remove(query),
+            _ => self.registering.contains(query),
+        }
+    }
+
+    /// Releases of a project in the last day, and cohorts that it registered.
     pub(crate) fn releases(&self, project: &str) -> u32 {
         let count = self.of(project).filter(|what| *what == What::Released).count();
         u32::try_from(count).unwrap_or(u32::MAX)
@@ -163,7 +181,12 @@ impl Recent {
                 What::Kept { family, rows } => {
                     families.entry(family).or_default().insert(rows);
                 }
-                What::Released | What::Denied(_) | What::Alerted | What::Locked | What::Full => {}
+                What::Released
+                | What::Denied(_)
+                | What::Alerted
+                | What::Alike
+                | What::Locked
+                | What::Full => {}
             }
         }
         let most = families.values().map(BTreeSet::len).max().unwrap_or(0);
@@ -174,6 +197,7 @@ impl Recent {
     pub(crate) fn is_told(&self, project: &str, told: Told) -> bool {
         let wanted = match told {
             Told::Alert => What::Alerted,
+            Told::Alike => What::Alike,
             Told::Lock => What::Locked,
             Told::Quota => What::Full,
         };
@@ -202,6 +226,8 @@ impl Recent {
 pub(crate) enum Told {
     /// That somebody may be trying.
     Alert,
+    /// That many questions differ in the values they name alone.
+    Alike,
     /// That nothing more is answered.
     Lock,
     /// That there were enough releases.
@@ -221,11 +247,22 @@ fn what(line: &Line) -> Option<What> {
         ("ledger-kept", _) => kept(&line.body)?,
         ("query-refused", _) => What::Denied(1),
         ("probing-alert", _) => What::Alerted,
+        ("alike-alert", _) => What::Alike,
         ("denials-locked", _) => What::Locked,
         ("quota-reached", _) => What::Full,
         ("use-resumed", _) => What::Resumed,
         _ => return None,
     })
+}
+
+/// What a registration counts for: one question, whatever was found beside it.
+fn registered(line: &Line) -> Option<What> {
+    let is_compared = !matches!(line.body.reason.as_deref(), Some("denials" | "quota"));
+    match (line.kind.as_str(), line.body.outcome.as_deref()) {
+        ("query-closed", Some("withheld")) => is_compared.then_some(What::Released),
+        ("near-cohort", _) => None,
+        _ => what(line),
+    }
 }
 
 fn kept(said: &Said) -> Option<What> {
@@ -246,6 +283,36 @@ mod tests {
         format!(
             "{{\"seq\":0,\"at\":\"{at}\",\"kind\":\"{kind}\",\"who\":\"x\"{project},\"body\":{{{body}}}}}\n"
         )
+    }
+
+    #[test]
+    fn a_registration_counts_as_one_question_whatever_was_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.jsonl");
+        let now = datetime!(2026-11-21 12:00 UTC);
+        let of = |kind: &str, query: &str, body: &str| {
+            let line = line("2026-11-21T11:00:00.000Z", kind, "p", body);
+            line.replace(",\"body\"", &format!(",\"subject\":\"{query}\",\"body\""))
+        };
+        let counts = |lines: &[String]| {
+            std::fs::write(&log, lines.concat()).unwrap();
+            let mut recent = Recent::default();
+            recent.catch_up(&log, now).unwrap();
+            (recent.denials("p"), recent.releases("p"))
+        };
+        let opened = of("query-opened", "q1", "\"registers\":true");
+        let near = of("near-cohort", "q1", "");
+        let closed = |reason: &str| {
+            of("query-closed", "q1", &format!("\"outcome\":\"withheld\",\"reason\":\"{reason}\""))
+        };
+        let alone = [opened.clone(), closed("registered")];
+        let beside = [opened.clone(), near.clone(), closed("registered")];
+        let withheld = [opened.clone(), near.clone(), closed("ledger")];
+        assert_eq!([counts(&alone), counts(&beside), counts(&withheld)], [(0, 1); 3]);
+        assert_eq!(counts(&[opened, closed("denials")]), (0, 0), "it was compared with nothing");
+        // A question by which nothing is registered counts as before, also under a number that was one.
+        assert_eq!(counts(&[near.clone(), closed("ledger")]), (40, 0));
+        assert_eq!(counts(&[&beside[..], &[near, closed("ledger")]].concat()), (40, 1));
     }
 
     #[test]
@@ -283,6 +350,7 @@ mod tests {
         std::fs::write(&log, format!("{text}{more}")).unwrap();
         recent.catch_up(&log, now).unwrap();
         assert!(recent.is_told("p", Told::Alert) && !recent.is_told("q", Told::Alert));
+        assert!(!recent.is_told("p", Told::Alike), "one alert does not stand for the other");
         assert_eq!(recent.unsigned().0, 0);
 
         let resumed = line(new, "use-resumed", "p", "");

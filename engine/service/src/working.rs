@@ -9,7 +9,7 @@ use catalog_model::{FileEntry, SnapshotManifest, WorkspaceView};
 use catalog_store::{EnvironmentError, KeptTable, NewFile, Space};
 use engine_protocol::{
     CellValue, ClientReply, FileKeys, Keep, KeptFile, PersonKey, Question, ReleasedTable, RunStage,
-    TableColumn, TableColumnKind, WorkerReply, WorkerRequest,
+    TableColumn, TableColumnKind, Verdict, VerdictKind, WorkerFault, WorkerReply, WorkerRequest,
 };
 use engine_vet::{Statement, VettedRows, VettedView};
 use policies::{Action, Permit, Request};
@@ -178,23 +178,31 @@ fn keep(
     Ok(done(inside, &entry, rows.name(), ("a table is kept inside", "表を環境内に保存しました")))
 }
 
+/// What is asked in the name of officers: the statement, and the one table of the project's own that it reads.
+pub(crate) struct Provided<'a> {
+    pub(crate) officers: &'a str,
+    pub(crate) question: &'a Question,
+    pub(crate) table: &'a str,
+}
+
 /// Rows of the project's own as one encrypted file, with the project's pseudonyms in the place of persons; otherwise why
 /// not. The statement is judged as its asker's, and recorded as that of the officers who let it run.
 pub(crate) fn provided(
     guard: &Guard,
-    (officers, question): (&str, &Question),
+    of: &Provided<'_>,
     (keys, pseudonyms): (FileKeys, PersonKey),
 ) -> Result<Result<KeptFile, String>, GuardError> {
-    let inside = match query::inside(guard, question)? {
+    let question = of.question;
+    let asked = Question { user: of.officers.to_owned(), ..question.clone() };
+    let inside = match query::inside(guard, question, of.table)? {
         Ok(inside) => inside,
-        Err(verdict) => return Ok(Err(verdict.message.unwrap_or_default())),
+        Err(verdict) => return not_provided(guard, &asked, *verdict).map(Err),
     };
     let Statement::Table(rows) = &inside.statement else {
         return Err(GuardError::Bug("what is provided is a table"));
     };
-    let asked = Question { user: officers.to_owned(), ..question.clone() };
     let (sql, plan) = query::committed(guard, &asked, rows.hash())?;
-    let request = QueryRequest::new(officers, &question.project, inside.manifest.id.as_str(), plan)
+    let request = QueryRequest::new(of.officers, &question.project, inside.manifest.id.as_str(), plan)
         .with("columns", columns(rows.used()).join(" "))
         .with("provides", true)
         .with("for", question.user.as_str())
@@ -208,6 +216,11 @@ pub(crate) fn provided(
     let room = guard.environment.config().workspace.bytes;
     let keep = Keep { files: vec![keys], most: room, provide: Some(pseudonyms) };
     let made = run(guard, (rows, &inside), (&entry, keep), &running.watch(&look));
+    // Looked at once more, as it is now.
+    let made = made.and_then(|files| match running.stopped().or_else(look) {
+        Some(reason) => Err(Outcome::Stopped { reason: reason.to_owned() }),
+        None => Ok(files),
+    });
     match made.map(|files| files.into_iter().next()) {
         Ok(Some(file)) => {
             let (rows, bytes) = (file.rows, file.bytes.len() as u64);
@@ -216,10 +229,37 @@ pub(crate) fn provided(
         }
         Ok(None) => Err(GuardError::Bug("as many files come as were asked for")),
         Err(outcome) => {
-            let why = format!("{outcome:?}");
+            let why = in_words(&outcome);
             let _closed = opened.close(outcome)?;
             Ok(Err(why))
         }
+    }
+}
+
+/// Records that a statement for officers may not run; what they are told.
+fn not_provided(guard: &Guard, asked: &Question, verdict: Verdict) -> Result<String, GuardError> {
+    let kind = match verdict.verdict {
+        VerdictKind::Denied => Kind::QueryDenied,
+        VerdictKind::Refused | VerdictKind::Vetted => Kind::QueryRefused,
+    };
+    query::record_no(guard, asked, kind, verdict.rule.as_deref().unwrap_or_default())?;
+    Ok(verdict.message.unwrap_or_default())
+}
+
+/// Why no rows were made, for officers; no value and no number is among it.
+fn in_words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Failed { fault } if fault == WorkerFault::FewPersons.as_str() => {
+            "they would be of fewer persons than the permit's threshold, or tell of somebody what too few others share"
+                .to_owned()
+        }
+        Outcome::Failed { fault } if fault == WorkerFault::TooLarge.as_str() => {
+            "they take more than the room of `workspace.bytes`".to_owned()
+        }
+        Outcome::Failed { fault } => format!("they could not be made ({fault})"),
+        Outcome::Stopped { reason } => format!("they were stopped ({reason})"),
+        Outcome::Withheld { reason } => format!("they were withheld ({reason})"),
+        Outcome::Released { .. } | Outcome::Kept { .. } => "they were made for something else".to_owned(),
     }
 }
 

@@ -98,7 +98,7 @@ fn provided(
     (keep, key): (&Keep, &PersonKey),
 ) -> Result<KeptFile, WorkerFault> {
     let [keys] = keep.files.as_slice() else { return Err(WorkerFault::Data) };
-    let person = rows.columns().iter().position(|column| column.is_person).ok_or(WorkerFault::Vetting)?;
+    let form = provide::Form::new(rows.columns(), key, request.grant.thresholds)?;
     let schema = engine_vet::workspace_fields(rows.columns());
     let table = Arc::new((rows, ground, keep::Room::new(Arc::clone(&schema), keep.most)));
     let threads = request.limits.threads.max(1);
@@ -112,7 +112,7 @@ fn provided(
     })?;
     gathered.sort_by_key(|(number, _)| *number);
     let batches: Vec<RecordBatch> = gathered.into_iter().flat_map(|(_, batches)| batches).collect();
-    provide::file((&schema, &batches), (person, key), keys)
+    provide::file((&schema, &batches), &form, keys)
 }
 
 /// Buckets of so many bytes are read in one plan, since planning costs as much as reading a few megabytes.

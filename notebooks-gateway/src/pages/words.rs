@@ -185,6 +185,7 @@ pub(super) fn entry(word: &str) -> &'static str {
         "key-exported" => "鍵の交付",
         "officer-registered" => "鍵管理責任者の登録",
         "rows-provided" => "行データの提供",
+        "provision-failed" => "行データの提供の不成立",
         "opt-out-changed" => "利用停止の反映",
         "key-destroyed" => "鍵の廃棄",
         "session-begun" => "サインイン",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use audit::{Event, Kind};
+use audit::{Event, Kind, class};
 use clap::Subcommand;
 use pseudonymizer::pipeline;
 
@@ -29,7 +29,9 @@ impl OptOut {
         let _writer = writer(&environment, &log, "optout")?;
         let done = pipeline::opt_out(&environment, &file)?;
         let event = Event::new(Kind::OptOutChanged, WHO).subject(done.exclusion.clone());
-        let event = event.with("identities", done.identities).with("persons", done.persons);
+        // Who reads the record need not know how few they are.
+        let event = event.with("identities", class(done.identities));
+        let event = event.with("persons", class(done.persons));
         log.record(done.holder.iter().fold(event, |event, holder| event.with("holder", holder.as_str())))?;
         if shared.json {
             return print_json(&done);

@@ -56,6 +56,7 @@ fn an_identity_is_resolved_to_its_person_now_and_at_the_next_publish() {
     let log: String =
         log.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default()).collect();
     assert!(log.contains("opt-out-changed") && !log.contains(&spaced));
+    assert!(log.contains("\"identities\":\"fewer than 10\",\"persons\":\"fewer than 10\""), "{log}");
     let bad = folder.path().join("bad.csv");
     std::fs::write(&bad, format!("name,secret\n{spaced},x\n")).unwrap();
     let said = refused(&["optout", "add", &bad.display().to_string(), "--env", &name]);

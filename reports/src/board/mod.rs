@@ -8,6 +8,7 @@ mod chart;
 pub mod checklist;
 mod document;
 mod html;
+pub mod leaving;
 pub mod period;
 pub mod project;
 pub mod release;

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::checklist::{Scored, roll_up};
 use super::document::{Document, Part, figure, noted};
+use super::leaving::{Erased, Leaving};
 use super::reviews::Reviews;
-use super::{chart, words};
+use super::{chart, leaving, words};
 use crate::Language;
 use crate::number::{count, share};
 
@@ -60,6 +61,12 @@ pub struct Period {
     /// Releases that were none of the tables that their application planned, by project.
     #[serde(default)]
     pub outside_plan: BTreeMap<String, u64>,
+    /// Rows that left outside of releases.
+    #[serde(default)]
+    pub provisions: Vec<Leaving>,
+    /// Data that were erased.
+    #[serde(default)]
+    pub erased: Vec<Erased>,
     /// Acts on keys by kind.
     pub key_acts: BTreeMap<String, u64>,
     /// Keys as they are.
@@ -179,6 +186,10 @@ impl Period {
         document.section(w("拒否・不許可・保留", "Refused, denied, withheld"), self.refusals(language));
         document.section(w("秘匿と警告", "What was hidden, and alerts"), self.protection(language));
         document.section(w("出力審査", "Output reviews"), self.reviews.parts(language));
+        document.section(
+            w("行データの提供とデータの消去", "Rows provided, data erased"),
+            vec![leaving::provisions(&self.provisions, language), leaving::erasures(&self.erased, language)],
+        );
         document.section(w("課題と利用者", "Projects and people"), self.projects(language));
         document.section(w("データと連結", "Data and linkage"), self.data(language));
         document.section(w("鍵と運用の記録", "Keys and operations"), self.operations(language));

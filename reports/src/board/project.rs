@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::{Document, Part};
+use super::leaving::{self, Leaving};
 use super::usage::ProjectUsage;
 use super::words;
 use crate::Language;
@@ -23,6 +24,9 @@ pub struct Dossier {
     pub moves: Vec<Move>,
     /// Its questions, in order.
     pub questions: Vec<Question>,
+    /// Its rows that left.
+    #[serde(default)]
+    pub provisions: Vec<Leaving>,
     /// Its columns.
     pub usage: ProjectUsage,
 }
@@ -127,6 +131,10 @@ impl Dossier {
                 ],
                 self.questions.iter().map(|question| question.row(language)).collect(),
             )],
+        );
+        document.section(
+            w("行データの提供", "Rows provided"),
+            vec![leaving::provisions(&self.provisions, language)],
         );
         if self.permit.is_some() {
             document.section(

@@ -193,8 +193,11 @@ fn own_fields() -> Vec<FormField> {
         field::of_kind("planned", ("予定する表に使う項目", "columns of planned tables"), FieldKind::List);
     let reviewed =
         field::of_kind("reviewed", ("人が確認する出力の種類", "kinds of outputs reviewed"), FieldKind::List);
-    let provided =
-        field::of_kind("provided", ("行を提供する表", "tables whose rows are provided"), FieldKind::List);
+    let provided = field::of_kind(
+        "provided",
+        ("行を提供する表と項目", "tables and columns whose rows are provided"),
+        FieldKind::List,
+    );
     let matched = field::text("matched", "行を突合できる課題", "projects that may match rows");
     vec![
         field::helped(
@@ -231,8 +234,8 @@ fn own_fields() -> Vec<FormField> {
         )),
         field::optional(field::helped(
             provided,
-            "匿名化情報に限る。作業領域に保存する表の名前を一行に一つずつ。個人番号は課題ごとの仮IDに置き換えられます。",
-            "Anonymized data only. One on a line: the name of a table of the workspace. Person numbers become pseudonyms of the project.",
+            "匿名化情報に限る。作業領域に保存する表を「表名: 項目, 項目」で一行に一表ずつ。挙げない項目は提供されず、個人番号は課題ごとの仮IDに置き換えられます。",
+            "Anonymized data only. One on a line: `table: column, column`, of a table of the workspace. No other column is provided; person numbers become pseudonyms of the project.",
         )),
         field::optional(field::helped(
             matched,

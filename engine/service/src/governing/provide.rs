@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use audit::{Event, Kind, is_waiting};
 use catalog_store::{Agreed, Asked, Asking, Officers, Passphrase};
 use clap::Args;
-use engine_service::{Provision, ProvisionError};
+use engine_service::Provision;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -28,7 +28,7 @@ pub(crate) struct Provide {
     /// Where the rows go, a new folder.
     #[arg(long)]
     out: PathBuf,
-    /// Where their keys go, a new file; it travels another way than the rows.
+    /// Where their keys go, a new file outside of DIR; it travels another way than the rows.
     #[arg(long)]
     keys: PathBuf,
     /// The officer's name.
@@ -42,9 +42,7 @@ pub(crate) struct Provide {
 impl Provide {
     pub(crate) fn run(self) -> Result<(), Failure> {
         // Looked at before anybody agrees, since an agreement lets one act happen.
-        if let Some(taken) = [&self.out, &self.keys].into_iter().find(|path| path.exists()) {
-            return Err(ProvisionError::Taken(taken.clone()).into());
-        }
+        Provision::places((&self.out, &self.keys))?;
         let house = House::open(&self.env)?;
         // One at a time, so that no two provisions have one epoch.
         let seconds = || u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
@@ -53,6 +51,9 @@ impl Provide {
         let own = |table: &String| table.strip_prefix("ws.").unwrap_or(table).to_owned();
         let tables: Vec<String> = self.tables.iter().map(own).collect();
         let provision = Provision::plan(&guard, &self.project, &tables)?;
+        for line in provision.lines() {
+            writeln!(stdout(), "{line}")?;
+        }
         let Some(agreed) = self.ask(&house, &provision.act())? else { return Ok(()) };
         provision.carry_out(&guard, &agreed, (&self.out, &self.keys))?;
         let (count, epoch) = (tables.len(), provision.epoch());

@@ -9,7 +9,7 @@ use reports::board::project::{Dossier, Move, PermitFacts, Question};
 
 use super::questions::{Asked, questions};
 use super::span::{day, minute};
-use super::{Desk, ReportError, Span, period, said, usage};
+use super::{Desk, ReportError, Span, leaving, period, said, usage};
 
 /// Everything about one project.
 ///
@@ -41,6 +41,7 @@ pub fn dossier(desk: &Desk, span: &Span, project: &str) -> Result<Dossier, Repor
             .filter(|asked| asked.project() == project && span.holds(asked.at()))
             .map(|asked| question(asked, outside.contains(asked.id())))
             .collect(),
+        provisions: leaving::provisions(desk, span, Some(project)),
         usage: application.map(|one| usage::of_project(desk, span, one, &all)).unwrap_or_default(),
     })
 }

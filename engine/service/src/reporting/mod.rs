@@ -9,6 +9,7 @@ mod asked;
 mod checklist;
 mod dossier;
 mod evidence;
+mod leaving;
 mod pdf;
 mod period;
 mod probes;

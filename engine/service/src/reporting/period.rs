@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::questions::{Asked, questions};
 use super::reviews::reviews;
 use super::span::day;
-use super::{Desk, ReportError, Span, said, scored};
+use super::{Desk, ReportError, Span, leaving, said, scored};
 
 /// The figures of a period; the checklist is scored on the way.
 ///
@@ -34,6 +34,8 @@ pub fn period(desk: &Desk, span: &Span) -> Result<Period, ReportError> {
         deliveries: deliveries(desk)?,
         linkage: linkage(desk),
         reviews: reviews(desk, span),
+        provisions: leaving::provisions(desk, span, None),
+        erased: leaving::erasures(desk, span),
         checklist: scored(desk, None)?,
         ..Period::default()
     };
