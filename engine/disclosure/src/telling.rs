@@ -7,7 +7,7 @@ use roaring::{MultiOps as _, RoaringBitmap};
 
 use crate::family::{Cell, CellNo, Family, Link, Relation};
 use crate::hiding::Past;
-use crate::ledger::{Cohort, Form, Number, SUM, Term};
+use crate::ledger::{Cohort, Form, Number, SUM, Term, WHOLE};
 use crate::numbering::Numbering;
 use crate::protect;
 use crate::shape::Shape;
@@ -49,8 +49,8 @@ pub(crate) struct Told {
     cells: Vec<(CellNo, Cohort)>,
     /// What is left of a shown whole without its shown parts.
     rests: Vec<Cohort>,
-    /// What shown cells are together, with the last of them.
-    sums: Vec<(CellNo, Cohort)>,
+    /// What shown cells are together, with these cells.
+    sums: Vec<(Vec<CellNo>, Cohort)>,
 }
 
 impl Told {
@@ -78,10 +78,18 @@ impl Told {
     /// The cells that may not be shown beside what was released before: the last of those that are together beside a
     /// kept cohort, otherwise the first that betrays few persons with those before it.
     pub(crate) fn betrayed(&self, past: &Past<'_>, few: u32) -> BTreeSet<CellNo> {
-        let is_beside = |(_, sum): &&(CellNo, Cohort)| past.ledger.is_beside(sum, few);
-        let beside: BTreeSet<CellNo> = self.sums.iter().filter(is_beside).map(|(at, _)| *at).collect();
-        if !beside.is_empty() {
-            return beside;
+        let beside = self.sums.iter().filter(|(_, sum)| past.ledger.is_beside(sum, few));
+        let mut beside: Vec<&Vec<CellNo>> = beside.map(|(cells, _)| cells).collect();
+        // A cell that is hidden for few cells together may be enough for many.
+        beside.sort_by_key(|cells| cells.len());
+        let mut hidden = BTreeSet::new();
+        for cells in beside {
+            if cells.iter().all(|at| !hidden.contains(at)) {
+                hidden.extend(cells.last());
+            }
+        }
+        if !hidden.is_empty() {
+            return hidden;
         }
         let cells: Vec<&Cohort> = self.cells.iter().map(|(_, cohort)| cohort).collect();
         let place = past.ledger.betrayed_by(&cells, past.family, past.snapshot, few);
@@ -89,8 +97,8 @@ impl Told {
     }
 
     pub(crate) fn all(self) -> Vec<Cohort> {
-        let of = |(_, cohort): (CellNo, Cohort)| cohort;
-        self.cells.into_iter().map(of).chain(self.rests).chain(self.sums.into_iter().map(of)).collect()
+        let cells = self.cells.into_iter().map(|(_, cohort)| cohort);
+        cells.chain(self.rests).chain(self.sums.into_iter().map(|(_, cohort)| cohort)).collect()
     }
 }
 
@@ -157,7 +165,7 @@ fn sums(
     cohorts: &BTreeMap<CellNo, Cohort>,
     hidden: &BTreeSet<CellNo>,
     past: &Past<'_>,
-) -> Vec<(CellNo, Cohort)> {
+) -> Vec<(Vec<CellNo>, Cohort)> {
     let mut groups: BTreeMap<(u32, usize, Vec<u32>), Vec<CellNo>> = BTreeMap::new();
     for (number, key) in numbering.keys.iter().enumerate() {
         let set = set_of(key);
@@ -171,13 +179,19 @@ fn sums(
     let sum = |((_, part, key), cells): ((u32, usize, Vec<u32>), Vec<CellNo>)| {
         let shown = cells.iter().filter(|at| !hidden.contains(at));
         let shown: Vec<(&CellNo, &Cohort)> = shown.filter_map(|at| Some((at, cohorts.get(at)?))).collect();
-        let (last, _) = shown.last().filter(|_| shown.len() > 1)?;
+        if shown.len() < 2 {
+            return None;
+        }
         let persons = shown.iter().map(|(_, cohort)| &cohort.persons).union();
         let is_apart = shown.iter().map(|(_, cohort)| cohort.persons.len()).sum::<u64>() == persons.len();
         let ids = || shown.iter().map(|(_, cohort)| cohort.id.as_str()).collect::<Vec<_>>().join(" ");
-        let id = if shown.len() == cells.len() { id(past, &key, &what(past, part)) } else { digest(&ids()) };
-        let id = format!("{SUM}{id}");
-        is_apart.then_some((**last, Cohort { id, persons, is_derived: true, form: None }))
+        let id = if shown.len() == cells.len() {
+            format!("{SUM}{WHOLE}{}", id(past, &key, &what(past, part)))
+        } else {
+            format!("{SUM}{}", digest(&ids()))
+        };
+        let shown = shown.into_iter().map(|(at, _)| *at).collect();
+        is_apart.then_some((shown, Cohort { id, persons, is_derived: true, form: None }))
     };
     groups.into_iter().filter_map(sum).collect()
 }

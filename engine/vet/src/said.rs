@@ -11,7 +11,7 @@ use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use crate::plan::VettedPlan;
 use crate::rewrite::{KEY_PREFIX, PART_PREFIX};
 use crate::rules::predicate;
-use crate::spelled;
+use crate::{spelled, vet};
 
 /// What a query says of its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,11 @@ pub enum SaidTakes {
 impl VettedPlan {
     /// What the query says of its rows; none where the plan is not of the form that the rewrite gives.
     pub fn said(&self) -> Option<Said> {
+        // Plans are as deep as their text.
+        vet::deep(|| Ok(self.say())).ok().flatten()
+    }
+
+    fn say(&self) -> Option<Said> {
         let inputs = self.evidence.inputs();
         let projection = inputs.first()?;
         let LogicalPlan::Projection(columns) = projection else { return None };

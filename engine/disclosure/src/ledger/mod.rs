@@ -6,7 +6,7 @@
 //!
 //! Whether they differ by none or by a few is exactly what must not be told, so both are treated alike; only where the
 //! question itself says that the cohort is the same ([`Cohort::id`]), which needs no look at the data, is it released
-//! as before.
+//! as before. A sum of shown cells that is the same persons as another cohort is shown beside it (decision 0262).
 //!
 //! This is the memory and its arithmetic. Where it lies on disk, sealed, is the guard's business.
 
@@ -39,6 +39,29 @@ const TABLE: usize = 64;
 
 /// What the id of a cohort begins with that shown cells make up together.
 pub(crate) const SUM: char = '+';
+/// What follows where they are all cells that there are: their sum is the total.
+pub(crate) const WHOLE: char = '=';
+
+/// What shown cells make up together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sum {
+    /// It is a cell, or what is left of one.
+    None,
+    /// Some of the cells.
+    Some,
+    /// All of them.
+    Whole,
+}
+
+impl Sum {
+    fn of(id: &str) -> Self {
+        match id.strip_prefix(SUM) {
+            None => Self::None,
+            Some(rest) if rest.starts_with(WHOLE) => Self::Whole,
+            Some(_) => Self::Some,
+        }
+    }
+}
 
 /// One release as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,8 +108,7 @@ struct Kept {
     /// Whether somebody in it has, or had, several numbers.
     is_renumbered: bool,
     is_derived: bool,
-    /// Whether shown cells make it up together.
-    is_sum: bool,
+    sum: Sum,
     form: Option<Box<Form>>,
 }
 
@@ -151,14 +173,14 @@ impl Ledger {
             if let Some(form) = &form {
                 self.by_source.entry(form.source()).or_default().push(at);
             }
-            let mut kept = Kept::new(&persons, snapshot, (is_derived, id.starts_with(SUM)), form);
+            let mut kept = Kept::new(&persons, snapshot, (is_derived, Sum::of(&id)), form);
             kept.number(&self.same);
             if kept.is_compared() {
                 self.by_size.entry(kept.once().1).or_default().push(at);
                 family.push(at);
             }
             if !kept.is_hidden() {
-                self.ids.insert(digest(id.trim_start_matches(SUM)));
+                self.ids.insert(digest(id.trim_start_matches([SUM, WHOLE])));
             }
             self.cohorts.push(kept);
         }
@@ -185,7 +207,8 @@ impl Ledger {
         let few = u64::from(few);
         let mut near = self.near(&cohort.persons, few);
         // That a sum of shown cells is the same is read off the page.
-        let is_near = |(distance, kept): (u64, &Kept)| !kept.is_sum || kept.is_apart(distance, cohort, few);
+        let is_near =
+            |(distance, kept): (u64, &Kept)| kept.sum == Sum::None || kept.is_apart(distance, cohort, few);
         !self.has(&cohort.id) && near.any(is_near)
     }
 
@@ -256,17 +279,22 @@ impl Ledger {
         })
     }
 
-    /// Whether a cohort that was shown differs from this one, which the question does not name as a kept one, and by
-    /// fewer than `few` persons.
+    /// Whether a cohort that was shown differs from this sum of shown cells, which the question does not name as a kept
+    /// one, and by fewer than `few` persons. Two sums are compared where one of them is a total.
     pub(crate) fn is_beside(&self, cohort: &Cohort, few: u32) -> bool {
-        let few = u64::from(few);
+        let (few, is_total) = (u64::from(few), Sum::of(&cohort.id) == Sum::Whole);
+        let is_compared = |kept: &Kept| match kept.sum {
+            Sum::None => !kept.is_derived,
+            Sum::Some => is_total,
+            Sum::Whole => true,
+        };
         let is_beside =
-            |(distance, kept): (u64, &Kept)| !kept.is_derived && kept.is_apart(distance, cohort, few);
+            |(distance, kept): (u64, &Kept)| is_compared(kept) && kept.is_apart(distance, cohort, few);
         !self.has(&cohort.id) && self.near(&cohort.persons, few).any(is_beside)
     }
 
     fn has(&self, id: &str) -> bool {
-        self.ids.contains(&digest(id.trim_start_matches(SUM)))
+        self.ids.contains(&digest(id.trim_start_matches([SUM, WHOLE])))
     }
 }
 
@@ -274,7 +302,7 @@ impl Kept {
     fn new(
         persons: &RoaringBitmap,
         snapshot: usize,
-        (is_derived, is_sum): (bool, bool),
+        (is_derived, sum): (bool, Sum),
         form: Option<Form>,
     ) -> Self {
         Self {
@@ -285,7 +313,7 @@ impl Kept {
             mark: Mark::of(persons),
             is_renumbered: false,
             is_derived,
-            is_sum,
+            sum,
             form: form.map(Box::new),
         }
     }

@@ -59,6 +59,16 @@ pub(crate) fn thresholds([first, second]: [&Cells; 2], k: u64) -> BTreeMap<Strin
             all.insert(format!("{name} {cells:?} apart {one:?}"), standing(&(together ^ cell), k));
         }
     }
+    // Two sums are compared where one of them is a total.
+    for (name, totals, others) in
+        [("first", totals(first, k), unions(second, k)), ("second", totals(second, k), unions(first, k))]
+    {
+        for (total, (cells, together)) in
+            totals.iter().flat_map(|total| others.iter().map(move |other| (total, other)))
+        {
+            all.insert(format!("{name} {:?} apart {cells:?}", total.0), standing(&(&total.1 ^ together), k));
+        }
+    }
     for (name, cells) in [("first", first), ("second", second)] {
         for total in cells.keys().filter(|key| key.contains(&TOTAL)) {
             all.insert(format!("{name} small under {total:?}"), small_under(total, cells, k));
@@ -71,11 +81,10 @@ pub(crate) fn thresholds([first, second]: [&Cells; 2], k: u64) -> BTreeMap<Strin
     all
 }
 
-/// Large cells of a question that make up a total over some of its keys, without two of them at most: what a table shows
-/// can be added up.
-fn unions(cells: &Cells, k: u64) -> BTreeMap<Vec<&Vec<u32>>, RoaringBitmap> {
+/// The cells of a question under each total over some of its keys.
+fn under_totals(cells: &Cells) -> Vec<Vec<&Vec<u32>>> {
     let mut totals: BTreeMap<Vec<u32>, Vec<&Vec<u32>>> = BTreeMap::new();
-    for (key, _) in cells.iter().filter(|(_, persons)| persons.len() >= k) {
+    for key in cells.keys() {
         for kept in 0..1_u32 << key.len() {
             let over =
                 key.iter().enumerate().map(|(at, value)| if kept >> at & 1 == 1 { *value } else { TOTAL });
@@ -83,13 +92,30 @@ fn unions(cells: &Cells, k: u64) -> BTreeMap<Vec<&Vec<u32>>, RoaringBitmap> {
             totals.entry(shape.chain(over).collect()).or_default().push(key);
         }
     }
+    totals.into_values().collect()
+}
+
+fn together(keys: &[&Vec<u32>], cells: &Cells) -> RoaringBitmap {
+    keys.iter().fold(RoaringBitmap::new(), |sum, key| sum | &cells[*key])
+}
+
+/// What all cells under a total are together, where all are large.
+fn totals(cells: &Cells, k: u64) -> Vec<(Vec<&Vec<u32>>, RoaringBitmap)> {
+    let large = |keys: &Vec<&Vec<u32>>| keys.len() > 1 && keys.iter().all(|key| cells[*key].len() >= k);
+    let all = under_totals(cells).into_iter().filter(large);
+    all.map(|keys| (keys.clone(), together(&keys, cells))).collect()
+}
+
+/// Large cells of a question under a total, without two of them at most: what a table shows can be added up.
+fn unions(cells: &Cells, k: u64) -> BTreeMap<Vec<&Vec<u32>>, RoaringBitmap> {
     let mut unions = BTreeMap::new();
-    for all in totals.into_values() {
+    for mut all in under_totals(cells) {
+        all.retain(|key| cells[*key].len() >= k);
         for (one, two) in (0..=all.len()).flat_map(|one| (one..=all.len()).map(move |two| (one, two))) {
             let left = all.iter().enumerate().filter(|(at, _)| *at != one && *at != two);
             let left: Vec<&Vec<u32>> = left.map(|(_, key)| *key).collect();
             if left.len() > 1 {
-                let persons = left.iter().fold(RoaringBitmap::new(), |sum, key| sum | &cells[*key]);
+                let persons = together(&left, cells);
                 unions.insert(left, persons);
             }
         }

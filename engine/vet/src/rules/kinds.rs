@@ -26,6 +26,14 @@ pub(crate) fn is_short(kind: &DataType) -> bool {
     }
 }
 
+/// Whether values of a type are bytes, which no column has.
+pub(crate) const fn is_bytes(kind: &DataType) -> bool {
+    matches!(
+        kind,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
 /// A number as the query writes it, for most queries.
 pub(crate) fn written(value: &ScalarValue) -> String {
     match value {

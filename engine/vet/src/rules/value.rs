@@ -100,6 +100,12 @@ fn refuse(judge: &Judge<'_>, expr: &Expr) -> Refusal {
 /// A written value. A number of more digits is refused: compared with a column, both would be cast to a type that cannot
 /// hold every value of the column.
 fn literal(judge: &Judge<'_>, value: &ScalarValue) -> Result<ColumnFact, Refusal> {
+    if kinds::is_bytes(&value.data_type()) {
+        return Err(Refusal::new(Rule::Value, "bytes cannot be a value")
+            .ja("バイト列は値として使えません")
+            .at(judge.places.word("X"))
+            .suggest("text, numbers and days: 'E11', 65, DATE '2024-04-01'"));
+    }
     if !kinds::is_short(&value.data_type()) {
         let (digits, places) = (kinds::DIGITS, kinds::PLACES);
         let what = format!("a number is written with at most {digits} digits, {places} of them decimal");
