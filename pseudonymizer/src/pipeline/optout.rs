@@ -290,22 +290,32 @@ impl List {
         all.collect()
     }
 
-    /// Adds identities; one that shares a key with one that is there is that one, known by more keys.
+    /// Adds identities. One that shares a key with one that is there is that one, known by more keys, unless the two have
+    /// different keys of one scheme: then both stay.
     fn add(&mut self, found: Vec<BTreeMap<String, String>>) {
-        let mut holder: BTreeMap<String, usize> = BTreeMap::new();
+        let mut holders: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
         let mut all: Vec<BTreeMap<String, String>> = Vec::new();
         for identity in std::mem::take(&mut self.identities).into_iter().chain(found) {
-            let at = identity.values().find_map(|key| holder.get(key).copied()).unwrap_or(all.len());
+            let mut sharing = identity.values().filter_map(|key| holders.get(key)).flatten();
+            let at = sharing.find(|at| all.get(**at).is_some_and(|known| agree(known, &identity)));
+            let at = at.copied().unwrap_or(all.len());
             if at == all.len() {
                 all.push(BTreeMap::new());
             }
-            holder.extend(identity.values().map(|key| (key.clone(), at)));
+            for key in identity.values() {
+                holders.entry(key.clone()).or_default().insert(at);
+            }
             if let Some(known) = all.get_mut(at) {
                 known.extend(identity);
             }
         }
         self.identities.extend(all);
     }
+}
+
+/// Whether no name has a key in one of the identities and another in the other.
+fn agree(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bool {
+    other.iter().all(|(name, key)| one.get(name).is_none_or(|known| known == key))
 }
 
 /// How many identities that opted out are not known under every present intake key, the environment's own and those of
@@ -393,5 +403,20 @@ mod tests {
         list.add(vec![identity(&[("id5@k2", "dd"), ("id5@k1", "aa")])]);
         let known = identity(&[("id5", "aa"), ("id1@former", "bb"), ("id5@k1", "aa"), ("id5@k2", "dd")]);
         assert_eq!(list.identities, [known, identity(&[("id5", "cc")])].into());
+    }
+
+    #[test]
+    fn identities_that_share_a_key_and_differ_in_another_both_stay() {
+        let identity = |keys: [(&str, &str); 2]| -> BTreeMap<String, String> {
+            keys.map(|(name, key)| (name.to_owned(), key.to_owned())).into()
+        };
+        // Two namesakes, and one of them with a card of before.
+        let one = identity([("id1@k1", "aa"), ("id2@k1", "ff")]);
+        let namesake = identity([("id1@k1", "bb"), ("id2@k1", "ff")]);
+        let former = identity([("id1@k1", "cc"), ("id2@k1", "ff")]);
+        let mut list = List::default();
+        list.add(vec![one.clone(), namesake.clone()]);
+        list.add(vec![former.clone(), one.clone()]);
+        assert_eq!(list.identities, [one, namesake, former].into());
     }
 }
