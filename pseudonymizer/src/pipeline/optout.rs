@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use super::link::{self, LinkError};
 use super::numbering;
 use super::rotation::{linkage_epoch, persons_file};
 use super::sealed::{SealedError, is_sealed, open_list};
-use super::store::write_whole;
+use super::store::{read_json, write_whole};
 use super::ties::{ListedKey, Ties};
 use crate::claim::{Claim, Head};
 use crate::keying::{Identity, KeyCache, Keyer, linkage_key};
@@ -111,10 +112,11 @@ pub(crate) struct Listed {
 }
 
 /// What the guard reads.
-#[derive(Debug, Serialize)]
-struct Exclusion<'a> {
-    exclusion: &'a str,
-    persons: &'a BTreeSet<u32>,
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exclusion {
+    exclusion: String,
+    persons: BTreeSet<u32>,
 }
 
 /// Adds the identities of a list: one in clear (UTF-8, comma separated, its first line naming identity roles), or the
@@ -169,20 +171,31 @@ pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOut
         let numbers = persons_file(&links, manifest.id.as_str(), epoch);
         let known: HashMap<[u8; 32], u32> = numbering::read_persons(&environment.staged_files(), &numbers)
             .map_err(|error| OptOutError::Link(error.into()))?;
-        let persons: BTreeSet<u32> = linkage.iter().filter_map(|key| known.get(key)).copied().collect();
-        let id = exclusion_id(&secret, manifest.id.as_str(), &persons);
         let path = room.join(format!("{}.json", manifest.id));
-        let text = serde_json::to_vec(&Exclusion { exclusion: &id, persons: &persons })
-            .map_err(|error| io(&path)(error.into()))?;
+        let mut persons = left_out(&path)?;
+        persons.extend(linkage.iter().filter_map(|key| known.get(key)));
+        let exclusion = exclusion_id(&secret, manifest.id.as_str(), &persons);
+        let exclusion = Exclusion { exclusion, persons };
+        let text = serde_json::to_vec(&exclusion).map_err(|error| io(&path)(error.into()))?;
         environment.still_held()?;
         write_whole(&path, &text).map_err(io(&path))?;
-        latest = (persons.len() as u64, id);
+        latest = (exclusion.persons.len() as u64, exclusion.exclusion);
     }
     // The mark comes last: it says that every snapshot has its exclusion.
     let mark = room.join("list.json");
     environment.still_held()?;
     write_whole(&mark, b"{}\n").map_err(io(&mark))?;
     Ok(latest)
+}
+
+/// Who is left out of a snapshot already: nobody takes an opt-out back, also where the deliveries or keys that told of
+/// it are gone.
+fn left_out(path: &Path) -> Result<BTreeSet<u32>, OptOutError> {
+    match read_json::<Exclusion>(path) {
+        Ok(before) => Ok(before.persons),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(io(path)(error)),
+    }
 }
 
 impl Listed {
@@ -381,7 +394,7 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> OptOutError + '_ {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{List, exclusion_id};
+    use super::{Exclusion, List, exclusion_id, left_out};
 
     #[test]
     fn an_exclusion_is_named_by_who_is_in_it_and_by_nobody_without_the_key() {
@@ -418,5 +431,17 @@ mod tests {
         list.add(vec![one.clone(), namesake.clone()]);
         list.add(vec![former.clone(), one.clone()]);
         assert_eq!(list.identities, [one, namesake, former].into());
+    }
+
+    #[test]
+    fn whoever_is_left_out_of_a_snapshot_already_is_read_again_and_a_torn_list_is_no_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.json");
+        assert!(left_out(&path).unwrap().is_empty());
+        let exclusion = Exclusion { exclusion: "ab".to_owned(), persons: [3, 5].into() };
+        std::fs::write(&path, serde_json::to_vec(&exclusion).unwrap()).unwrap();
+        assert_eq!(left_out(&path).unwrap(), [3, 5].into());
+        std::fs::write(&path, "{").unwrap();
+        assert!(left_out(&path).is_err());
     }
 }
