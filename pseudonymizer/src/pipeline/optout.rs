@@ -1,8 +1,9 @@
 //! Opt-out: identities whose persons are left out of every query from the next one on.
 //!
 //! A list of identities is keyed as a delivery's are, under every intake key that is left, present and former ones, the
-//! environment's own and those of groups of data holders, and only the keys are kept, encrypted in `links/`. A list that
-//! was sealed at a data holder comes as keys already, under its group's key; clear deliveries tie them to the others.
+//! environment's own and those of groups of data holders, and only the keys are kept, those of groups hashed once more
+//! under the bridge key, encrypted in `links/`. A list that was sealed at a data holder comes as keys already, under its
+//! group's key; clear deliveries tie them to the others.
 //! For every snapshot they are resolved to person numbers, which the guard gives each worker. A key that is several
 //! persons' resolves to nobody; any other key of the identity suffices. Nobody is listed: only counts are told.
 
@@ -27,9 +28,11 @@ use super::sealed::{SealedError, is_sealed, open_list};
 use super::store::{read_json, write_whole};
 use super::ties::{ListedKey, Ties};
 use crate::claim::{Claim, Head};
-use crate::keying::{Identity, KeyCache, Keyer, linkage_key};
+use crate::keying::{Identity, KeyCache, Keyer, bridge_key, linkage_key};
 
 const LIST: &str = "optout.json";
+/// What stands before the id of a group's intake key where the key was hashed once more under the bridge key.
+const BRIDGED: char = '~';
 
 /// What an opt-out list did; counts only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -93,8 +96,8 @@ pub enum OptOutError {
     Link(#[from] LinkError),
 }
 
-/// Every identity that opted out: its intake keys by scheme and, behind an `@`, the id of the intake key. Lists of
-/// earlier builds have no id, or `former`.
+/// Every identity that opted out: its intake keys by scheme and, behind an `@`, the id of the intake key; of a group's,
+/// what the bridge key makes of them, behind a [`BRIDGED`]. Lists of earlier builds have no id, or `former`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -133,11 +136,15 @@ pub fn opt_out(environment: &Environment, path: &Path) -> Result<OptedOut, OptOu
         false => (Listed::read(&catalogue, environment.keys().every_intake()?, path)?, None),
     };
     let Listed { identities: found, unusable } = listed;
-    let mut list = List::read(environment)?.unwrap_or_default();
     let identities = found.len() as u64;
-    list.add(found);
+    let before = List::read(environment)?.unwrap_or_default().identities;
+    let whole: Vec<BTreeMap<String, String>> = before.into_iter().chain(found).collect();
+    let mut list = List::default();
+    list.add(bridged(environment, whole.clone())?);
     list.write(environment)?;
-    let (persons, exclusion) = resolve(environment)?;
+    // An earlier snapshot may know a person by a group's key that no delivery holds any more, so it is looked for here.
+    let all = List { identities: list.identities.iter().cloned().chain(whole).collect() };
+    let (persons, exclusion) = resolve_list(environment, &all)?;
     Ok(OptedOut { identities, unusable, total: list.identities.len() as u64, persons, exclusion, holder })
 }
 
@@ -158,9 +165,15 @@ fn exclusion_id(secret: &[u8; 32], snapshot: &str, persons: &BTreeSet<u32>) -> S
 ///
 /// The link table cannot be read, or an exclusion cannot be written.
 pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOutError> {
+    match List::read(environment)? {
+        Some(list) => resolve_list(environment, &list),
+        None => Ok((0, String::new())),
+    }
+}
+
+fn resolve_list(environment: &Environment, list: &List) -> Result<(u64, String), OptOutError> {
     let links = environment.room("links");
-    let Some(list) = List::read(environment)? else { return Ok((0, String::new())) };
-    let linkage = linkage_keys(environment, &list)?;
+    let linkage = linkage_keys(environment, list)?;
     let room = environment.room("exclusions");
     let epoch = linkage_epoch(environment)?;
     let content = environment.key(KeyRole::Content)?;
@@ -267,6 +280,38 @@ fn named(catalogue: &Catalogue, keyers: Vec<(KeyId, Keyer)>) -> Vec<BTreeMap<Str
     identities
 }
 
+/// The identities, with what the bridge key makes of their keys under groups' intake keys in the place of these: whoever
+/// has a group's key could test guesses against them, and they stand beside those under the environment's own.
+fn bridged(
+    environment: &Environment,
+    identities: Vec<BTreeMap<String, String>>,
+) -> Result<Vec<BTreeMap<String, String>>, OptOutError> {
+    let index = environment.keys().index()?;
+    let of_groups = index.keys.iter().filter(|entry| entry.group.is_some());
+    let groups: BTreeSet<&str> = of_groups.map(|entry| entry.id.as_str()).collect();
+    if groups.is_empty() {
+        return Ok(identities);
+    }
+    let key = environment.key(KeyRole::Bridge)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let kept = |(name, digits): (String, String)| {
+        let of_group = name.split_once('@').filter(|(_, id)| groups.contains(*id));
+        match of_group.zip(intake_key(&digits)) {
+            Some(((scheme, id), intake)) => {
+                let kept = bridge_key(&key, id, scheme, &intake);
+                (format!("{scheme}{BRIDGED}{id}"), hex(kept.as_bytes()))
+            }
+            None => (name, digits),
+        }
+    };
+    Ok(identities.into_iter().map(|identity| identity.into_iter().map(kept).collect()).collect())
+}
+
+/// The scheme of a key and the id of the intake key that it is under, from its name in a list.
+fn scheme_and_id(name: &str) -> (&str, &str) {
+    name.split_once(['@', BRIDGED]).unwrap_or((name, ""))
+}
+
 impl List {
     fn path(environment: &Environment) -> PathBuf {
         environment.room("links").join(LIST)
@@ -297,8 +342,8 @@ impl List {
     /// Every key of every identity.
     fn keys(&self) -> Vec<ListedKey<'_>> {
         let all = self.identities.iter().flatten().filter_map(|(name, digits)| {
-            let (scheme, under) = name.split_once('@').unwrap_or((name.as_str(), ""));
-            Some(ListedKey { under, scheme, key: intake_key(digits)? })
+            let (scheme, under) = scheme_and_id(name);
+            Some(ListedKey { under, scheme, key: intake_key(digits)?, is_bridged: name.contains(BRIDGED) })
         });
         all.collect()
     }
@@ -349,9 +394,8 @@ pub fn opted_out_before(environment: &Environment) -> Result<u64, OptOutError> {
     let parts = link::parts(environment)?;
     let ties = Ties::read(environment, &parts, &schemes, &list.keys())?;
     let is_known = |identity: &BTreeMap<String, String>, id: &KeyId| {
-        let mark = format!("@{id}");
         identity.iter().any(|(name, digits)| {
-            name.ends_with(&mark) || intake_key(digits).is_some_and(|key| ties.carry(key, id))
+            scheme_and_id(name).1 == id.as_str() || intake_key(digits).is_some_and(|key| ties.carry(key, id))
         })
     };
     let is_lost =

@@ -4,7 +4,7 @@
 //! Linking knows a person by one of them, the environment's own before a group's and the earlier before the later. The
 //! others are kept beside it, so that a person whom only a group knew keeps the number once a tie is found.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use arrow::array::RecordBatch;
@@ -39,7 +39,9 @@ pub(super) struct ListedKey<'l> {
     /// The id of the intake key.
     pub(super) under: &'l str,
     pub(super) scheme: &'l str,
+    /// The key, or what stands for it here: what a clear delivery would have for it.
     pub(super) key: Keyed<Intake>,
+    pub(super) is_bridged: bool,
 }
 
 /// One key of two that are tied.
@@ -159,11 +161,14 @@ fn bridges(
     ranks: &HashMap<KeyId, Rank>,
     pairs: &mut Pairs,
 ) -> Result<(), LinkError> {
-    let bridged: BTreeSet<&KeyId> = keyed.iter().flat_map(|(_, keyed)| &keyed.groups).collect();
+    let in_list: BTreeSet<&str> =
+        listed.iter().filter(|listed| listed.is_bridged).map(|listed| listed.under).collect();
+    let named = ranks.keys().filter(|id| in_list.contains(id.as_str()));
+    let bridged: BTreeSet<&KeyId> = keyed.iter().flat_map(|(_, keyed)| &keyed.groups).chain(named).collect();
     if bridged.is_empty() {
         return Ok(());
     }
-    let known = of_groups(environment, (keyed, schemes, listed), ranks, &bridged)?;
+    let known = of_groups(environment, (keyed, schemes, listed), (ranks, &bridged), pairs)?;
     for (part, keyed) in keyed {
         let under = rank(ranks, &keyed.intake);
         for id in &keyed.groups {
@@ -182,32 +187,38 @@ fn bridges(
 }
 
 /// The keys under these intake keys that deliveries of groups and the list hold, each by what a clear delivery would have
-/// for it.
+/// for it. Two that have the same are tied: the list has no more of a key than that.
 fn of_groups(
     environment: &Environment,
     (keyed, schemes, listed): (&[(&PartName, KeyedUnder)], &[String], &[ListedKey<'_>]),
-    ranks: &HashMap<KeyId, Rank>,
-    ids: &BTreeSet<&KeyId>,
+    (ranks, ids): (&HashMap<KeyId, Rank>, &BTreeSet<&KeyId>),
+    pairs: &mut Pairs,
 ) -> Result<HashMap<Keyed<Bridge>, End>, LinkError> {
     let bridge = environment.key(KeyRole::Bridge)?;
     let bridge = hmac::Key::new(hmac::HMAC_SHA256, bridge.as_bytes());
-    let mut known = HashMap::new();
-    for ListedKey { under, scheme, key } in listed {
-        if let Some(id) = ids.iter().find(|id| id.as_str() == *under) {
-            let end = End { under: rank(ranks, id), key: *key };
-            known.insert(bridge_key(&bridge, id.as_str(), scheme, key), end);
+    let mut known: HashMap<Keyed<Bridge>, End> = HashMap::new();
+    let mut seen: HashSet<Keyed<Intake>> = HashSet::new();
+    let mut learn = |at: usize, bridged: Keyed<Bridge>, end: End| {
+        let first = *known.entry(bridged).or_insert(end);
+        if first.key != end.key {
+            pairs.tie(at, first, end);
         }
+    };
+    for (at, bridged, end) in of_list(&bridge, (schemes, listed), (ranks, ids)) {
+        learn(at, bridged, end);
     }
     for (part, keyed) in keyed {
         for (id, is_former) in [(Some(&keyed.intake), false), (keyed.former.as_ref(), true)] {
             let Some(id) = id.filter(|id| ids.contains(id)) else { continue };
             let under = rank(ranks, id);
             each_batch(environment, part, &mut |batch, path| {
-                for scheme in schemes {
+                for (at, scheme) in schemes.iter().enumerate() {
                     let column = if is_former { former_column(scheme) } else { scheme.clone() };
                     for key in column_of(batch, &column, path)?.into_iter().flatten() {
                         let end = End::of(under, key);
-                        known.insert(bridge_key(&bridge, id.as_str(), scheme, &end.key), end);
+                        if seen.insert(end.key) {
+                            learn(at, bridge_key(&bridge, id.as_str(), scheme, &end.key), end);
+                        }
                     }
                 }
                 Ok(())
@@ -215,6 +226,25 @@ fn of_groups(
         }
     }
     Ok(known)
+}
+
+/// The same of the list alone, with the place of each key's scheme.
+fn of_list(
+    bridge: &hmac::Key,
+    (schemes, listed): (&[String], &[ListedKey<'_>]),
+    (ranks, ids): (&HashMap<KeyId, Rank>, &BTreeSet<&KeyId>),
+) -> Vec<(usize, Keyed<Bridge>, End)> {
+    let bridged = |listed: &ListedKey<'_>| {
+        let ListedKey { under, scheme, key, is_bridged } = *listed;
+        let at = schemes.iter().position(|known| known.as_str() == scheme)?;
+        let id = ids.iter().find(|id| id.as_str() == under)?;
+        let bridged = match is_bridged {
+            true => Keyed::new(*key.as_bytes()),
+            false => bridge_key(bridge, id.as_str(), scheme, &key),
+        };
+        Some((at, bridged, End { under: rank(ranks, id), key }))
+    };
+    listed.iter().filter_map(bridged).collect()
 }
 
 /// The order in which intake keys name a person: the environment's own before groups', the earlier before the later.
