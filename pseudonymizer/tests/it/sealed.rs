@@ -323,6 +323,33 @@ fn each_group_has_a_key_of_its_own_and_a_clear_delivery_ties_their_persons() {
     assert_eq!((moved == second, persons(&env)), (true, alone));
 }
 
+/// A sealed delivery becomes one in clear: read again as it is, and corrected.
+#[test]
+fn a_sealed_delivery_in_clear_leaves_its_persons_their_numbers() {
+    for is_correction in [false, true] {
+        let world = World::new();
+        let (env, sealed) = (world.path("env"), world.path("sealed"));
+        let holder = world.holder(0, "甲", "g1");
+        let clear = receipts(&world, "a", "甲");
+        ok(&["seal", &clear, "--holder", &holder, "--out", &sealed]);
+        ok(&["ingest", &sealed, "--env", &env]);
+        let alone = persons(&env);
+        assert_eq!(published(&env)["new_persons"].as_u64(), Some(alone));
+        if is_correction {
+            let list = Path::new(&clear).join("delivery.toml");
+            let text = std::fs::read_to_string(&list).unwrap();
+            std::fs::write(&list, text.replace("a.UKE", "b.UKE")).unwrap();
+            std::fs::rename(Path::new(&clear).join("a.UKE"), Path::new(&clear).join("b.UKE")).unwrap();
+            ok(&["ingest", &clear, "--env", &env]);
+        } else {
+            let replayed = json(&["ingest", &clear, "--replay-quarantine", "--env", &env, "--json"]);
+            assert_eq!(replayed["is_same"].as_bool(), Some(false), "{replayed:#}");
+        }
+        assert_eq!(persons(&env), alone, "{is_correction}");
+        assert_eq!(published(&env)["new_persons"].as_u64(), Some(0), "{is_correction}");
+    }
+}
+
 /// A list of one person, as it is written for whoever looks for it, and what of it may occur nowhere.
 fn list_of(receipt: &[u8]) -> (String, Vec<String>) {
     let text = encoding_rs::SHIFT_JIS.decode(receipt).0.into_owned();
