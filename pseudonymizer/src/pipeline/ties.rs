@@ -247,11 +247,11 @@ fn of_list(
     listed.iter().filter_map(bridged).collect()
 }
 
-/// The order in which intake keys name a person: the environment's own before groups', the earlier before the later.
+/// The order in which intake keys name a person: the environment's own before groups', the earlier made before the later,
+/// so that a new key comes behind those of its kind.
 fn ranks(index: &KeyIndex) -> HashMap<KeyId, Rank> {
-    let place = |entry: &KeyEntry| (entry.group.is_some(), entry.epoch, entry.group.clone());
     let mut all: Vec<&KeyEntry> = index.keys.iter().filter(|entry| entry.role == KeyRole::Intake).collect();
-    all.sort_by_key(|entry| place(entry));
+    all.sort_by_key(|entry| entry.group.is_some());
     all.into_iter().zip(0..).map(|(entry, rank)| (entry.id.clone(), rank)).collect()
 }
 
