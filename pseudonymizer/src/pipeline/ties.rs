@@ -5,6 +5,7 @@
 //! others are kept beside it, so that a person whom only a group knew keeps the number once a tie is found.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
@@ -59,8 +60,11 @@ impl Ties {
         schemes: &[String],
         listed: &[ListedKey<'_>],
     ) -> Result<Self, LinkError> {
-        let keyed: Vec<(&PartName, KeyedUnder)> =
-            parts.iter().filter_map(|part| Some((part, keyed_under(environment, part)?))).collect();
+        let keyed = parts.iter().filter_map(|part| match keyed_under(environment, part) {
+            Ok(keyed) => keyed.map(|keyed| Ok((part, keyed))),
+            Err(error) => Some(Err(error)),
+        });
+        let keyed: Vec<(&PartName, KeyedUnder)> = keyed.collect::<Result<_, LinkError>>()?;
         let (ranks, mut pairs) = (ranks(&environment.keys().index()?), Pairs::default());
         for (part, keyed) in &keyed {
             let Some(former) = &keyed.former else { continue };
@@ -256,9 +260,16 @@ fn ranks(index: &KeyIndex) -> HashMap<KeyId, Rank> {
 }
 
 /// Under which keys a part was keyed; none of deliveries from before keys had ids.
-pub(super) fn keyed_under(environment: &Environment, part: &PartName) -> Option<KeyedUnder> {
-    let folder = environment.room("links").join("staging").join(&part.folder);
-    read_json(&folder.join(KEYED_UNDER)).ok()
+pub(super) fn keyed_under(
+    environment: &Environment,
+    part: &PartName,
+) -> Result<Option<KeyedUnder>, LinkError> {
+    let path = environment.room("links").join("staging").join(&part.folder).join(KEYED_UNDER);
+    match read_json(&path) {
+        Ok(keyed) => Ok(Some(keyed)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(link::io("read", &path)(error)),
+    }
 }
 
 type Look<'l> = dyn FnMut(&RecordBatch, &Path) -> Result<(), FileError> + 'l;
