@@ -28,9 +28,8 @@ type Rank = usize;
 pub(super) struct Ties {
     /// The scheme of each tied key, and the key that its person is known by.
     first: HashMap<Keyed<Intake>, (usize, Keyed<Intake>)>,
-    /// Under which intake keys the same values are carried, a bit for the place of each, by the key that the person is
-    /// known by.
-    under: HashMap<Keyed<Intake>, u64>,
+    /// Of those in the list, under which intake keys the same values are carried, by the key that the person is known by.
+    under: HashMap<Keyed<Intake>, BTreeSet<Rank>>,
     ranks: HashMap<KeyId, Rank>,
 }
 
@@ -79,7 +78,7 @@ impl Ties {
             })?;
         }
         bridges(environment, (keyed.as_slice(), schemes, listed), &ranks, &mut pairs)?;
-        Ok(pairs.finish(ranks))
+        Ok(pairs.finish(ranks, listed))
     }
 
     /// The key that the person is known by who has this one.
@@ -93,9 +92,9 @@ impl Ties {
         all.filter(|(_, key, first)| key != first)
     }
 
-    /// Whether the field values behind a key are carried under the intake key `id` as well.
+    /// Whether the field values behind a key of the list are carried under the intake key `id` as well.
     pub(super) fn carry(&self, key: Keyed<Intake>, id: &KeyId) -> bool {
-        self.under.get(&self.first(key)).is_some_and(|under| under & bit(rank(&self.ranks, id)) != 0)
+        self.under.get(&self.first(key)).is_some_and(|under| under.contains(&rank(&self.ranks, id)))
     }
 }
 
@@ -103,11 +102,6 @@ impl End {
     const fn of(under: Rank, key: [u8; 32]) -> Self {
         Self { under, key: Keyed::new(key) }
     }
-}
-
-/// What stands for the place of an intake key; nothing for one beyond the 64th, under which nothing is said to be carried.
-fn bit(rank: Rank) -> u64 {
-    u32::try_from(rank).ok().and_then(|rank| 1_u64.checked_shl(rank)).unwrap_or(0)
 }
 
 fn rank(ranks: &HashMap<KeyId, Rank>, id: &KeyId) -> Rank {
@@ -137,7 +131,7 @@ impl Pairs {
         number
     }
 
-    fn finish(self, ranks: HashMap<KeyId, Rank>) -> Ties {
+    fn finish(self, ranks: HashMap<KeyId, Rank>, listed: &[ListedKey<'_>]) -> Ties {
         let mut sets = UnionFind::new(u32::try_from(self.ends.len()).unwrap_or(u32::MAX));
         for (one, two) in &self.tied {
             sets.union(*one, *two);
@@ -147,11 +141,16 @@ impl Pairs {
             let found = (end.under, end.key);
             least.entry(sets.find(number)).and_modify(|least| *least = found.min(*least)).or_insert(found);
         }
+        let of_list = listed.iter().filter_map(|listed| self.numbers.get(&listed.key));
+        let of_list: HashSet<u32> = of_list.map(|number| sets.find(*number)).collect();
         let mut ties = Ties { ranks, ..Ties::default() };
         for ((scheme, End { under, key }), number) in self.ends.into_iter().zip(0..) {
-            let first = least.get(&sets.find(number)).map_or(key, |(_, first)| *first);
+            let set = sets.find(number);
+            let first = least.get(&set).map_or(key, |(_, first)| *first);
             ties.first.insert(key, (scheme, first));
-            *ties.under.entry(first).or_default() |= bit(under);
+            if of_list.contains(&set) {
+                ties.under.entry(first).or_default().insert(under);
+            }
         }
         ties
     }
@@ -307,7 +306,7 @@ mod tests {
     use catalog_store::{KeyId, SecretKey};
     use classified::Keyed;
 
-    use super::{End, Pairs};
+    use super::{End, ListedKey, Pairs};
 
     fn id(number: u8) -> KeyId {
         SecretKey::new([number; 32]).id()
@@ -325,7 +324,8 @@ mod tests {
             order.iter().for_each(|at: &usize| pairs.tie(0, ties[*at].0, ties[*at].1));
             // Somebody else, whom two groups know and no clear delivery.
             pairs.tie(0, end(4, 41), end(2, 21));
-            let ties = pairs.finish(ranks.clone());
+            let listed = ListedKey { under: "", scheme: "", key: Keyed::new([10; 32]), is_bridged: false };
+            let ties = pairs.finish(ranks.clone(), &[listed]);
             for key in [1, 10, 20, 30] {
                 assert_eq!(ties.first(Keyed::new([key; 32])), Keyed::new([1; 32]));
             }
