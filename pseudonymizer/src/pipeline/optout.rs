@@ -376,9 +376,9 @@ fn agree(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bo
     other.iter().all(|(name, key)| one.get(name).is_none_or(|known| known == key))
 }
 
-/// How many identities that opted out are not known under every present intake key, the environment's own and those of
-/// groups of data holders, and are tied to it by no delivery: later deliveries under it are not recognised as theirs, and
-/// the lists are needed again.
+/// How many identities that opted out are not known by every scheme that they have under every present intake key, the
+/// environment's own and those of groups of data holders, and are tied to it by no delivery: later deliveries under it are
+/// not recognised as theirs, and the lists are needed again.
 ///
 /// # Errors
 ///
@@ -393,10 +393,14 @@ pub fn opted_out_before(environment: &Environment) -> Result<u64, OptOutError> {
     let schemes = schemes(environment)?;
     let parts = link::parts(environment)?;
     let ties = Ties::read(environment, &parts, &schemes, &list.keys())?;
+    let is_under = |name: &str, digits: &str, id: &KeyId| {
+        scheme_and_id(name).1 == id.as_str() || intake_key(digits).is_some_and(|key| ties.carry(key, id))
+    };
+    // A later delivery may have the fields of one scheme alone.
     let is_known = |identity: &BTreeMap<String, String>, id: &KeyId| {
-        identity.iter().any(|(name, digits)| {
-            scheme_and_id(name).1 == id.as_str() || intake_key(digits).is_some_and(|key| ties.carry(key, id))
-        })
+        let known = identity.iter().filter(|(name, digits)| is_under(name, digits, id));
+        let known: BTreeSet<&str> = known.map(|(name, _)| scheme_and_id(name).0).collect();
+        identity.keys().all(|name| known.contains(scheme_and_id(name).0))
     };
     let is_lost =
         |identity: &&BTreeMap<String, String>| present.iter().any(|key| !is_known(identity, &key.id));
