@@ -113,13 +113,13 @@ fn rank(ranks: &HashMap<KeyId, Rank>, id: &KeyId) -> Rank {
 struct Pairs {
     numbers: HashMap<Keyed<Intake>, u32>,
     ends: Vec<(usize, End)>,
-    tied: Vec<(u32, u32)>,
+    tied: HashSet<(u32, u32)>,
 }
 
 impl Pairs {
     fn tie(&mut self, scheme: usize, one: End, two: End) {
         let pair = [one, two].map(|end| self.number(scheme, end));
-        self.tied.push(pair.into());
+        self.tied.insert(pair.into());
     }
 
     fn number(&mut self, scheme: usize, end: End) -> u32 {
