@@ -59,9 +59,9 @@ impl Ties {
         schemes: &[String],
         listed: &[ListedKey<'_>],
     ) -> Result<Self, LinkError> {
-        let keyed = parts.iter().filter_map(|part| match keyed_under(environment, part) {
-            Ok(keyed) => keyed.map(|keyed| Ok((part, keyed))),
-            Err(error) => Some(Err(error)),
+        let keyed = parts.iter().filter_map(|part| {
+            let keyed = keyed_under(environment, part).transpose()?;
+            Some(keyed.map(|keyed| (part, keyed)))
         });
         let keyed: Vec<(&PartName, KeyedUnder)> = keyed.collect::<Result<_, LinkError>>()?;
         let (ranks, mut pairs) = (ranks(&environment.keys().index()?), Pairs::default());
