@@ -353,6 +353,7 @@ fn export(
     let intake = present.as_deref().unwrap_or("a first key");
     let act = format!("export {intake} to {} {} {} in {group}", card.name, card.signer, card.key);
     let Some(agreed) = ask(&environment, &log, &act, officer)? else { return Ok(()) };
+    environment.still_held()?;
     let bundle = pipeline::register(&environment, &card, group)?;
     let intake = environment.keys().index()?.current_of(group).map(|key| key.id.to_string());
     let intake = intake.unwrap_or_default();

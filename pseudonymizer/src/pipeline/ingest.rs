@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -250,12 +250,51 @@ fn take_in(
     not_erased(environment, &delivery.manifest)?;
     let parts = parts::cut(&delivery)?;
     let places = RunPlaces::of(environment, &delivery.id, 0);
-    let keys = RunKeys::open(environment.keys(), is_overlap)?;
+    let corrected = former_of_corrected(environment, &delivery.manifest)?;
+    let keys = RunKeys::open(environment.keys(), is_overlap && corrected.is_none())?.beside(corrected);
     let run = Run::new((&catalogue, &layouts), &delivery, places, keys, progress)?;
     let files = run.read(&parts)?;
     let parts = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     let taken = book(environment, record(&delivery.id, &delivery.manifest, now, parts, files))?;
     Ok(Ingested { spent: Some(run.spent()), ..taken })
+}
+
+/// The key under which the delivery is known that this one corrects, as [`former_of`] has it.
+fn former_of_corrected(
+    environment: &Environment,
+    manifest: &DeliveryManifest,
+) -> Result<Option<SecretKey>, IngestError> {
+    let (meta, head) = (environment.meta()?, &manifest.delivery);
+    let Some(id) = meta.held_as(&head.database, &head.holder, &head.name)? else { return Ok(None) };
+    let Some(corrected) = meta.delivery(&id)? else { return Ok(None) };
+    match former_of(environment, &RunPlaces::of(environment, &id, corrected.generation)) {
+        // Under a key that is gone nothing is keyed any more.
+        Err(IngestError::Key(KeyError::Destroyed { .. } | KeyError::Unknown { .. })) => Ok(None),
+        found => found,
+    }
+}
+
+/// The key that a reading was keyed under in the place of the present intake key or beside it, a group's as well: a new
+/// reading under both leaves its persons who they were.
+pub(super) fn former_of(
+    environment: &Environment,
+    places: &RunPlaces,
+) -> Result<Option<SecretKey>, IngestError> {
+    let path = places.links.join(KEYED_UNDER);
+    let keyed: KeyedUnder = match read_json(&path) {
+        Ok(keyed) => keyed,
+        // Of deliveries from before keys had ids.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(IngestError::Io { action: "read", path, source }),
+    };
+    let keys = environment.keys();
+    let is_present = keys.index()?.current(KeyRole::Intake)?.id == keyed.intake;
+    let former = if is_present { keyed.former } else { Some(keyed.intake) };
+    match former.map(|id| keys.with_id(KeyRole::Intake, id.as_str())).transpose() {
+        // Its persons are known under the present key as well.
+        Err(KeyError::Destroyed { .. } | KeyError::Unknown { .. }) if is_present => Ok(None),
+        found => found.map_err(IngestError::Key),
+    }
 }
 
 /// Refuses a delivery of a year that was erased: no snapshot would get its rows.
@@ -360,6 +399,11 @@ impl RunKeys {
             surrogate_id: surrogate.id(),
             surrogates: Surrogates::new(*surrogate.as_bytes()),
         })
+    }
+
+    /// Takes another intake key beside the present one, where there is one.
+    pub(super) fn beside(self, former: Option<SecretKey>) -> Self {
+        Self { former: former.or(self.former), ..self }
     }
 
     /// A keyer under these keys, which shares a cache with others under them.

@@ -1,13 +1,15 @@
 //! Opt-out: identities whose persons are left out of every query from the next one on.
 //!
 //! A list of identities is keyed as a delivery's are, under every intake key that is left, present and former ones, the
-//! environment's own and those of groups of data holders, and only the keys are kept, encrypted in `links/`. A list that
-//! was sealed at a data holder comes as keys already, under its group's key; clear deliveries tie them to the others.
+//! environment's own and those of groups of data holders, and only the keys are kept, those of groups hashed once more
+//! under the bridge key, encrypted in `links/`. A list that was sealed at a data holder comes as keys already, under its
+//! group's key; clear deliveries tie them to the others.
 //! For every snapshot they are resolved to person numbers, which the guard gives each worker. A key that is several
 //! persons' resolves to nobody; any other key of the identity suffices. Nobody is listed: only counts are told.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,12 +25,14 @@ use super::link::{self, LinkError};
 use super::numbering;
 use super::rotation::{linkage_epoch, persons_file};
 use super::sealed::{SealedError, is_sealed, open_list};
-use super::store::write_whole;
+use super::store::{read_json, write_whole};
 use super::ties::{ListedKey, Ties};
 use crate::claim::{Claim, Head};
-use crate::keying::{Identity, KeyCache, Keyer, linkage_key};
+use crate::keying::{Identity, KeyCache, Keyer, bridge_key, linkage_key};
 
 const LIST: &str = "optout.json";
+/// What stands before the id of a group's intake key where the key was hashed once more under the bridge key.
+const BRIDGED: char = '~';
 
 /// What an opt-out list did; counts only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -92,8 +96,8 @@ pub enum OptOutError {
     Link(#[from] LinkError),
 }
 
-/// Every identity that opted out: its intake keys by scheme and, behind an `@`, the id of the intake key. Lists of
-/// earlier builds have no id, or `former`.
+/// Every identity that opted out: its intake keys by scheme and, behind an `@`, the id of the intake key; of a group's,
+/// what the bridge key makes of them, behind a [`BRIDGED`]. Lists of earlier builds have no id, or `former`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
@@ -111,10 +115,11 @@ pub(crate) struct Listed {
 }
 
 /// What the guard reads.
-#[derive(Debug, Serialize)]
-struct Exclusion<'a> {
-    exclusion: &'a str,
-    persons: &'a BTreeSet<u32>,
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exclusion {
+    exclusion: String,
+    persons: BTreeSet<u32>,
 }
 
 /// Adds the identities of a list: one in clear (UTF-8, comma separated, its first line naming identity roles), or the
@@ -131,11 +136,15 @@ pub fn opt_out(environment: &Environment, path: &Path) -> Result<OptedOut, OptOu
         false => (Listed::read(&catalogue, environment.keys().every_intake()?, path)?, None),
     };
     let Listed { identities: found, unusable } = listed;
-    let mut list = List::read(environment)?.unwrap_or_default();
     let identities = found.len() as u64;
-    list.add(found);
+    let before = List::read(environment)?.unwrap_or_default().identities;
+    let whole: Vec<BTreeMap<String, String>> = before.into_iter().chain(found).collect();
+    let mut list = List::default();
+    list.add(bridged(environment, whole.clone())?);
     list.write(environment)?;
-    let (persons, exclusion) = resolve(environment)?;
+    // An earlier snapshot may know a person by a group's key that no delivery holds any more, so it is looked for here.
+    let all = List { identities: list.identities.iter().cloned().chain(whole).collect() };
+    let (persons, exclusion) = resolve_list(environment, &all)?;
     Ok(OptedOut { identities, unusable, total: list.identities.len() as u64, persons, exclusion, holder })
 }
 
@@ -156,9 +165,15 @@ fn exclusion_id(secret: &[u8; 32], snapshot: &str, persons: &BTreeSet<u32>) -> S
 ///
 /// The link table cannot be read, or an exclusion cannot be written.
 pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOutError> {
+    match List::read(environment)? {
+        Some(list) => resolve_list(environment, &list),
+        None => Ok((0, String::new())),
+    }
+}
+
+fn resolve_list(environment: &Environment, list: &List) -> Result<(u64, String), OptOutError> {
     let links = environment.room("links");
-    let Some(list) = List::read(environment)? else { return Ok((0, String::new())) };
-    let linkage = linkage_keys(environment, &list)?;
+    let linkage = linkage_keys(environment, list)?;
     let room = environment.room("exclusions");
     let epoch = linkage_epoch(environment)?;
     let content = environment.key(KeyRole::Content)?;
@@ -169,20 +184,31 @@ pub(crate) fn resolve(environment: &Environment) -> Result<(u64, String), OptOut
         let numbers = persons_file(&links, manifest.id.as_str(), epoch);
         let known: HashMap<[u8; 32], u32> = numbering::read_persons(&environment.staged_files(), &numbers)
             .map_err(|error| OptOutError::Link(error.into()))?;
-        let persons: BTreeSet<u32> = linkage.iter().filter_map(|key| known.get(key)).copied().collect();
-        let id = exclusion_id(&secret, manifest.id.as_str(), &persons);
         let path = room.join(format!("{}.json", manifest.id));
-        let text = serde_json::to_vec(&Exclusion { exclusion: &id, persons: &persons })
-            .map_err(|error| io(&path)(error.into()))?;
+        let mut persons = left_out(&path)?;
+        persons.extend(linkage.iter().filter_map(|key| known.get(key)));
+        let exclusion = exclusion_id(&secret, manifest.id.as_str(), &persons);
+        let exclusion = Exclusion { exclusion, persons };
+        let text = serde_json::to_vec(&exclusion).map_err(|error| io(&path)(error.into()))?;
         environment.still_held()?;
         write_whole(&path, &text).map_err(io(&path))?;
-        latest = (persons.len() as u64, id);
+        latest = (exclusion.persons.len() as u64, exclusion.exclusion);
     }
     // The mark comes last: it says that every snapshot has its exclusion.
     let mark = room.join("list.json");
     environment.still_held()?;
     write_whole(&mark, b"{}\n").map_err(io(&mark))?;
     Ok(latest)
+}
+
+/// Who is left out of a snapshot already: nobody takes an opt-out back, also where the deliveries or keys that told of
+/// it are gone.
+fn left_out(path: &Path) -> Result<BTreeSet<u32>, OptOutError> {
+    match read_json::<Exclusion>(path) {
+        Ok(before) => Ok(before.persons),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(io(path)(error)),
+    }
 }
 
 impl Listed {
@@ -254,6 +280,38 @@ fn named(catalogue: &Catalogue, keyers: Vec<(KeyId, Keyer)>) -> Vec<BTreeMap<Str
     identities
 }
 
+/// The identities, with what the bridge key makes of their keys under groups' intake keys in the place of these: whoever
+/// has a group's key could test guesses against them, and they stand beside those under the environment's own.
+fn bridged(
+    environment: &Environment,
+    identities: Vec<BTreeMap<String, String>>,
+) -> Result<Vec<BTreeMap<String, String>>, OptOutError> {
+    let index = environment.keys().index()?;
+    let of_groups = index.keys.iter().filter(|entry| entry.group.is_some());
+    let groups: BTreeSet<&str> = of_groups.map(|entry| entry.id.as_str()).collect();
+    if groups.is_empty() {
+        return Ok(identities);
+    }
+    let key = environment.key(KeyRole::Bridge)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let kept = |(name, digits): (String, String)| {
+        let of_group = name.split_once('@').filter(|(_, id)| groups.contains(*id));
+        match of_group.zip(intake_key(&digits)) {
+            Some(((scheme, id), intake)) => {
+                let kept = bridge_key(&key, id, scheme, &intake);
+                (format!("{scheme}{BRIDGED}{id}"), hex(kept.as_bytes()))
+            }
+            None => (name, digits),
+        }
+    };
+    Ok(identities.into_iter().map(|identity| identity.into_iter().map(kept).collect()).collect())
+}
+
+/// The scheme of a key and the id of the intake key that it is under, from its name in a list.
+fn scheme_and_id(name: &str) -> (&str, &str) {
+    name.split_once(['@', BRIDGED]).unwrap_or((name, ""))
+}
+
 impl List {
     fn path(environment: &Environment) -> PathBuf {
         environment.room("links").join(LIST)
@@ -284,22 +342,27 @@ impl List {
     /// Every key of every identity.
     fn keys(&self) -> Vec<ListedKey<'_>> {
         let all = self.identities.iter().flatten().filter_map(|(name, digits)| {
-            let (scheme, under) = name.split_once('@').unwrap_or((name.as_str(), ""));
-            Some(ListedKey { under, scheme, key: intake_key(digits)? })
+            let (scheme, under) = scheme_and_id(name);
+            Some(ListedKey { under, scheme, key: intake_key(digits)?, is_bridged: name.contains(BRIDGED) })
         });
         all.collect()
     }
 
-    /// Adds identities; one that shares a key with one that is there is that one, known by more keys.
+    /// Adds identities. One that shares a key with one that is there is that one, known by more keys, unless the two have
+    /// different keys of one scheme: then both stay.
     fn add(&mut self, found: Vec<BTreeMap<String, String>>) {
-        let mut holder: BTreeMap<String, usize> = BTreeMap::new();
+        let mut holders: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
         let mut all: Vec<BTreeMap<String, String>> = Vec::new();
         for identity in std::mem::take(&mut self.identities).into_iter().chain(found) {
-            let at = identity.values().find_map(|key| holder.get(key).copied()).unwrap_or(all.len());
+            let mut sharing = identity.values().filter_map(|key| holders.get(key)).flatten();
+            let at = sharing.find(|at| all.get(**at).is_some_and(|known| agree(known, &identity)));
+            let at = at.copied().unwrap_or(all.len());
             if at == all.len() {
                 all.push(BTreeMap::new());
             }
-            holder.extend(identity.values().map(|key| (key.clone(), at)));
+            for key in identity.values() {
+                holders.entry(key.clone()).or_default().insert(at);
+            }
             if let Some(known) = all.get_mut(at) {
                 known.extend(identity);
             }
@@ -308,9 +371,14 @@ impl List {
     }
 }
 
-/// How many identities that opted out are not known under every present intake key, the environment's own and those of
-/// groups of data holders, and are tied to it by no delivery: later deliveries under it are not recognised as theirs, and
-/// the lists are needed again.
+/// Whether no name has a key in one of the identities and another in the other.
+fn agree(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bool {
+    other.iter().all(|(name, key)| one.get(name).is_none_or(|known| known == key))
+}
+
+/// How many identities that opted out are not known by every scheme that they have under every present intake key, the
+/// environment's own and those of groups of data holders, and are tied to it by no delivery: later deliveries under it are
+/// not recognised as theirs, and the lists are needed again.
 ///
 /// # Errors
 ///
@@ -325,11 +393,14 @@ pub fn opted_out_before(environment: &Environment) -> Result<u64, OptOutError> {
     let schemes = schemes(environment)?;
     let parts = link::parts(environment)?;
     let ties = Ties::read(environment, &parts, &schemes, &list.keys())?;
+    let is_under = |name: &str, digits: &str, id: &KeyId| {
+        scheme_and_id(name).1 == id.as_str() || intake_key(digits).is_some_and(|key| ties.carry(key, id))
+    };
+    // A later delivery may have the fields of one scheme alone.
     let is_known = |identity: &BTreeMap<String, String>, id: &KeyId| {
-        let mark = format!("@{id}");
-        identity.iter().any(|(name, digits)| {
-            name.ends_with(&mark) || intake_key(digits).is_some_and(|key| ties.carry(key, id))
-        })
+        let known = identity.iter().filter(|(name, digits)| is_under(name, digits, id));
+        let known: BTreeSet<&str> = known.map(|(name, _)| scheme_and_id(name).0).collect();
+        identity.keys().all(|name| known.contains(scheme_and_id(name).0))
     };
     let is_lost =
         |identity: &&BTreeMap<String, String>| present.iter().any(|key| !is_known(identity, &key.id));
@@ -371,7 +442,7 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> OptOutError + '_ {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{List, exclusion_id};
+    use super::{Exclusion, List, exclusion_id, left_out};
 
     #[test]
     fn an_exclusion_is_named_by_who_is_in_it_and_by_nobody_without_the_key() {
@@ -393,5 +464,32 @@ mod tests {
         list.add(vec![identity(&[("id5@k2", "dd"), ("id5@k1", "aa")])]);
         let known = identity(&[("id5", "aa"), ("id1@former", "bb"), ("id5@k1", "aa"), ("id5@k2", "dd")]);
         assert_eq!(list.identities, [known, identity(&[("id5", "cc")])].into());
+    }
+
+    #[test]
+    fn identities_that_share_a_key_and_differ_in_another_both_stay() {
+        let identity = |keys: [(&str, &str); 2]| -> BTreeMap<String, String> {
+            keys.map(|(name, key)| (name.to_owned(), key.to_owned())).into()
+        };
+        // Two namesakes, and one of them with a card of before.
+        let one = identity([("id1@k1", "aa"), ("id2@k1", "ff")]);
+        let namesake = identity([("id1@k1", "bb"), ("id2@k1", "ff")]);
+        let former = identity([("id1@k1", "cc"), ("id2@k1", "ff")]);
+        let mut list = List::default();
+        list.add(vec![one.clone(), namesake.clone()]);
+        list.add(vec![former.clone(), one.clone()]);
+        assert_eq!(list.identities, [one, namesake, former].into());
+    }
+
+    #[test]
+    fn whoever_is_left_out_of_a_snapshot_already_is_read_again_and_a_torn_list_is_no_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.json");
+        assert!(left_out(&path).unwrap().is_empty());
+        let exclusion = Exclusion { exclusion: "ab".to_owned(), persons: [3, 5].into() };
+        std::fs::write(&path, serde_json::to_vec(&exclusion).unwrap()).unwrap();
+        assert_eq!(left_out(&path).unwrap(), [3, 5].into());
+        std::fs::write(&path, "{").unwrap();
+        assert!(left_out(&path).is_err());
     }
 }

@@ -130,10 +130,10 @@ fn parts(environment: &Environment) -> Result<Vec<Part>, LinkError> {
     };
     let mut offsets = link::offsets(environment, &parts)?;
     offsets.push(of_mention.len());
-    let with_persons = parts.iter().zip(offsets.windows(2)).map(|(part, range)| {
+    let with_persons = |(part, range): (&link::PartName, &[usize])| {
         let range = range.first().copied().unwrap_or(0)..range.last().copied().unwrap_or(0);
         let persons = of_mention.get(range).unwrap_or_default().iter().copied().collect();
-        Part { delivery: part.delivery.clone(), keyed: keyed_under(environment, part), persons }
-    });
-    Ok(with_persons.collect())
+        Ok(Part { delivery: part.delivery.clone(), keyed: keyed_under(environment, part)?, persons })
+    };
+    parts.iter().zip(offsets.windows(2)).map(with_persons).collect()
 }

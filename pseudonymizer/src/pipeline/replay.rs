@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use catalog_store::{Account, DeliveryRecord, Environment, FileAccount, KeyRole, KeyState, staged};
+use catalog_store::{Account, DeliveryRecord, Environment, FileAccount, staged};
 
 use super::account::PartAccount;
 use super::delivery::Delivery;
-use super::ingest::{ACCOUNT, IngestError, KEYED_UNDER, KeyedUnder, Progress, Run, RunKeys, RunPlaces};
+use super::ingest::{ACCOUNT, IngestError, Progress, Run, RunKeys, RunPlaces, former_of};
 use super::life::sweep;
 use super::parts;
 use super::store::read_json;
@@ -54,15 +54,8 @@ pub fn replay(
     let delivery = Delivery::open(folder, &catalogue)?;
     let parts = parts::cut(&delivery)?;
     let generation = former.generation + 1;
-    // A delivery that was keyed under a former key is keyed under both, so that its persons stay who they were.
-    let before = RunPlaces::of(environment, &id, former.generation).links.join(KEYED_UNDER);
-    let index = environment.keys().index()?;
-    let is_former = |keyed: &KeyedUnder| {
-        keyed.former.is_some()
-            || index.of(KeyRole::Intake).any(|key| key.id == keyed.intake && key.state != KeyState::Current)
-    };
-    let is_overlap = read_json::<KeyedUnder>(&before).is_ok_and(|keyed| is_former(&keyed));
-    let keys = RunKeys::open(environment.keys(), is_overlap)?;
+    let beside = former_of(environment, &RunPlaces::of(environment, &id, former.generation))?;
+    let keys = RunKeys::open(environment.keys(), false)?.beside(beside);
     let places = RunPlaces::of(environment, &id, generation);
     let run = Run::new((&catalogue, &layouts), &delivery, places, keys, progress)?;
     let files = run.read(&parts)?;

@@ -4,7 +4,8 @@
 //! Linking knows a person by one of them, the environment's own before a group's and the earlier before the later. The
 //! others are kept beside it, so that a person whom only a group knew keeps the number once a tie is found.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
@@ -27,9 +28,8 @@ type Rank = usize;
 pub(super) struct Ties {
     /// The scheme of each tied key, and the key that its person is known by.
     first: HashMap<Keyed<Intake>, (usize, Keyed<Intake>)>,
-    /// Under which intake keys the same values are carried, a bit for the place of each, by the key that the person is
-    /// known by.
-    under: HashMap<Keyed<Intake>, u64>,
+    /// Of those in the list, under which intake keys the same values are carried, by the key that the person is known by.
+    under: HashMap<Keyed<Intake>, BTreeSet<Rank>>,
     ranks: HashMap<KeyId, Rank>,
 }
 
@@ -39,7 +39,9 @@ pub(super) struct ListedKey<'l> {
     /// The id of the intake key.
     pub(super) under: &'l str,
     pub(super) scheme: &'l str,
+    /// The key, or what stands for it here: what a clear delivery would have for it.
     pub(super) key: Keyed<Intake>,
+    pub(super) is_bridged: bool,
 }
 
 /// One key of two that are tied.
@@ -57,8 +59,11 @@ impl Ties {
         schemes: &[String],
         listed: &[ListedKey<'_>],
     ) -> Result<Self, LinkError> {
-        let keyed: Vec<(&PartName, KeyedUnder)> =
-            parts.iter().filter_map(|part| Some((part, keyed_under(environment, part)?))).collect();
+        let keyed = parts.iter().filter_map(|part| {
+            let keyed = keyed_under(environment, part).transpose()?;
+            Some(keyed.map(|keyed| (part, keyed)))
+        });
+        let keyed: Vec<(&PartName, KeyedUnder)> = keyed.collect::<Result<_, LinkError>>()?;
         let (ranks, mut pairs) = (ranks(&environment.keys().index()?), Pairs::default());
         for (part, keyed) in &keyed {
             let Some(former) = &keyed.former else { continue };
@@ -73,7 +78,7 @@ impl Ties {
             })?;
         }
         bridges(environment, (keyed.as_slice(), schemes, listed), &ranks, &mut pairs)?;
-        Ok(pairs.finish(ranks))
+        Ok(pairs.finish(ranks, listed))
     }
 
     /// The key that the person is known by who has this one.
@@ -87,9 +92,9 @@ impl Ties {
         all.filter(|(_, key, first)| key != first)
     }
 
-    /// Whether the field values behind a key are carried under the intake key `id` as well.
+    /// Whether the field values behind a key of the list are carried under the intake key `id` as well.
     pub(super) fn carry(&self, key: Keyed<Intake>, id: &KeyId) -> bool {
-        self.under.get(&self.first(key)).is_some_and(|under| under & bit(rank(&self.ranks, id)) != 0)
+        self.under.get(&self.first(key)).is_some_and(|under| under.contains(&rank(&self.ranks, id)))
     }
 }
 
@@ -97,11 +102,6 @@ impl End {
     const fn of(under: Rank, key: [u8; 32]) -> Self {
         Self { under, key: Keyed::new(key) }
     }
-}
-
-/// What stands for the place of an intake key; nothing for one beyond the 64th, under which nothing is said to be carried.
-fn bit(rank: Rank) -> u64 {
-    u32::try_from(rank).ok().and_then(|rank| 1_u64.checked_shl(rank)).unwrap_or(0)
 }
 
 fn rank(ranks: &HashMap<KeyId, Rank>, id: &KeyId) -> Rank {
@@ -113,13 +113,13 @@ fn rank(ranks: &HashMap<KeyId, Rank>, id: &KeyId) -> Rank {
 struct Pairs {
     numbers: HashMap<Keyed<Intake>, u32>,
     ends: Vec<(usize, End)>,
-    tied: Vec<(u32, u32)>,
+    tied: HashSet<(u32, u32)>,
 }
 
 impl Pairs {
     fn tie(&mut self, scheme: usize, one: End, two: End) {
         let pair = [one, two].map(|end| self.number(scheme, end));
-        self.tied.push(pair.into());
+        self.tied.insert(pair.into());
     }
 
     fn number(&mut self, scheme: usize, end: End) -> u32 {
@@ -131,7 +131,7 @@ impl Pairs {
         number
     }
 
-    fn finish(self, ranks: HashMap<KeyId, Rank>) -> Ties {
+    fn finish(self, ranks: HashMap<KeyId, Rank>, listed: &[ListedKey<'_>]) -> Ties {
         let mut sets = UnionFind::new(u32::try_from(self.ends.len()).unwrap_or(u32::MAX));
         for (one, two) in &self.tied {
             sets.union(*one, *two);
@@ -141,11 +141,16 @@ impl Pairs {
             let found = (end.under, end.key);
             least.entry(sets.find(number)).and_modify(|least| *least = found.min(*least)).or_insert(found);
         }
+        let of_list = listed.iter().filter_map(|listed| self.numbers.get(&listed.key));
+        let of_list: HashSet<u32> = of_list.map(|number| sets.find(*number)).collect();
         let mut ties = Ties { ranks, ..Ties::default() };
         for ((scheme, End { under, key }), number) in self.ends.into_iter().zip(0..) {
-            let first = least.get(&sets.find(number)).map_or(key, |(_, first)| *first);
+            let set = sets.find(number);
+            let first = least.get(&set).map_or(key, |(_, first)| *first);
             ties.first.insert(key, (scheme, first));
-            *ties.under.entry(first).or_default() |= bit(under);
+            if of_list.contains(&set) {
+                ties.under.entry(first).or_default().insert(under);
+            }
         }
         ties
     }
@@ -159,11 +164,14 @@ fn bridges(
     ranks: &HashMap<KeyId, Rank>,
     pairs: &mut Pairs,
 ) -> Result<(), LinkError> {
-    let bridged: BTreeSet<&KeyId> = keyed.iter().flat_map(|(_, keyed)| &keyed.groups).collect();
+    let in_list: BTreeSet<&str> =
+        listed.iter().filter(|listed| listed.is_bridged).map(|listed| listed.under).collect();
+    let named = ranks.keys().filter(|id| in_list.contains(id.as_str()));
+    let bridged: BTreeSet<&KeyId> = keyed.iter().flat_map(|(_, keyed)| &keyed.groups).chain(named).collect();
     if bridged.is_empty() {
         return Ok(());
     }
-    let known = of_groups(environment, (keyed, schemes, listed), ranks, &bridged)?;
+    let known = of_groups(environment, (keyed, schemes, listed), (ranks, &bridged), pairs)?;
     for (part, keyed) in keyed {
         let under = rank(ranks, &keyed.intake);
         for id in &keyed.groups {
@@ -182,32 +190,38 @@ fn bridges(
 }
 
 /// The keys under these intake keys that deliveries of groups and the list hold, each by what a clear delivery would have
-/// for it.
+/// for it. Two that have the same are tied: the list has no more of a key than that.
 fn of_groups(
     environment: &Environment,
     (keyed, schemes, listed): (&[(&PartName, KeyedUnder)], &[String], &[ListedKey<'_>]),
-    ranks: &HashMap<KeyId, Rank>,
-    ids: &BTreeSet<&KeyId>,
+    (ranks, ids): (&HashMap<KeyId, Rank>, &BTreeSet<&KeyId>),
+    pairs: &mut Pairs,
 ) -> Result<HashMap<Keyed<Bridge>, End>, LinkError> {
     let bridge = environment.key(KeyRole::Bridge)?;
     let bridge = hmac::Key::new(hmac::HMAC_SHA256, bridge.as_bytes());
-    let mut known = HashMap::new();
-    for ListedKey { under, scheme, key } in listed {
-        if let Some(id) = ids.iter().find(|id| id.as_str() == *under) {
-            let end = End { under: rank(ranks, id), key: *key };
-            known.insert(bridge_key(&bridge, id.as_str(), scheme, key), end);
+    let mut known: HashMap<Keyed<Bridge>, End> = HashMap::new();
+    let mut seen: HashSet<Keyed<Intake>> = HashSet::new();
+    let mut learn = |at: usize, bridged: Keyed<Bridge>, end: End| {
+        let first = *known.entry(bridged).or_insert(end);
+        if first.key != end.key {
+            pairs.tie(at, first, end);
         }
+    };
+    for (at, bridged, end) in of_list(&bridge, (schemes, listed), (ranks, ids)) {
+        learn(at, bridged, end);
     }
     for (part, keyed) in keyed {
         for (id, is_former) in [(Some(&keyed.intake), false), (keyed.former.as_ref(), true)] {
             let Some(id) = id.filter(|id| ids.contains(id)) else { continue };
             let under = rank(ranks, id);
             each_batch(environment, part, &mut |batch, path| {
-                for scheme in schemes {
+                for (at, scheme) in schemes.iter().enumerate() {
                     let column = if is_former { former_column(scheme) } else { scheme.clone() };
                     for key in column_of(batch, &column, path)?.into_iter().flatten() {
                         let end = End::of(under, key);
-                        known.insert(bridge_key(&bridge, id.as_str(), scheme, &end.key), end);
+                        if seen.insert(end.key) {
+                            learn(at, bridge_key(&bridge, id.as_str(), scheme, &end.key), end);
+                        }
                     }
                 }
                 Ok(())
@@ -217,18 +231,44 @@ fn of_groups(
     Ok(known)
 }
 
-/// The order in which intake keys name a person: the environment's own before groups', the earlier before the later.
+/// The same of the list alone, with the place of each key's scheme.
+fn of_list(
+    bridge: &hmac::Key,
+    (schemes, listed): (&[String], &[ListedKey<'_>]),
+    (ranks, ids): (&HashMap<KeyId, Rank>, &BTreeSet<&KeyId>),
+) -> Vec<(usize, Keyed<Bridge>, End)> {
+    let bridged = |listed: &ListedKey<'_>| {
+        let ListedKey { under, scheme, key, is_bridged } = *listed;
+        let at = schemes.iter().position(|known| known.as_str() == scheme)?;
+        let id = ids.iter().find(|id| id.as_str() == under)?;
+        let bridged = match is_bridged {
+            true => Keyed::new(*key.as_bytes()),
+            false => bridge_key(bridge, id.as_str(), scheme, &key),
+        };
+        Some((at, bridged, End { under: rank(ranks, id), key }))
+    };
+    listed.iter().filter_map(bridged).collect()
+}
+
+/// The order in which intake keys name a person: the environment's own before groups', the earlier made before the later,
+/// so that a new key comes behind those of its kind.
 fn ranks(index: &KeyIndex) -> HashMap<KeyId, Rank> {
-    let place = |entry: &KeyEntry| (entry.group.is_some(), entry.epoch, entry.group.clone());
     let mut all: Vec<&KeyEntry> = index.keys.iter().filter(|entry| entry.role == KeyRole::Intake).collect();
-    all.sort_by_key(|entry| place(entry));
+    all.sort_by_key(|entry| entry.group.is_some());
     all.into_iter().zip(0..).map(|(entry, rank)| (entry.id.clone(), rank)).collect()
 }
 
 /// Under which keys a part was keyed; none of deliveries from before keys had ids.
-pub(super) fn keyed_under(environment: &Environment, part: &PartName) -> Option<KeyedUnder> {
-    let folder = environment.room("links").join("staging").join(&part.folder);
-    read_json(&folder.join(KEYED_UNDER)).ok()
+pub(super) fn keyed_under(
+    environment: &Environment,
+    part: &PartName,
+) -> Result<Option<KeyedUnder>, LinkError> {
+    let path = environment.room("links").join("staging").join(&part.folder).join(KEYED_UNDER);
+    match read_json(&path) {
+        Ok(keyed) => Ok(Some(keyed)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(link::io("read", &path)(error)),
+    }
 }
 
 type Look<'l> = dyn FnMut(&RecordBatch, &Path) -> Result<(), FileError> + 'l;
@@ -266,7 +306,7 @@ mod tests {
     use catalog_store::{KeyId, SecretKey};
     use classified::Keyed;
 
-    use super::{End, Pairs};
+    use super::{End, ListedKey, Pairs};
 
     fn id(number: u8) -> KeyId {
         SecretKey::new([number; 32]).id()
@@ -284,7 +324,8 @@ mod tests {
             order.iter().for_each(|at: &usize| pairs.tie(0, ties[*at].0, ties[*at].1));
             // Somebody else, whom two groups know and no clear delivery.
             pairs.tie(0, end(4, 41), end(2, 21));
-            let ties = pairs.finish(ranks.clone());
+            let listed = ListedKey { under: "", scheme: "", key: Keyed::new([10; 32]), is_bridged: false };
+            let ties = pairs.finish(ranks.clone(), &[listed]);
             for key in [1, 10, 20, 30] {
                 assert_eq!(ties.first(Keyed::new([key; 32])), Keyed::new([1; 32]));
             }

@@ -323,6 +323,33 @@ fn each_group_has_a_key_of_its_own_and_a_clear_delivery_ties_their_persons() {
     assert_eq!((moved == second, persons(&env)), (true, alone));
 }
 
+/// A sealed delivery becomes one in clear: read again as it is, and corrected.
+#[test]
+fn a_sealed_delivery_in_clear_leaves_its_persons_their_numbers() {
+    for is_correction in [false, true] {
+        let world = World::new();
+        let (env, sealed) = (world.path("env"), world.path("sealed"));
+        let holder = world.holder(0, "甲", "g1");
+        let clear = receipts(&world, "a", "甲");
+        ok(&["seal", &clear, "--holder", &holder, "--out", &sealed]);
+        ok(&["ingest", &sealed, "--env", &env]);
+        let alone = persons(&env);
+        assert_eq!(published(&env)["new_persons"].as_u64(), Some(alone));
+        if is_correction {
+            let list = Path::new(&clear).join("delivery.toml");
+            let text = std::fs::read_to_string(&list).unwrap();
+            std::fs::write(&list, text.replace("a.UKE", "b.UKE")).unwrap();
+            std::fs::rename(Path::new(&clear).join("a.UKE"), Path::new(&clear).join("b.UKE")).unwrap();
+            ok(&["ingest", &clear, "--env", &env]);
+        } else {
+            let replayed = json(&["ingest", &clear, "--replay-quarantine", "--env", &env, "--json"]);
+            assert_eq!(replayed["is_same"].as_bool(), Some(false), "{replayed:#}");
+        }
+        assert_eq!(persons(&env), alone, "{is_correction}");
+        assert_eq!(published(&env)["new_persons"].as_u64(), Some(0), "{is_correction}");
+    }
+}
+
 /// A list of one person, as it is written for whoever looks for it, and what of it may occur nowhere.
 fn list_of(receipt: &[u8]) -> (String, Vec<String>) {
     let text = encoding_rs::SHIFT_JIS.decode(receipt).0.into_owned();
@@ -363,6 +390,10 @@ fn a_sealed_list_holds_no_name_and_leaves_out_whom_the_clear_one_does() {
     assert_eq!(exclusion(&env), exclusion(&clear));
     // The clear delivery ties the keys of the list, which no delivery of the group holds, to the environment's own.
     assert_eq!(json(&["keys", "status", "--env", &env, "--json"])["opted_out_before"].as_u64(), Some(0));
+    // What ties them goes, and nobody comes back.
+    ok(&["delivery", "recall", "n", "--reason", "x", "--env", &env]);
+    let again = json(&["optout", "add", &sealed, "--env", &env, "--json"]);
+    assert_eq!((again["persons"].as_u64(), &again["exclusion"]), (Some(1), &added["exclusion"]));
     // The same list twice changes nothing, also where it comes in the other way.
     let again = json(&["optout", "add", &list, "--env", &env, "--json"]);
     assert_eq!((again["total"].as_u64(), &again["exclusion"]), (Some(1), &added["exclusion"]));
@@ -439,6 +470,28 @@ fn a_sealed_list_that_was_changed_or_is_no_list_is_rejected() {
     assert!(
         rejected(&["optout", "add", &sealed, "--env", &env]).contains("not one that its holder's group has")
     );
+}
+
+#[test]
+fn of_a_clear_list_no_key_of_a_group_is_kept_and_what_is_kept_finds_the_groups_persons() {
+    let world = World::new();
+    let (env, sealed, list) = (world.path("env"), world.path("sealed"), world.path("list.csv"));
+    let holder = world.holder(0, "甲", "g1");
+    std::fs::write(&list, list_of(&crate::case_bytes("uke-western")).0).unwrap();
+    ok(&["optout", "add", &list, "--env", &env]);
+    let environment = Environment::open(Path::new(&env)).unwrap();
+    let group = environment.keys().index().unwrap().current_of("g1").unwrap().id.to_string();
+    let kept = environment.staged_files().read(&Path::new(&env).join("links/optout.json")).unwrap();
+    let kept = String::from_utf8_lossy(&kept);
+    assert!(kept.contains(&format!("id2~{group}")) && !kept.contains(&format!("@{group}")), "{group}");
+    assert_eq!(json(&["keys", "status", "--env", &env, "--json"])["opted_out_before"].as_u64(), Some(0));
+    ok(&["seal", &receipts(&world, "a", "甲"), "--holder", &holder, "--out", &sealed]);
+    ok(&["ingest", &sealed, "--env", &env]);
+    ok(&["link", "--env", &env]);
+    let snapshot = ok(&["publish", "--env", &env]);
+    let path = Path::new(&env).join("exclusions").join(format!("{}.json", snapshot.trim()));
+    let exclusion: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(exclusion["persons"].as_array().unwrap().len(), 1);
 }
 
 #[test]
