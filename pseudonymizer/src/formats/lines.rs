@@ -282,17 +282,21 @@ mod tests {
         assert_eq!(all(&text), [(long, true), (b"y".to_vec(), false)]);
     }
 
-    #[test]
-    fn of_a_line_longer_than_any_record_only_the_beginning_is_held() {
-        let mut text = vec![b'x'; 9 << 20];
-        text.extend_from_slice(b"\r\ny\r\n");
-        let mut lines = Lines::new(text.as_slice());
+    /// Reads nine megabytes that are one line or record, and `y`.
+    fn only_the_beginning_is_held(mut lines: Lines<&[u8]>) {
         let line = lines.next_line().unwrap().unwrap();
         assert!(line.is_ended && line.bytes.len() as u64 + line.missing == 9 << 20 && line.missing > 0);
         let line = lines.next_line().unwrap().unwrap();
         assert_eq!((line.bytes, line.missing), (&b"y"[..], 0));
         assert!(lines.next_line().unwrap().is_none());
         assert!(lines.buffer.len() <= 2 * super::LONGEST);
+    }
+
+    #[test]
+    fn of_a_line_longer_than_any_record_only_the_beginning_is_held() {
+        let mut text = vec![b'x'; 9 << 20];
+        text.extend_from_slice(b"\r\ny\r\n");
+        only_the_beginning_is_held(Lines::new(text.as_slice()));
         // Where a file is cut into parts, its whole length counts.
         let mut lines = Lines::new(text.as_slice());
         assert_eq!(lines.next_raw(None, b',').unwrap(), Some(((9 << 20) + 2, true)));
@@ -350,13 +354,7 @@ mod tests {
     fn of_a_record_longer_than_any_only_the_beginning_is_held() {
         let mut text = vec![b'x'; 9 << 20];
         text.extend_from_slice(b"\ry\r\n");
-        let mut lines = Lines::of_records(text.as_slice(), b',');
-        let line = lines.next_line().unwrap().unwrap();
-        assert!(line.is_ended && line.bytes.len() as u64 + line.missing == 9 << 20 && line.missing > 0);
-        let line = lines.next_line().unwrap().unwrap();
-        assert_eq!((line.bytes, line.missing), (&b"y"[..], 0));
-        assert!(lines.next_line().unwrap().is_none());
-        assert!(lines.buffer.len() <= 2 * super::LONGEST);
+        only_the_beginning_is_held(Lines::of_records(text.as_slice(), b','));
     }
 
     #[test]
