@@ -13,8 +13,9 @@ use time::OffsetDateTime;
 use crate::demo::untouched;
 use crate::journeys::copy;
 
-/// A worker that says it is ready and then never answers.
-pub(crate) const NEVER: &str = "#!/bin/sh\nprintf '\\001\\000\\000\\000\\000' >&0\nexec /bin/sleep 300\n";
+/// A worker that says it is ready and then never answers. Each one writes a byte into the file `.begun` beside it.
+pub(crate) const NEVER: &str = "#!/bin/sh\nprintf . >>\"$0.begun\"\n\
+    printf '\\001\\000\\000\\000\\000' >&0\nexec /bin/sleep 300\n";
 
 fn question() -> ClientRequest {
     ClientRequest::Query(Question {

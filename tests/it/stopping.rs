@@ -69,14 +69,22 @@ impl House {
         }
     }
 
-    /// Asks under a word, and comes back when a worker reads.
+    /// Workers that never answer and were started.
+    fn begun(&self) -> u64 {
+        std::fs::metadata(self.worker.with_extension("begun")).map_or(0, |begun| begun.len())
+    }
+
+    /// Asks under a word, and comes back when a worker reads. Its process runs by then: one that is started later would
+    /// be the real one where the house was mended meanwhile.
     fn ask(&self, sql: &str, name: &str) -> UnixStream {
+        let before = self.begun();
         let mut connection = self.connect();
         let name_of = RunName::parse(name).unwrap();
         let call = Call { name: Some(name_of), ..Call::new(Caller::Owner, query(sql)) };
         write_json(&mut connection, &call).unwrap();
         let begun = Instant::now();
-        while self.about(USER, name, RunningAct::Stage) != (RunningReply::At { stage: RunStage::Reading }) {
+        let reads = RunningReply::At { stage: RunStage::Reading };
+        while self.about(USER, name, RunningAct::Stage) != reads || self.begun() == before {
             assert!(begun.elapsed() < Duration::from_secs(60), "it does not run");
             std::thread::yield_now();
         }
