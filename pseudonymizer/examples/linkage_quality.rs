@@ -1,10 +1,13 @@
-//! Judges linkage on an invented population: `linkage_quality PERSONS MONTHS SEED SETTING [--json]` prints the table of
-//! methods, why persons were split or merged, and where the time went.
+//! Judges linkage on an invented population: `linkage_quality PERSONS MONTHS SEED SETTING [--json] [--judge]` prints the
+//! table of methods, why persons were split or merged, and where the time went; with `--judge` also what was fixed
+//! before, and it fails where that is not so. The seed `drawn` is drawn now, and printed.
 //!
 //! The identities go through the same keying and the same rules as deliveries do, part by part, without files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +15,8 @@ use catalog_model::{Catalogue, Encoding};
 use pseudonymizer::claim::{Claim, Head};
 use pseudonymizer::keying::{Identity, IdentityNo, KeyCache, Keyer, linkage_key};
 use pseudonymizer::linkage::{
-    Agreement, Carried, Linkage, Mention, Mentions, SchemeKind, True, causes, compare, link, methods,
+    Agreement, Carried, Fixed, Linkage, Mention, Mentions, RULES, SchemeKind, True, causes, compare, judged,
+    link, methods,
 };
 use ring::hmac;
 use synthetic::sightings::{Life, Sighting, sightings};
@@ -103,14 +107,13 @@ impl Archive<'_> {
 fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [persons, months, seed, setting, rest @ ..] = arguments.as_slice() else {
-        return Err("call: linkage_quality PERSONS MONTHS SEED SETTING [--json]".into());
+        return Err("call: linkage_quality PERSONS MONTHS SEED SETTING [--json] [--judge]".into());
     };
-    let options = Options {
-        persons: persons.parse()?,
-        months: months.parse()?,
-        seed: seed.parse()?,
-        ..Options::demo()
+    let seed = match seed.as_str() {
+        "drawn" => drawn()?,
+        seed => seed.parse()?,
     };
+    let options = Options { persons: persons.parse()?, months: months.parse()?, seed, ..Options::demo() };
     let catalogue = Catalogue::builtin().map_err(|errors| format!("{errors:?}"))?;
     let mut archive = Archive {
         catalogue: &catalogue,
@@ -125,10 +128,38 @@ fn main() -> Result<(), Error> {
     let slips = Slips::shipped(setting)?;
     let lives = sightings(&catalogue, &options, &slips, &mut |sighting| archive.see(&sighting))?;
     archive.close();
-    let report = report(&archive, &catalogue, &lives, &options);
-    let is_json = rest.iter().any(|word| word == "--json");
-    print(&if is_json { serde_json::to_string_pretty(&report)? } else { table(&report)? });
-    Ok(())
+    let mut report = report(&archive, &catalogue, &lives, &options);
+    report["rules"] = RULES.into();
+    report["population"] =
+        format!("{persons} persons, {months} months, seed {seed}, setting {setting}").into();
+    let is_asked = |option: &str| rest.iter().any(|word| word == option);
+    print(&if is_asked("--json") { serde_json::to_string_pretty(&report)? } else { table(&report)? });
+    if !is_asked("--judge") {
+        return Ok(());
+    }
+    let fixed: Vec<Fixed> = serde_json::from_value(report["fixed"].take())?;
+    print(&verdict(&fixed)?);
+    match fixed.iter().all(|fixed| fixed.is_held) {
+        true => Ok(()),
+        false => Err("the linkage does not hold what was fixed before".into()),
+    }
+}
+
+/// A seed that nobody chose.
+fn drawn() -> Result<u64, Error> {
+    let mut bytes = [0; 4];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u32::from_le_bytes(bytes).into())
+}
+
+/// What was fixed before, as Markdown.
+fn verdict(fixed: &[Fixed]) -> Result<String, Error> {
+    let mut text = String::from("| fixed before | limit | found | |\n| --- | --- | --- | --- |\n");
+    for Fixed { what, found, limit, is_held } in fixed {
+        let word = if *is_held { "held" } else { "NOT HELD" };
+        writeln!(text, "| {what} | {limit:.4} | {found:.4} | {word} |")?;
+    }
+    Ok(text)
 }
 
 #[expect(clippy::print_stdout, reason = "a program's output")]
@@ -159,6 +190,8 @@ fn table(report: &serde_json::Value) -> Result<String, Error> {
         )?;
     }
     for part in [
+        "rules",
+        "population",
         "records",
         "profiles",
         "causes",
@@ -203,12 +236,15 @@ fn report(
         *conflicts.entry(format!("{:?}", conflict.kind)).or_default() += 1;
     }
     let broken = broken(archive, &linkage);
+    let all = compare(carried.iter().map(|one| (one.truth, u64::from(one.person), one.claims)));
+    let insured = methods(&carried, archive.mentions.profiles(), scheme("id1"), scheme("id2"));
     serde_json::json!({
+        "fixed": judged(&all, &insured, broken as u64),
         "records": archive.records,
         "mentions": archive.mentions.len(),
         "profiles": archive.mentions.profiles().len(),
-        "all": compare(carried.iter().map(|one| (one.truth, u64::from(one.person), one.claims))),
-        "insured": methods(&carried, archive.mentions.profiles(), scheme("id1"), scheme("id2")),
+        "all": all,
+        "insured": insured,
         "causes": causes(&carried, &truth),
         "joins": linkage.joins,
         "persons": linkage.persons,

@@ -50,11 +50,12 @@ const fn all() -> f64 {
 
 impl Slips {
     /// The shipped settings.
-    pub const SETTINGS: [(&str, &str); 6] = [
+    pub const SETTINGS: [(&str, &str); 7] = [
         ("none", include_str!("../model/settings/none.toml")),
         ("registry", include_str!("../model/settings/registry.toml")),
         ("published", include_str!("../model/settings/published.toml")),
         ("judged", include_str!("../model/settings/judged.toml")),
+        ("held-back", include_str!("../model/settings/held-back.toml")),
         ("harsh", include_str!("../model/settings/harsh.toml")),
         ("unseen", include_str!("../model/settings/unseen.toml")),
     ];

@@ -147,6 +147,56 @@ fn either(profiles: &[Profile], id1: usize, id2: usize) -> UnionFind {
     sets
 }
 
+/// One thing that was fixed before the seed of a judged population was drawn, and what was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fixed {
+    /// What is counted.
+    pub what: String,
+    /// What was found.
+    pub found: f64,
+    /// What it may be at most; beside another way to link, what it must be below.
+    pub limit: f64,
+    /// Whether it is so.
+    pub is_held: bool,
+}
+
+/// Missed and false links, and how far the number of persons is off, in percent.
+fn percents(found: &Agreement) -> [f64; 3] {
+    let off = found.linked_persons.abs_diff(found.true_persons) as f64 / found.true_persons.max(1) as f64;
+    [1.0 - found.recall, 1.0 - found.precision, off].map(|part| part * 100.0)
+}
+
+/// Holds a linkage against what decision 0330 fixed: over `all` claims, and over those that carry both ids beside the
+/// other ways; `broken` persons are of two sexes or months of birth.
+pub fn judged(all: &Agreement, methods: &BTreeMap<Method, Agreement>, broken: u64) -> Vec<Fixed> {
+    const LIMITS: [(&str, f64); 3] =
+        [("missed links, %", 1.0), ("false links, %", 0.1), ("persons off, %", 1.0)];
+    let mut fixed = Vec::new();
+    let own = methods.get(&Method::Misu);
+    for (claims, found) in
+        own.map(|own| ("claims with both ids", own)).into_iter().chain([("all claims", all)])
+    {
+        fixed.extend(LIMITS.into_iter().zip(percents(found)).map(|((what, limit), found)| Fixed {
+            what: format!("{what}, {claims}"),
+            found,
+            limit,
+            is_held: found <= limit,
+        }));
+    }
+    let found = broken as f64;
+    fixed.push(Fixed { what: "persons of two natures".to_owned(), found, limit: 0.0, is_held: broken == 0 });
+    for (method, other) in methods.iter().filter(|(method, _)| **method != Method::Misu) {
+        let pairs = own.into_iter().flat_map(|own| percents(own).into_iter().zip(percents(other)));
+        fixed.extend(LIMITS.into_iter().zip(pairs).map(|((what, _), (found, limit))| Fixed {
+            what: format!("{what}, below {}", method.as_str()),
+            found,
+            limit,
+            is_held: found < limit,
+        }));
+    }
+    fixed
+}
+
 /// Why a person was split or persons were merged, as far as the truth says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -254,7 +304,44 @@ fn merge_cause((one, first): (u64, Option<&True>), (two, second): (u64, Option<&
 
 #[cfg(test)]
 mod tests {
-    use super::compare;
+    use std::collections::BTreeMap;
+
+    use super::{Agreement, Method, compare, judged};
+
+    #[test]
+    fn a_judged_linkage_holds_what_was_fixed_or_says_what_it_does_not() {
+        let of = |recall, precision, linked_persons| Agreement {
+            claims: 10,
+            true_persons: 1_000,
+            linked_persons,
+            precision,
+            recall,
+            split_persons: 0,
+            merged_persons: 0,
+        };
+        let (own, other) = (of(0.995, 0.9995, 1_009), of(0.9, 0.99, 1_100));
+        let others = [Method::Id1, Method::Id2, Method::Id0].map(|method| (method, other.clone()));
+        let methods: BTreeMap<Method, Agreement> =
+            others.into_iter().chain([(Method::Misu, own.clone())]).collect();
+        let broken = |all: &Agreement, natures: u64| -> Vec<String> {
+            let fixed = judged(all, &methods, natures);
+            assert_eq!(fixed.len(), 16);
+            fixed.into_iter().filter(|fixed| !fixed.is_held).map(|fixed| fixed.what).collect()
+        };
+        assert!(broken(&own, 0).is_empty());
+        assert_eq!(
+            broken(&of(0.98, 0.9995, 989), 1),
+            ["missed links, %, all claims", "persons off, %, all claims", "persons of two natures",]
+        );
+        // As good as another is not better.
+        assert!(
+            judged(&own, &BTreeMap::from([(Method::Misu, own.clone()), (Method::Id0, own.clone())]), 0)
+                .iter()
+                .rev()
+                .take(3)
+                .all(|fixed| !fixed.is_held)
+        );
+    }
 
     #[test]
     fn precision_and_recall_count_pairs_of_claims() {

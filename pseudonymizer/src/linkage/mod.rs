@@ -21,7 +21,7 @@ mod union_find;
 
 pub use clusters::{Clusters, Evidence, Mention, Mentions};
 pub use component::{Component, Group, Proposal, SharedKey};
-pub use judge::{Agreement, Carried, Cause, Causes, Method, True, causes, compare, methods};
+pub use judge::{Agreement, Carried, Cause, Causes, Fixed, Method, True, causes, compare, judged, methods};
 pub use linker::{Linkage, link};
 pub use profile::{Kind, NO_KEY, Nature, Profile, SchemeKind};
 pub use rules::{Conflict, ConflictKind, Rule, Verdict};
