@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use classified::{Keyed, Linkage as LinkageKey};
 
 use super::linker::{Linkage, link};
+use super::numbered::Numbered;
 use super::profile::{Kind, NO_KEY, Profile, SchemeKind};
 
 /// One identity as it was mentioned in one part of one delivery.
@@ -28,13 +29,13 @@ pub struct Mention {
     pub claims: u32,
 }
 
-/// What makes two mentions one profile: keys, sex and birth date.
-type Content = (Vec<u32>, Option<u8>, Option<i32>);
+/// What makes two mentions one profile, as a digest: the keys a second time would take as much memory as a profile.
+type Content = [u8; 16];
 
 /// All mentions, with equal key sets brought together.
 #[derive(Debug)]
 pub struct Mentions {
-    numbers: Vec<HashMap<Keyed<LinkageKey>, u32>>,
+    numbers: Vec<Numbered>,
     known: HashMap<Content, u32>,
     profiles: Vec<Profile>,
     of_mention: Vec<u32>,
@@ -82,7 +83,7 @@ impl Mentions {
     /// No mention yet, of so many schemes.
     pub fn new(schemes: usize) -> Self {
         Self {
-            numbers: vec![HashMap::new(); schemes],
+            numbers: (0..schemes).map(|_| Numbered::default()).collect(),
             known: HashMap::new(),
             profiles: Vec::new(),
             of_mention: Vec::new(),
@@ -115,15 +116,14 @@ impl Mentions {
         let mut keys = vec![NO_KEY; self.numbers.len()];
         for (at, key) in mention.keys.iter().enumerate() {
             let (Some(key), Some(numbers)) = (key, self.numbers.get_mut(at)) else { continue };
-            let next = u32::try_from(numbers.len()).unwrap_or(NO_KEY);
             if let (Some(slot), Some(evidence)) = (keys.get_mut(at), self.evidence.get_mut(at)) {
-                *slot = *numbers.entry(*key).or_insert(next);
+                *slot = numbers.number(*key);
                 evidence.mentions += 1;
                 evidence.keys = numbers.len() as u64;
             }
         }
         let next = u32::try_from(self.profiles.len()).unwrap_or(u32::MAX);
-        let number = *self.known.entry((keys.clone(), mention.sex, mention.birth)).or_insert(next);
+        let number = *self.known.entry(content(&keys, mention)).or_insert(next);
         if number == next {
             let (sex, birth) = (mention.sex, mention.birth);
             self.profiles.push(Profile { keys, sex, birth, ..Profile::default() });
@@ -141,112 +141,132 @@ impl Mentions {
     /// Links them. Clusters are numbered by their smallest key, so the numbers do not depend on the order of the
     /// mentions.
     pub fn link(self, schemes: &[SchemeKind]) -> Clusters {
-        let linkage = link(&self.profiles, schemes);
-        let mut evidence = self.evidence.clone();
-        let mut owned: Vec<(Keyed<LinkageKey>, u32)> = Vec::new();
+        let Self { numbers, known, profiles, of_mention, mut evidence } = self;
+        drop(known);
+        let linkage = link(&profiles, schemes);
+        // A given name says too little to know somebody by again.
+        let is_weak = |scheme: usize| schemes.get(scheme).is_some_and(|kind| kind.kind == Kind::Given);
+        let mut has_own = vec![false; profiles.len()];
+        let mut owners: Vec<Vec<u32>> = Vec::with_capacity(numbers.len());
+        for (scheme, (numbers, evidence)) in numbers.iter().zip(&mut evidence).enumerate() {
+            let holders = holders(&profiles, &linkage.person_of, scheme);
+            let of_scheme = owners_of(&holders, numbers.len());
+            evidence.shared = of_scheme.iter().filter(|owner| **owner == NO_KEY).count() as u64;
+            (evidence.persons, evidence.several) = carriers(&holders);
+            for owner in of_scheme.iter().filter(|_| !is_weak(scheme)) {
+                has_own.get_mut(*owner as usize).into_iter().for_each(|slot| *slot = true);
+            }
+            owners.push(of_scheme);
+        }
+        let mut owned = nameless(&profiles, &linkage.person_of, &has_own, &numbers);
+        // Profiles take the most memory, and the keys of persons would come on top of them.
+        drop(profiles);
         let mut shared = Vec::new();
-        let mut names: Vec<Vec<Option<Keyed<LinkageKey>>>> = Vec::new();
-        for (scheme, (numbers, evidence)) in self.numbers.iter().zip(&mut evidence).enumerate() {
-            let persons = persons_of_keys(&self.profiles, &linkage.person_of, scheme, numbers.len());
-            let mut keys = vec![None; numbers.len()];
-            // A given name says too little to know somebody by again.
-            let is_weak = schemes.get(scheme).is_some_and(|kind| kind.kind == Kind::Given);
-            for (key, number) in numbers {
-                if let Some(slot) = keys.get_mut(*number as usize) {
-                    *slot = Some(*key);
-                }
-                match persons.get(*number as usize).map(Vec::as_slice) {
-                    Some([only]) if !is_weak => owned.push((*key, *only)),
-                    Some([_]) => {}
-                    _ => {
-                        evidence.shared += 1;
-                        if !is_weak {
-                            shared.push(*key);
-                        }
-                    }
+        for (scheme, (numbers, owners)) in numbers.into_iter().zip(owners).enumerate() {
+            for (key, owner) in numbers.into_keys().into_iter().zip(owners).filter(|_| !is_weak(scheme)) {
+                match owner {
+                    NO_KEY => shared.push(key),
+                    owner => owned.push((key, owner)),
                 }
             }
-            (evidence.persons, evidence.several) = carriers(&persons);
-            names.push(keys);
         }
         shared.sort_unstable();
-        owned.extend(nameless(&self.profiles, &linkage.person_of, &owned, &names));
         owned.sort_unstable();
-        self.number(linkage, evidence, &owned, shared)
-    }
-
-    fn number(
-        self,
-        linkage: Linkage,
-        evidence: Vec<Evidence>,
-        owned: &[(Keyed<LinkageKey>, u32)],
-        shared: Vec<Keyed<LinkageKey>>,
-    ) -> Clusters {
-        let mut of_person = vec![NO_KEY; self.profiles.len()];
-        let mut clusters = Clusters { evidence, shared, ..Clusters::default() };
-        // Keys come in order, so the first key of a person is the smallest.
-        for (key, person) in owned {
-            let Some(cluster) = of_person.get_mut(*person as usize) else { continue };
-            if *cluster == NO_KEY {
-                *cluster = clusters.count;
-                clusters.count += 1;
-            }
-            clusters.keys.push((*key, *cluster));
-        }
-        let cluster_of = |profile: u32| {
-            let person = linkage.person_of.get(profile as usize)?;
-            of_person.get(*person as usize).copied()
-        };
-        clusters.of_mention = self.of_mention.iter().map(|p| cluster_of(*p).unwrap_or(NO_KEY)).collect();
-        let mut sizes: HashMap<u32, u32> = HashMap::new();
-        linkage.person_of.iter().for_each(|person| *sizes.entry(*person).or_default() += 1);
-        sizes.into_values().for_each(|size| *clusters.sizes.entry(size).or_default() += 1);
-        clusters.profiles = u32::try_from(self.profiles.len()).unwrap_or(u32::MAX);
-        clusters.linkage = linkage;
-        clusters
+        Clusters { evidence, shared, ..Clusters::of(linkage, owned, &of_mention) }
     }
 }
 
-/// The persons who have each key of a scheme.
-fn persons_of_keys(profiles: &[Profile], person_of: &[u32], scheme: usize, keys: usize) -> Vec<Vec<u32>> {
-    let mut persons: Vec<Vec<u32>> = vec![Vec::new(); keys];
-    for (profile, person) in profiles.iter().zip(person_of) {
-        let known = profile.key(scheme).and_then(|key| persons.get_mut(key as usize));
-        if let Some(known) = known.filter(|known| !known.contains(person)) {
-            known.push(*person);
+impl Clusters {
+    /// Numbers persons by the smallest of their keys, which are in order.
+    fn of(linkage: Linkage, owned: Vec<(Keyed<LinkageKey>, u32)>, of_mention: &[u32]) -> Self {
+        let (mut of_person, mut count) = (vec![NO_KEY; linkage.person_of.len()], 0);
+        let numbered = |(key, person): (Keyed<LinkageKey>, u32)| {
+            let cluster = of_person.get_mut(person as usize)?;
+            if *cluster == NO_KEY {
+                *cluster = count;
+                count += 1;
+            }
+            Some((key, *cluster))
+        };
+        let keys = owned.into_iter().filter_map(numbered).collect();
+        let cluster_of = |profile: &u32| {
+            let person = linkage.person_of.get(*profile as usize)?;
+            of_person.get(*person as usize).copied()
+        };
+        let of_mention = of_mention.iter().map(|profile| cluster_of(profile).unwrap_or(NO_KEY)).collect();
+        let profiles = u32::try_from(linkage.person_of.len()).unwrap_or(u32::MAX);
+        let sizes = sizes(&linkage.person_of);
+        Self { of_mention, keys, count, profiles, sizes, linkage, ..Self::default() }
+    }
+}
+
+/// What makes a mention's profile.
+fn content(keys: &[u32], mention: &Mention) -> Content {
+    let mut hasher = blake3::Hasher::new();
+    let keys: Vec<u8> = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
+    hasher.update(&keys).update(&[u8::from(mention.sex.is_some()), mention.sex.unwrap_or(0)]);
+    hasher.update(&[u8::from(mention.birth.is_some())]).update(&mention.birth.unwrap_or(0).to_le_bytes());
+    let mut content = Content::default();
+    hasher.finalize_xof().fill(&mut content);
+    content
+}
+
+/// Each key of a scheme with each person who has it, in order.
+fn holders(profiles: &[Profile], person_of: &[u32], scheme: usize) -> Vec<(u32, u32)> {
+    let of_profile = |(profile, person): (&Profile, &u32)| Some((profile.key(scheme)?, *person));
+    let mut holders: Vec<(u32, u32)> = profiles.iter().zip(person_of).filter_map(of_profile).collect();
+    holders.sort_unstable();
+    holders.dedup();
+    holders
+}
+
+/// The person of each of so many keys who has it alone; [`NO_KEY`] where several do.
+fn owners_of(holders: &[(u32, u32)], keys: usize) -> Vec<u32> {
+    let mut owners = vec![NO_KEY; keys];
+    for same in holders.chunk_by(|one, two| one.0 == two.0) {
+        if let [(key, person)] = same
+            && let Some(slot) = owners.get_mut(*key as usize)
+        {
+            *slot = *person;
         }
     }
-    persons
+    owners
 }
 
 /// How many persons have a key, and how many have several.
-fn carriers(persons: &[Vec<u32>]) -> (u64, u64) {
-    let mut keys: HashMap<u32, u32> = HashMap::new();
-    persons.iter().flatten().for_each(|person| *keys.entry(*person).or_default() += 1);
-    (keys.len() as u64, keys.values().filter(|keys| **keys > 1).count() as u64)
+fn carriers(holders: &[(u32, u32)]) -> (u64, u64) {
+    let mut persons: Vec<u32> = holders.iter().map(|(_, person)| *person).collect();
+    persons.sort_unstable();
+    let each = || persons.chunk_by(|one, two| one == two);
+    (each().count() as u64, each().filter(|keys| keys.len() > 1).count() as u64)
+}
+
+/// Persons by the number of their profiles.
+fn sizes(person_of: &[u32]) -> BTreeMap<u32, u64> {
+    let mut profiles = vec![0_u32; person_of.len()];
+    for person in person_of {
+        profiles.get_mut(*person as usize).into_iter().for_each(|size| *size += 1);
+    }
+    let mut sizes = BTreeMap::new();
+    profiles.into_iter().filter(|size| *size > 0).for_each(|size| *sizes.entry(size).or_default() += 1);
+    sizes
 }
 
 /// A digest of all keys for each person who has no key alone.
 fn nameless(
     profiles: &[Profile],
     person_of: &[u32],
-    owned: &[(Keyed<LinkageKey>, u32)],
-    names: &[Vec<Option<Keyed<LinkageKey>>>],
+    has_own: &[bool],
+    numbers: &[Numbered],
 ) -> Vec<(Keyed<LinkageKey>, u32)> {
-    let mut has_own = vec![false; profiles.len()];
-    for (_, person) in owned {
-        if let Some(slot) = has_own.get_mut(*person as usize) {
-            *slot = true;
-        }
-    }
     let mut digests: BTreeMap<u32, [u8; 32]> = BTreeMap::new();
     for (profile, person) in profiles.iter().zip(person_of) {
         if has_own.get(*person as usize).copied().unwrap_or(true) {
             continue;
         }
         let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 person without a key of their own");
-        for (scheme, names) in names.iter().enumerate() {
-            let key = profile.key(scheme).and_then(|key| names.get(key as usize).copied().flatten());
+        for (scheme, numbers) in numbers.iter().enumerate() {
+            let key = profile.key(scheme).and_then(|key| numbers.key(key));
             hasher.update(key.as_ref().map_or(&[0; 32], |key| key.as_bytes()));
         }
         hasher.update(&[profile.sex.unwrap_or(0)]).update(&profile.birth.unwrap_or(i32::MIN).to_le_bytes());

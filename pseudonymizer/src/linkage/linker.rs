@@ -12,6 +12,9 @@ use super::union_find::UnionFind;
 
 /// After so many rules the groups are sure: shared numbers, and names with cards.
 const SURE_RULES: usize = 3;
+/// So many components are settled before what was found of each is added up: all of it would take as much memory as the
+/// profiles.
+const AT_ONCE: usize = 1 << 16;
 
 /// Persons, and how they came about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,31 +33,45 @@ pub struct Linkage {
 
 /// Makes persons of profiles.
 pub fn link(profiles: &[Profile], schemes: &[SchemeKind]) -> Linkage {
-    let components = components(profiles, schemes.len());
-    let settled: Vec<(Vec<u32>, Linkage)> =
-        components.par_iter().map(|members| (members.clone(), resolve(profiles, members, schemes))).collect();
+    let placed = components(profiles, schemes.len());
+    let components = placed.chunk_by(|one, two| one.0 == two.0);
+    let components: Vec<&[Placed]> = components.filter(|members| members.len() > 1).collect();
     let mut linkage = Linkage { person_of: (0..).take(profiles.len()).collect(), ..Linkage::default() };
-    for (members, part) in settled {
-        for (member, local) in members.iter().zip(&part.person_of) {
-            let person = members.get(*local as usize).copied().unwrap_or(*member);
-            if let Some(slot) = linkage.person_of.get_mut(*member as usize) {
-                *slot = person;
-            }
+    for some in components.chunks(AT_ONCE) {
+        let settled: Vec<Linkage> =
+            some.par_iter().map(|members| resolve(profiles, members, schemes)).collect();
+        for (members, part) in some.iter().zip(settled) {
+            linkage.take_in(members, part);
         }
-        for (rule, joins) in part.joins {
-            *linkage.joins.entry(rule).or_default() += joins;
-        }
-        for (rule, persons) in part.persons {
-            *linkage.persons.entry(rule).or_default() += persons;
-        }
-        linkage.misread.extend(part.misread.iter().filter_map(|at| members.get(*at as usize)));
-        linkage.conflicts.extend(part.conflicts);
     }
     linkage
 }
 
-/// Profiles that hang together by any key or stay, where there are several.
-fn components(profiles: &[Profile], schemes: usize) -> Vec<Vec<u32>> {
+impl Linkage {
+    /// Adds what was found of one component, whose persons and profiles are places in `members`.
+    fn take_in(&mut self, members: &[Placed], part: Self) {
+        let number = |place: &u32| members.get(*place as usize).map(|(_, number)| *number);
+        for ((_, member), place) in members.iter().zip(&part.person_of) {
+            if let Some(slot) = self.person_of.get_mut(*member as usize) {
+                *slot = number(place).unwrap_or(*member);
+            }
+        }
+        for (rule, joins) in part.joins {
+            *self.joins.entry(rule).or_default() += joins;
+        }
+        for (rule, persons) in part.persons {
+            *self.persons.entry(rule).or_default() += persons;
+        }
+        self.misread.extend(part.misread.iter().filter_map(number));
+        self.conflicts.extend(part.conflicts);
+    }
+}
+
+/// The smallest profile of a component, and one of its profiles.
+type Placed = (u32, u32);
+
+/// Every profile with the smallest one that it hangs together with by any key or stay, in order.
+fn components(profiles: &[Profile], schemes: usize) -> Vec<Placed> {
     let mut sets = UnionFind::new(u32::try_from(profiles.len()).unwrap_or(u32::MAX));
     for scheme in 0..schemes {
         let mut first: Vec<u32> = Vec::new();
@@ -74,23 +91,22 @@ fn components(profiles: &[Profile], schemes: usize) -> Vec<Vec<u32>> {
             }
         }
     }
-    let mut stays: BTreeMap<u64, u32> = BTreeMap::new();
-    for (number, profile) in (0_u32..).zip(profiles) {
-        for stay in &profile.stays {
-            let first = *stays.entry(*stay).or_insert(number);
-            sets.union(first, number);
-        }
+    let stays = (0_u32..).zip(profiles);
+    let stays = stays.flat_map(|(number, profile)| profile.stays.iter().map(move |stay| (*stay, number)));
+    let mut stays: Vec<(u64, u32)> = stays.collect();
+    stays.sort_unstable();
+    for (one, two) in stays.iter().zip(stays.iter().skip(1)).filter(|(one, two)| one.0 == two.0) {
+        sets.union(one.1, two.1);
     }
-    let mut members: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for number in (0_u32..).take(profiles.len()) {
-        members.entry(sets.find(number)).or_default().push(number);
-    }
-    members.into_values().filter(|members| members.len() > 1).collect()
+    let numbers = (0_u32..).take(profiles.len());
+    let mut placed: Vec<Placed> = numbers.map(|number| (sets.find(number), number)).collect();
+    placed.sort_unstable();
+    placed
 }
 
 /// Applies the rules to one component; persons are places in `members`.
-fn resolve(profiles: &[Profile], members: &[u32], schemes: &[SchemeKind]) -> Linkage {
-    let own = members.iter().filter_map(|member| profiles.get(*member as usize)).collect();
+fn resolve(profiles: &[Profile], members: &[Placed], schemes: &[SchemeKind]) -> Linkage {
+    let own = members.iter().filter_map(|(_, member)| profiles.get(*member as usize)).collect();
     let mut component = Component::new(own, schemes);
     let mut linkage = Linkage::default();
     let mut sure = component.group_of().to_vec();

@@ -12,6 +12,7 @@ mod guard;
 mod judge;
 mod linker;
 mod misread;
+mod numbered;
 mod profile;
 #[cfg(test)]
 mod reference;

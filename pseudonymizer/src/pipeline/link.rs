@@ -12,6 +12,7 @@ use arrow::datatypes::{Int32Type, UInt8Type, UInt32Type};
 use catalog_store::{
     DeliveryRecord, Environment, EnvironmentError, KeyError, KeyId, KeyRole, MetaError, StagedFiles,
 };
+use classified::{Keyed, Linkage};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ use crate::linkage::{self, Clusters, ConflictKind, Mentions, NO_KEY, Rule, Schem
 use crate::tables::{FileError, ParquetFile, open};
 
 const CURRENT: &str = "current";
+/// So many rows are laid out at a time.
+const ROWS: usize = 65_536;
 
 /// What linking found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -428,16 +431,29 @@ fn write_clusters(files: &StagedFiles, folder: &Path, clusters: &Clusters) -> Re
     let mentions = UInt32Array::from_iter_values(clusters.of_mention.iter().copied());
     write(files, &folder.join("mentions.parquet"), vec![("cluster", std::sync::Arc::new(mentions))])?;
     // Keys of several persons stand at the end, with no cluster.
-    let shared = clusters.shared.iter().map(|key| (*key, NO_KEY));
-    let all = || clusters.keys.iter().copied().chain(shared.clone());
-    let mut keys = FixedSizeBinaryBuilder::with_capacity(clusters.keys.len() + clusters.shared.len(), 32);
-    for (key, _) in all() {
+    let path = folder.join("keys.parquet");
+    let mut file = ParquetFile::links(files, &path, key_rows(&[], &path)?.schema())?;
+    for some in clusters.keys.chunks(ROWS) {
+        file.write(&key_rows(some, &path)?)?;
+    }
+    for some in clusters.shared.chunks(ROWS) {
+        let some: Vec<(Keyed<Linkage>, u32)> = some.iter().map(|key| (*key, NO_KEY)).collect();
+        file.write(&key_rows(&some, &path)?)?;
+    }
+    file.finish()?;
+    Ok(())
+}
+
+/// Keys with their clusters as rows.
+fn key_rows(all: &[(Keyed<Linkage>, u32)], path: &Path) -> Result<RecordBatch, FileError> {
+    let mut keys = FixedSizeBinaryBuilder::with_capacity(all.len(), 32);
+    for (key, _) in all {
         keys.append_value(key.as_bytes()).unwrap_or_else(|_| keys.append_null());
     }
-    let numbers = UInt32Array::from_iter_values(all().map(|(_, cluster)| cluster));
+    let numbers = UInt32Array::from_iter_values(all.iter().map(|(_, cluster)| *cluster));
     let columns: Vec<(&str, ArrayRef)> =
         vec![("key", std::sync::Arc::new(keys.finish())), ("cluster", std::sync::Arc::new(numbers))];
-    write(files, &folder.join("keys.parquet"), columns)
+    RecordBatch::try_from_iter(columns).map_err(|source| FileError::Arrow { path: path.to_owned(), source })
 }
 
 /// Writes one small file of the link table.

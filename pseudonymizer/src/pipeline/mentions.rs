@@ -3,7 +3,7 @@
 //! Sex and birth date lie in the link table; prefecture and day of admission lie in the staged rows, under names that
 //! several tables share. A table that has none of them says nothing here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Date32Type, Field, Int32Type, UInt8Type, UInt64
 use catalog_staged::{RECORD, StagedPart, rows_file};
 use catalog_store::StagedFiles;
 use classified::{Intake, Keyed, Linkage};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 use ring::hmac;
 
 use super::link::{fixed, numbers};
@@ -22,6 +23,9 @@ use crate::tables::{FileError, open};
 
 /// The tables whose rows say where a claim was written, and perhaps of which stay.
 const PLACES: [&str; 2] = ["ndb_receipt", "dpc_stay"];
+
+/// So many keys at least are made by one thread.
+const KEYS: usize = 1_024;
 
 /// Where an identity was seen, and in which stays, before sex and birth date are known.
 #[derive(Debug, Default)]
@@ -39,8 +43,6 @@ pub(super) struct MentionReader<'a> {
     key: &'a hmac::Key,
     // Of keys that stand for the same field values a person is known by one.
     ties: &'a Ties,
-    // Most intake keys of a part recur in the next, so each is keyed once.
-    known: Vec<HashMap<Keyed<Intake>, Keyed<Linkage>>>,
     keying: Duration,
 }
 
@@ -51,11 +53,10 @@ impl<'a> MentionReader<'a> {
         key: &'a hmac::Key,
         ties: &'a Ties,
     ) -> Self {
-        let known = vec![HashMap::new(); schemes.len()];
-        Self { files, schemes, key, ties, known, keying: Duration::ZERO }
+        Self { files, schemes, key, ties, keying: Duration::ZERO }
     }
 
-    /// How long linkage keys took, with finding those that were made before.
+    /// How long linkage keys took.
     pub(super) const fn keying(&self) -> Duration {
         self.keying
     }
@@ -112,22 +113,28 @@ impl<'a> MentionReader<'a> {
             .collect();
         for (at, scheme) in self.schemes.iter().enumerate() {
             // A scheme that joined the catalogue after this part was read has no key in it.
-            let Some(known) = self.known.get_mut(at).filter(|_| batch.column_by_name(scheme).is_some())
-            else {
+            if batch.column_by_name(scheme).is_none() {
                 continue;
-            };
-            let begun = Instant::now();
-            for (value, mention) in fixed::<32>(batch, scheme, path)?.into_iter().zip(&mut mentions) {
-                let Some(intake) = value.map(Keyed::<Intake>::new) else { continue };
-                let intake = self.ties.first(intake);
-                let linkage = *known.entry(intake).or_insert_with(|| linkage_key(self.key, scheme, &intake));
-                if let Some(slot) = mention.keys.get_mut(at) {
-                    *slot = Some(linkage);
-                }
             }
+            let begun = Instant::now();
+            let keys = self.keys(scheme, fixed::<32>(batch, scheme, path)?);
             self.keying += begun.elapsed();
+            for (key, mention) in keys.into_iter().zip(&mut mentions) {
+                mention.keys.get_mut(at).into_iter().for_each(|slot| *slot = key);
+            }
         }
         Ok(mentions)
+    }
+
+    /// The linkage keys of a column. Each is made anew: to find one that was made before among all of a country takes as
+    /// long, and much memory.
+    fn keys(&self, scheme: &str, column: Vec<Option<[u8; 32]>>) -> Vec<Option<Keyed<Linkage>>> {
+        let (key, ties) = (self.key, self.ties);
+        let made = |value: Option<[u8; 32]>| {
+            let intake = ties.first(Keyed::<Intake>::new(value?));
+            Some(linkage_key(key, scheme, &intake))
+        };
+        column.into_par_iter().with_min_len(KEYS).map(made).collect()
     }
 }
 
