@@ -52,7 +52,7 @@ pub use lease::{Holder, Writer};
 pub use meta::{Meta, MetaError};
 pub use papers::Papers;
 pub use partitions::{Erasure, Partition};
-pub use same_persons::{PersonPairs, SamePersons};
+pub use same_persons::{Edition, PersonPairs, SamePersons};
 pub use services::ServiceRecord;
 pub use signing::{is_signed, sign};
 pub use snapshots::{KnownManifests, SnapshotError, Snapshots};

@@ -3,52 +3,72 @@
 //! Publishing adds to the list before its snapshot is there, and nothing is ever taken from it: what was released from a
 //! snapshot that was removed is compared all the same. The list lies beside the ledger, so that a backup has both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::io::{Error, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::environment::{Environment, EnvironmentError};
 use crate::keys::write_private;
 
-const FILE: &str = "same-persons.json";
+/// Pairs of numbers, four bytes each, behind the mark.
+const FILE: &str = "same-persons";
+/// As which earlier builds wrote them.
+const FORMER: &str = "same-persons.json";
+const MARK: &[u8] = b"misu same persons 1\n";
 
-/// Pairs of person numbers, each of one person.
-pub type PersonPairs = BTreeSet<(u32, u32)>;
+/// Pairs of person numbers, each of one person; in order, each once.
+pub type PersonPairs = Vec<(u32, u32)>;
+
+/// What tells that the list was written since: whoever has read it need not read it again. Files are only ever put in
+/// the place of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edition([Option<(u64, u64, i64, i64)>; 2]);
 
 /// The list of an environment.
 #[derive(Clone, Debug)]
 pub struct SamePersons {
     path: PathBuf,
+    former: PathBuf,
 }
 
 impl SamePersons {
     /// The list of this environment.
     pub fn of(environment: &Environment) -> Self {
-        Self { path: environment.room("ledger").join(FILE) }
+        let room = environment.room("ledger");
+        Self { path: room.join(FILE), former: room.join(FORMER) }
     }
 
-    /// The list as it is written; nothing where no person ever had two numbers.
+    /// Which edition of the list is there now.
     ///
     /// # Errors
     ///
-    /// It cannot be read.
-    pub fn bytes(&self) -> Result<Vec<u8>, EnvironmentError> {
-        match std::fs::read(&self.path) {
-            Ok(bytes) => Ok(bytes),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+    /// It cannot be looked at.
+    pub fn edition(&self) -> Result<Edition, EnvironmentError> {
+        let of = |path: &Path| match std::fs::metadata(path) {
+            Ok(data) => Ok(Some((data.ino(), data.size(), data.ctime(), data.ctime_nsec()))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.io(error)),
-        }
+        };
+        Ok(Edition([of(&self.path)?, of(&self.former)?]))
     }
 
-    /// What the bytes of the list say.
+    /// The list; nothing where no person ever had two numbers.
     ///
     /// # Errors
     ///
-    /// They are no list of pairs.
-    pub fn parse(&self, bytes: &[u8]) -> Result<PersonPairs, EnvironmentError> {
-        if bytes.is_empty() {
-            return Ok(PersonPairs::new());
+    /// It cannot be read, or is no list of pairs.
+    pub fn pairs(&self) -> Result<PersonPairs, EnvironmentError> {
+        let mut pairs = match self.bytes(&self.path)? {
+            Some(bytes) => unpacked(&bytes).ok_or_else(|| self.io(ErrorKind::InvalidData.into()))?,
+            None => PersonPairs::new(),
+        };
+        if let Some(text) = self.bytes(&self.former)? {
+            let former: PersonPairs = serde_json::from_slice(&text).map_err(|error| self.io(error.into()))?;
+            pairs.extend(former);
+            in_order(&mut pairs);
         }
-        serde_json::from_slice(bytes).map_err(|error| self.io(error.into()))
+        Ok(pairs)
     }
 
     /// Adds pairs; on disk when this returns.
@@ -57,14 +77,27 @@ impl SamePersons {
     ///
     /// The list cannot be read or written.
     pub fn add(&self, pairs: impl IntoIterator<Item = (u32, u32)>) -> Result<(), EnvironmentError> {
-        let mut all = self.parse(&self.bytes()?)?;
-        let before = all.len();
+        let mut all = self.pairs()?;
+        let (before, has_former) = (all.len(), self.former.exists());
         all.extend(pairs);
-        if all.len() == before {
+        in_order(&mut all);
+        if all.len() == before && !has_former {
             return Ok(());
         }
-        let text = serde_json::to_vec(&all).map_err(|error| self.io(error.into()))?;
-        write_private(&self.path, &text).map_err(|error| self.io(error))
+        write_private(&self.path, &packed(&all)).map_err(|error| self.io(error))?;
+        // Until it is gone both are read.
+        match has_former {
+            true => std::fs::remove_file(&self.former).map_err(|error| self.io(error)),
+            false => Ok(()),
+        }
+    }
+
+    fn bytes(&self, path: &Path) -> Result<Option<Vec<u8>>, EnvironmentError> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.io(error)),
+        }
     }
 
     /// Adds what earlier builds left beside the link table, a file for each snapshot: numbers that another took over.
@@ -84,14 +117,36 @@ impl SamePersons {
         self.add(pairs)
     }
 
-    fn io(&self, source: std::io::Error) -> EnvironmentError {
+    fn io(&self, source: Error) -> EnvironmentError {
         EnvironmentError::Io { path: self.path.clone(), source }
     }
 }
 
+fn in_order(pairs: &mut PersonPairs) {
+    pairs.sort_unstable();
+    pairs.dedup();
+}
+
+fn packed(pairs: &[(u32, u32)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(MARK.len() + 8 * pairs.len());
+    bytes.extend_from_slice(MARK);
+    for (one, two) in pairs {
+        bytes.extend(one.to_le_bytes());
+        bytes.extend(two.to_le_bytes());
+    }
+    bytes
+}
+
+/// What [`packed`] wrote; nothing where it did not.
+fn unpacked(bytes: &[u8]) -> Option<PersonPairs> {
+    let (pairs, []) = bytes.strip_prefix(MARK)?.as_chunks::<8>() else { return None };
+    let number = |half: Option<&[u8; 4]>| half.map_or(0, |half| u32::from_le_bytes(*half));
+    Some(pairs.iter().map(|pair| (number(pair.first_chunk()), number(pair.last_chunk()))).collect())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{PersonPairs, SamePersons};
+    use super::SamePersons;
     use crate::config::Config;
     use crate::environment::Environment;
 
@@ -100,15 +155,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
         let same = SamePersons::of(&environment);
-        let read = || same.parse(&same.bytes().unwrap()).unwrap();
+        let before = same.edition().unwrap();
         same.add([]).unwrap();
-        assert!(same.bytes().unwrap().is_empty());
+        assert!(same.pairs().unwrap().is_empty() && same.edition().unwrap() == before);
         same.add([(5, 3)]).unwrap();
+        let first = same.edition().unwrap();
         same.add([(9, 3), (5, 3)]).unwrap();
-        std::fs::write(environment.room("links").join("aliases-0a.json"), r#"{"8":2,"5":3}"#).unwrap();
-        same.add_left(&environment.room("links")).unwrap();
-        assert_eq!(read(), PersonPairs::from([(5, 3), (8, 2), (9, 3)]));
-        std::fs::write(environment.room("ledger").join("same-persons.json"), "{}").unwrap();
-        assert!(same.parse(&same.bytes().unwrap()).is_err());
+        assert!(first != before && same.edition().unwrap() != first);
+        let links = environment.room("links");
+        std::fs::write(links.join("aliases-0a.json"), r#"{"8":2,"5":3}"#).unwrap();
+        same.add_left(&links).unwrap();
+        assert_eq!(same.pairs().unwrap(), [(5, 3), (8, 2), (9, 3)]);
+        let list = environment.room("ledger").join("same-persons");
+        assert_eq!(std::fs::metadata(&list).unwrap().len(), 20 + 3 * 8);
+        // What an earlier build wrote counts from the first, and is taken in with the next pairs, or by an upgrade.
+        let former = environment.room("ledger").join("same-persons.json");
+        std::fs::write(&former, "[[7,6],[5,3]]").unwrap();
+        assert_eq!(same.pairs().unwrap(), [(5, 3), (7, 6), (8, 2), (9, 3)]);
+        same.add_left(&links).unwrap();
+        assert!(!former.exists());
+        assert_eq!(same.pairs().unwrap(), [(5, 3), (7, 6), (8, 2), (9, 3)]);
+        for damaged in [b"[]".as_slice(), b"misu same persons 1\n1234567"] {
+            std::fs::write(&list, damaged).unwrap();
+            assert!(same.pairs().is_err() && same.add([(1, 0)]).is_err());
+        }
     }
 }

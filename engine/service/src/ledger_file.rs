@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use audit::Event;
 use catalog_store::{
-    Environment, EnvironmentError, KeyError, KeyRole, SamePersons, SecretKey, decrypt, encrypt,
+    Edition, Environment, EnvironmentError, KeyError, KeyRole, SamePersons, SecretKey, decrypt, encrypt,
 };
 use engine_disclosure::{Ledger, LedgerEntry};
 use time::OffsetDateTime;
@@ -50,8 +50,8 @@ pub(crate) struct LedgerFile {
     head: blake3::Hash,
     /// The digest of each frame.
     heads: Vec<blake3::Hash>,
-    /// The list of numbers of one person that the cohorts are compared by.
-    same: Option<blake3::Hash>,
+    /// The edition of the list of numbers of one person that the cohorts are compared by.
+    same: Option<Edition>,
 }
 
 /// Why the ledger cannot be used; then nothing is released.
@@ -228,11 +228,11 @@ impl LedgerFile {
     /// Learns which numbers turned out to be one person's since it was last looked at.
     fn know(&mut self, environment: &Environment) -> Result<(), LedgerError> {
         let same = SamePersons::of(environment);
-        let list = same.bytes()?;
-        let digest = blake3::hash(&list);
-        if self.same != Some(digest) {
-            self.ledger.know(same.parse(&list)?);
-            self.same = Some(digest);
+        // Before the list is read: what is written meanwhile is read the next time.
+        let edition = Some(same.edition()?);
+        if self.same != edition {
+            self.ledger.know(same.pairs()?);
+            self.same = edition;
         }
         Ok(())
     }

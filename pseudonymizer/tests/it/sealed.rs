@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::AsArray as _;
 use catalog_model::Catalogue;
-use catalog_store::{Environment, StagedFiles};
+use catalog_store::{Environment, SamePersons, StagedFiles};
 use synthetic::Options;
 use synthetic::identities::Identities;
 use tempfile::TempDir;
@@ -300,8 +300,7 @@ fn each_group_has_a_key_of_its_own_and_a_clear_delivery_ties_their_persons() {
     assert_eq!(told["groups"][0]["elsewhere"].as_u64(), Some(alone), "{told:#}");
     assert_eq!(published(&env)["new_persons"].as_u64(), Some(0));
     // The release ledger learns which numbers are one person's.
-    let same = std::fs::read_to_string(Path::new(&env).join("ledger/same-persons.json")).unwrap();
-    let same: Vec<(u32, u32)> = serde_json::from_str(&same).unwrap();
+    let same = SamePersons::of(&Environment::open(Path::new(&env)).unwrap()).pairs().unwrap();
     assert_eq!(same.len() as u64, alone);
     // A new linkage key leaves every person the number.
     let before = published(&env);

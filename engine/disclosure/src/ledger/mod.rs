@@ -270,7 +270,7 @@ impl Ledger {
 
     /// How a table of new cohorts numbers persons who got other numbers since; none where nobody of another snapshot
     /// did.
-    fn as_in(&self, new: &[&Cohort], snapshot: &str) -> Option<AsIn> {
+    fn as_in(&self, new: &[&Cohort], snapshot: &str) -> Option<AsIn<'_>> {
         let snapshot = self.snapshots.get(snapshot).copied().unwrap_or(self.snapshots.len());
         let is_other = |kept: &Kept| kept.is_renumbered && kept.snapshot != snapshot;
         self.cohorts.iter().any(is_other).then(|| {
@@ -345,7 +345,7 @@ impl Kept {
     }
 
     /// The persons, as a table of another snapshot numbers them where it is one.
-    fn each(&self, as_in: Option<&AsIn>) -> impl Iterator<Item = u32> {
+    fn each(&self, as_in: Option<&AsIn<'_>>) -> impl Iterator<Item = u32> {
         let other = as_in.filter(|as_in| self.is_renumbered && as_in.is_other(self.snapshot));
         let renumbered = other.map(|as_in| as_in.renumbered(self.persons.each()));
         let own = renumbered.is_none().then(|| self.persons.each());

@@ -21,7 +21,7 @@ const COMPARED: u64 = 4_000_000;
 pub(super) struct Nearby<'l> {
     ledger: &'l Ledger,
     new: &'l [&'l Cohort],
-    as_in: Option<&'l AsIn>,
+    as_in: Option<&'l AsIn<'l>>,
     /// The new cohorts' atoms.
     atoms: &'l Atoms,
     /// Who is in a new cohort at all, a bit for each person.
@@ -35,7 +35,7 @@ impl<'l> Nearby<'l> {
         ledger: &'l Ledger,
         new: &'l [&'l Cohort],
         atoms: &'l Atoms,
-        as_in: Option<&'l AsIn>,
+        as_in: Option<&'l AsIn<'l>>,
     ) -> Self {
         let last = new.iter().filter_map(|cohort| cohort.persons.max()).max();
         let mut anybody = vec![0_u64; last.map_or(0, |last| last as usize / 64 + 1)];

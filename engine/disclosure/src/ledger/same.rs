@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
 
-/// Numbers that are, or were, one person's.
+/// Numbers that are, or were, one person's: eight bytes for each, so that millions may be.
 #[derive(Debug, Default)]
 pub(super) struct Same {
-    /// The smallest number of the same person, by each of the others.
-    least: BTreeMap<u32, u32>,
+    /// Each number but the smallest of its person, with the smallest; in order.
+    least: Vec<(u32, u32)>,
     others: RoaringBitmap,
     all: RoaringBitmap,
 }
@@ -34,7 +34,7 @@ impl Same {
             root(&mut least, number);
         }
         let all = least.values().copied().chain(&others).collect();
-        Self { least, others, all }
+        Self { least: least.into_iter().collect(), others, all }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -46,34 +46,31 @@ impl Same {
         self.all.contains(number)
     }
 
+    /// The smallest number of the person.
+    fn least(&self, number: u32) -> u32 {
+        let found = self.least.binary_search_by_key(&number, |(number, _)| *number);
+        found.ok().and_then(|at| self.least.get(at)).map_or(number, |(_, least)| *least)
+    }
+
     /// Every person once, under the smallest number.
     pub(super) fn once<'p>(&self, persons: &'p RoaringBitmap) -> Cow<'p, RoaringBitmap> {
         if persons.is_disjoint(&self.others) {
             return Cow::Borrowed(persons);
         }
         let mut once = persons - &self.others;
-        once.extend((persons & &self.others).iter().filter_map(|number| self.least.get(&number).copied()));
+        once.extend((persons & &self.others).iter().map(|number| self.least(number)));
         Cow::Owned(once)
     }
 
     /// How a table of these persons numbers each of those who have several numbers. Persons whom the table tells apart
     /// under several of them are left as they are.
-    pub(super) fn as_in(&self, snapshot: usize, persons: &RoaringBitmap) -> AsIn {
-        let mut numbers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (number, least) in &self.least {
-            numbers.entry(*least).or_insert_with(|| vec![*least]).push(*number);
+    pub(super) fn as_in(&self, snapshot: usize, persons: &RoaringBitmap) -> AsIn<'_> {
+        let mut told: BTreeMap<u32, Option<u32>> = BTreeMap::new();
+        for number in &(persons & &self.all) {
+            let known_as = told.entry(self.least(number));
+            known_as.and_modify(|known_as| *known_as = None).or_insert(Some(number));
         }
-        let mut of = BTreeMap::new();
-        for (least, numbers) in numbers {
-            let mut told = numbers.iter().copied().filter(|number| persons.contains(*number));
-            let known_as = match (told.next(), told.next()) {
-                (None, _) => least,
-                (Some(number), None) => number,
-                (Some(_), Some(_)) => continue,
-            };
-            of.extend(numbers.iter().map(|number| (*number, known_as)));
-        }
-        AsIn { snapshot, of }
+        AsIn { snapshot, same: self, told }
     }
 }
 
@@ -91,13 +88,15 @@ fn root(least: &mut BTreeMap<u32, u32>, number: u32) -> u32 {
 
 /// How the persons of cohorts of other snapshots are numbered in a table.
 #[derive(Debug)]
-pub(super) struct AsIn {
+pub(super) struct AsIn<'s> {
     /// The table's own snapshot.
     snapshot: usize,
-    of: BTreeMap<u32, u32>,
+    same: &'s Same,
+    /// Of whoever is in the table, by the smallest number, the one that the table has; none where it has several.
+    told: BTreeMap<u32, Option<u32>>,
 }
 
-impl AsIn {
+impl AsIn<'_> {
     /// Whether a cohort of this snapshot is numbered in another way than the table.
     pub(super) const fn is_other(&self, snapshot: usize) -> bool {
         self.snapshot != snapshot
@@ -105,7 +104,11 @@ impl AsIn {
 
     /// The persons, as the table numbers them.
     pub(super) fn renumbered(&self, persons: impl Iterator<Item = u32>) -> RoaringBitmap {
-        persons.map(|number| self.of.get(&number).copied().unwrap_or(number)).collect()
+        let known_as = |number: u32| {
+            let least = self.same.least(number);
+            self.told.get(&least).map_or(least, |told| told.unwrap_or(number))
+        };
+        persons.map(known_as).collect()
     }
 }
 
@@ -143,6 +146,19 @@ mod tests {
             prop_assert_eq!(once(&one), expected(&one));
             let apart = one.symmetric_difference(&two).count() as u64;
             prop_assert!(once(&one).symmetric_difference_len(&once(&two)) <= apart);
+            // A table of the first knows each person who is in it under one number by that, and nobody else by another.
+            let as_in = same.as_in(0, &one.iter().copied().collect());
+            for number in 0..30 {
+                let told: Vec<u32> =
+                    one.iter().copied().filter(|other| slow[*other as usize] == slow[number as usize]).collect();
+                let known_as = match told.as_slice() {
+                    [] => slow[number as usize],
+                    [only] => *only,
+                    _ => number,
+                };
+                let renumbered = as_in.renumbered(std::iter::once(number));
+                prop_assert_eq!(renumbered.iter().collect::<Vec<u32>>(), vec![known_as]);
+            }
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) enum Look<'l> {
     Exactly,
     /// The same where a table numbers those of other snapshots. What the forms of questions tell is not asked, since it
     /// is of one snapshot.
-    Renumbered(&'l AsIn),
+    Renumbered(&'l AsIn<'l>),
 }
 
 /// Cohorts that are audited together.
