@@ -23,6 +23,7 @@ mod quarantine;
 mod replay;
 mod rotation;
 mod sealed;
+mod sorted;
 mod spent;
 mod spill;
 mod store;
