@@ -32,6 +32,9 @@ pub struct Mention {
 /// What makes two mentions one profile, as a digest: the keys a second time would take as much memory as a profile.
 type Content = [u8; 16];
 
+/// Keys, each with a person or cluster.
+type Keys = Vec<(Keyed<LinkageKey>, u32)>;
+
 /// All mentions, with equal key sets brought together.
 #[derive(Debug)]
 pub struct Mentions {
@@ -52,6 +55,8 @@ pub struct Clusters {
     pub keys: Vec<(Keyed<LinkageKey>, u32)>,
     /// The keys that several clusters have, sorted.
     pub shared: Vec<Keyed<LinkageKey>>,
+    /// The same keys with each cluster that has one, sorted.
+    pub sharers: Vec<(Keyed<LinkageKey>, u32)>,
     /// The number of clusters.
     pub count: u32,
     /// What is known of each scheme, by scheme number.
@@ -147,14 +152,17 @@ impl Mentions {
         // A given name says too little to know somebody by again.
         let is_weak = |scheme: usize| schemes.get(scheme).is_some_and(|kind| kind.kind == Kind::Given);
         let mut has_own = vec![false; profiles.len()];
-        let mut owners: Vec<Vec<u32>> = Vec::with_capacity(numbers.len());
+        let (mut owners, mut sharers): (Vec<Vec<u32>>, Keys) = Default::default();
         for (scheme, (numbers, evidence)) in numbers.iter().zip(&mut evidence).enumerate() {
             let holders = holders(&profiles, &linkage.person_of, scheme);
             let of_scheme = owners_of(&holders, numbers.len());
             evidence.shared = of_scheme.iter().filter(|owner| **owner == NO_KEY).count() as u64;
             (evidence.persons, evidence.several) = carriers(&holders);
-            for owner in of_scheme.iter().filter(|_| !is_weak(scheme)) {
-                has_own.get_mut(*owner as usize).into_iter().for_each(|slot| *slot = true);
+            for (key, person) in holders.into_iter().filter(|_| !is_weak(scheme)) {
+                match of_scheme.get(key as usize) {
+                    Some(&NO_KEY) => sharers.extend(numbers.key(key).map(|key| (key, person))),
+                    _ => has_own.get_mut(person as usize).into_iter().for_each(|slot| *slot = true),
+                }
             }
             owners.push(of_scheme);
         }
@@ -172,13 +180,13 @@ impl Mentions {
         }
         shared.sort_unstable();
         owned.sort_unstable();
-        Clusters { evidence, shared, ..Clusters::of(linkage, owned, &of_mention) }
+        Clusters { evidence, shared, ..Clusters::of(linkage, (owned, sharers), &of_mention) }
     }
 }
 
 impl Clusters {
-    /// Numbers persons by the smallest of their keys, which are in order.
-    fn of(linkage: Linkage, owned: Vec<(Keyed<LinkageKey>, u32)>, of_mention: &[u32]) -> Self {
+    /// Numbers persons by the smallest of the keys that they alone have, which are in order.
+    fn of(linkage: Linkage, (owned, sharers): (Keys, Keys), of_mention: &[u32]) -> Self {
         let (mut of_person, mut count) = (vec![NO_KEY; linkage.person_of.len()], 0);
         let numbered = |(key, person): (Keyed<LinkageKey>, u32)| {
             let cluster = of_person.get_mut(person as usize)?;
@@ -189,6 +197,9 @@ impl Clusters {
             Some((key, *cluster))
         };
         let keys = owned.into_iter().filter_map(numbered).collect();
+        let shared = |(key, person): (Keyed<LinkageKey>, u32)| Some((key, *of_person.get(person as usize)?));
+        let mut sharers: Keys = sharers.into_iter().filter_map(shared).collect();
+        sharers.sort_unstable();
         let cluster_of = |profile: &u32| {
             let person = linkage.person_of.get(*profile as usize)?;
             of_person.get(*person as usize).copied()
@@ -196,7 +207,7 @@ impl Clusters {
         let of_mention = of_mention.iter().map(|profile| cluster_of(profile).unwrap_or(NO_KEY)).collect();
         let profiles = u32::try_from(linkage.person_of.len()).unwrap_or(u32::MAX);
         let sizes = sizes(&linkage.person_of);
-        Self { of_mention, keys, count, profiles, sizes, linkage, ..Self::default() }
+        Self { of_mention, keys, sharers, count, profiles, sizes, linkage, ..Self::default() }
     }
 }
 

@@ -25,6 +25,8 @@ use crate::linkage::{self, Clusters, ConflictKind, Mentions, NO_KEY, Rule, Schem
 use crate::tables::{FileError, ParquetFile, open};
 
 const CURRENT: &str = "current";
+/// Which clusters have a key that several have.
+const SHARERS: &str = "sharers.parquet";
 /// So many rows are laid out at a time.
 const ROWS: usize = 65_536;
 
@@ -169,13 +171,18 @@ pub fn link_timed(environment: &Environment) -> Result<(Linked, Option<Spent>), 
 /// found keeps the number.
 fn add_others(clusters: &mut Clusters, ties: &Ties, schemes: &[String], key: &[u8; 32]) {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let (mut owned, mut shared) = (Vec::new(), Vec::new());
+    let (mut owned, mut shared, mut sharers) = (Vec::new(), Vec::new(), Vec::new());
     for (scheme, other, first) in ties.others() {
         let Some(scheme) = schemes.get(scheme) else { continue };
         let [other, first] = [other, first].map(|intake| linkage_key(&key, scheme, intake));
         match clusters.keys.binary_search_by_key(&first, |(key, _)| *key) {
             Ok(at) => owned.extend(clusters.keys.get(at).map(|(_, cluster)| (other, *cluster))),
-            Err(_) if clusters.shared.binary_search(&first).is_ok() => shared.push(other),
+            Err(_) if clusters.shared.binary_search(&first).is_ok() => {
+                let from = clusters.sharers.partition_point(|(key, _)| *key < first);
+                let of_first = clusters.sharers.iter().skip(from).take_while(|(key, _)| *key == first);
+                sharers.extend(of_first.map(|(_, cluster)| (other, *cluster)));
+                shared.push(other);
+            }
             // A given name, by which nobody is known.
             Err(_) => {}
         }
@@ -184,6 +191,8 @@ fn add_others(clusters: &mut Clusters, ties: &Ties, schemes: &[String], key: &[u
     clusters.keys.sort_unstable();
     clusters.shared.extend(shared);
     clusters.shared.sort_unstable();
+    clusters.sharers.extend(sharers);
+    clusters.sharers.sort_unstable();
 }
 
 /// Writes the result of a linking into `folder` and lets it hold.
@@ -286,11 +295,14 @@ pub(crate) fn current_run(environment: &Environment) -> Option<String> {
 }
 
 /// The cluster of every mention and of every key, as the current linking has them.
+#[derive(Default)]
 pub(super) struct CurrentLinks {
     pub(super) of_mention: Vec<u32>,
     pub(super) keys: Vec<([u8; 32], u32)>,
     /// Keys of several persons, by which nobody is known again.
     pub(super) shared: Vec<[u8; 32]>,
+    /// The same keys with each cluster that has one; nothing in a linking of earlier builds.
+    pub(super) sharers: Vec<([u8; 32], u32)>,
     pub(super) count: u32,
 }
 
@@ -305,24 +317,36 @@ pub(super) fn current(environment: &Environment, parts: &[PartName]) -> Result<C
         return Err(LinkError::Stale);
     }
     let (folder, files) = (links.join(format!("run-{run}")), environment.staged_files());
-    let mut current = CurrentLinks { of_mention: Vec::new(), keys: Vec::new(), shared: Vec::new(), count: 0 };
+    let mut current = CurrentLinks::default();
     for batch in open(&files, &folder.join("mentions.parquet"), 65_536)? {
         let batch = batch.map_err(|source| FileError::Arrow { path: folder.clone(), source })?;
         current.of_mention.extend(numbers(&batch, "cluster", &folder)?.values());
     }
-    for batch in open(&files, &folder.join("keys.parquet"), 65_536)? {
-        let batch = batch.map_err(|source| FileError::Arrow { path: folder.clone(), source })?;
-        let clusters = numbers(&batch, "cluster", &folder)?;
-        for (key, cluster) in fixed::<32>(&batch, "key", &folder)?.into_iter().zip(clusters.values()) {
-            if *cluster == NO_KEY {
-                current.shared.extend(key);
-                continue;
-            }
-            current.keys.extend(key.map(|key| (key, *cluster)));
-            current.count = current.count.max(cluster + 1);
+    for (key, cluster) in read_keys(&files, &folder.join("keys.parquet"))? {
+        if cluster == NO_KEY {
+            current.shared.push(key);
+            continue;
         }
+        current.keys.push((key, cluster));
+        current.count = current.count.max(cluster + 1);
+    }
+    let sharers = folder.join(SHARERS);
+    if sharers.exists() {
+        current.sharers = read_keys(&files, &sharers)?;
     }
     Ok(current)
+}
+
+/// Keys with their clusters, as [`write_keys`] wrote them.
+fn read_keys(files: &StagedFiles, path: &Path) -> Result<Vec<([u8; 32], u32)>, FileError> {
+    let mut keys = Vec::new();
+    for batch in open(files, path, ROWS)? {
+        let batch = batch.map_err(|source| FileError::Arrow { path: path.to_owned(), source })?;
+        let clusters = numbers(&batch, "cluster", path)?;
+        let of_batch = fixed::<32>(&batch, "key", path)?.into_iter().zip(clusters.values());
+        keys.extend(of_batch.filter_map(|(key, cluster)| Some((key?, *cluster))));
+    }
+    Ok(keys)
 }
 
 /// The identities of one part, as the person table needs them.
@@ -431,14 +455,20 @@ fn write_clusters(files: &StagedFiles, folder: &Path, clusters: &Clusters) -> Re
     let mentions = UInt32Array::from_iter_values(clusters.of_mention.iter().copied());
     write(files, &folder.join("mentions.parquet"), vec![("cluster", std::sync::Arc::new(mentions))])?;
     // Keys of several persons stand at the end, with no cluster.
-    let path = folder.join("keys.parquet");
-    let mut file = ParquetFile::links(files, &path, key_rows(&[], &path)?.schema())?;
-    for some in clusters.keys.chunks(ROWS) {
-        file.write(&key_rows(some, &path)?)?;
-    }
-    for some in clusters.shared.chunks(ROWS) {
-        let some: Vec<(Keyed<Linkage>, u32)> = some.iter().map(|key| (*key, NO_KEY)).collect();
-        file.write(&key_rows(&some, &path)?)?;
+    let shared: Vec<(Keyed<Linkage>, u32)> = clusters.shared.iter().map(|key| (*key, NO_KEY)).collect();
+    write_keys(files, &folder.join("keys.parquet"), [clusters.keys.as_slice(), shared.as_slice()])?;
+    write_keys(files, &folder.join(SHARERS), [clusters.sharers.as_slice()])
+}
+
+/// Writes keys with their clusters, one list after the other.
+fn write_keys<const N: usize>(
+    files: &StagedFiles,
+    path: &Path,
+    lists: [&[(Keyed<Linkage>, u32)]; N],
+) -> Result<(), FileError> {
+    let mut file = ParquetFile::links(files, path, key_rows(&[], path)?.schema())?;
+    for some in lists.into_iter().flat_map(|list| list.chunks(ROWS)) {
+        file.write(&key_rows(some, path)?)?;
     }
     file.finish()?;
     Ok(())

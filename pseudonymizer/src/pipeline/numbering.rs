@@ -55,7 +55,25 @@ pub(super) fn number_persons(links: &CurrentLinks, before: &HashMap<[u8; 32], u3
     }
     // A number that moved into another cluster's set may still be alive elsewhere: then it is no alias.
     numbers.aliases = numbers.same.iter().copied().filter(|(gone, _)| !taken.contains(gone)).collect();
+    let is_gone = |number: &u32| !taken.contains(number) && !numbers.aliases.contains_key(number);
+    let left = left(links, before, &numbers.of_cluster, is_gone);
+    numbers.same.extend(left);
     numbers
+}
+
+/// Numbers that nobody carries on, since all their keys turned out to be several persons': each with whoever has one of
+/// these. Any of them may be the former person, and is compared as if they were.
+fn left(
+    links: &CurrentLinks,
+    before: &HashMap<[u8; 32], u32>,
+    of_cluster: &[u32],
+    is_gone: impl Fn(&u32) -> bool,
+) -> Vec<(u32, u32)> {
+    let of_sharer = |(key, cluster): &([u8; 32], u32)| {
+        let number = before.get(key).copied().filter(&is_gone)?;
+        Some((number, *of_cluster.get(*cluster as usize)?))
+    };
+    links.sharers.iter().filter_map(of_sharer).collect()
 }
 
 /// Numbers facilities: those known keep theirs, new ones follow in the order of their surrogates.
@@ -173,7 +191,7 @@ mod tests {
     fn links(keys: &[(u8, u32)]) -> CurrentLinks {
         let count = keys.iter().map(|(_, cluster)| cluster + 1).max().unwrap_or(0);
         let keys = keys.iter().map(|(key, cluster)| ([*key; 32], *cluster)).collect();
-        CurrentLinks { of_mention: Vec::new(), keys, shared: Vec::new(), count }
+        CurrentLinks { keys, count, ..CurrentLinks::default() }
     }
 
     fn before(keys: &[(u8, u32)]) -> HashMap<[u8; 32], u32> {
@@ -228,6 +246,18 @@ mod tests {
         let kept = kept(&links, &numbers, &before);
         let next = number_persons(&self::links(&[(1, 0), (2, 1), (3, 2)]), &kept);
         assert_eq!(next.of_cluster, [0, 1, 3]);
+    }
+
+    #[test]
+    fn a_number_that_nobody_carries_on_is_tied_to_whoever_shares_its_keys() {
+        let mut links = links(&[(1, 0), (2, 1), (3, 2)]);
+        links.shared = vec![[7; 32], [8; 32]];
+        links.sharers = vec![([7; 32], 0), ([7; 32], 1), ([8; 32], 1), ([8; 32], 2)];
+        // Whose key 7 was had no other; whoever had 8 is still known by another.
+        let numbers = number_persons(&links, &before(&[(1, 0), (7, 3), (8, 0)]));
+        assert_eq!(numbers.of_cluster, [0, 4, 5]);
+        assert_eq!(numbers.same, [(3, 0), (3, 4)]);
+        assert!(numbers.aliases.is_empty());
     }
 
     /// Which cluster each key is in, or that it is several persons'.
