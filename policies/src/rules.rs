@@ -247,6 +247,17 @@ impl RulePacks {
         self.0.values().rfind(|pack| pack.databases().iter().any(|name| name == database))
     }
 
+    /// The digest of packs that are named by words: of one pack its own, of several that of a line for each, its name and
+    /// its digest. None where one is not there.
+    pub fn digest(&self, names: &str) -> Option<String> {
+        let packs: Vec<&RulePack> = names.split(' ').map(|name| self.find(name)).collect::<Option<_>>()?;
+        if let [only] = packs.as_slice() {
+            return Some(only.digest().to_owned());
+        }
+        let lines = packs.iter().map(|pack| format!("{} {}\n", pack.pack(), pack.digest()));
+        Some(blake3::hash(lines.collect::<String>().as_bytes()).to_hex().to_string())
+    }
+
     /// What a table is held to by its dimensions under a permit that names a pack, where its rows come from these
     /// databases: the stricter of the named pack and the latest of each database.
     pub fn output_rules<'d>(&self, pack: &str, databases: impl IntoIterator<Item = &'d str>) -> OutputRules {
@@ -263,6 +274,8 @@ pub(crate) fn threshold(reading: Reading<'_>, key: &str, persons: u32) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use catalog_model::{Binding, Breach, Breached};
 
     use super::{RulePack, RulePacks};
@@ -322,6 +335,18 @@ mod tests {
         let crossed = packs.output_rules("general-2026", ["care", "ndb"]);
         let crossed = crossed.breach(&["municipality", "insurer"], 4).unwrap();
         assert_eq!(crossed.binding, Binding::Absolute);
+    }
+
+    #[test]
+    fn the_digest_of_several_packs_changes_with_each() {
+        let packs = RulePacks::shipped().unwrap();
+        let general = packs.find("general-2026").unwrap().digest().to_owned();
+        assert_eq!(packs.digest("general-2026"), Some(general.clone()));
+        let several = |names: &str| packs.digest(names).unwrap();
+        let all = ["care-2023-2 general-2026", "general-2026 ndb-2024", "care-2023-2 general-2026 ndb-2024"];
+        let digests: BTreeSet<String> = all.map(several).into_iter().chain([general]).collect();
+        assert_eq!(digests.len(), 4);
+        assert_eq!(packs.digest("general-2026 gone"), None);
     }
 
     #[test]

@@ -164,6 +164,7 @@ fn what_says_the_same_gets_the_kept_answer_and_other_names_their_own() {
     for sql in [
         "select  sex,\n  count(distinct person_id) as n\nfrom person where sex in ('2', '1', '2') group by sex",
         "SELECT sex, count(DISTINCT person_id) AS n FROM person WHERE (sex IN ('1', '2')) GROUP BY sex",
+        "SELECT p.sex, count(DISTINCT p.person_id) AS n FROM person p WHERE p.sex IN ('1', '2') GROUP BY p.sex",
     ] {
         assert_eq!(released(sql), first, "{sql}");
     }

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalog_model::CellRules;
 
 use crate::family::{CellNo, Family};
-use crate::ledger::{Cohort, Form, Ledger, Term};
+use crate::ledger::{Cohort, Form, Ledger, Term, Zeros};
 use crate::narrowest;
 use crate::numbering::{Numbering, judged};
 use crate::primary::Reason;
-use crate::protect::{self, Exposed};
+use crate::protect::{self, Exposed, Shield};
 use crate::shape::Shape;
 use crate::table::Cells;
 use crate::telling::{self, Told};
@@ -101,19 +101,20 @@ impl Hidden {
             for (at, cohort) in &cohorts {
                 let is_open = !cohort.persons.is_empty() && !reasons.contains_key(at);
                 let few = counts.cell(*at).map_or(rules.persons, |cell| cell.few(rules.persons));
-                if is_open && past.ledger.is_near(cohort, few) {
+                if is_open && past.ledger.is_near_where(cohort, few, Zeros::of(rules)) {
                     reasons.insert(*at, Reason::Ledger);
                 }
             }
         }
         for _ in 0..ROUNDS {
-            let hidden = hidden(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
-            let told = past.map(|past| Told::of(&numbering, &cohorts, &hidden, &counts, (past, rules)));
-            let betrayed = told.as_ref().zip(past).map(|(told, past)| told.betrayed(past, rules.persons));
+            let shield = shield(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
+            let hidden = &shield.hidden;
+            let told = past.map(|past| Told::of(&numbering, &cohorts, hidden, &counts, (past, rules)));
+            let betrayed = told.as_ref().zip(past).map(|(told, past)| told.betrayed(past, rules));
             let betrayed = betrayed.unwrap_or_default();
             if betrayed.is_empty() {
-                let narrowest = narrowest::width(&counts, &hidden, rules);
-                let settled = Self::settled(&numbering, &hidden, &reasons, shape);
+                let narrowest = narrowest::width(&counts, &shield, rules);
+                let settled = Self::settled(&numbering, hidden, &reasons, shape);
                 return Ok(Self { cohorts: told.map_or_else(Vec::new, Told::all), narrowest, ..settled });
             }
             reasons.extend(betrayed.into_iter().map(|at| (at, Reason::Ledger)));
@@ -177,23 +178,25 @@ impl Hidden {
     }
 }
 
-/// Everything that is hidden once both families are protected. Each is protected in turn until nothing is added.
-fn hidden(
+/// Everything that is hidden once both families are protected, with what shows the counts open. Each is protected in turn
+/// until nothing is added.
+fn shield(
     numbering: &Numbering<'_>,
     (counts, sums): (&Family, &Family),
     mut hidden: BTreeSet<CellNo>,
     rules: &CellRules,
-) -> Result<BTreeSet<CellNo>, Exposed> {
+) -> Result<Shield, Exposed> {
     loop {
         let before = hidden.len();
-        hidden.extend(protect::protect(counts, &hidden, rules)?.hidden);
+        let shield = protect::protect(counts, &hidden, rules)?;
+        hidden.extend(&shield.hidden);
         numbering.hide_parts(&mut hidden);
         if sums.measures() > 0 {
             let own = hidden.iter().copied().filter(|at| !sums.is_unseen(*at));
             hidden.extend(protect::protect(sums, &own.collect(), rules)?.hidden);
         }
         if hidden.len() == before {
-            return Ok(hidden);
+            return Ok(shield);
         }
     }
 }

@@ -9,33 +9,56 @@ use std::collections::BTreeSet;
 use catalog_model::CellRules;
 
 use crate::family::{CellNo, Family};
-use crate::protect::{Layer, Need, is_narrowed};
+use crate::protect::{Block, Layer, Need, Shield, blocks, is_narrowed};
 
-/// Cells up to which it is asked. Of a larger family the demands that protection met stand for it.
+/// Cells of one block that may differ, up to which it is asked what the tables of protection leave open. In a larger one
+/// these stand for it: what they show is open, and more may be.
 const ASKED: usize = 1_500;
 
 /// The least width of an interval, up to the rule's own.
-pub(crate) fn width(family: &Family, hidden: &BTreeSet<CellNo>, rules: &CellRules) -> u32 {
+pub(crate) fn width(family: &Family, shield: &Shield, rules: &CellRules) -> u32 {
     let rule = rules.persons.saturating_sub(2);
-    if hidden.is_empty() || family.cells.len() > ASKED {
+    let hidden = &shield.hidden;
+    if hidden.is_empty() {
         return rule;
     }
     let persons = (!family.hides_persons).then(|| Layer::persons(family, rules, None));
-    let layers: Vec<Layer> = persons.into_iter().chain(Layer::rows(family, rules, None)).collect();
+    let layers = persons.into_iter().chain(Layer::rows(family, rules, None));
     let is_hidden = |at: CellNo| hidden.contains(&at) || family.is_unseen(at);
-    let is_open = |width: &u32| {
-        let asked = |layer: &Layer| asking(layer, (family, hidden), *width);
-        layers.iter().all(|layer| !is_narrowed(asked(layer), is_hidden, &[]))
-    };
-    (0..=rule).rev().find(is_open).unwrap_or(0)
+    let is_value = |at: CellNo| family.cell(at).is_some_and(|cell| !cell.is_rest && !cell.is_unseen());
+    let mut least = rule;
+    for (number, layer) in layers.enumerate() {
+        // A table of protection agrees with all that the reader has, so what it shows open need not be asked again.
+        let is_open = |at: CellNo| shield.width(number, at) >= i128::from(rule);
+        let is_asked = |at: CellNo| is_value(at) && hidden.contains(&at) && !is_open(at);
+        let of_block = |block: &Block| {
+            let places = block.numbers.iter().enumerate().filter(|(_, at)| is_asked(**at));
+            let asked: BTreeSet<CellNo> = places.map(|(place, _)| place).collect();
+            let known = || asked.iter().filter_map(|place| block.numbers.get(*place));
+            let is_hidden = |place: CellNo| block.numbers.get(place).is_some_and(|at| is_hidden(*at));
+            let is_open = |width: &u32| !is_narrowed(asking(&block.layer, &asked, *width), is_hidden, &[]);
+            match block.unknown {
+                _ if asked.is_empty() => rule,
+                0..=ASKED => (0..=rule).rev().find(is_open).unwrap_or(0),
+                _ => known().map(|at| narrow(shield.width(number, *at))).min().unwrap_or(rule),
+            }
+        };
+        // Of a cell that stands in no relation nothing follows.
+        least = blocks(&layer, is_hidden).iter().map(of_block).chain([least]).min().unwrap_or(0);
+    }
+    least
 }
 
-/// The layer where so much is asked of every hidden value, and why it is hidden is not known.
-fn asking(layer: &Layer, (family, hidden): (&Family, &BTreeSet<CellNo>), width: u32) -> Layer {
+/// A width that is less than the rule's.
+fn narrow(width: i128) -> u32 {
+    u32::try_from(width).unwrap_or(0)
+}
+
+/// The layer where so much is asked of these places, and why a value is hidden is not known.
+fn asking(layer: &Layer, asked: &BTreeSet<CellNo>, width: u32) -> Layer {
     let mut layer = layer.clone();
     for (at, place) in layer.places.iter_mut().enumerate() {
-        let is_value = family.cell(at).is_some_and(|cell| !cell.is_rest && !cell.is_unseen());
-        place.need = Need::Width(if is_value && hidden.contains(&at) { i128::from(width) } else { 0 });
+        place.need = Need::Width(if asked.contains(&at) { i128::from(width) } else { 0 });
         place.hidden.high = None;
     }
     layer
@@ -49,29 +72,32 @@ mod tests {
 
     use super::width;
     use crate::family::{Cell, CellNo, Family, Link, Of, Relation};
+    use crate::primary;
+    use crate::protect::{Shield, protect};
 
-    /// A line with its total, the first cell.
-    fn line(parts: &[u64]) -> Family {
+    /// Lines, each with its total before it.
+    fn lines(all: &[&[u64]]) -> Family {
         let cell = |persons: u64, breadth| Cell { persons, breadth, ..Cell::default() };
-        let total = cell(parts.iter().sum(), 1);
-        let cells = std::iter::once(total).chain(parts.iter().map(|persons| cell(*persons, 0))).collect();
-        let parts = (1..=parts.len()).collect();
-        Family {
-            cells,
-            relations: vec![Relation { whole: 0, parts, link: Link::Whole, of: Of::All }],
-            ..Family::default()
+        let mut family = Family::default();
+        for parts in all {
+            let whole = family.cells.len();
+            family.cells.push(cell(parts.iter().sum(), 1));
+            family.cells.extend(parts.iter().map(|persons| cell(*persons, 0)));
+            let parts = (whole + 1..family.cells.len()).collect();
+            family.relations.push(Relation { whole, parts, link: Link::Whole, of: Of::All });
         }
+        family
+    }
+
+    /// What is said of these lines where these cells are hidden and no table was found before.
+    fn said(all: &[&[u64]], hidden: impl IntoIterator<Item = CellNo>) -> u32 {
+        let shield = Shield::of(hidden.into_iter().collect::<BTreeSet<_>>());
+        width(&lines(all), &shield, &CellRules::general(10, true))
     }
 
     #[test]
     fn what_a_certificate_says_of_intervals_is_what_the_table_leaves() {
-        let of = |parts: &[u64], hidden: &[CellNo]| {
-            width(
-                &line(parts),
-                &hidden.iter().copied().collect::<BTreeSet<_>>(),
-                &CellRules::general(10, true),
-            )
-        };
+        let of = |parts: &[u64], hidden: &[CellNo]| said(&[parts], hidden.iter().copied());
         // Nothing is hidden, or enough: the rule's own, from one to nine.
         assert_eq!(of(&[40, 50], &[]), 8);
         assert_eq!(of(&[4, 50, 21], &[1, 2]), 8);
@@ -85,11 +111,41 @@ mod tests {
 
     #[test]
     fn why_a_value_is_hidden_does_not_change_what_is_said() {
-        let rules = CellRules::general(10, true);
-        let hidden: BTreeSet<CellNo> = [1, 2].into();
         // Whoever knew that both are few would have less room; the reader does not.
         for parts in [[6, 6, 30], [11, 1, 30]] {
-            assert_eq!(width(&line(&parts), &hidden, &rules), 8, "{parts:?}");
+            assert_eq!(said(&[&parts], [1, 2]), 8, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_large_family_the_narrowest_interval_is_found_as_well() {
+        // Six hundred lines of four cells each, of which the first two parts are hidden.
+        let line: &[u64] = &[4, 50, 21];
+        let open = vec![line; 600];
+        let hidden = || (0..600).flat_map(|line| [4 * line + 1, 4 * line + 2]);
+        assert_eq!(said(&open, hidden()), 8);
+        let mut one = open.clone();
+        // Two that are six together, of which none is nothing.
+        one[417] = &[1, 5, 21];
+        assert_eq!(said(&one, hidden()), 4);
+    }
+
+    #[test]
+    fn what_protection_shows_open_is_what_an_audit_finds() {
+        let rules = CellRules::general(10, true);
+        let drawn: Vec<Vec<u64>> =
+            (0..20_u64).map(|line| (0..5).map(|part| line * 31 % 23 + part * 7 % 13 + 1).collect()).collect();
+        // With room in every line, and where one line has nothing else to hide.
+        for last in [vec![3_u64, 40, 50], vec![1, 1]] {
+            let all: Vec<&[u64]> = drawn.iter().chain([&last]).map(Vec::as_slice).collect();
+            let family = lines(&all);
+            let sensitive: BTreeSet<CellNo> = primary::sensitive(&family, &rules).into_keys().collect();
+            let shield = protect(&family, &sensitive, &rules).unwrap();
+            assert_eq!(
+                width(&family, &shield, &rules),
+                said(&all, shield.hidden.iter().copied()),
+                "{last:?}"
+            );
         }
     }
 }

@@ -7,7 +7,7 @@ use roaring::{MultiOps as _, RoaringBitmap};
 
 use crate::family::{Cell, CellNo, Family, Link, Relation};
 use crate::hiding::Past;
-use crate::ledger::{Cohort, Form, Number, SUM, Term, WHOLE};
+use crate::ledger::{Cohort, Form, Number, SUM, Term, WHOLE, Zeros};
 use crate::numbering::Numbering;
 use crate::protect;
 use crate::shape::Shape;
@@ -77,8 +77,9 @@ impl Told {
 
     /// The cells that may not be shown beside what was released before: the last of those that are together beside a
     /// kept cohort, otherwise the first that betrays few persons with those before it.
-    pub(crate) fn betrayed(&self, past: &Past<'_>, few: u32) -> BTreeSet<CellNo> {
-        let beside = self.sums.iter().filter(|(_, sum)| past.ledger.is_beside(sum, few));
+    pub(crate) fn betrayed(&self, past: &Past<'_>, rules: &CellRules) -> BTreeSet<CellNo> {
+        let (few, zeros) = (rules.persons, Zeros::of(rules));
+        let beside = self.sums.iter().filter(|(_, sum)| past.ledger.is_beside(sum, few, zeros));
         let mut beside: Vec<&Vec<CellNo>> = beside.map(|(cells, _)| cells).collect();
         // A cell that is hidden for few cells together may be enough for many.
         beside.sort_by_key(|cells| cells.len());

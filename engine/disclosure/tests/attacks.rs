@@ -20,6 +20,9 @@ use serde::Deserialize;
 struct Attack {
     title: String,
     why: String,
+    /// Whether the pack hides zeros.
+    #[serde(default)]
+    hides_zeros: bool,
     step: Vec<Step>,
 }
 
@@ -116,11 +119,11 @@ fn shape(step: &Step) -> Shape {
 }
 
 /// What a step shows and hides, by label; none where the table is withheld.
-fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
-    let mut cells: Vec<EvidenceCell> =
-        step.cells.iter().map(|(label, ranges)| cell(step.key(label), ranges)).collect();
+fn ask(ledger: &mut Ledger, step: &Step, rules: &CellRules) -> Option<BTreeMap<String, bool>> {
+    // A worker says nothing of a cell that nobody is in.
+    let some = step.cells.iter().filter(|(_, ranges)| !ranges.is_empty());
+    let mut cells: Vec<EvidenceCell> = some.map(|(label, ranges)| cell(step.key(label), ranges)).collect();
     cells.extend(step.total.iter().map(|ranges| cell(vec![TOTAL; step.by.len()], ranges)));
-    let rules = CellRules::general(10, true);
     let asked = step.source.as_ref().unwrap_or(&step.asks);
     let source = format!("{asked}\n{}\n{}", step.left_out, step.snapshot);
     let form = Form::new(&source, []);
@@ -137,7 +140,7 @@ fn ask(ledger: &mut Ledger, step: &Step) -> Option<BTreeMap<String, bool>> {
             terms: &[],
         };
         let setting = Setting {
-            rules: &rules,
+            rules,
             query: "q",
             snapshot: &step.snapshot,
             pack: "p",
@@ -182,10 +185,11 @@ fn every_attack_is_stopped_where_it_says() {
         let attack: Attack = toml::from_str(&std::fs::read_to_string(&name).unwrap()).unwrap();
         assert!(!attack.why.is_empty() && attack.step.len() > 1);
         let mut ledger = Ledger::default();
+        let rules = CellRules::general(10, !attack.hides_zeros);
         for step in &attack.step {
             let place = format!("{}: {}", attack.title, step.asks);
             ledger.know(step.same.iter().copied());
-            let Some(cells) = ask(&mut ledger, step) else {
+            let Some(cells) = ask(&mut ledger, step, &rules) else {
                 assert!(step.withheld, "{place}: withheld");
                 continue;
             };

@@ -37,7 +37,8 @@ pub struct Certificate {
     pub exclusion: Option<String>,
     /// The names of the rule packs.
     pub rules: String,
-    /// The digest of the permit's rule pack.
+    /// The digest of the rule packs: of one pack that of its text, of several that of a line for each, its name and the
+    /// digest of its text (BLAKE3).
     pub rules_digest: String,
     /// Persons who stand behind every value that is shown, at least.
     pub threshold: u32,

@@ -277,7 +277,7 @@ pub(crate) fn retained(
         sql: vetted.plan.sql().to_owned(),
         plan: vetted.plan.hash().to_owned(),
         tables: vetted.plan.used().keys().cloned().collect(),
-        rule_digest: vetted.permit.rule_digest().to_owned(),
+        rule_digest: digest_of(vetted, &table.rules),
         table: table.clone(),
         cells: behind.map(|behind| behind.lines.clone()).unwrap_or_default(),
         is_cut: behind.is_none_or(|behind| behind.is_cut),
@@ -287,6 +287,12 @@ pub(crate) fn retained(
         opened: opened.query().to_string(),
         left_out: Some(vetted.exclusion.left_out()),
     }
+}
+
+/// The digest of the rule packs of these names; of packs that are gone since, that of the permit's own.
+fn digest_of(vetted: &Vetted, packs: &str) -> String {
+    let digest = vetted.policies.packs().digest(packs);
+    digest.unwrap_or_else(|| vetted.permit.rule_digest().to_owned())
 }
 
 /// An answer goes out against the receipt that its outcome stands in the record.
@@ -447,7 +453,7 @@ fn request_of(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Que
     let columns: Vec<String> = columns(vetted.plan.used());
     Ok(QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
         .with("columns", columns.join(" "))
-        .with("rules", vetted.permit.rule_digest())
+        .with("rules", digest_of(vetted, &releasing::rules(guard, vetted).1))
         .with("policies", vetted.permit.policy_digest())
         .with("exclusion", vetted.exclusion.exclusion.as_str())
         .with("sql", sql))

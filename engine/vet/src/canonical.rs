@@ -1,59 +1,70 @@
 //! One form for conditions that say the same: the order of what AND and OR join and of what a list names, on which side
-//! a value stands, and BETWEEN for its two ends.
+//! a value or a column stands, and BETWEEN for its two ends; on rows and of joins.
 //!
 //! A question, and its rows, are recognised by their plan spelled out (`spelled`). Conditions are judged as they are
-//! written; what is executed and compared is this form. Nothing looks into a function, a CASE, a NOT or the condition of
-//! a join: what is not brought to one form is another question, which the ledger holds against the first.
+//! written; what is executed and compared is this form. Order follows from what is spelled, so not from names that the
+//! query gives. Nothing looks into a function, a CASE or a NOT: what is not brought to one form is another question, which
+//! the ledger holds against the first.
 
 use arrow::datatypes::DataType;
-use datafusion_common::Result;
 use datafusion_common::tree_node::Transformed;
+use datafusion_common::{DFSchemaRef, Result};
 use datafusion_expr::expr::InList;
 use datafusion_expr::utils::{conjunction, disjunction, split_binary_owned};
 use datafusion_expr::{Between, BinaryExpr, Expr, LogicalPlan, Operator, lit};
 
 use crate::spelled;
 
-/// The plan with the conditions on its rows in one form, in subqueries as well.
+/// The plan with the conditions on its rows and of its joins in one form, in subqueries as well.
 pub(crate) fn plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     let ordered = plan.transform_up_with_subqueries(|node| {
-        let LogicalPlan::Filter(mut filter) = node else { return Ok(Transformed::no(node)) };
-        filter.predicate = condition(filter.predicate);
-        Ok(Transformed::yes(LogicalPlan::Filter(filter)))
+        let seen = spelled::seen(&node);
+        match node {
+            LogicalPlan::Filter(mut filter) => {
+                filter.predicate = condition(filter.predicate, &seen);
+                Ok(Transformed::yes(LogicalPlan::Filter(filter)))
+            }
+            LogicalPlan::Join(mut join) => {
+                join.filter = join.filter.map(|filter| condition(filter, &seen));
+                Ok(Transformed::yes(LogicalPlan::Join(join)))
+            }
+            other => Ok(Transformed::no(other)),
+        }
     })?;
     Ok(ordered.data)
 }
 
-/// A condition in one form.
-pub(crate) fn condition(expr: Expr) -> Expr {
-    let terms = split_binary_owned(expr, Operator::And).into_iter().map(any_of).collect();
+/// A condition over what has these schemas, in one form.
+pub(crate) fn condition(expr: Expr, seen: &[DFSchemaRef]) -> Expr {
+    let terms = split_binary_owned(expr, Operator::And).into_iter().map(|term| any_of(term, seen)).collect();
     // Splitting gives one term at least.
-    conjunction(in_order(ranges(in_order(terms)))).unwrap_or_else(|| lit(true))
+    conjunction(in_order(ranges(in_order(terms, seen)), seen)).unwrap_or_else(|| lit(true))
 }
 
 /// What OR joins.
-fn any_of(term: Expr) -> Expr {
+fn any_of(term: Expr, seen: &[DFSchemaRef]) -> Expr {
     let mut parts = split_binary_owned(term, Operator::Or);
     if parts.len() > 1 {
-        let parts = parts.into_iter().map(condition).collect();
-        return disjunction(in_order(parts)).unwrap_or_else(|| lit(false));
+        let parts = parts.into_iter().map(|part| condition(part, seen)).collect();
+        return disjunction(in_order(parts, seen)).unwrap_or_else(|| lit(false));
     }
-    parts.pop().map_or_else(|| lit(false), compared)
+    parts.pop().map_or_else(|| lit(false), |part| compared(part, seen))
 }
 
-fn in_order(mut exprs: Vec<Expr>) -> Vec<Expr> {
-    exprs.sort_by_cached_key(|expr| (expr.to_string(), spelled::expr(expr)));
+fn in_order(mut exprs: Vec<Expr>, seen: &[DFSchemaRef]) -> Vec<Expr> {
+    exprs.sort_by_cached_key(|expr| (spelled::order(expr, seen), expr.to_string()));
     exprs.dedup();
     exprs
 }
 
-/// A single condition: a value stands on the right, and a list is in order.
-fn compared(expr: Expr) -> Expr {
+/// A single condition: a value stands on the right, of two columns the first one left, and a list is in order.
+fn compared(expr: Expr, seen: &[DFSchemaRef]) -> Expr {
+    let is_after = |one: &Expr, other: &Expr| spelled::order(one, seen) > spelled::order(other, seen);
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let swapped = match (kind(&left).is_some(), kind(&right).is_some()) {
                 (true, false) => op.swap(),
-                (false, false) if is_even(op) && spelled::expr(&left) > spelled::expr(&right) => Some(op),
+                (false, false) if is_after(&left, &right) => op.swap().filter(|_| is_comparison(op)),
                 _ => None,
             };
             Expr::BinaryExpr(match swapped {
@@ -62,14 +73,15 @@ fn compared(expr: Expr) -> Expr {
             })
         }
         Expr::InList(InList { expr, list, negated }) if list.iter().all(|value| kind(value).is_some()) => {
-            Expr::InList(InList::new(expr, in_order(list), negated))
+            Expr::InList(InList::new(expr, in_order(list, seen), negated))
         }
         other => other,
     }
 }
 
-fn is_even(op: Operator) -> bool {
-    matches!(op, Operator::Eq | Operator::NotEq)
+fn is_comparison(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
 }
 
 /// The type of a value that the statement names; none of anything else.

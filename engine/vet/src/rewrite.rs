@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use catalog_model::{Catalogue, Grant};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion_common::{Column, DataFusionError, Result, ScalarValue};
+use datafusion_common::{Column, DFSchemaRef, DataFusionError, Result, ScalarValue};
 use datafusion_expr::expr::{Alias, Sort, WindowFunction};
 use datafusion_expr::{
     Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window, cast, col, lit, when,
@@ -53,9 +53,9 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// What is wanted over what is stored: conditions say the codes of their lists, in one form, by which they are
-    /// recognised.
-    pub(crate) fn over(&mut self, meant: Meant<'_>) -> Result<()> {
+    /// What is wanted over what is stored, of rows with these schemas: conditions say the codes of their lists, in one
+    /// form, by which they are recognised.
+    pub(crate) fn over(&mut self, meant: Meant<'_>, seen: &[DFSchemaRef]) -> Result<()> {
         let keys = self.keys.iter_mut().chain(&mut self.conditions);
         let measures = self.measures.iter_mut().map(|(expr, _, _, _)| expr);
         let ranked = self.ranked.iter_mut().map(|(expr, _, _)| expr);
@@ -63,7 +63,7 @@ impl Wanted {
             *expr = meant.expr(expr.clone())?;
         }
         for condition in &mut self.conditions {
-            *condition = canonical::condition(condition.clone());
+            *condition = canonical::condition(condition.clone(), seen);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! those that hold a column or an expression against values are read; all others are one condition, spelled out.
 
 use arrow::datatypes::DataType;
-use datafusion_common::ScalarValue;
+use datafusion_common::{DFSchemaRef, ScalarValue};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
@@ -71,10 +71,11 @@ impl VettedPlan {
         let projection = inputs.first()?;
         let LogicalPlan::Projection(columns) = projection else { return None };
         let mut below = columns.input.as_ref();
+        let seen = spelled::seen(projection);
         let (rows, family) = (spelled::plan(below), spelled::family(below));
         let mut said = Said { rows, family, ..Said::default() };
         while let LogicalPlan::Filter(filter) = below {
-            said.conditions.extend(conditions(&filter.predicate));
+            said.conditions.extend(conditions(&filter.predicate, &seen));
             below = filter.input.as_ref();
         }
         said.source = spelled::plan(below);
@@ -83,9 +84,12 @@ impl VettedPlan {
             match (column.expr.as_ref(), column.name.as_str()) {
                 (Expr::Case(case), name) if name.starts_with(PART_PREFIX) => {
                     let (when, _) = case.when_then_expr.first()?;
-                    said.parts.push(SaidPart { whole: spelled::expr(when), conditions: conditions(when) });
+                    let whole = spelled::expr_over(when, &seen);
+                    said.parts.push(SaidPart { whole, conditions: conditions(when, &seen) });
                 }
-                (key, name) if name.starts_with(KEY_PREFIX) => said.keys.push(spelled::expr(key)),
+                (key, name) if name.starts_with(KEY_PREFIX) => {
+                    said.keys.push(spelled::expr_over(key, &seen));
+                }
                 _ => {}
             }
         }
@@ -93,16 +97,19 @@ impl VettedPlan {
     }
 }
 
-fn conditions(expr: &Expr) -> Vec<SaidCondition> {
-    split_conjunction(expr).into_iter().map(condition).collect()
+/// The terms of a condition over what has these schemas. A filter has the schema of its rows, so one stands for all that
+/// lie above the same rows.
+fn conditions(expr: &Expr, seen: &[DFSchemaRef]) -> Vec<SaidCondition> {
+    split_conjunction(expr).into_iter().map(|term| condition(term, seen)).collect()
 }
 
-fn condition(expr: &Expr) -> SaidCondition {
-    read(expr).unwrap_or_else(|| SaidCondition { of: spelled::expr(expr), takes: SaidTakes::Holds })
+fn condition(expr: &Expr, seen: &[DFSchemaRef]) -> SaidCondition {
+    let holds = || SaidCondition { of: spelled::expr_over(expr, seen), takes: SaidTakes::Holds };
+    read(expr, seen).unwrap_or_else(holds)
 }
 
 /// A condition that holds something against values.
-fn read(expr: &Expr) -> Option<SaidCondition> {
+fn read(expr: &Expr, seen: &[DFSchemaRef]) -> Option<SaidCondition> {
     let (of, takes) = match expr {
         Expr::BinaryExpr(binary) => compared(binary)?,
         Expr::InList(list) if !list.negated => {
@@ -115,7 +122,7 @@ fn read(expr: &Expr) -> Option<SaidCondition> {
         }
         _ => return None,
     };
-    Some(SaidCondition { of: spelled::expr(of), takes })
+    Some(SaidCondition { of: spelled::expr_over(of, seen), takes })
 }
 
 fn compared(binary: &BinaryExpr) -> Option<(&Expr, SaidTakes)> {

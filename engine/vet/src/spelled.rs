@@ -1,14 +1,19 @@
-//! A plan or an expression spelled out: two are spelled alike only where they are the same.
+//! A plan or an expression spelled out: two are spelled alike only where they are the same, whatever a query calls its
+//! tables and columns inside.
 //!
 //! What is recognised again is recognised by this text: a kept answer, a cohort, a condition. The engine's own text is
 //! for reading: it leaves out brackets, does not escape quotes, and prints no subquery. Here every node stands in
 //! brackets of its own, with the length of what it says of itself before it, so that no value reads as a piece of
 //! something else. Places in the statement are left out.
+//!
+//! A column is told by its place among those below, which follow from what is spelled there; so names that the query
+//! gives are left out. The engine finds a column by its name in the same schemas.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use datafusion_common::tree_node::{TreeNode as _, TreeNodeRecursion};
-use datafusion_common::{Column, ScalarValue, TableReference};
+use datafusion_common::{Column, DFSchemaRef, ScalarValue, TableReference};
 use datafusion_expr::expr::{AggregateFunctionParams, Sort, WindowFunctionParams};
 use datafusion_expr::{Distinct, Expr, LogicalPlan, Subquery, TableScan};
 
@@ -19,15 +24,28 @@ pub(crate) fn plan(plan: &LogicalPlan) -> String {
     spelling.text
 }
 
-/// An expression, its subqueries included.
+/// An expression by itself, its subqueries included; its columns by the names that it says.
 pub(crate) fn expr(expr: &Expr) -> String {
+    expr_over(expr, &[])
+}
+
+/// An expression over what has these schemas, side by side; its columns by their places there.
+pub(crate) fn expr_over(expr: &Expr, seen: &[DFSchemaRef]) -> String {
     let mut spelling = Spelling::default();
-    spelling.expr(expr);
+    spelling.over(seen, [expr]);
     spelling.text
 }
 
-/// A plan without the values that it names, the names of its tables and digits in names: what plans have in common that ask the same of
-/// other values.
+/// The same where expressions are put in order: what a query calls the tables around it is left out, so that order does
+/// not follow from it.
+pub(crate) fn order(expr: &Expr, seen: &[DFSchemaRef]) -> String {
+    let mut spelling = Spelling { is_order: true, ..Spelling::default() };
+    spelling.over(seen, [expr]);
+    spelling.text
+}
+
+/// A plan without the values that it names, the names of its tables and digits in names: what plans have in common that
+/// ask the same of other values.
 pub(crate) fn family(plan: &LogicalPlan) -> String {
     let mut spelling = Spelling { is_family: true, ..Spelling::default() };
     spelling.plan(plan);
@@ -39,24 +57,61 @@ struct Spelling {
     text: String,
     /// Whether values are left out.
     is_family: bool,
+    /// Whether the names of tables are left out that nothing is known of.
+    is_order: bool,
+    /// What the expression is over that is being spelled, behind what those are over that it is a subquery in.
+    seen: Vec<Vec<DFSchemaRef>>,
 }
 
 impl Spelling {
     fn plan(&mut self, plan: &LogicalPlan) {
+        if let LogicalPlan::SubqueryAlias(alias) = plan {
+            // What a query calls its tables is no part of what it asks.
+            self.plan(&alias.input);
+            return;
+        }
         self.open('[', &self.node(plan));
-        // Neither this nor what it calls fails.
-        let _ = plan.apply_expressions(|expr| {
-            self.expr(expr);
-            Ok(TreeNodeRecursion::Continue)
-        });
+        let seen = seen(plan);
+        if let LogicalPlan::Join(join) = plan {
+            let (left, right) = seen.split_at(seen.len().min(1));
+            for (one, other) in &join.on {
+                self.over(left, [one]);
+                self.over(right, [other]);
+            }
+            self.over(&seen, &join.filter);
+        } else {
+            self.seen.push(seen);
+            // Neither this nor what it calls fails.
+            let _ = plan.apply_expressions(|expr| {
+                self.expr(expr);
+                Ok(TreeNodeRecursion::Continue)
+            });
+            self.seen.pop();
+        }
         for input in plan.inputs() {
             self.plan(input);
         }
         self.text.push(']');
     }
 
+    /// Expressions over what has these schemas.
+    fn over<'e>(&mut self, seen: &[DFSchemaRef], exprs: impl IntoIterator<Item = &'e Expr>) {
+        self.seen.push(seen.to_vec());
+        for expr in exprs {
+            self.expr(expr);
+        }
+        self.seen.pop();
+    }
+
     fn expr(&mut self, expr: &Expr) {
         if self.is_family && is_written(expr) {
+            return;
+        }
+        if let Expr::Alias(alias) = expr
+            && alias.metadata.is_none()
+            && !self.is_family
+        {
+            self.expr(&alias.expr);
             return;
         }
         self.open('(', &self.head(expr));
@@ -98,11 +153,11 @@ impl Spelling {
                 join.null_aware,
                 join.on.len()
             ),
-            LogicalPlan::SubqueryAlias(_) if self.is_family => "as".to_owned(),
-            LogicalPlan::SubqueryAlias(alias) => format!("as {}", self.table(&alias.alias)),
             LogicalPlan::TableScan(scan) => self.scan(scan),
-            // No vetted plan has one of these; of their expressions the engine's text says the rest.
-            LogicalPlan::Distinct(Distinct::On(_))
+            // No vetted plan has one of these, and an alias is spelled as what it names; of their expressions the engine's
+            // text says the rest.
+            LogicalPlan::SubqueryAlias(_)
+            | LogicalPlan::Distinct(Distinct::On(_))
             | LogicalPlan::Sort(_)
             | LogicalPlan::Limit(_)
             | LogicalPlan::Repartition(_)
@@ -134,9 +189,9 @@ impl Spelling {
     /// What an expression says beside its parts.
     fn head(&self, expr: &Expr) -> String {
         match expr {
-            Expr::Column(column) => format!("column {}", self.column(column)),
+            Expr::Column(column) => self.here(column),
             Expr::OuterReferenceColumn(field, column) => {
-                format!("outer {} {:?}", self.column(column), field.data_type())
+                format!("outer {} {:?}", self.around(column), field.data_type())
             }
             Expr::Literal(value, about) => format!("{} {about:?}", literal(value)),
             Expr::Alias(alias) => {
@@ -167,6 +222,26 @@ impl Spelling {
         }
     }
 
+    /// A column of what the expression is over.
+    fn here(&self, column: &Column) -> String {
+        match self.seen.last().and_then(|seen| place(seen, column)) {
+            Some(at) if !self.is_family => format!("column {at}"),
+            _ => format!("column {}", self.column(column)),
+        }
+    }
+
+    /// A column of what a query around this one is over, the nearest that has it.
+    fn around(&self, column: &Column) -> String {
+        let mut around = self.seen.iter().rev().skip(1).enumerate();
+        let found = around.find_map(|(out, seen)| Some((out, place(seen, column)?)));
+        match found {
+            Some((out, at)) if !self.is_family => format!("{out} {at}"),
+            _ if self.is_order => format!("{:?}", column.name),
+            _ => self.column(column),
+        }
+    }
+
+    /// A column by its name.
     fn column(&self, column: &Column) -> String {
         // What a query calls its tables is no part of what it asks.
         let of = column.relation.as_ref().filter(|_| !self.is_family).map(|table| self.table(table));
@@ -186,6 +261,21 @@ impl Spelling {
             false => name.to_owned(),
         }
     }
+}
+
+/// What the expressions of a plan's node are over.
+pub(crate) fn seen(plan: &LogicalPlan) -> Vec<DFSchemaRef> {
+    plan.inputs().into_iter().map(|input| Arc::clone(input.schema())).collect()
+}
+
+/// The place of a column among those of some schemas, as the engine finds it by name.
+fn place(seen: &[DFSchemaRef], column: &Column) -> Option<usize> {
+    let mut before = 0;
+    seen.iter().find_map(|schema| {
+        let first = before;
+        before += schema.fields().len();
+        Some(first + schema.maybe_index_of_column(column)?)
+    })
 }
 
 /// What stands before or after one operand, and expressions that no vetted plan has.
@@ -351,5 +441,96 @@ mod tests {
             plan(&catalogue, &sql).said().unwrap().family
         };
         assert_eq!(called("pa"), called("pb"));
+    }
+
+    /// What is recognised of a question: its rows, what they come from, its keys, conditions and parts.
+    fn recognised(catalogue: &Catalogue, sql: &str) -> String {
+        let said = plan(catalogue, sql).said().unwrap();
+        format!("{:?}", (said.rows, said.source, said.keys, said.conditions, said.parts))
+    }
+
+    #[test]
+    fn names_that_a_query_gives_are_no_part_of_it() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let hash = |sql: &str| plan(&catalogue, sql).hash().to_owned();
+        let questions = [
+            [
+                "SELECT sex, count(*) AS n FROM person WHERE sex = '1' GROUP BY sex",
+                "SELECT p.sex, count(*) AS n FROM person p WHERE p.sex = '1' GROUP BY p.sex",
+                "SELECT person.sex, count(*) AS n FROM person AS person WHERE '1' = sex GROUP BY person.sex",
+            ],
+            [
+                "SELECT p.sex, count(*) FILTER (WHERE r.setting = 'inpatient' AND p.sex = '1') AS n FROM person p \
+                    JOIN ndb_receipt r ON p.person_id = r.person_id AND r.payer = '1' \
+                    WHERE r.prefecture = '13' AND p.sex = '1' GROUP BY p.sex",
+                "SELECT y.sex, count(*) FILTER (WHERE y.sex = '1' AND a.setting = 'inpatient') AS n FROM person y \
+                    JOIN ndb_receipt a ON a.payer = '1' AND a.person_id = y.person_id \
+                    WHERE y.sex = '1' AND a.prefecture = '13' GROUP BY y.sex",
+                "SELECT person.sex, count(*) FILTER (WHERE person.sex = '1' AND setting = 'inpatient') AS n \
+                    FROM person JOIN ndb_receipt ON payer = '1' AND ndb_receipt.person_id = person.person_id \
+                    WHERE person.sex = '1' AND ndb_receipt.prefecture = '13' GROUP BY person.sex",
+            ],
+            [
+                "WITH one AS (SELECT d.person_id, max(CASE WHEN d.icd10 LIKE 'I10%' THEN 1 ELSE 0 END) AS high \
+                    FROM ndb_diagnosis d GROUP BY d.person_id) SELECT p.sex, count(*) AS n FROM one o JOIN person p \
+                    ON o.person_id = p.person_id WHERE o.high = 1 GROUP BY p.sex",
+                "WITH many AS (SELECT z.person_id, max(CASE WHEN z.icd10 LIKE 'I10%' THEN 1 ELSE 0 END) AS tension \
+                    FROM ndb_diagnosis z GROUP BY z.person_id) SELECT q.sex, count(*) AS n FROM many a JOIN person q \
+                    ON q.person_id = a.person_id WHERE 1 = a.tension GROUP BY q.sex",
+                "SELECT sex, count(*) AS n FROM (SELECT person_id, max(CASE WHEN icd10 LIKE 'I10%' THEN 1 ELSE 0 END) \
+                    AS one FROM ndb_diagnosis GROUP BY person_id) o JOIN person ON o.person_id = person.person_id \
+                    WHERE one = 1 GROUP BY sex",
+            ],
+            [
+                "SELECT p.sex, count(*) AS n FROM person p WHERE p.sex = '1' AND EXISTS (SELECT 1 FROM ndb_receipt r \
+                    WHERE r.person_id = p.person_id AND r.setting = 'inpatient') GROUP BY p.sex",
+                "SELECT a.sex, count(*) AS n FROM person a WHERE EXISTS (SELECT 1 FROM ndb_receipt z \
+                    WHERE z.setting = 'inpatient' AND a.person_id = z.person_id) AND a.sex = '1' GROUP BY a.sex",
+                "SELECT sex, count(*) AS n FROM person WHERE sex = '1' AND EXISTS (SELECT 1 FROM ndb_receipt a_longer_name \
+                    WHERE a_longer_name.person_id = person.person_id AND a_longer_name.setting = 'inpatient') \
+                    GROUP BY sex",
+            ],
+        ];
+        for [first, others @ ..] in questions {
+            for other in others {
+                assert_eq!(recognised(&catalogue, first), recognised(&catalogue, other), "{other}");
+                assert_eq!(hash(first), hash(other), "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_differs_by_more_than_names_is_spelled_differently() {
+        let catalogue = Catalogue::builtin().unwrap();
+        for [one, other] in [
+            [
+                "SELECT a.drug_class, count(*) AS n FROM ndb_drug a JOIN ndb_drug b ON a.person_id = b.person_id \
+                    AND a.service_month < b.service_month GROUP BY a.drug_class",
+                "SELECT b.drug_class, count(*) AS n FROM ndb_drug a JOIN ndb_drug b ON a.person_id = b.person_id \
+                    AND a.service_month < b.service_month GROUP BY b.drug_class",
+            ],
+            [
+                "SELECT count(*) AS n FROM ndb_receipt a JOIN ndb_receipt b ON a.person_id = b.person_id \
+                    AND a.service_month < b.service_month",
+                "SELECT count(*) AS n FROM ndb_receipt a JOIN ndb_receipt b ON a.person_id = b.person_id \
+                    AND b.service_month < a.service_month",
+            ],
+            [
+                "WITH c AS (SELECT person_id, max(CASE WHEN icd10 LIKE 'I10%' THEN 1 ELSE 0 END) AS a, \
+                    max(CASE WHEN icd10 LIKE 'E78%' THEN 1 ELSE 0 END) AS b FROM ndb_diagnosis GROUP BY person_id) \
+                    SELECT a = 1 AS x, count(*) AS n FROM c GROUP BY a = 1",
+                "WITH c AS (SELECT person_id, max(CASE WHEN icd10 LIKE 'I10%' THEN 1 ELSE 0 END) AS b, \
+                    max(CASE WHEN icd10 LIKE 'E78%' THEN 1 ELSE 0 END) AS a FROM ndb_diagnosis GROUP BY person_id) \
+                    SELECT a = 1 AS x, count(*) AS n FROM c GROUP BY a = 1",
+            ],
+            [
+                "SELECT p.sex, count(*) AS n FROM person p JOIN dpc_stay s ON s.person_id = p.person_id GROUP BY p.sex",
+                "SELECT p.sex, count(*) AS n FROM person p LEFT JOIN dpc_stay s ON s.person_id = p.person_id GROUP BY p.sex",
+            ],
+        ] {
+            let of = |sql: &str| plan(&catalogue, sql);
+            assert_ne!(recognised(&catalogue, one), recognised(&catalogue, other), "{one}");
+            assert_ne!(of(one).hash(), of(other).hash(), "{one}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use catalog_model::{Catalogue, Class, Grant, Workspace};
-use datafusion_common::{Column, DataFusionError};
+use datafusion_common::{Column, DFSchemaRef, DataFusionError};
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
@@ -132,12 +132,12 @@ fn release(
         .iter()
         .position(|fact| fact.class() == Class::Facility && fact.kind == DataType::UInt32)
         .map(|at| Expr::Column(Column::from(input.schema().qualified_field(at))));
-    let mut draft =
-        Draft { wanted: Wanted { keys: point.keys, facility, ..Wanted::default() }, ..Draft::default() };
+    let wanted = Wanted { keys: point.keys, facility, ..Wanted::default() };
+    let mut draft = Draft { wanted, seen: vec![Arc::clone(input.schema())], ..Draft::default() };
     for asked in asked {
         draft.add(&judge, asked)?;
     }
-    draft.wanted.over(meant).map_err(|error| explain(&judge, &error))?;
+    draft.wanted.over(meant, &draft.seen).map_err(|error| explain(&judge, &error))?;
     let named = |at: usize| point.post.columns.iter().find(|column| column.value == PostExpr::Key(at));
     let keys = draft.wanted.keys.iter().zip(domains).enumerate().map(|(at, (key, domain))| KeyColumn {
         name: named(at).map_or_else(|| key.schema_name().to_string(), |column| column.name.clone()),
@@ -167,6 +167,8 @@ struct Draft {
     measures: Vec<MeasureColumn>,
     ranked: Option<RankedColumn>,
     aggregates: Vec<Aggregate>,
+    /// What the aggregates are over.
+    seen: Vec<DFSchemaRef>,
 }
 
 const MOST_PARTS: usize = 16;
@@ -197,7 +199,8 @@ impl Draft {
     }
 
     fn part(&mut self, judge: &Judge<'_>, condition: Option<Expr>) -> Result<usize, Refusal> {
-        let Some(condition) = condition.map(canonical::condition) else { return Ok(0) };
+        let condition = condition.map(|condition| canonical::condition(condition, &self.seen));
+        let Some(condition) = condition else { return Ok(0) };
         let conditions = &mut self.wanted.conditions;
         if let Some(at) = conditions.iter().position(|known| *known == condition) {
             return Ok(at + 1);
@@ -295,6 +298,9 @@ fn largest(fact: &MeasureFact) -> i64 {
 
 fn hash(evidence: &LogicalPlan, grant: &Grant, shape: &PlanShape) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 vetted plan");
+    // The plan has the conditions; their text has what the query calls its tables.
+    let conditions = vec![String::new(); shape.conditions.len()];
+    let shape = PlanShape { conditions, ..shape.clone() };
     let parts = [
         spelled::plan(evidence),
         format!("{grant:?}"),

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use catalog_model::CellRules;
+
 use crate::check::form::TableForm;
 use crate::check::read::{Malformed, Tables};
 use crate::family::CellNo;
-use crate::ledger::{Cohort, Ledger};
+use crate::ledger::{Cohort, Ledger, Zeros};
 
 /// The cohorts of the cells that name theirs.
 pub(super) fn cohorts(tables: &Tables, form: &TableForm) -> Result<BTreeMap<CellNo, Cohort>, Malformed> {
@@ -32,9 +34,10 @@ pub(super) fn cohorts(tables: &Tables, form: &TableForm) -> Result<BTreeMap<Cell
 pub(super) fn near<'c>(
     cohorts: &'c BTreeMap<CellNo, Cohort>,
     ledger: &'c Ledger,
-    few: u32,
+    rules: &CellRules,
 ) -> impl Iterator<Item = CellNo> + 'c {
-    let is_near = move |(_, cohort): &(&CellNo, &Cohort)| ledger.is_near(cohort, few);
+    let (few, zeros) = (rules.persons, Zeros::of(rules));
+    let is_near = move |(_, cohort): &(&CellNo, &Cohort)| ledger.is_near_where(cohort, few, zeros);
     cohorts.iter().filter(is_near).map(|(at, _)| *at)
 }
 

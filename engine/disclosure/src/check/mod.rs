@@ -117,7 +117,7 @@ pub fn check_table(
         reasons.entry(at).or_insert(Reason::SmallAmount);
     }
     let cohorts = before::cohorts(&tables, &form)?;
-    for at in options.ledger.iter().flat_map(|ledger| before::near(&cohorts, ledger, rules.persons)) {
+    for at in options.ledger.iter().flat_map(|ledger| before::near(&cohorts, ledger, &rules)) {
         reasons.entry(at).or_insert(Reason::Ledger);
     }
     let sensitive: BTreeSet<CellNo> = reasons.keys().copied().collect();

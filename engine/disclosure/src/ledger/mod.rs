@@ -6,7 +6,8 @@
 //!
 //! Whether they differ by none or by a few is exactly what must not be told, so both are treated alike; only where the
 //! question itself says that the cohort is the same ([`Cohort::id`]), which needs no look at the data, is it released
-//! as before. A sum of shown cells that is the same persons as another cohort is shown beside it (decision 0262).
+//! as before. A sum of shown cells that is the same persons as another cohort is shown beside it (decision 0262), unless
+//! zeros are hidden (decision 0362).
 //!
 //! This is the memory and its arithmetic. Where it lies on disk, sealed, is the guard's business.
 
@@ -24,6 +25,7 @@ mod together;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
+use catalog_model::CellRules;
 use roaring::{MultiOps as _, RoaringBitmap};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +62,20 @@ impl Sum {
             Some(rest) if rest.starts_with(WHOLE) => Self::Whole,
             Some(_) => Self::Some,
         }
+    }
+}
+
+/// Whether an exact zero is shown. Where it is not, that nobody is in one group only must not show either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Zeros {
+    Shown,
+    Hidden,
+}
+
+impl Zeros {
+    /// What the rules say.
+    pub(crate) const fn of(rules: &CellRules) -> Self {
+        if rules.zero_shown { Self::Shown } else { Self::Hidden }
     }
 }
 
@@ -203,12 +219,18 @@ impl Ledger {
     ///
     /// Complete: sizes of cohorts that differ by fewer than `few` persons differ by fewer.
     pub fn is_near(&self, cohort: &Cohort, few: u32) -> bool {
+        self.is_near_where(cohort, few, Zeros::Shown)
+    }
+
+    /// The same where zeros are shown, or hidden.
+    pub(crate) fn is_near_where(&self, cohort: &Cohort, few: u32, zeros: Zeros) -> bool {
         // A cohort that the question names as a kept one is that one; others beside it stay as near as they were.
         let few = u64::from(few);
         let mut near = self.near(&cohort.persons, few);
-        // That a sum of shown cells is the same is read off the page.
-        let is_near =
-            |(distance, kept): (u64, &Kept)| kept.sum == Sum::None || kept.is_apart(distance, cohort, few);
+        // That a sum of shown cells is the same is read off the page; where zeros are hidden that says what they hide.
+        let is_near = |(distance, kept): (u64, &Kept)| {
+            kept.sum == Sum::None || zeros == Zeros::Hidden || kept.is_apart(distance, cohort, few)
+        };
         !self.has(&cohort.id) && near.any(is_near)
     }
 
@@ -280,16 +302,18 @@ impl Ledger {
     }
 
     /// Whether a cohort that was shown differs from this sum of shown cells, which the question does not name as a kept
-    /// one, and by fewer than `few` persons. Two sums are compared where one of them is a total.
-    pub(crate) fn is_beside(&self, cohort: &Cohort, few: u32) -> bool {
+    /// one, and by fewer than `few` persons; by none as well where zeros are hidden. Two sums are compared where one of
+    /// them is a total.
+    pub(crate) fn is_beside(&self, cohort: &Cohort, few: u32, zeros: Zeros) -> bool {
         let (few, is_total) = (u64::from(few), Sum::of(&cohort.id) == Sum::Whole);
         let is_compared = |kept: &Kept| match kept.sum {
             Sum::None => !kept.is_derived,
             Sum::Some => is_total,
             Sum::Whole => true,
         };
-        let is_beside =
-            |(distance, kept): (u64, &Kept)| is_compared(kept) && kept.is_apart(distance, cohort, few);
+        let is_beside = |(distance, kept): (u64, &Kept)| {
+            is_compared(kept) && (zeros == Zeros::Hidden || kept.is_apart(distance, cohort, few))
+        };
         !self.has(&cohort.id) && self.near(&cohort.persons, few).any(is_beside)
     }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Cohort, Ledger, LedgerEntry};
+use super::{Cohort, Ledger, LedgerEntry, Zeros};
 
 fn cohort(id: &str, persons: impl IntoIterator<Item = u32>) -> Cohort {
     Cohort { id: id.to_owned(), persons: persons.into_iter().collect(), is_derived: false, form: None }
@@ -33,6 +33,26 @@ fn none_and_few_are_treated_alike() {
     assert!(!is_near(0..90) && !is_near(0..110) && !is_near(5..105));
     // The question says that it is the same cohort.
     assert!(!ledger.is_near(&cohort("a", 0..100), 10));
+}
+
+#[test]
+fn a_sum_that_is_the_same_tells_only_where_zeros_are_hidden() {
+    let ledger = kept(vec![cohort("+=total", 0..100), cohort("+some", 200..300)]);
+    let near = |new: &Cohort| [Zeros::Shown, Zeros::Hidden].map(|zeros| ledger.is_near_where(new, 10, zeros));
+    let beside = |new: &Cohort| [Zeros::Shown, Zeros::Hidden].map(|zeros| ledger.is_beside(new, 10, zeros));
+    for same in [0..100, 200..300] {
+        assert_eq!(near(&cohort("new", same.clone())), [false, true]);
+        assert_eq!(near(&cohort("new", same.start..same.end - 1)), [true, true]);
+    }
+    assert_eq!(beside(&cohort("+other", 0..100)), [false, true]);
+    assert_eq!(beside(&cohort("+=other", 200..300)), [false, true]);
+    // Neither is a total.
+    assert_eq!(beside(&cohort("+other", 200..300)), [false, false]);
+    // The question says that it is the same.
+    assert_eq!(
+        (near(&cohort("total", 0..100)), beside(&cohort("+=total", 0..100))),
+        ([false; 2], [false; 2])
+    );
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Pool {
     }
 
     /// How far down and up the cell goes in the tables found.
-    fn reach(&self, at: CellNo, known: Option<CellNo>) -> (i128, i128) {
+    pub(crate) fn reach(&self, at: CellNo, known: Option<CellNo>) -> (i128, i128) {
         match (self.reach.get(&at), known) {
             (None, _) => (0, 0),
             (Some(reach), None) => (reach.down, reach.up),

@@ -6,6 +6,7 @@
 //! shown again. What is left is proved open by tables that agree with everything shown ([`witness`]).
 
 mod audit;
+mod block;
 mod certain;
 mod eliminate;
 mod exchange;
@@ -23,6 +24,7 @@ mod walk;
 mod widen;
 mod witness;
 
+pub(crate) use block::{Block, blocks};
 pub(crate) use field::Residue;
 pub(crate) use layer::{Layer, Need, Place, Range, known, unknown};
 #[cfg(test)]
@@ -73,6 +75,13 @@ impl Shield {
     /// These cells hidden, without any table that shows them open.
     pub(crate) const fn of(hidden: BTreeSet<CellNo>) -> Self {
         Self { hidden, pools: Vec::new() }
+    }
+
+    /// How far apart the values of a cell are, at least, between which a reader cannot tell: in the layer of this number,
+    /// persons before rows, by the tables that were found.
+    pub(crate) fn width(&self, layer: usize, at: CellNo) -> i128 {
+        let (down, up) = self.pools.get(layer).map_or((0, 0), |pool| pool.reach(at, None));
+        down + up
     }
 }
 

@@ -62,6 +62,11 @@ impl<'l> System<'l> {
         self.ranges.get(at).is_some_and(|range| !range.is_point())
     }
 
+    /// The lowest cell that relations over unknown cells link this one with.
+    pub(crate) fn root(&self, at: CellNo) -> Option<CellNo> {
+        self.component.get(at).copied()
+    }
+
     /// The farthest that the cell can be from the truth, as a table shows it. It is known to come so far already; where
     /// the solver sees no more than that, no table is looked for.
     pub(crate) fn farthest(&self, asked: Move, reached: i128) -> Moved {
