@@ -7,7 +7,7 @@ use catalog_model::{ColumnKeys, Excerpt, Grant, Workspace};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::bounded::{bounded, bytes};
+use crate::bounded::{bounded, bytes, written};
 use crate::evidence::Evidence;
 
 /// Files of one reply at most: one for each bucket.
@@ -80,7 +80,7 @@ pub struct KeptFile {
     /// The rows.
     pub rows: u64,
     /// The file.
-    #[serde(deserialize_with = "bytes")]
+    #[serde(serialize_with = "written", deserialize_with = "bytes")]
     pub bytes: Vec<u8>,
 }
 
