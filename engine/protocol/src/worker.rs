@@ -98,6 +98,8 @@ pub struct FileSlice {
     pub descriptor: u32,
     /// Its size.
     pub bytes: u64,
+    /// Whether all of its rows are within the permit's period, as the manifest says.
+    pub is_within: bool,
     /// The keys of the columns that may be read; none where the file lies in clear.
     pub keys: Option<FileKeys>,
 }
