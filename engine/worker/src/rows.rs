@@ -231,10 +231,20 @@ impl Rows {
             }
         }
         for (at, (measure, known)) in shape.measures.iter().zip(&mut self.measures).enumerate() {
-            let values = optional(column(&format!("{MEASURE_PREFIX}{at}"))?, measure.scale)?;
-            known.totals.extend(&values, |_| i128::from(measure.largest));
-            if let Counts::Flags(known) = &mut known.values {
-                known.extend(values.iter().map(Option::is_some));
+            let (values, most) = (column(&format!("{MEASURE_PREFIX}{at}"))?, measure.largest);
+            let whole = values.as_primitive_opt::<Int64Type>().filter(|_| measure.scale == 0);
+            match (&mut known.totals, &mut known.values, whole) {
+                (Totals::Values(totals), Counts::Flags(flags), Some(values)) => {
+                    totals.extend(values.iter().map(|value| value.unwrap_or_default().clamp(-most, most)));
+                    flags.extend(values.iter().map(|value| value.is_some()));
+                }
+                (totals, flags, _) => {
+                    let values = optional(values, measure.scale)?;
+                    totals.extend(&values, |_| i128::from(most));
+                    if let Counts::Flags(flags) = flags {
+                        flags.extend(values.iter().map(Option::is_some));
+                    }
+                }
             }
         }
         Ok(())
