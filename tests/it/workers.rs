@@ -328,6 +328,26 @@ fn the_next_worker_stands_ready_for_any_question_and_not_for_one_like_the_last()
 }
 
 #[test]
+fn the_time_to_the_first_plan_is_told_as_a_histogram_of_every_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    let mut command = Command::new(program("misu-guard"));
+    let output = command.args(["latency", "--requests", "3", "--env"]).arg(&env).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let said = text(&output);
+    let ways: Vec<&str> = said.split("worker ").skip(1).collect();
+    let names = ["stands ready", "whole catalogue", "started for it"];
+    assert_eq!(ways.len(), names.len(), "{said}");
+    for (way, name) in ways.iter().zip(names) {
+        let (first, bars) = way.split_once('\n').unwrap();
+        assert!(first.starts_with(&format!("{name}: p50 ")) && first.contains(", p99 "), "{said}");
+        let requests = |bar: &str| bar.split_whitespace().rev().nth(1).unwrap().parse::<usize>().unwrap();
+        assert_eq!(bars.lines().map(requests).sum::<usize>(), 3, "{said}");
+    }
+}
+
+#[test]
 fn what_vetting_should_have_refused_finds_no_key() {
     let bench = Bench::open(&untouched());
     for (table, column, sql) in [
