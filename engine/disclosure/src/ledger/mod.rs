@@ -204,12 +204,14 @@ impl Ledger {
     /// Complete: sizes of cohorts that differ by fewer than `few` persons differ by fewer.
     pub fn is_near(&self, cohort: &Cohort, few: u32) -> bool {
         // A cohort that the question names as a kept one is that one; others beside it stay as near as they were.
+        if self.has(&cohort.id) {
+            return false;
+        }
         let few = u64::from(few);
-        let mut near = self.near(&cohort.persons, few);
         // That a sum of shown cells is the same is read off the page.
         let is_near =
             |(distance, kept): (u64, &Kept)| kept.sum == Sum::None || kept.is_apart(distance, cohort, few);
-        !self.has(&cohort.id) && near.any(is_near)
+        self.near(&cohort.persons, few).any(is_near)
     }
 
     /// The kept cohorts that differ from these persons by fewer than `few`, whatever numbers they had, and by how many.
