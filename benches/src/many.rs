@@ -34,7 +34,7 @@ pub(crate) fn measure(
     let service = Service::start(env)?;
     let asking = AtomicU64::new(0);
     for question in asked {
-        service.another()?.ask(&anew(asking.fetch_add(1, Ordering::Relaxed), &question.sql))?;
+        service.another()?.ask(&anew(asking.fetch_add(1, Ordering::Relaxed), &question.sql)?)?;
     }
     at_once(&service, asked, askers, (time, &asking))
 }
@@ -54,7 +54,7 @@ fn at_once(
                 break;
             }
             let anew = anew(asking.fetch_add(1, Ordering::Relaxed), sql);
-            asker.ask(&anew).map_err(|error| error.to_string())?;
+            anew.and_then(|anew| asker.ask(&anew)).map_err(|error| error.to_string())?;
             took.push(asked.elapsed().as_secs_f64());
         }
         Ok(took)

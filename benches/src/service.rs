@@ -1,5 +1,6 @@
 //! A running guard, asked over its socket as portal and command ask it.
 
+use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,14 @@ pub(crate) struct Service {
 pub(crate) struct Asker {
     connection: UnixStream,
     token: SecretWord,
+    /// The ids of what was answered.
+    answered: HashSet<String>,
+}
+
+impl Asker {
+    fn connect(socket: &Path, token: SecretWord) -> Result<Self, Failure> {
+        Ok(Self { connection: UnixStream::connect(socket)?, token, answered: HashSet::new() })
+    }
 }
 
 impl Service {
@@ -52,7 +61,7 @@ impl Service {
             guard.wait()?;
             return Err("the guard did not start".into());
         }
-        let asker = Asker { connection: UnixStream::connect(&socket)?, token };
+        let asker = Asker::connect(&socket, token)?;
         Ok(Self { guard, asker, socket })
     }
 
@@ -63,15 +72,17 @@ impl Service {
 
     /// One more connection.
     pub(crate) fn another(&self) -> Result<Asker, Failure> {
-        Ok(Asker { connection: UnixStream::connect(&self.socket)?, token: self.asker.token.clone() })
+        Asker::connect(&self.socket, self.asker.token.clone())
     }
 }
 
 impl Asker {
-    /// The released table.
+    /// The released table, which was computed for this question.
     pub(crate) fn ask(&mut self, sql: &str) -> Result<ReleasedTable, Failure> {
         match self.converse(&ClientRequest::Query(question(sql)))? {
-            ClientReply::Released(table) => Ok(table),
+            // A kept answer has the id of the question that was computed.
+            ClientReply::Released(table) if self.answered.insert(table.query.clone()) => Ok(table),
+            ClientReply::Released(_) => Err("a question was answered from the ledger".into()),
             other => Err(format!("a question was not answered: {other:?}").into()),
         }
     }

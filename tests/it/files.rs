@@ -84,7 +84,7 @@ pub(crate) fn reply(
     let mut slice = |path: &PathBuf| {
         let bytes = std::fs::metadata(path).unwrap().len();
         files.push(path.clone());
-        FileSlice { descriptor: u32::try_from(files.len() - 1).unwrap(), bytes, keys: None }
+        FileSlice { descriptor: u32::try_from(files.len() - 1).unwrap(), bytes, is_within: false, keys: None }
     };
     for tables in buckets {
         let tables =
@@ -122,7 +122,8 @@ pub(crate) fn stored_reply(
             let may = |column: &str| may_read((definition, column), grant, plan.used());
             let keys = ring.open(file, &may).unwrap();
             let descriptor = u32::try_from(files.len()).unwrap();
-            let slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.as_ref().map(wire) };
+            let is_within = file.is_within(grant.period);
+            let slice = FileSlice { descriptor, bytes: file.bytes, is_within, keys: keys.as_ref().map(wire) };
             let Some(bucket) = file.bucket else { continue };
             buckets.entry(bucket).or_default().tables.entry(table.clone()).or_default().push(slice);
             files.push(store.join(&file.path));

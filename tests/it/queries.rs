@@ -15,7 +15,7 @@ use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds,
 use catalog_store::Environment;
 use classified::Protected;
 use engine_disclosure::{Setting, Shape};
-use engine_protocol::{CellValue, Evidence, Post, PostColumn, PostExpr, WorkerReply};
+use engine_protocol::{CellValue, Evidence, Limits, Post, PostColumn, PostExpr, WorkerReply, WorkerRequest};
 use engine_service::WorkerProgram;
 use engine_vet::{KeyKind, Scope, VettedPlan, vet};
 use serde_json::json;
@@ -126,6 +126,18 @@ impl Bench {
     pub(crate) fn reply_with_hash(&self, plan: &VettedPlan, hash: &str) -> WorkerReply {
         let mut request = crate::files::request(plan, &self.catalogue, &self.grant);
         request.plan_hash = hash.to_owned();
+        crate::files::stored_reply(
+            (&self.worker, &self.environment, &self.catalogue),
+            plan,
+            &self.grant,
+            request,
+        )
+    }
+
+    /// What a worker says to a plan within these limits.
+    pub(crate) fn reply_within(&self, plan: &VettedPlan, limits: Limits) -> WorkerReply {
+        let request = crate::files::request(plan, &self.catalogue, &self.grant);
+        let request = WorkerRequest { limits, ..request };
         crate::files::stored_reply(
             (&self.worker, &self.environment, &self.catalogue),
             plan,

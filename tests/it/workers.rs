@@ -1,6 +1,7 @@
 //! Workers that are not what they should be: whatever one does or says, nobody gets a table, the record says why, and
 //! the next question is answered as if nothing had been.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use catalog_model::{Grant, Period};
 use catalog_store::Passphrase;
 use engine_protocol::{
-    ClientReply, ClientRequest, Evidence, EvidenceCell, EvidencePart, KeptFile, LAPTOP, Question,
+    ClientReply, ClientRequest, Evidence, EvidenceCell, EvidencePart, KeptFile, LAPTOP, Limits, Question,
     SumEvidence, WorkerFault, WorkerHello, WorkerReply, write_packed,
 };
 use engine_service::{Guard, GuardError, WorkerError, WorkerProgram};
@@ -17,7 +18,8 @@ use roaring::RoaringBitmap;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use crate::demo::{misu, program, text, untouched};
+use crate::demo::{files, misu, program, text, untouched};
+use crate::files::LIMITS;
 use crate::halting::closed;
 use crate::journeys::copy;
 use crate::kept::guard;
@@ -126,6 +128,111 @@ fn whatever_ends_a_worker_the_asker_sees_the_same_and_the_next_question_is_answe
 }
 
 #[test]
+fn whatever_fault_a_worker_names_the_asker_sees_the_same() {
+    let house = House::new();
+    for fault in [
+        WorkerFault::Vetting,
+        WorkerFault::Data,
+        WorkerFault::Execution,
+        WorkerFault::Memory,
+        WorkerFault::Panic,
+        WorkerFault::TooLarge,
+        WorkerFault::FewPersons,
+    ] {
+        house.replies(&WorkerReply::Failed(fault));
+        assert_eq!(house.ask(SQL), ClientReply::Withheld, "{fault:?}");
+        assert_eq!(closed(&house.env), ("failed".to_owned(), fault.as_str().to_owned()));
+    }
+    house.mend();
+    assert!(matches!(house.ask(SQL), ClientReply::Released(_)));
+}
+
+#[test]
+fn a_worker_that_does_not_greet_is_given_no_question() {
+    let house = House::new();
+    let told = house.folder.path().join("told");
+    for (what, greeting) in [
+        ("nothing", "exit 0"),
+        ("junk", "printf '\\002\\000\\000\\000zz' >&0"),
+        ("a flood", "printf '\\377\\377\\377\\377' >&0; /bin/cat /dev/zero >&0"),
+    ] {
+        // Whatever came after the greeting would be the question.
+        house.script(&format!("{greeting}\nexec /bin/cat <&0 >> {}\n", told.display()));
+        assert_eq!(house.ask(SQL), ClientReply::Withheld, "{what}");
+        assert_eq!(closed(&house.env).0, "failed", "{what}");
+    }
+    assert!(std::fs::read(&told).unwrap_or_default().is_empty());
+    house.mend();
+    assert!(matches!(house.ask(SQL), ClientReply::Released(_)));
+}
+
+/// A worker of the program in this folder that stands ready; the number of its process, as the script wrote it.
+fn stands_ready(folder: &Path, pids: &Path) -> (WorkerProgram, u64) {
+    let pool = WorkerProgram::beside(&folder.join("misu-guard")).unwrap();
+    pool.prepare(1, LIMITS).unwrap();
+    (pool, *lines(pids).last().unwrap())
+}
+
+/// The most address space that a process had so far, in KiB.
+fn address_space(pid: u64) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).unwrap();
+    most.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_worker_whose_memory_runs_out_leaves_nothing_behind_and_harms_no_question() {
+    let house = House::new();
+    let pids = house.folder.path().join("pids");
+    // The real worker, born under a limit: the process keeps its number when the worker takes the shell's place.
+    let within = |limit: &str| {
+        let worker = program("misu-worker");
+        house.script(&format!("echo $$ >> {}\n{limit}exec {} \"$@\"\n", pids.display(), worker.display()));
+    };
+    within("");
+    let (pool, ready) = stands_ready(house.folder.path(), &pids);
+    let taken = address_space(ready);
+    drop(pool);
+    // Room to lock itself in and to read a question, and none for the stack of a thread that runs it.
+    within(&format!("ulimit -v {}\n", taken + (32 << 10)));
+    drop(stands_ready(house.folder.path(), &pids));
+    // What lies where rows may lie; a project's key comes with its first statement, whatever becomes of that.
+    let rooms = || {
+        let mut found = Vec::new();
+        for room in ["scratch", "store", "workspaces"].map(|room| house.env.join(room)) {
+            if room.exists() {
+                files(&room, &mut found);
+            }
+        }
+        found.into_iter().map(|(path, _)| path).filter(|path| !path.ends_with("key.json")).collect()
+    };
+    let before: BTreeSet<PathBuf> = rooms();
+    for sql in [SQL, "CREATE TABLE ws.cohort AS SELECT person_id, sex FROM person"] {
+        assert_eq!(house.ask(sql), ClientReply::Withheld, "{sql}");
+        assert_eq!(closed(&house.env), ("failed".to_owned(), "worker-gone".to_owned()), "{sql}");
+    }
+    assert_eq!(rooms(), before, "no part of what it did lies anywhere");
+    house.mend();
+    assert!(matches!(house.ask(SQL), ClientReply::Released(_)));
+}
+
+#[test]
+fn a_question_that_needs_more_memory_than_it_is_given_ends_and_a_smaller_one_does_not() {
+    let bench = Bench::open(&untouched());
+    let little = Limits { memory: 1 << 10, ..LIMITS };
+    let joined = bench.vet(
+        "SELECT p.sex, count(DISTINCT p.person_id) AS persons FROM person p \
+         JOIN ndb_receipt r ON r.person_id = p.person_id GROUP BY p.sex",
+    );
+    assert_eq!(bench.reply_within(&joined, little), WorkerReply::Failed(WorkerFault::Memory));
+    let reply = bench.reply_within(&joined, LIMITS);
+    assert!(matches!(reply, WorkerReply::Evidence(_)), "with more it is answered: {reply:?}");
+    // What holds nothing takes nothing of the engine's memory.
+    let reply = bench.reply_within(&bench.vet(SQL), little);
+    assert!(matches!(reply, WorkerReply::Evidence(_)), "{reply:?}");
+}
+
+#[test]
 fn what_a_worker_says_is_used_only_where_it_is_of_the_declared_shape() {
     let house = House::new();
     let sums = vec![SumEvidence::default()];
@@ -218,6 +325,26 @@ fn the_next_worker_stands_ready_for_any_question_and_not_for_one_like_the_last()
     let since = seconds().split_off(ready.len());
     assert!(since[0] < ready[0], "seconds on a processor: {ready:?}, then {since:?}");
     assert_eq!(since[1], ready[0], "seconds on a processor: {ready:?}, then {since:?}");
+}
+
+#[test]
+fn the_time_to_the_first_plan_is_told_as_a_histogram_of_every_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    let mut command = Command::new(program("misu-guard"));
+    let output = command.args(["latency", "--requests", "3", "--env"]).arg(&env).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let said = text(&output);
+    let ways: Vec<&str> = said.split("worker ").skip(1).collect();
+    let names = ["stands ready", "whole catalogue", "started for it"];
+    assert_eq!(ways.len(), names.len(), "{said}");
+    for (way, name) in ways.iter().zip(names) {
+        let (first, bars) = way.split_once('\n').unwrap();
+        assert!(first.starts_with(&format!("{name}: p50 ")) && first.contains(", p99 "), "{said}");
+        let requests = |bar: &str| bar.split_whitespace().rev().nth(1).unwrap().parse::<usize>().unwrap();
+        assert_eq!(bars.lines().map(requests).sum::<usize>(), 3, "{said}");
+    }
 }
 
 #[test]

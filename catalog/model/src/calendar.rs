@@ -191,6 +191,11 @@ impl Period {
         (self.from.index()..=self.to.index()).map(Month::from_index)
     }
 
+    /// Says whether every month of it is one of the other's.
+    pub const fn is_within(self, other: Self) -> bool {
+        other.from.0 <= self.from.0 && self.to.0 <= other.to.0
+    }
+
     /// Says whether the two periods share a month.
     pub const fn overlaps(self, other: Self) -> bool {
         self.from.0 <= other.to.0 && other.from.0 <= self.to.0

@@ -142,6 +142,11 @@ impl FileEntry {
         self.year.is_none_or(|year| years.contains(&year))
             && self.months.is_none_or(|months| months.overlaps(period))
     }
+
+    /// Whether all of its rows are of these months. Rows without a month lie in files that have none.
+    pub fn is_within(&self, period: Period) -> bool {
+        self.months.is_some_and(|months| months.is_within(period))
+    }
 }
 
 /// A data key, encrypted under a key of the key store.
@@ -181,5 +186,10 @@ mod tests {
             .map(|(year, months)| file(year, months).is_in(permit));
         assert_eq!(found, [true, true, false, false]);
         assert!(file(Some(2023), Some(early)).is_in(period("2023-09", "2023-09")));
+        let is_within = |months: Option<Period>, of: Period| file(Some(2023), months).is_within(of);
+        assert!(is_within(Some(early), early) && is_within(Some(early), period("2023-01", "2024-03")));
+        assert!(!is_within(Some(early), period("2023-05", "2024-03")), "of its first month nothing is asked");
+        assert!(!is_within(Some(early), period("2023-01", "2023-08")), "nor of its last");
+        assert!(!is_within(None, period("1900-01", "2100-12")), "nobody says of which months they are");
     }
 }

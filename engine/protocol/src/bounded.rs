@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Serializer;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 thread_local! {
@@ -69,6 +70,11 @@ impl<'d, T: Deserialize<'d>, const MOST: usize> Visitor<'d> for Bounded<T, MOST>
     }
 }
 
+/// Writes bytes at once. On the wire they are what a list of them is.
+pub(crate) fn written<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
 /// Reads bytes that are in the room as well.
 pub(crate) fn bytes<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     deserializer.deserialize_bytes(Bytes)
@@ -93,9 +99,9 @@ impl Visitor<'_> for Bytes {
 mod tests {
     use std::cell::Cell;
 
-    use serde::{Deserialize, Deserializer};
+    use serde::{Deserialize, Deserializer, Serialize};
 
-    use super::{bounded, within};
+    use super::{bounded, within, written};
 
     thread_local! {
         static READ: Cell<usize> = const { Cell::new(0) };
@@ -137,5 +143,24 @@ mod tests {
         assert_eq!(read(500), (None, 126));
         assert_eq!(read(0), (None, 1));
         assert!(postcard::from_bytes::<Message>(&message).is_ok(), "nothing is counted where nobody says so");
+    }
+    #[derive(Serialize)]
+    struct Listed {
+        bytes: Vec<u8>,
+        after: u8,
+    }
+
+    #[derive(Serialize)]
+    struct AtOnce {
+        #[serde(serialize_with = "written")]
+        bytes: Vec<u8>,
+        after: u8,
+    }
+
+    #[test]
+    fn bytes_that_are_written_at_once_are_those_of_a_list() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let listed = postcard::to_stdvec(&Listed { bytes: bytes.clone(), after: 7 }).unwrap();
+        assert_eq!(postcard::to_stdvec(&AtOnce { bytes, after: 7 }).unwrap(), listed);
     }
 }

@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::{bounded, bytes};
+use crate::bounded::{bounded, bytes, written};
 
 /// Cells of one query at most; a query may be allowed fewer.
 const MOST_CELLS: usize = 100_000;
@@ -62,7 +62,7 @@ pub struct EvidencePart {
     /// Rows.
     pub rows: u64,
     /// The persons, as a serialized Roaring bitmap of person numbers.
-    #[serde(deserialize_with = "bytes")]
+    #[serde(serialize_with = "written", deserialize_with = "bytes")]
     pub persons: Vec<u8>,
     /// How many distinct facilities stand behind the rows, where the rows name one.
     pub facilities: Option<u32>,

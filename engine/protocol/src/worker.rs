@@ -7,7 +7,7 @@ use catalog_model::{ColumnKeys, Excerpt, Grant, Workspace};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::bounded::{bounded, bytes};
+use crate::bounded::{bounded, bytes, written};
 use crate::evidence::Evidence;
 
 /// Files of one reply at most: one for each bucket.
@@ -80,7 +80,7 @@ pub struct KeptFile {
     /// The rows.
     pub rows: u64,
     /// The file.
-    #[serde(deserialize_with = "bytes")]
+    #[serde(serialize_with = "written", deserialize_with = "bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -98,6 +98,8 @@ pub struct FileSlice {
     pub descriptor: u32,
     /// Its size.
     pub bytes: u64,
+    /// Whether all of its rows are within the permit's period, as the manifest says.
+    pub is_within: bool,
     /// The keys of the columns that may be read; none where the file lies in clear.
     pub keys: Option<FileKeys>,
 }

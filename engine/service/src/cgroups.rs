@@ -41,18 +41,22 @@ impl Drop for Groups {
 
 /// Writes the limits that the group's hierarchy has; a group without any is none.
 fn limit(group: &Path, memory: u64) -> io::Result<()> {
+    // In this order: of version 1, memory with swap may not be less than memory.
     let limits = [
         ("memory.max", memory),
         ("memory.swap.max", 0),
         ("memory.limit_in_bytes", memory),
+        ("memory.memsw.limit_in_bytes", memory),
         ("pids.max", TASKS),
     ];
+    // What a kernel without accounts of swap has not.
+    let beside = ["memory.swap.max", "memory.memsw.limit_in_bytes"];
     let mut is_limited = false;
     for (file, value) in limits {
         let path = group.join(file);
         if path.try_exists()? {
             fs::write(path, value.to_string())?;
-            is_limited = is_limited || file != "memory.swap.max";
+            is_limited = is_limited || !beside.contains(&file);
         }
     }
     if is_limited { Ok(()) } else { Err(io::Error::other("the folder has no controllers to limit")) }
@@ -75,6 +79,24 @@ mod tests {
         let said = |name: &str| fs::read_to_string(file(name)).unwrap();
         assert_eq!([said("memory.max"), said("memory.swap.max"), said("pids.max")], ["77", "0", "128"]);
         assert!(!file("memory.limit_in_bytes").exists());
+    }
+
+    #[test]
+    fn each_hierarchy_of_version_1_has_its_own() {
+        let [memory, tasks] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        for name in ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] {
+            fs::write(memory.path().join(name), "9223372036854771712").unwrap();
+        }
+        fs::write(tasks.path().join("pids.max"), "max").unwrap();
+        limit(memory.path(), 77).unwrap();
+        limit(tasks.path(), 77).unwrap();
+        let said = |folder: &tempfile::TempDir, name: &str| fs::read_to_string(folder.path().join(name));
+        for name in ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] {
+            assert_eq!(said(&memory, name).unwrap(), "77");
+        }
+        assert_eq!(said(&tasks, "pids.max").unwrap(), "128");
+        fs::remove_file(memory.path().join("memory.limit_in_bytes")).unwrap();
+        assert!(limit(memory.path(), 77).is_err(), "swap alone bounds nothing");
     }
 
     #[test]

@@ -80,7 +80,12 @@ impl Reach<'_> {
         for file in self.files_of(table) {
             let may = |column: &str| may_read((definition, column), self.grant, self.used);
             let keys = guard.file_keys.open(file, &may)?;
-            slices.add(table, file, keys.as_ref(), store.join(&file.path));
+            slices.add(
+                (table, file.is_within(self.grant.period)),
+                file,
+                keys.as_ref(),
+                store.join(&file.path),
+            );
         }
         Ok(())
     }
@@ -91,7 +96,8 @@ impl Reach<'_> {
         let stored = stored_name(name, &kept.table);
         for file in &kept.files {
             let keys = guard.workspaces.open(&self.grant.project, file)?;
-            slices.add(&stored, file, keys.as_ref(), guard.workspaces.path(&self.grant.project, file)?);
+            let path = guard.workspaces.path(&self.grant.project, file)?;
+            slices.add((&stored, false), file, keys.as_ref(), path);
         }
         Ok(())
     }
@@ -144,10 +150,16 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn add(&mut self, table: &str, file: &FileEntry, keys: Option<&catalog_store::FileKeys>, path: PathBuf) {
+    fn add(
+        &mut self,
+        (table, is_within): (&str, bool),
+        file: &FileEntry,
+        keys: Option<&catalog_store::FileKeys>,
+        path: PathBuf,
+    ) {
         let Some(slice) = file.bucket.and_then(|bucket| self.buckets.get_mut(&bucket)) else { return };
         let descriptor = u32::try_from(self.paths.len()).unwrap_or(u32::MAX);
-        let file = FileSlice { descriptor, bytes: file.bytes, keys: keys.map(wire) };
+        let file = FileSlice { descriptor, bytes: file.bytes, is_within, keys: keys.map(wire) };
         slice.tables.entry(table.to_owned()).or_default().push(file);
         self.paths.push(path);
     }

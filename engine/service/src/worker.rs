@@ -184,7 +184,7 @@ impl WorkerProgram {
     ///
     /// # Errors
     ///
-    /// It cannot be started, is late, or dies before it answers; it is gone in every case.
+    /// It cannot be started, is late, or dies before it answers; it is ended in every case.
     pub fn run(&self, request: WorkerRequest, files: Vec<PathBuf>) -> Result<WorkerReply, WorkerError> {
         self.run_unless(request, files, &|| false)
     }
@@ -202,12 +202,17 @@ impl WorkerProgram {
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<WorkerReply, WorkerError> {
         let ready = self.ready();
-        let worker = ready.map_or_else(|| self.start(request.limits), Ok)?;
+        let mut worker = ready.map_or_else(|| self.start(request.limits), Ok)?;
         let reply = worker.run(request, files, is_stopped);
-        // Starting a process takes as long as planning a query: the next one is made behind this one and not beside
-        // it. If it cannot be, the next query says why.
+        worker.end();
+        // Taking a process's memory away takes as long as it was large: nobody waits for it. Starting one takes as long
+        // as planning a query: the next one is made behind this one and not beside it. If it cannot be, the next query
+        // says why.
         let pool = self.clone();
-        std::thread::spawn(move || pool.refill(&pool.wanted()));
+        std::thread::spawn(move || {
+            drop(worker);
+            pool.refill(&pool.wanted())
+        });
         reply
     }
 
@@ -255,7 +260,7 @@ struct Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // Whatever happened: the process ends now, and nobody is left behind.
-        let _ = self.child.kill();
+        self.end();
         let _ = self.child.wait();
     }
 }
@@ -266,8 +271,13 @@ impl Worker {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Ends the process: it runs no further step.
+    fn end(&mut self) {
+        let _ = self.child.kill();
+    }
+
     fn run(
-        self,
+        &self,
         request: WorkerRequest,
         files: Vec<PathBuf>,
         is_stopped: &dyn Fn() -> bool,

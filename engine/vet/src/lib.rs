@@ -39,7 +39,7 @@ pub use plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, Ra
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
 pub use rewrite::{
     FACILITY, KEY_PREFIX, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, RANKED, ROWS, ROWS_PREFIX,
-    SQUARE_PREFIX, SUM_PREFIX,
+    SQUARE_PREFIX, SUM_PREFIX, of_period,
 };
 pub use said::{Said, SaidCondition, SaidPart, SaidTakes};
 pub use schema::{aggregates, granted_schema, windows};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use catalog_model::{Catalogue, Grant};
 use datafusion_common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion_common::{Column, DFSchemaRef, DataFusionError, Result, ScalarValue};
+use datafusion_common::{Column, DFSchemaRef, DataFusionError, Result, ScalarValue, TableReference};
 use datafusion_expr::expr::{Alias, Sort, WindowFunction};
 use datafusion_expr::{
     Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, Window, cast, col, lit, when,
@@ -149,17 +149,25 @@ fn square(measure: Expr, scale: u32) -> Expr {
 
 /// Keeps rows of the permit's period only, at every scan of a table that has one, in subqueries as well.
 fn within_period(plan: LogicalPlan, catalogue: &Catalogue, grant: &Grant) -> Result<LogicalPlan> {
-    let day = |days: i32| lit(ScalarValue::Date32(Some(days)));
-    let (from, to) = (grant.period.from.first_day().days(), grant.period.to.last_day().days());
     let limited = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
-        let period = catalogue.tables.get(scan.table_name.table()).and_then(|table| table.period.as_ref());
-        let Some(period) = period else { return Ok(Transformed::no(node)) };
-        let column = Expr::Column(Column::new(Some(scan.table_name.clone()), period));
-        let limited = LogicalPlanBuilder::from(node).filter(column.between(day(from), day(to)))?.build()?;
+        let Some(within) = of_period(&scan.table_name, catalogue, grant) else {
+            return Ok(Transformed::no(node));
+        };
+        let limited = LogicalPlanBuilder::from(node).filter(within)?.build()?;
         Ok(Transformed::yes(limited))
     })?;
     Ok(limited.data)
+}
+
+/// The condition that rows of a scanned table are within the permit's period, as it stands directly on the scan; nothing
+/// where the table has no period.
+pub fn of_period(scanned: &TableReference, catalogue: &Catalogue, grant: &Grant) -> Option<Expr> {
+    let period = catalogue.tables.get(scanned.table())?.period.as_ref()?;
+    let day = |days: i32| lit(ScalarValue::Date32(Some(days)));
+    let (from, to) = (grant.period.from.first_day().days(), grant.period.to.last_day().days());
+    let column = Expr::Column(Column::new(Some(scanned.clone()), period));
+    Some(column.between(day(from), day(to)))
 }
 
 /// Orders the rows of every window fully, so that no tie is broken by where other persons' rows happen to lie.

@@ -72,7 +72,6 @@ pub(crate) struct GrantedSchema<'a> {
     meant: Meant<'a>,
     /// Views from this number on are not there: a view reads those before it.
     views: Cell<usize>,
-    tables: HashMap<String, Arc<dyn TableSource>>,
     scalars: HashMap<String, Arc<ScalarUDF>>,
     aggregates: HashMap<String, Arc<AggregateUDF>>,
     windows: HashMap<String, Arc<WindowUDF>>,
@@ -82,15 +81,9 @@ pub(crate) struct GrantedSchema<'a> {
 
 impl<'a> GrantedSchema<'a> {
     pub(crate) fn new(meant: Meant<'a>) -> Self {
-        let Meant { catalogue, grant, workspace } = meant;
-        let granted = catalogue.tables.values().filter(|table| grant.tables.contains_key(&table.table));
-        let source = |table: &Table| -> (String, Arc<dyn TableSource>) {
-            (table.table.clone(), GrantedTable::source(seen_schema(table, grant)))
-        };
         Self {
             meant,
-            views: Cell::new(workspace.views.len()),
-            tables: granted.map(source).collect(),
+            views: Cell::new(meant.workspace.views.len()),
             scalars: functions::registered()
                 .into_iter()
                 .chain(planned::scalars())
@@ -109,6 +102,13 @@ impl<'a> GrantedSchema<'a> {
 }
 
 impl GrantedSchema<'_> {
+    /// A granted table. A permit may cover all, of which a query reads few: each is made when it is asked for.
+    fn granted(&self, name: &str) -> Option<Arc<dyn TableSource>> {
+        let Meant { catalogue, grant, .. } = self.meant;
+        let table = catalogue.tables.get(name).filter(|_| grant.tables.contains_key(name))?;
+        Some(GrantedTable::source(seen_schema(table, grant)))
+    }
+
     /// A project's table or view.
     fn own(&self, name: &str) -> Result<Option<Arc<dyn TableSource>>> {
         if let Some(table) = self.meant.workspace.tables.get(name) {
@@ -160,7 +160,7 @@ pub fn windows() -> Vec<Arc<WindowUDF>> {
 impl ContextProvider for GrantedSchema<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let source = match &name {
-            TableReference::Bare { table } => self.tables.get(table.as_ref()).cloned(),
+            TableReference::Bare { table } => self.granted(table),
             TableReference::Partial { schema, table } => match schema.as_ref() {
                 workspace::SCHEMA => self.own(table)?,
                 workspace::LISTS => self.list(table),

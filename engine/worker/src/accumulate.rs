@@ -12,7 +12,7 @@ use engine_protocol::{Evidence, EvidenceAtom, EvidenceCell, EvidencePart, SumEvi
 use engine_vet::PlanShape;
 use roaring::RoaringBitmap;
 
-use crate::facility::{Facilities, Facility};
+use crate::facility::Facilities;
 use crate::quantile;
 use crate::rows::Rows;
 use crate::tally::{self, Own, Sum};
@@ -131,8 +131,8 @@ impl Cell {
         self.ranked.push((value, person, rows));
     }
 
-    pub(crate) fn keep_facility(&mut self, number: u32, facility: Facility) {
-        self.facilities.put(number, facility);
+    pub(crate) fn keep_facilities(&mut self, facilities: Facilities) {
+        self.facilities = facilities;
     }
 
     fn all(&mut self) -> impl Iterator<Item = &mut Part> {

@@ -231,7 +231,12 @@ mod tests {
     use super::{TOGETHER, together};
 
     fn buckets(bytes: &[u64]) -> Vec<BucketSlice> {
-        let file = |(bytes, descriptor): (&u64, u32)| FileSlice { descriptor, bytes: *bytes, keys: None };
+        let file = |(bytes, descriptor): (&u64, u32)| FileSlice {
+            descriptor,
+            bytes: *bytes,
+            is_within: false,
+            keys: None,
+        };
         let files = bytes.iter().zip(0..).map(file);
         files.map(|file| BucketSlice { tables: BTreeMap::from([("t".to_owned(), vec![file])]) }).collect()
     }

@@ -17,7 +17,7 @@ use engine_vet::{granted_schema, stored_name, workspace_schema};
 use crate::execute::fault;
 use crate::files::Descriptors;
 use crate::source::BucketTable;
-use crate::{exclude, net, session};
+use crate::{exclude, net, period, session};
 
 /// Finds a table's files by its name in the plan.
 pub(crate) type Sources<'s> = dyn Fn(&str) -> Option<Arc<dyn TableSource>> + 's;
@@ -57,6 +57,10 @@ impl Ground {
         let context = SessionContext::new_with_state(session::bucket(&self.runtime));
         let state = context.state();
         let plan = over(&|table: &str| self.source(table, bucket)).map_err(|_| WorkerFault::Data)?;
+        let of = |table: &str| bucket.tables.get(table).map(Vec::as_slice).unwrap_or_default();
+        let is_within = |table: &str| of(table).iter().all(|file| file.is_within);
+        let plan = period::settled(plan, (&self.catalogue, &self.grant), &is_within)
+            .map_err(|_| WorkerFault::Vetting)?;
         let plan =
             exclude::without(plan, &self.excluded, &self.catalogue).map_err(|_| WorkerFault::Vetting)?;
         let plan = state.optimize(&plan).map_err(|_| WorkerFault::Execution)?;

@@ -17,6 +17,7 @@ mod keep;
 mod memo;
 mod net;
 mod numbering;
+mod period;
 mod provide;
 mod quantile;
 mod rows;

@@ -39,9 +39,16 @@ const fn place(value: u128) -> usize {
 }
 
 /// A text of up to fifteen bytes as a number that no other text has.
+///
+/// Most codes are of few bytes, which are put together faster than they are copied. Their number is of 64 bits: the
+/// length, then the bytes. The number of a longer one is beyond: its length stands in the highest byte.
 pub(crate) fn packed(text: &str) -> Option<u128> {
+    if text.len() < 8 {
+        let number = text.bytes().fold(text.len() as u64, |number, byte| number << 8 | u64::from(byte));
+        return Some(number.into());
+    }
     let mut bytes = [0; 16];
-    let (length, letters) = bytes.split_first_mut()?;
+    let (length, letters) = bytes.split_last_mut()?;
     letters.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
     *length = u8::try_from(text.len()).ok()?;
     Some(u128::from_le_bytes(bytes))

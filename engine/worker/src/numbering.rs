@@ -4,6 +4,7 @@
 //! row costs one look-up for each key, in a plain table where there are few combinations, and no key is built for it.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use engine_protocol::{TOTAL, WorkerFault};
 
@@ -63,8 +64,34 @@ pub(crate) const NEW: u32 = u32::MAX;
 
 /// The numbers given so far, by the number before and the value.
 pub(crate) enum Known {
-    Plain { numbers: Vec<u32>, size: usize, other: HashMap<(u32, u32), u32> },
-    Map(HashMap<(u32, u32), u32>),
+    Plain { numbers: Vec<u32>, size: usize, other: Map },
+    Map(Map),
+}
+
+/// A number before and a value, in one number.
+type Map = HashMap<u64, u32, BuildHasherDefault<Mixed>>;
+
+/// A number, mixed fast. The numbers are this program's own, so nobody chooses some that fall together.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        // A product is mixed best in its upper bits, and a map looks at the lower ones.
+        self.0.rotate_left(32)
+    }
+}
+
+fn together(before: u32, value: u32) -> u64 {
+    u64::from(before) << 32 | u64::from(value)
 }
 
 impl Known {
@@ -73,8 +100,8 @@ impl Known {
     pub(crate) fn new(before: usize, size: usize, plain: usize) -> Self {
         let size = size + 1;
         match before.checked_mul(size).filter(|count| *count <= plain) {
-            Some(count) => Self::Plain { numbers: vec![NEW; count], size, other: HashMap::new() },
-            None => Self::Map(HashMap::new()),
+            Some(count) => Self::Plain { numbers: vec![NEW; count], size, other: Map::default() },
+            None => Self::Map(Map::default()),
         }
     }
 
@@ -85,10 +112,10 @@ impl Known {
                 let at = at.then(|| before as usize * *size + value as usize);
                 match at.and_then(|at| numbers.get_mut(at)) {
                     Some(slot) => slot,
-                    None => other.entry((before, value)).or_insert(NEW),
+                    None => other.entry(together(before, value)).or_insert(NEW),
                 }
             }
-            Self::Map(numbers) => numbers.entry((before, value)).or_insert(NEW),
+            Self::Map(numbers) => numbers.entry(together(before, value)).or_insert(NEW),
         }
     }
 }

@@ -17,6 +17,9 @@ use engine_vet::{
 
 use crate::memo::{Memo, packed};
 
+/// Where there are more than so many numbers of persons for a row, rows are sorted; else they are counted by person.
+const SPARSE: usize = 8;
+
 /// Which rows there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -228,10 +231,20 @@ impl Rows {
             }
         }
         for (at, (measure, known)) in shape.measures.iter().zip(&mut self.measures).enumerate() {
-            let values = optional(column(&format!("{MEASURE_PREFIX}{at}"))?, measure.scale)?;
-            known.totals.extend(&values, |_| i128::from(measure.largest));
-            if let Counts::Flags(known) = &mut known.values {
-                known.extend(values.iter().map(Option::is_some));
+            let (values, most) = (column(&format!("{MEASURE_PREFIX}{at}"))?, measure.largest);
+            let whole = values.as_primitive_opt::<Int64Type>().filter(|_| measure.scale == 0);
+            match (&mut known.totals, &mut known.values, whole) {
+                (Totals::Values(totals), Counts::Flags(flags), Some(values)) => {
+                    totals.extend(values.iter().map(|value| value.unwrap_or_default().clamp(-most, most)));
+                    flags.extend(values.iter().map(|value| value.is_some()));
+                }
+                (totals, flags, _) => {
+                    let values = optional(values, measure.scale)?;
+                    totals.extend(&values, |_| i128::from(most));
+                    if let Counts::Flags(flags) = flags {
+                        flags.extend(values.iter().map(Option::is_some));
+                    }
+                }
             }
         }
         Ok(())
@@ -243,6 +256,34 @@ impl Rows {
 
     /// The rows' numbers in order of their persons.
     pub(crate) fn by_person(&self) -> Vec<u32> {
+        let numbers = self.persons.iter().max().map_or(0, |most| *most as usize + 1);
+        if numbers / SPARSE > self.persons.len() {
+            return self.sorted_by_person();
+        }
+        // Where each person's rows begin; the place of the next one, as they are put there.
+        let mut places = vec![0_u32; numbers];
+        for person in &self.persons {
+            if let Some(count) = places.get_mut(*person as usize) {
+                *count += 1;
+            }
+        }
+        let mut begin = 0;
+        for place in &mut places {
+            (*place, begin) = (begin, begin + *place);
+        }
+        let mut order = vec![0; self.persons.len()];
+        for (person, row) in self.persons.iter().zip(0_u32..) {
+            if let Some(place) = places.get_mut(*person as usize) {
+                if let Some(own) = order.get_mut(*place as usize) {
+                    *own = row;
+                }
+                *place += 1;
+            }
+        }
+        order
+    }
+
+    fn sorted_by_person(&self) -> Vec<u32> {
         // Person and row in one number sort faster than rows by their persons.
         let pairs = self.persons.iter().zip(0_u64..);
         let mut order: Vec<u64> = pairs.map(|(person, row)| u64::from(*person) << 32 | row).collect();
@@ -402,5 +443,24 @@ impl Rows {
             }
         }
         own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_vet::PlanShape;
+    use proptest::prelude::*;
+
+    use super::{Form, Rows};
+
+    proptest! {
+        #[test]
+        fn rows_of_few_and_of_many_persons_come_in_one_order(
+            persons in prop::collection::vec(0_u32..300, 0..120),
+        ) {
+            let mut rows = Rows::new(&PlanShape::default(), Form::Single);
+            rows.persons = persons;
+            prop_assert_eq!(rows.by_person(), rows.sorted_by_person());
+        }
     }
 }

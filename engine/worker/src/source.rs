@@ -134,7 +134,7 @@ mod tests {
             columns: columns.iter().map(|(name, key)| ((*name).to_owned(), key.to_vec())).collect(),
         };
         let bytes = file.metadata().unwrap().len();
-        let slice = FileSlice { descriptor: 0, bytes, keys: Some(keys) };
+        let slice = FileSlice { descriptor: 0, bytes, is_within: false, keys: Some(keys) };
         let files = Descriptors::from(vec![OwnedFd::from(file)]);
         BucketTable::new(rows().schema(), vec![files.open(&slice).unwrap()])
     }

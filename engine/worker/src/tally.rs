@@ -7,8 +7,8 @@ use engine_protocol::WorkerFault;
 use engine_vet::PlanShape;
 
 use crate::accumulate::Cell;
-use crate::facility::Facility;
-use crate::numbering::{Known, NEW, Numbering};
+use crate::facility::Gathering;
+use crate::numbering::Numbering;
 use crate::rows::Rows;
 
 /// The cells of one grouping set, with their keys.
@@ -23,7 +23,7 @@ pub(crate) fn cells(
     let numbering = Numbering::new(rows, set, &sizes, most)?;
     let mut cells: Vec<Cell> = numbering.keys.iter().map(|_| Cell::new(shape)).collect();
     let mut own = Present::new(shape, cells.len());
-    let mut facilities = Facilities::new(cells.len(), rows.facilities());
+    let mut facilities = Gathering::new(cells.len(), rows, shape);
     let mut last = None;
     for row in order.iter().map(|row| *row as usize) {
         let person = rows.person(row);
@@ -46,7 +46,8 @@ pub(crate) fn cells(
     if let Some(person) = last {
         own.flush(person, &mut cells, shape)?;
     }
-    facilities.settle(&mut cells);
+    let facilities = facilities.settle(cells.len());
+    cells.iter_mut().zip(facilities).for_each(|(cell, facilities)| cell.keep_facilities(facilities));
     Ok(numbering.keys.into_iter().zip(cells).collect())
 }
 
@@ -177,41 +178,6 @@ impl Present {
         self.entries.clear();
         self.sums.clear();
         Ok(())
-    }
-}
-
-/// Cells times facilities that are looked up in a plain table; more of them in a map.
-const PLAIN: usize = 1 << 20;
-
-/// What each facility adds to each cell.
-struct Facilities {
-    places: Known,
-    all: Vec<(u32, u32, Facility)>,
-}
-
-impl Facilities {
-    /// For so many cells, and facilities with numbers below `most`.
-    fn new(cells: usize, most: usize) -> Self {
-        Self { places: Known::new(cells, most, PLAIN), all: Vec::new() }
-    }
-
-    fn add(&mut self, cell: u32, rows: &Rows, row: usize) -> Result<(), WorkerFault> {
-        let Some(number) = rows.facility(row) else { return Ok(()) };
-        let place = self.places.slot(cell, number);
-        if *place == NEW {
-            *place = u32::try_from(self.all.len()).map_err(|_| WorkerFault::TooLarge)?;
-            self.all.push((cell, number, Facility::default()));
-        }
-        let (.., facility) = self.all.get_mut(*place as usize).ok_or(WorkerFault::Execution)?;
-        facility.add(rows, row)
-    }
-
-    fn settle(self, cells: &mut [Cell]) {
-        for (cell, number, facility) in self.all {
-            if let Some(cell) = cells.get_mut(cell as usize) {
-                cell.keep_facility(number, facility);
-            }
-        }
     }
 }
 

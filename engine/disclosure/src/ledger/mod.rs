@@ -225,13 +225,15 @@ impl Ledger {
     /// The same where zeros are shown, or hidden.
     pub(crate) fn is_near_where(&self, cohort: &Cohort, few: u32, zeros: Zeros) -> bool {
         // A cohort that the question names as a kept one is that one; others beside it stay as near as they were.
+        if self.has(&cohort.id) {
+            return false;
+        }
         let few = u64::from(few);
-        let mut near = self.near(&cohort.persons, few);
         // That a sum of shown cells is the same is read off the page; where zeros are hidden that says what they hide.
         let is_near = |(distance, kept): (u64, &Kept)| {
             kept.sum == Sum::None || zeros == Zeros::Hidden || kept.is_apart(distance, cohort, few)
         };
-        !self.has(&cohort.id) && near.any(is_near)
+        self.near(&cohort.persons, few).any(is_near)
     }
 
     /// The kept cohorts that differ from these persons by fewer than `few`, whatever numbers they had, and by how many.

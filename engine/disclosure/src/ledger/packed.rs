@@ -17,19 +17,18 @@ pub(super) enum Packed {
 
 impl Packed {
     pub(super) fn of(persons: &RoaringBitmap) -> Self {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(persons.len()).unwrap_or(0));
         let mut last = 0;
         for person in persons {
             write(&mut bytes, person - last);
             last = person;
         }
+        if bytes.len() <= persons.serialized_size() {
+            return Self::Steps(bytes.into_boxed_slice());
+        }
         let mut bitmap = persons.clone();
         bitmap.optimize();
-        if bytes.len() <= bitmap.serialized_size() {
-            Self::Steps(bytes.into_boxed_slice())
-        } else {
-            Self::Bitmap(Box::new(bitmap))
-        }
+        Self::Bitmap(Box::new(bitmap))
     }
 
     /// The persons, in ascending order.

@@ -157,6 +157,7 @@ pub(crate) const PROBES: &[Probe] = &[
     plain("socket by io_uring", |_| socket_by_ring()),
     // Secrets.
     plain("open data file", |target| secret(&format!("{target}/data"))),
+    plain("open the key store", |target| secret(&format!("{target}/keys/store.json"))),
     plain("open /etc/passwd", |_| secret("/etc/passwd")),
     plain("open /proc/self/mem", |_| File::open("/proc/self/mem").is_ok()),
     plain("open /proc/self/environ", |_| secret("/proc/self/environ")),
@@ -169,6 +170,9 @@ pub(crate) const PROBES: &[Probe] = &[
     plain("stat a path", |target| std::fs::metadata(format!("{target}/data")).is_ok()),
     // Files.
     plain("create a file", |target| write_into(&format!("{target}/new"))),
+    plain("open a data file to write", |target| {
+        File::options().write(true).open(format!("{target}/data")).is_ok()
+    }),
     Probe {
         name: "write an open data file",
         prepare: |target| File::options().write(true).open(format!("{target}/data")).ok(),
@@ -200,7 +204,9 @@ pub(crate) const PROBES: &[Probe] = &[
         child > 0
     }),
     plain("vfork by clone", |_| {
-        let child = call(libc::SYS_clone, [libc::SIGCHLD as usize, 0, 0, 0, 0, 0]);
+        // The child has memory of its own, which vfork would share: it ends without touching any.
+        let flags = libc::CLONE_VFORK | libc::SIGCHLD;
+        let child = call(libc::SYS_clone, [flags as usize, 0, 0, 0, 0, 0]);
         if child == 0 {
             call(libc::SYS_exit_group, [0; 6]);
         }
