@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
-use catalog_model::{Catalogue, Class, Grant, Workspace};
-use datafusion_common::{Column, DataFusionError};
+use catalog_model::{Catalogue, Grant, Workspace};
+use datafusion_common::DataFusionError;
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
 
 use crate::canonical;
+use crate::facility;
 use crate::normal::normal;
 use crate::places::Places;
 use crate::plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
@@ -128,10 +128,8 @@ fn release(
             .suggest("add person_id to the subquery's columns")
             .into());
     }
-    let facility = relation
-        .iter()
-        .position(|fact| fact.class() == Class::Facility && fact.kind == DataType::UInt32)
-        .map(|at| Expr::Column(Column::from(input.schema().qualified_field(at))));
+    let behind = facility::behind(&judge, input, &relation)?;
+    let facility = behind.facility.map(Expr::Column);
     let mut draft =
         Draft { wanted: Wanted { keys: point.keys, facility, ..Wanted::default() }, ..Draft::default() };
     for asked in asked {
@@ -153,8 +151,8 @@ fn release(
         aggregates: draft.aggregates,
         post: point.post,
     };
-    let evidence =
-        rewrite::evidence(input, &relation, &draft.wanted, meant).map_err(|error| explain(&judge, &error))?;
+    let evidence = rewrite::evidence(&behind.plan, &behind.relation, &draft.wanted, meant)
+        .map_err(|error| explain(&judge, &error))?;
     let hash = hash(&evidence, meant.grant, &shape);
     let Seen { used, lineage, systems, .. } = judge.into_seen();
     Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used, lineage, systems, key_systems, hash })
