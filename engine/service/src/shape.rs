@@ -1,6 +1,9 @@
 //! A vetted query's shape, as far as disclosure control needs to know it.
 
-use engine_disclosure::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};
+use std::collections::BTreeMap;
+
+use engine_disclosure::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, PublicFigures, Shape};
+use engine_protocol::PublicRow;
 use engine_vet::{AggregateKind as Asked, PlanShape, VettedPlan};
 
 /// The shape of a vetted query's result. Sums and quantiles are numbered within their part, as evidence has them.
@@ -31,6 +34,23 @@ pub fn shape(plan: &VettedPlan) -> Shape {
         largest: (0..shape.summed()).map(largest).collect(),
         ..Shape::default()
     }
+}
+
+/// The figures that a worker found in public tables; nothing where they are not what the plan asks.
+pub fn public_figures(plan: &VettedPlan, found: Vec<PublicRow>) -> Option<PublicFigures> {
+    let asked = plan.shape().public.as_ref()?;
+    let mut figures = PublicFigures { keys: asked.keys.clone(), rows: BTreeMap::new() };
+    for PublicRow { key, figures: row } in found {
+        if key.len() != asked.keys.len() || row.len() != asked.scales.len() {
+            return None;
+        }
+        let scaled = |(figure, scale): (Option<i64>, &u32)| figure.map(|figure| (figure.into(), *scale));
+        let row = row.into_iter().zip(&asked.scales).map(scaled).collect();
+        if figures.rows.insert(key, row).is_some() {
+            return None;
+        }
+    }
+    Some(figures)
 }
 
 fn aggregate(shape: &PlanShape, asked: engine_vet::Aggregate) -> AggregateShape {

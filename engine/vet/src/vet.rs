@@ -17,6 +17,7 @@ use crate::refusal::{Denial, NotVetted, Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, MeasureFact, Seen};
 use crate::rewrite::{self, Wanted};
 use crate::rules::aggregate::{Asked, AskedKind, Measured};
+use crate::rules::public::Public;
 use crate::rules::{aggregate, function, group_key, root, statement};
 use crate::schema::{GrantedSchema, is_small};
 use crate::spelled;
@@ -141,6 +142,8 @@ fn release(
         name: named(at).map_or_else(|| key.schema_name().to_string(), |column| column.name.clone()),
         domain,
     });
+    let public = point.public.as_ref().map(|public| public.executed(meant)).transpose();
+    let public = public.map_err(|error| explain(&judge, &error))?;
     let shape = PlanShape {
         keys: keys.collect(),
         sets: point.sets,
@@ -150,12 +153,14 @@ fn release(
         ranked: draft.ranked,
         aggregates: draft.aggregates,
         post: point.post,
+        public: point.public.as_ref().map(Public::shape),
     };
     let evidence = rewrite::evidence(&behind.plan, &behind.relation, &draft.wanted, meant)
         .map_err(|error| explain(&judge, &error))?;
-    let hash = hash(&evidence, meant.grant, &shape);
+    let hash = hash((&evidence, public.as_ref()), meant.grant, &shape);
     let Seen { used, lineage, systems, .. } = judge.into_seen();
-    Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used, lineage, systems, key_systems, hash })
+    let sql = sql.to_owned();
+    Ok(VettedPlan { sql, shape, evidence, public, used, lineage, systems, key_systems, hash })
 }
 
 /// What is wanted of the relation, and what the result makes of it, while the aggregates are gone through.
@@ -291,10 +296,15 @@ fn largest(fact: &MeasureFact) -> i64 {
     largest.saturating_mul(10_i64.saturating_pow(fact.scale))
 }
 
-fn hash(evidence: &LogicalPlan, grant: &Grant, shape: &PlanShape) -> String {
+fn hash(
+    (evidence, public): (&LogicalPlan, Option<&LogicalPlan>),
+    grant: &Grant,
+    shape: &PlanShape,
+) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 vetted plan");
     let parts = [
         spelled::plan(evidence),
+        public.map(spelled::plan).unwrap_or_default(),
         format!("{grant:?}"),
         format!("{shape:?}"),
         env!("CARGO_PKG_VERSION").to_owned(),
@@ -384,6 +394,19 @@ impl VettedPlan {
         source: &dyn Fn(&str) -> Option<Arc<dyn TableSource>>,
     ) -> Result<LogicalPlan, DataFusionError> {
         rewrite::with_sources(&self.evidence, source)
+    }
+
+    /// The plan of the public figures over other sources: the files of public tables.
+    ///
+    /// # Errors
+    ///
+    /// As [`VettedPlan::evidence_over`], or the query has no public figures.
+    pub fn public_over(
+        &self,
+        source: &dyn Fn(&str) -> Option<Arc<dyn TableSource>>,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        let none = || DataFusionError::Plan("a query without public figures".to_owned());
+        rewrite::with_sources(self.public.as_ref().ok_or_else(none)?, source)
     }
 
     /// The rows that the evidence plan groups, as they stand: its keys, person, facility, ranked value, parts and

@@ -18,6 +18,7 @@ mod memo;
 mod net;
 mod numbering;
 mod provide;
+mod public;
 mod quantile;
 mod rows;
 mod session;
