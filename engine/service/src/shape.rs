@@ -87,3 +87,43 @@ fn aggregate(shape: &PlanShape, asked: engine_vet::Aggregate) -> AggregateShape 
     };
     AggregateShape { part: asked.part, kind, unit }
 }
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::{Catalogue, Grant, Period, SnapshotId, Thresholds, Tier};
+    use engine_protocol::PublicRow;
+    use engine_vet::{Scope, vet};
+
+    use super::public_figures;
+
+    #[test]
+    fn figures_are_those_of_the_plan_and_each_key_has_one_row() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let tables = catalogue.tables.values().map(|table| {
+            (table.table.clone(), table.columns.iter().map(|column| column.name.clone()).collect())
+        });
+        let grant = Grant {
+            project: "demo".to_owned(),
+            snapshot: SnapshotId::from_digest(&[0; 32]),
+            tier: Tier::Pseudonymized,
+            period: Period { from: "2023-04".parse().unwrap(), to: "2024-03".parse().unwrap() },
+            tables: tables.collect(),
+            thresholds: Thresholds { persons: 10, zero_shown: true },
+        };
+        let sql = "SELECT c.prefecture, c.n / q.f AS rate \
+            FROM (SELECT prefecture, count(*) AS n FROM ndb_receipt GROUP BY prefecture) c \
+            JOIN (SELECT prefecture, count(*) AS f FROM municipality GROUP BY prefecture) q \
+            ON q.prefecture = c.prefecture";
+        let plan = vet(sql, Scope { catalogue: &catalogue, grant: &grant }).unwrap();
+        let row = |key: &[u32], figures: &[i64]| PublicRow {
+            key: key.to_vec(),
+            figures: figures.iter().copied().map(Some).collect(),
+        };
+        let found = public_figures(&plan, vec![row(&[12], &[5]), row(&[26], &[4])]).unwrap();
+        assert_eq!((found.keys, found.rows[&vec![12]].as_slice()), (vec![0], [Some((5, 0))].as_slice()));
+        for wrong in [row(&[], &[5]), row(&[12, 0], &[5]), row(&[12], &[]), row(&[12], &[5, 5])] {
+            assert_eq!(public_figures(&plan, vec![wrong]), None);
+        }
+        assert_eq!(public_figures(&plan, vec![row(&[12], &[5]), row(&[12], &[6])]), None);
+    }
+}
