@@ -120,7 +120,10 @@ mod tests {
             figures: figures.iter().copied().map(Some).collect(),
         };
         let found = public_figures(&plan, vec![row(&[12], &[5]), row(&[26], &[4])]).unwrap();
-        assert_eq!((found.keys, found.rows[&vec![12]].as_slice()), (vec![0], [Some((5, 0))].as_slice()));
+        assert_eq!(
+            (found.keys, found.rows[[12_u32].as_slice()].as_slice()),
+            (vec![0], [Some((5, 0))].as_slice())
+        );
         for wrong in [row(&[], &[5]), row(&[12, 0], &[5]), row(&[12], &[]), row(&[12], &[5, 5])] {
             assert_eq!(public_figures(&plan, vec![wrong]), None);
         }
