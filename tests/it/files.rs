@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use catalog_model::{Catalogue, Grant, Workspace};
 use catalog_staged::encrypted;
 use catalog_store::{Environment, FileKeyring, FileKeys};
-use engine_protocol::{BucketSlice, Evidence, FileSlice, Limits, WorkerReply, WorkerRequest};
+use engine_protocol::{BucketSlice, Evidence, FileSlice, Limits, PublicRow, WorkerReply, WorkerRequest};
 use engine_service::{WorkerProgram, may_read, wire};
 use engine_vet::{FUNCTION_SYSTEMS, VettedPlan};
 use parquet::arrow::ArrowWriter;
@@ -20,14 +20,15 @@ pub(crate) fn options(keys: &FileKeys) -> ArrowReaderOptions {
     encrypted::reading(Some(&keys.by_column())).unwrap()
 }
 
-/// Copies the latest snapshot's bucketed files in clear into a folder; their paths by bucket and table.
+/// Copies the latest snapshot's files in clear into a folder; their paths by bucket and table.
 pub(crate) fn in_clear(environment: &Environment, folder: &Path) -> Vec<BTreeMap<String, Vec<PathBuf>>> {
     let (ring, store) = (FileKeyring::new(environment), environment.room("store"));
     let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
     let mut buckets: BTreeMap<u32, BTreeMap<String, Vec<PathBuf>>> = BTreeMap::new();
     for (table, entry) in &manifest.body.tables {
         for (number, file) in entry.files.iter().enumerate() {
-            let Some(bucket) = file.bucket else { continue };
+            // Public tables lie in no bucket; here they are one behind the last.
+            let bucket = file.bucket.unwrap_or(u32::MAX);
             let keys = ring.open(file, &|_| true).unwrap().expect("every file of a snapshot is encrypted");
             let source = std::fs::File::open(store.join(&file.path)).unwrap();
             let reader =
@@ -58,6 +59,7 @@ pub(crate) fn request(plan: &VettedPlan, catalogue: &Catalogue, grant: &Grant) -
         descriptors: 0,
         limits: LIMITS,
         keep: None,
+        public: false,
     }
 }
 
@@ -131,6 +133,35 @@ pub(crate) fn stored_reply(
     }
     request.buckets = buckets.into_values().collect();
     run(worker, request, files)
+}
+
+/// The figures of public tables that a plan is computed with, by a worker that gets no other file.
+pub(crate) fn stored_public(
+    (worker, environment, catalogue): (&WorkerProgram, &Environment, &Catalogue),
+    plan: &VettedPlan,
+    mut request: WorkerRequest,
+) -> Vec<PublicRow> {
+    let (ring, store) = (FileKeyring::new(environment), environment.room("store"));
+    let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
+    let (mut bucket, mut files) = (BucketSlice::default(), Vec::new());
+    for table in plan.used().keys().filter(|table| !catalogue.tables[*table].is_private()) {
+        let entry = manifest.body.tables.get(table).into_iter();
+        for file in entry.flat_map(|entry| entry.files_in(request.grant.period)) {
+            let may =
+                |column: &str| may_read((&catalogue.tables[table], column), &request.grant, plan.used());
+            let keys = ring.open(file, &may).unwrap();
+            let descriptor = u32::try_from(files.len()).unwrap();
+            let slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.as_ref().map(wire) };
+            bucket.tables.entry(table.clone()).or_default().push(slice);
+            files.push(store.join(&file.path));
+        }
+    }
+    request.buckets = vec![bucket];
+    request.public = true;
+    match run(worker, request, files) {
+        WorkerReply::Public(rows) => rows,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn run(worker: &WorkerProgram, mut request: WorkerRequest, files: Vec<PathBuf>) -> WorkerReply {

@@ -72,6 +72,7 @@ fn asked(key: u8, excluded: Vec<u32>) -> WorkerReply {
         descriptors: 0,
         limits: LIMITS,
         keep: Some(Keep { files: vec![keys], most: 1 << 26, provide: Some(PersonKey::new([key; 32])) }),
+        public: false,
     };
     reply(&worker(), request, &[bucket(0), bucket(1)])
 }

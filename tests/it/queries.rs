@@ -14,8 +14,11 @@ use arrow::datatypes::DataType;
 use catalog_model::{Catalogue, CellRules, Grant, Period, SnapshotId, Thresholds, Tier};
 use catalog_store::Environment;
 use classified::Protected;
-use engine_disclosure::{Setting, Shape};
-use engine_protocol::{CellValue, Evidence, Limits, Post, PostColumn, PostExpr, WorkerReply, WorkerRequest};
+use engine_disclosure::{PublicFigures, Setting, Shape};
+use engine_protocol::{
+    CellValue, ClientReply, ClientRequest, Evidence, Limits, Post, PostColumn, PostExpr, Question,
+    WorkerReply, WorkerRequest,
+};
 use engine_service::WorkerProgram;
 use engine_vet::{KeyKind, Scope, VettedPlan, vet};
 use serde_json::json;
@@ -167,12 +170,24 @@ impl Bench {
         crate::files::stored_evidence((&self.worker, &self.environment, &self.catalogue), plan, request)
     }
 
+    /// The figures of public tables that a plan is computed with.
+    fn public(&self, plan: &VettedPlan) -> PublicFigures {
+        if plan.public().is_none() {
+            return PublicFigures::default();
+        }
+        let request = crate::files::request(plan, &self.catalogue, &self.grant);
+        let at = (&self.worker, &self.environment, &self.catalogue);
+        let found = crate::files::stored_public(at, plan, request);
+        assert!(!found.is_empty(), "no figures\n{}", plan.sql());
+        engine_service::public_figures(plan, found).unwrap()
+    }
+
     /// The case with everything that the oracle needs to judge it.
     fn asked(&self, case: &Case) -> serde_json::Value {
         let plan = self.vet(&case.sql);
         let evidence = self.evidence(&plan);
         assert_eq!(evidence, self.evidence_of(&plan, 0), "rows as they stand and grouped rows\n{}", case.sql);
-        let shape = engine_service::shape(&plan);
+        let shape = Shape { public: self.public(&plan), ..engine_service::shape(&plan) };
         let atoms = Shape { post: atoms(&shape), ..shape.clone() };
         let keys = shape.keys.len();
         // A case that nobody is in would agree with any oracle.
@@ -284,6 +299,24 @@ fn every_accepted_query_agrees_with_the_oracle() {
         .collect();
     let shown = values.iter().filter(|value| !matches!(**value, "***" | "" | "0")).count();
     assert!(shown * 10 > values.len(), "{shown} of {} values are shown", values.len());
+}
+
+#[test]
+fn a_rate_by_a_public_population_is_released() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    crate::journeys::copy(&crate::demo::untouched(), &env);
+    let guard = crate::kept::guard(&env);
+    let case = corpus().into_iter().find(|case| case.sql.contains("JOIN municipality")).unwrap();
+    let text = |text: &str| text.to_owned();
+    let question = Question { user: text("demo-researcher"), project: text("demo"), sql: case.sql };
+    let reply = guard.answer(&ClientRequest::Query(question));
+    let ClientReply::Released(table) = reply else { panic!("{reply:?}") };
+    assert!(table.rows.iter().any(|row| matches!(row[2], CellValue::Decimal(_))), "{table:?}");
+    for row in &table.rows {
+        let is_hidden = |cell: &CellValue| *cell == CellValue::Suppressed;
+        assert_eq!(is_hidden(&row[1]), is_hidden(&row[2]), "what is hidden divides into nothing: {row:?}");
+    }
 }
 
 #[test]

@@ -238,6 +238,7 @@ fn what_a_worker_says_is_used_only_where_it_is_of_the_declared_shape() {
     let sums = vec![SumEvidence::default()];
     for (what, reply) in [
         ("rows to keep instead", WorkerReply::Kept(vec![KeptFile { rows: 1, bytes: b"PAREPARE".to_vec() }])),
+        ("figures that nobody asked", WorkerReply::Public(Vec::new())),
         ("a key too many", evidence(vec![cell(&[0, 0], part(0..100))])),
         ("a value that the domain has not", evidence(vec![cell(&[9_999], part(0..100))])),
         ("a cell twice", evidence(vec![cell(&[0], part(0..50)), cell(&[0], part(50..100))])),

@@ -168,7 +168,8 @@ class Case:
         self.calls = []
         for part in [*tree.expressions, tree.args.get("having"), tree.args.get("order")]:
             for node in part.walk(bfs=False) if part is not None else []:
-                if is_aggregate(node):
+                # What a subquery adds up is a figure of a public table, and stands as it is.
+                if is_aggregate(node) and node.find_ancestor(exp.Subquery) is None:
                     whole = node.parent if isinstance(node.parent, exp.Filter) else node
                     if whole not in self.calls:
                         self.calls.append(whole)

@@ -30,4 +30,4 @@ pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verd
 pub use hiding::{AUDITED, Past};
 pub use ledger::{Cohort, Form, Ledger, LedgerEntry, Term};
 pub use release::{Release, Setting, Withheld, release};
-pub use shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Shape};
+pub use shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, PublicFigures, Shape};

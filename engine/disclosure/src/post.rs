@@ -18,6 +18,8 @@ pub(crate) struct Row {
     /// Each with its number in the key's domain, which is the order of display.
     pub(crate) keys: Vec<(CellValue, u32)>,
     pub(crate) aggregates: Vec<Value>,
+    /// The public figures for its keys, where there are any.
+    pub(crate) public: Option<Vec<Value>>,
 }
 
 /// A value of the post-program.
@@ -72,6 +74,11 @@ fn evaluate(expr: &PostExpr, row: &Row) -> Value {
             key.map_or(Value::Empty, |(value, number)| Value::Key(value, Some(number)))
         }
         PostExpr::Aggregate(at) => row.aggregates.get(*at).cloned().unwrap_or(Value::Empty),
+        PostExpr::Public(at) => {
+            let figure = row.public.as_ref().and_then(|figures| figures.get(*at));
+            figure.cloned().unwrap_or(Value::Empty)
+        }
+        PostExpr::HasPublic => Value::Truth(row.public.is_some()),
         PostExpr::Number(whole, places) => Value::Number(Number { whole: *whole, places: *places }),
         PostExpr::Text(text) => {
             Value::Key(CellValue::Key { code: text.clone(), ja: text.clone(), en: text.clone() }, None)
@@ -214,7 +221,7 @@ mod tests {
     fn row(code: &str, values: &[Option<i128>]) -> Row {
         let key = CellValue::Key { code: code.to_owned(), ja: code.to_owned(), en: code.to_owned() };
         let value = |value: &Option<i128>| value.map_or(Value::Hidden, |n| Value::Number(Number::whole(n)));
-        Row { keys: vec![(key, 0)], aggregates: values.iter().map(value).collect() }
+        Row { keys: vec![(key, 0)], aggregates: values.iter().map(value).collect(), public: None }
     }
 
     fn boxed(at: usize) -> Box<PostExpr> {
@@ -275,6 +282,19 @@ mod tests {
         let huge = PostExpr::Number(i128::MAX, 0);
         let product = PostExpr::Arithmetic(PostOperator::Multiply, Box::new(huge), boxed(0));
         assert_eq!(shown(&post(product), vec![row("a", &[Some(3)])]), ["a "]);
+    }
+
+    #[test]
+    fn what_is_hidden_stays_hidden_over_a_public_figure() {
+        let rate = PostExpr::Arithmetic(PostOperator::Divide, boxed(0), Box::new(PostExpr::Public(0)));
+        let figure = |figure: i128| Some(vec![Value::Number(Number { whole: figure, places: 1 })]);
+        let public = [figure(25), figure(25), figure(0), None];
+        let joined = rows().into_iter().zip(public).map(|(row, public)| Row { public, ..row });
+        let joined: Vec<Row> = joined.collect();
+        let all = post(PostExpr::Round(Box::new(rate), 1));
+        assert_eq!(shown(&all, joined.clone()), ["a 8.0", "b ***", "c ", "d "]);
+        let inner = Post { having: Some(PostExpr::HasPublic), ..all };
+        assert_eq!(shown(&inner, joined), ["a 8.0", "b ***", "c "]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use classified::{Protected, Released};
 use engine_protocol::{CellValue, Evidence, PostExpr, ReleasedTable, TOTAL, TableColumn, TableColumnKind};
 
 use crate::behind::Behind;
+use crate::format::Number;
 use crate::hiding::{Hidden, Past, Unprotected};
 use crate::ledger::Cohort;
 use crate::post::{self, Row, Value};
@@ -161,6 +162,7 @@ fn columns(shape: &Shape) -> Vec<TableColumn> {
 fn rows(cells: &Cells, hidden: &Hidden, shape: &Shape, shown: &Shown<'_>) -> Vec<Row> {
     let row = |(key, cell): (&Vec<u32>, &Cell)| Row {
         keys: key.iter().enumerate().map(|(at, number)| (label(at, key, shape), *number)).collect(),
+        public: shape.public.of(key).map(figures),
         aggregates: shape
             .aggregates
             .iter()
@@ -173,6 +175,13 @@ fn rows(cells: &Cells, hidden: &Hidden, shape: &Shape, shown: &Shown<'_>) -> Vec
             .collect(),
     };
     cells.iter().map(row).collect()
+}
+
+fn figures(figures: &[Option<(i128, u32)>]) -> Vec<Value> {
+    let figure = |figure: &Option<(i128, u32)>| {
+        figure.map_or(Value::Empty, |(whole, places)| Value::Number(Number { whole, places }))
+    };
+    figures.iter().map(figure).collect()
 }
 
 pub(crate) fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {

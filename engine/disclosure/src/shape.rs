@@ -28,6 +28,25 @@ pub struct Shape {
     /// Persons that cells of a value need where that is more than others need, by key and value; `u32::MAX` where
     /// nothing of it is shown.
     pub least: BTreeMap<(usize, u32), u32>,
+    /// Figures of public tables, which the post-program computes with.
+    pub public: PublicFigures,
+}
+
+/// Figures of public tables by values of group keys. They are no one's secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicFigures {
+    /// The group keys that they are looked up by.
+    pub keys: Vec<usize>,
+    /// By the numbers of the keys' values the figures: whole numbers, each scaled by so many decimal places.
+    pub rows: BTreeMap<Vec<u32>, Vec<Option<(i128, u32)>>>,
+}
+
+impl PublicFigures {
+    /// The figures of a cell.
+    pub(crate) fn of(&self, key: &[u32]) -> Option<&[Option<(i128, u32)>]> {
+        let by = self.keys.iter().map(|at| key.get(*at).copied()).collect::<Option<Vec<u32>>>()?;
+        self.rows.get(&by).map(Vec::as_slice)
+    }
 }
 
 /// A group key with its declared values.

@@ -62,7 +62,7 @@ pub use running::{NoRunName, RunName, RunStage, RunningAct, RunningAsk, RunningR
 pub use socket::Socket;
 pub use template::{ParameterView, TemplateView, TemplatesAsk};
 pub use worker::{
-    BucketSlice, FileKeys, FileSlice, Keep, KeptFile, Limits, PROVIDED_PERSON, PersonKey, WorkerFault,
-    WorkerHello, WorkerReply, WorkerRequest,
+    BucketSlice, FileKeys, FileSlice, Keep, KeptFile, Limits, PROVIDED_PERSON, PersonKey, PublicRow,
+    WorkerFault, WorkerHello, WorkerReply, WorkerRequest,
 };
 pub use workspace::{KeptItem, WorkspaceAct, WorkspaceAsk, WorkspaceReply};

@@ -45,6 +45,10 @@ pub enum PostExpr {
     Key(usize),
     /// The aggregate of this number.
     Aggregate(usize),
+    /// The public figure of this number, looked up by the row's keys; no value where there is none.
+    Public(usize),
+    /// There are public figures for the row's keys.
+    HasPublic,
     /// A number: a whole one, scaled by so many decimal places.
     Number(i128, u32),
     /// A text, compared with a key's code.

@@ -12,6 +12,10 @@ use crate::evidence::Evidence;
 
 /// Files of one reply at most: one for each bucket.
 const MOST_FILES: usize = 65_536;
+/// Rows of public figures at most.
+const MOST_PUBLIC: usize = 100_000;
+/// Keys, and figures, of one row of public figures at most.
+const MOST_IN_ROW: usize = 256;
 
 /// One query for one worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +40,20 @@ pub struct WorkerRequest {
     pub limits: Limits,
     /// For rows that are kept: how each bucket's file is written. Nothing for a query.
     pub keep: Option<Keep>,
+    /// Whether the figures of the query over public tables are asked, and not the cells. Such a request brings no file
+    /// about persons, so what its worker says can tell of nobody.
+    pub public: bool,
+}
+
+/// Public figures for one combination of values of group keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicRow {
+    /// For each key that they are looked up by the number of its value in the key's domain.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_ROW>")]
+    pub key: Vec<u32>,
+    /// The figures, scaled by their decimal places.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_ROW>")]
+    pub figures: Vec<Option<i64>>,
 }
 
 /// How rows are written that a project keeps.
@@ -163,6 +181,8 @@ pub enum WorkerReply {
     Evidence(Evidence),
     /// The rows that are kept, one encrypted file for each bucket.
     Kept(#[serde(deserialize_with = "bounded::<_, _, MOST_FILES>")] Vec<KeptFile>),
+    /// The figures of the query over public tables.
+    Public(#[serde(deserialize_with = "bounded::<_, _, MOST_PUBLIC>")] Vec<PublicRow>),
     /// Nothing; the asker is told no more than that.
     Failed(WorkerFault),
 }

@@ -116,10 +116,13 @@ fn evidence(
         descriptors: u32::try_from(files.len()).map_err(|_| GuardError::Bug("files have numbers"))?,
         limits: ceiling::lowered(guard.limits, plan.shape(), manifest.body.persons),
         keep: None,
+        public: false,
     };
     match guard.worker.run(request, files)? {
         WorkerReply::Evidence(evidence) => Ok(evidence),
-        WorkerReply::Kept(_) | WorkerReply::Failed(_) => Err(GuardError::SmallClasses),
+        WorkerReply::Kept(_) | WorkerReply::Public(_) | WorkerReply::Failed(_) => {
+            Err(GuardError::SmallClasses)
+        }
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) fn latency(
         let request = request(catalogue, &grant, &plan, (guard.limits, is_whole));
         match worker.run(request, Vec::new())? {
             WorkerReply::Evidence(_) => Ok(()),
-            WorkerReply::Kept(_) | WorkerReply::Failed(_) => {
+            WorkerReply::Kept(_) | WorkerReply::Public(_) | WorkerReply::Failed(_) => {
                 Err(GuardError::Bug("a worker plans the measured question"))
             }
         }
@@ -138,6 +138,7 @@ fn request(
         descriptors: 0,
         limits,
         keep: None,
+        public: false,
     }
 }
 

@@ -16,6 +16,7 @@ mod cgroups;
 mod check;
 mod checkpoints;
 mod codes;
+mod computing;
 mod describe;
 mod ending;
 mod erased;
@@ -73,7 +74,7 @@ pub use reporting::{
     seal, usage,
 };
 pub use server::{ServeError, serve, serve_once};
-pub use shape::shape;
+pub use shape::{public_figures, shape};
 pub use signing::{VERIFIER, signer};
 pub use templates::{TemplateError, approve as approve_template};
 pub use texts::{Text, Texts};

@@ -5,12 +5,8 @@ use std::sync::PoisonError;
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
 use catalog_model::{Binding, SnapshotId, SnapshotManifest};
 use catalog_store::Space;
-use classified::Protected;
 use engine_disclosure::Release;
-use engine_protocol::{
-    ClientReply, Evidence, Governed, Question, ReleasedTable, RunStage, Verdict, VerdictKind, WorkerReply,
-    WorkerRequest,
-};
+use engine_protocol::{ClientReply, Governed, Question, ReleasedTable, RunStage, Verdict, VerdictKind};
 use engine_vet::{MetadataTable, NotVetted, Scope, Statement, VettedPlan, vet_statement};
 use policies::{Action, Denied, Permit, Policies, Request};
 use time::OffsetDateTime;
@@ -28,11 +24,8 @@ use crate::verdicts::{
     HALTED, barred_verdict, columns, denied_rule, denied_verdict, halted_verdict, no, not_vetted_verdict,
     statement_verdict, vetted_verdict,
 };
-use crate::worker::WorkerError;
 use crate::working::{self, Inside};
-use crate::{
-    anonymity, budget, ceiling, certificate, erased, metadata, output_rules, past, reach, releasing, turn,
-};
+use crate::{anonymity, budget, certificate, computing, erased, metadata, output_rules, past, releasing};
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -479,10 +472,10 @@ fn run(
         let held = ledger.hold(&guard.environment, &guard.recent(Recent::noted)?)?;
         releasing::kept(guard, opened, &held, &question)?
     };
-    let evidence = match &kept {
+    let computed = match &kept {
         Some(_) => None,
-        None => match evidence(guard, vetted, query, running) {
-            Ok(evidence) => Some(evidence),
+        None => match computing::compute(guard, vetted, query, running) {
+            Ok(computed) => Some(computed),
             Err(outcome) => return Ok(Err(outcome)),
         },
     };
@@ -490,16 +483,16 @@ fn run(
     if let Some(reason) = running.stopped().or_else(|| stopped(guard, vetted)) {
         return Ok(Err(Box::new(Outcome::Stopped { reason: reason.to_owned() })));
     }
-    match (kept, evidence) {
+    match (kept, computed) {
         (Some(answer), _) => releasing::again(&answer).map(Ok),
-        (None, Some(evidence)) => releasing::release(guard, vetted, opened, &evidence, (query, question)),
+        (None, Some(computed)) => releasing::release(guard, vetted, opened, computed, (query, question)),
         (None, None) => Err(GuardError::Bug("an answer is kept or computed")),
     }
 }
 
 /// Why a query that was let run is stopped, if it is: a halt, or a permit that is not in force any more. The permits
 /// are read again, as they are now; what cannot be read permits nothing.
-fn stopped(guard: &Guard, vetted: &Vetted) -> Option<&'static str> {
+pub(crate) fn stopped(guard: &Guard, vetted: &Vetted) -> Option<&'static str> {
     if guard.halts.is_halted(&vetted.permit.request().project) {
         return Some(HALTED);
     }
@@ -510,47 +503,6 @@ fn stopped(guard: &Guard, vetted: &Vetted) -> Option<&'static str> {
     let policies = guard.permits.policies(&guard.catalogue);
     let may = policies.is_ok_and(|policies| policies.may(&again, Action::Release).is_ok());
     (!may).then_some("permit-ended")
-}
-
-fn evidence(
-    guard: &Guard,
-    vetted: &Vetted,
-    query: &str,
-    running: &Run<'_>,
-) -> Result<Protected<Evidence>, Box<Outcome>> {
-    let failed = |fault: &str| Box::new(Outcome::Failed { fault: fault.to_owned() });
-    let reach = reach::Reach {
-        grant: vetted.permit.grant(),
-        manifest: &vetted.manifest,
-        space: &vetted.space,
-        now: guard.now().unix_timestamp(),
-        used: vetted.plan.used(),
-    };
-    let look = || stopped(guard, vetted);
-    let watch = running.watch(&look);
-    let tables = vetted.plan.lineage().iter().map(String::as_str).collect();
-    let place = turn::wait(guard, &watch, &tables, (&vetted.manifest.body, reach.grant));
-    let Some((_place, limits)) = place else { return Err(Box::new(watch.outcome())) };
-    let (buckets, files) = reach.slices(guard, Some(query)).map_err(|_| failed("dataset-key"))?;
-    let request = WorkerRequest {
-        sql: vetted.plan.sql().to_owned(),
-        grant: vetted.permit.grant().clone(),
-        catalogue: reach.catalogue(guard),
-        workspace: reach.workspace(),
-        plan_hash: vetted.plan.hash().to_owned(),
-        excluded: vetted.exclusion.persons.clone(),
-        buckets,
-        descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
-        limits: ceiling::lowered(limits, vetted.plan.shape(), vetted.manifest.body.persons),
-        keep: None,
-    };
-    match guard.worker.run_unless(request, files, &|| watch.reason().is_some()) {
-        Ok(WorkerReply::Evidence(evidence)) => Ok(Protected::new(evidence)),
-        Ok(WorkerReply::Kept(_)) => Err(failed("worker-evidence")),
-        Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
-        Err(WorkerError::Stopped) => Err(Box::new(watch.outcome())),
-        Err(error) => Err(failed(error.as_str())),
-    }
 }
 
 pub(crate) fn record_no(

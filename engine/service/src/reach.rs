@@ -48,6 +48,26 @@ impl Reach<'_> {
         Ok((slices.buckets.into_values().collect(), slices.paths))
     }
 
+    /// The files of the public tables that the plan reads, as one bucket, and where they lie. No file about persons is
+    /// among them. [`Reach::slices`] has recorded their keys.
+    pub(crate) fn public_slices(self, guard: &Guard) -> Result<Slices, EnvironmentError> {
+        let store = guard.environment.room("store");
+        let (mut bucket, mut paths) = (BucketSlice::default(), Vec::new());
+        for name in self.used.keys() {
+            let table = guard.catalogue.tables.get(name).filter(|table| !table.is_private());
+            let Some(table) = table else { continue };
+            for file in self.files_of(name) {
+                let may = |column: &str| may_read((table, column), self.grant, self.used);
+                let keys = guard.file_keys.open(file, &may)?;
+                let descriptor = u32::try_from(paths.len()).unwrap_or(u32::MAX);
+                let file_slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.as_ref().map(wire) };
+                bucket.tables.entry(name.clone()).or_default().push(file_slice);
+                paths.push(store.join(&file.path));
+            }
+        }
+        Ok((vec![bucket], paths))
+    }
+
     /// One entry for a statement, which names the keys that its files' keys are wrapped under.
     fn record_keys(self, guard: &Guard, query: Option<&str>) -> Result<(), EnvironmentError> {
         let (mut dataset, mut project) = (BTreeSet::new(), BTreeSet::new());

@@ -5,11 +5,11 @@ use std::sync::PoisonError;
 use audit::{Digest, Event, Kind, Opened, Outcome};
 use catalog_model::{CellRules, OutputRules, RoundingMode};
 use catalog_store::KeyRole;
-use classified::Protected;
 use engine_disclosure::{LedgerEntry, Release, Setting, Shape, Withheld};
-use engine_protocol::{Evidence, ReleasedTable};
+use engine_protocol::ReleasedTable;
 
 use crate::cases::RetainedFiles;
+use crate::computing::Computed;
 use crate::guard::{Guard, GuardError};
 use crate::ledger_file::Held;
 use crate::query::{Ran, Vetted, retained};
@@ -53,7 +53,7 @@ pub(crate) fn release(
     guard: &Guard,
     vetted: &Vetted,
     opened: &Opened,
-    evidence: &Protected<Evidence>,
+    computed: Computed,
     (query, question): (&str, String),
 ) -> Result<Ran, GuardError> {
     let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +67,8 @@ pub(crate) fn release(
     let secret = is_drawn.then(|| rounding_secret(guard)).transpose()?;
     let least = output_rules::least(&vetted.plan, &guard.catalogue, &dimension_rules(guard, vetted));
     let persons = Some(vetted.manifest.body.persons);
-    let shape = Shape { least, persons, ..shape(&vetted.plan) };
+    let Computed { evidence, public } = computed;
+    let shape = Shape { least, persons, public, ..shape(&vetted.plan) };
     let says = past::Says::of(&vetted.plan, &past::people(vetted.permit.grant(), &vetted.exclusion));
     let released = {
         let past = says.past(held.ledger(), vetted.manifest.id.as_str());
@@ -79,7 +80,7 @@ pub(crate) fn release(
             secret: secret.as_ref(),
             past: Some(&past),
         };
-        engine_disclosure::release(evidence, &shape, setting)
+        engine_disclosure::release(&evidence, &shape, setting)
     };
     let withheld = |reason: &str| Ok(Err(Box::new(Outcome::Withheld { reason: reason.to_owned() })));
     let mut release = match released {

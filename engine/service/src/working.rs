@@ -331,10 +331,13 @@ fn run(
         descriptors: u32::try_from(files.len()).map_err(|_| failed("worker-data"))?,
         limits,
         keep: Some(keep),
+        public: false,
     };
     match guard.worker.run_unless(request, files, &|| watch.reason().is_some()) {
         Ok(WorkerReply::Kept(files)) if files.len() == count && are_kept(&files, room) => Ok(files),
-        Ok(WorkerReply::Kept(_) | WorkerReply::Evidence(_)) => Err(failed("worker-evidence")),
+        Ok(WorkerReply::Kept(_) | WorkerReply::Evidence(_) | WorkerReply::Public(_)) => {
+            Err(failed("worker-evidence"))
+        }
         Ok(WorkerReply::Failed(fault)) => Err(failed(fault.as_str())),
         Err(WorkerError::Stopped) => Err(watch.outcome()),
         Err(error) => Err(failed(error.as_str())),

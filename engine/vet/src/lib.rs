@@ -11,6 +11,7 @@ mod canonical;
 mod checked_mean;
 mod checked_sum;
 mod domain;
+mod facility;
 mod functions;
 mod keep;
 mod label;
@@ -35,11 +36,13 @@ pub use domain::{DomainValue, KeyDomain, KeyKind};
 pub use functions::{FUNCTION_SYSTEMS, FunctionDoc, documentation, registered};
 pub use keep::{Statement, VettedRows, VettedView, vet_statement};
 pub use metadata::{MetadataTable, metadata};
-pub use plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
+pub use plan::{
+    Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, PublicShape, RankedColumn, VettedPlan,
+};
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
 pub use rewrite::{
-    FACILITY, KEY_PREFIX, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, RANKED, ROWS, ROWS_PREFIX,
-    SQUARE_PREFIX, SUM_PREFIX, of_period,
+    FACILITY, KEY_PREFIX, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, PUBLIC_PREFIX, RANKED, ROWS,
+    ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX, of_period,
 };
 pub use said::{Said, SaidCondition, SaidPart, SaidTakes};
 pub use schema::{aggregates, granted_schema, windows};

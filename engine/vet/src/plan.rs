@@ -13,6 +13,7 @@ pub struct VettedPlan {
     pub(crate) sql: String,
     pub(crate) shape: PlanShape,
     pub(crate) evidence: LogicalPlan,
+    pub(crate) public: Option<LogicalPlan>,
     pub(crate) used: BTreeMap<String, BTreeSet<String>>,
     pub(crate) lineage: BTreeSet<String>,
     pub(crate) systems: BTreeSet<String>,
@@ -39,6 +40,17 @@ pub struct PlanShape {
     pub aggregates: Vec<Aggregate>,
     /// What is computed from protected aggregates.
     pub post: Post,
+    /// The public figures that it is computed with, if it is.
+    pub public: Option<PublicShape>,
+}
+
+/// Figures of public tables that a result is computed with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicShape {
+    /// The group keys that they are looked up by.
+    pub keys: Vec<usize>,
+    /// The decimal places of each.
+    pub scales: Vec<u32>,
 }
 
 /// A group key.
@@ -126,6 +138,11 @@ impl VettedPlan {
     /// The plan that gives one row for each group and person (and facility, and ranked value).
     pub const fn evidence(&self) -> &LogicalPlan {
         &self.evidence
+    }
+
+    /// The plan over public tables that gives the figures of [`PublicShape`], where there are any.
+    pub const fn public(&self) -> Option<&LogicalPlan> {
+        self.public.as_ref()
     }
 
     /// The columns that the query touches, by table.

@@ -45,11 +45,13 @@ pub enum Rule {
     List,
     /// How many describing columns rows are picked by.
     Picked,
+    /// Figures of public tables beside the aggregates.
+    Public,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Size,
         Self::Syntax,
         Self::OneSelect,
@@ -70,6 +72,7 @@ impl Rule {
         Self::Workspace,
         Self::List,
         Self::Picked,
+        Self::Public,
     ];
 
     /// The rule's name in messages, audit and documentation.
@@ -95,6 +98,7 @@ impl Rule {
             Self::Workspace => "workspace",
             Self::List => "list",
             Self::Picked => "picked",
+            Self::Public => "public",
         }
     }
 
@@ -125,6 +129,7 @@ impl Rule {
             }
             Self::List => "a list of codes is looked up by a column of its code system",
             Self::Picked => "few describing columns pick the rows of a cohort",
+            Self::Public => "figures of public tables are joined to the aggregates by their groups",
         }
     }
 
@@ -151,6 +156,7 @@ impl Rule {
             Self::Workspace => "保存する表は行ごとに一人で、同じ許可のもとで読みます",
             Self::List => "コードの一覧は、同じコード体系の列の条件で使います",
             Self::Picked => "行を選ぶのに使える属性の列の数には上限があります",
+            Self::Public => "公開表の数値は、集計した結果に群の列で結合します",
         }
     }
 }

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
-use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant, WorkspaceTable};
-use datafusion_common::{Column, DFSchema};
+use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant, Table, WorkspaceTable};
+use datafusion_common::{Column, DFSchema, TableReference};
 use datafusion_expr::{Distinct, LogicalPlan, TableScan};
 
 use crate::domain::KeyDomain;
@@ -103,9 +103,6 @@ impl ColumnFact {
 
 /// What is known of a node's columns, in the order of its schema.
 pub(crate) type Relation = Vec<ColumnFact>;
-
-/// A rate by figures that the query writes; they are computed with after protection, like any other number.
-const WRITTEN_FIGURES: &str = "SELECT prefecture, round(100000.0 * count(DISTINCT person_id) / CASE prefecture WHEN '13' THEN 14000000 WHEN '27' THEN 8800000 END, 1) AS per_100000 FROM ndb_receipt GROUP BY prefecture";
 
 /// Judges one query.
 pub(crate) struct Judge<'a> {
@@ -279,20 +276,45 @@ impl<'a> Judge<'a> {
             .get(name)
             .ok_or_else(|| refuse("not a table of the catalogue", "カタログにない表です"))?;
         if !table.is_private() {
-            return Err(refuse(
-                "public tables cannot be joined yet",
-                "公開表との結合にはまだ対応していません",
+            return Err(Refusal::new(
+                Rule::Public,
+                "a public table is joined to the aggregates, by a query of its own",
             )
-            .suggest(WRITTEN_FIGURES));
+            .ja("公開表は、それだけの問合せにして、集計した結果に結合します")
+            .at(self.places.word(name))
+            .suggest(rules::public::FORM));
         }
+        self.seen.borrow_mut().lineage.insert(name.to_owned());
+        self.read(scan, table)
+    }
+
+    /// Whether a table of the catalogue is about no person.
+    pub(crate) fn is_public(&self, name: &TableReference) -> bool {
+        let table = self.catalogue.tables.get(name.table()).filter(|_| name.schema().is_none());
+        table.is_some_and(|table| !table.is_private())
+    }
+
+    /// The facts of a public table's columns.
+    pub(crate) fn public(&self, scan: &TableScan) -> Result<Relation, Refusal> {
+        let table = self.catalogue.tables.get(scan.table_name.table());
+        let table = table.filter(|_| self.is_public(&scan.table_name)).ok_or_else(|| {
+            Refusal::new(Rule::Public, "not a public table")
+                .ja("公開表ではありません")
+                .suggest(rules::public::FORM)
+        })?;
+        self.read(scan, table)
+    }
+
+    /// The facts of the columns of a table of the catalogue; notes that it is read.
+    fn read(&self, scan: &TableScan, table: &Table) -> Result<Relation, Refusal> {
+        let name = scan.table_name.table();
+        let refuse =
+            |message: &str, ja: &str| Refusal::new(Rule::Node, message).ja(ja).at(self.places.word(name));
         let is_whole = scan.projection.is_none() && scan.filters.is_empty() && scan.fetch.is_none();
         if !is_whole {
             return Err(refuse("a table is read as a whole", "表は全体として読みます"));
         }
-        let mut seen = self.seen.borrow_mut();
-        seen.used.entry(name.to_owned()).or_default();
-        seen.lineage.insert(name.to_owned());
-        drop(seen);
+        self.seen.borrow_mut().used.entry(name.to_owned()).or_default();
         let schema = scan.source.schema();
         let fact = |field: &arrow::datatypes::FieldRef| {
             let column = table
@@ -307,7 +329,8 @@ impl<'a> Judge<'a> {
                     .and_then(|domain| KeyDomain::declared(domain, self.catalogue, self.grant.period)),
                 measure: column.bounds.filter(|_| column.class == Class::Measure).map(measure),
                 origin: Some((name.to_owned(), column.name.clone())),
-                system: column.value_system().map(str::to_owned),
+                // What a public table is of is no dimension of persons.
+                system: column.value_system().filter(|_| table.is_private()).map(str::to_owned),
                 ..ColumnFact::made(Label::of(column.class), field.data_type().clone())
             };
             Ok(tier::fact(fact, column, self.grant).described(name, &column.name))

@@ -40,6 +40,8 @@ pub const SQUARE_PREFIX: &str = "square_";
 pub const MEASURE_PREFIX: &str = "measure_";
 /// What is not null in rows that meet a condition is `part_0` …
 pub const PART_PREFIX: &str = "part_";
+/// Figures of public tables are `public_0` …
+pub const PUBLIC_PREFIX: &str = "public_";
 
 /// What evidence is asked of a relation.
 #[derive(Debug, Default)]

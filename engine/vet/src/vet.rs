@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
-use catalog_model::{Catalogue, Class, Grant, Workspace};
-use datafusion_common::{Column, DFSchemaRef, DataFusionError};
+use catalog_model::{Catalogue, Grant, Workspace};
+use datafusion_common::{DFSchemaRef, DataFusionError};
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
 
 use crate::canonical;
+use crate::facility;
 use crate::normal::normal;
 use crate::places::Places;
 use crate::plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
@@ -17,6 +17,7 @@ use crate::refusal::{Denial, NotVetted, Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, MeasureFact, Seen};
 use crate::rewrite::{self, Wanted};
 use crate::rules::aggregate::{Asked, AskedKind, Measured};
+use crate::rules::public::Public;
 use crate::rules::{aggregate, function, group_key, root, statement};
 use crate::schema::{GrantedSchema, is_small};
 use crate::spelled;
@@ -128,10 +129,8 @@ fn release(
             .suggest("add person_id to the subquery's columns")
             .into());
     }
-    let facility = relation
-        .iter()
-        .position(|fact| fact.class() == Class::Facility && fact.kind == DataType::UInt32)
-        .map(|at| Expr::Column(Column::from(input.schema().qualified_field(at))));
+    let behind = facility::behind(&judge, input, &relation)?;
+    let facility = behind.facility.map(Expr::Column);
     let wanted = Wanted { keys: point.keys, facility, ..Wanted::default() };
     let mut draft = Draft { wanted, seen: vec![Arc::clone(input.schema())], ..Draft::default() };
     for asked in asked {
@@ -143,6 +142,8 @@ fn release(
         name: named(at).map_or_else(|| key.schema_name().to_string(), |column| column.name.clone()),
         domain,
     });
+    let public = point.public.as_ref().map(|public| public.executed(meant)).transpose();
+    let public = public.map_err(|error| explain(&judge, &error))?;
     let shape = PlanShape {
         keys: keys.collect(),
         sets: point.sets,
@@ -152,12 +153,14 @@ fn release(
         ranked: draft.ranked,
         aggregates: draft.aggregates,
         post: point.post,
+        public: point.public.as_ref().map(Public::shape),
     };
-    let evidence =
-        rewrite::evidence(input, &relation, &draft.wanted, meant).map_err(|error| explain(&judge, &error))?;
-    let hash = hash(&evidence, meant.grant, &shape);
+    let evidence = rewrite::evidence(&behind.plan, &behind.relation, &draft.wanted, meant)
+        .map_err(|error| explain(&judge, &error))?;
+    let hash = hash((&evidence, public.as_ref()), meant.grant, &shape);
     let Seen { used, lineage, systems, .. } = judge.into_seen();
-    Ok(VettedPlan { sql: sql.to_owned(), shape, evidence, used, lineage, systems, key_systems, hash })
+    let sql = sql.to_owned();
+    Ok(VettedPlan { sql, shape, evidence, public, used, lineage, systems, key_systems, hash })
 }
 
 /// What is wanted of the relation, and what the result makes of it, while the aggregates are gone through.
@@ -296,13 +299,18 @@ fn largest(fact: &MeasureFact) -> i64 {
     largest.saturating_mul(10_i64.saturating_pow(fact.scale))
 }
 
-fn hash(evidence: &LogicalPlan, grant: &Grant, shape: &PlanShape) -> String {
+fn hash(
+    (evidence, public): (&LogicalPlan, Option<&LogicalPlan>),
+    grant: &Grant,
+    shape: &PlanShape,
+) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 vetted plan");
     // The plan has the conditions; their text has what the query calls its tables.
     let conditions = vec![String::new(); shape.conditions.len()];
     let shape = PlanShape { conditions, ..shape.clone() };
     let parts = [
         spelled::plan(evidence),
+        public.map(spelled::plan).unwrap_or_default(),
         format!("{grant:?}"),
         format!("{shape:?}"),
         env!("CARGO_PKG_VERSION").to_owned(),
@@ -392,6 +400,19 @@ impl VettedPlan {
         source: &dyn Fn(&str) -> Option<Arc<dyn TableSource>>,
     ) -> Result<LogicalPlan, DataFusionError> {
         rewrite::with_sources(&self.evidence, source)
+    }
+
+    /// The plan of the public figures over other sources: the files of public tables.
+    ///
+    /// # Errors
+    ///
+    /// As [`VettedPlan::evidence_over`], or the query has no public figures.
+    pub fn public_over(
+        &self,
+        source: &dyn Fn(&str) -> Option<Arc<dyn TableSource>>,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        let none = || DataFusionError::Plan("a query without public figures".to_owned());
+        rewrite::with_sources(self.public.as_ref().ok_or_else(none)?, source)
     }
 
     /// The rows that the evidence plan groups, as they stand: its keys, person, facility, ranked value, parts and

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
 use engine_protocol::{
-    BucketSlice, Evidence, Keep, KeptFile, PersonKey, WorkerFault, WorkerReply, WorkerRequest,
+    BucketSlice, Evidence, Keep, KeptFile, PersonKey, PublicRow, WorkerFault, WorkerReply, WorkerRequest,
 };
 use engine_vet::{Scope, Statement, VettedPlan, VettedRows, vet_statement};
 use futures::StreamExt as _;
@@ -15,9 +15,8 @@ use crate::accumulate::Cells;
 use crate::confine::Confined;
 use crate::files::Descriptors;
 use crate::ground::{Ground, Sources};
-use crate::keep;
-use crate::provide;
 use crate::rows::{Form, KeyNumbers, Rows};
+use crate::{keep, provide, public};
 
 const STACK: usize = 64 << 20;
 
@@ -33,9 +32,10 @@ fn answer(request: &WorkerRequest, files: Descriptors) -> Result<WorkerReply, Wo
     let statement = statement.map_err(|_| WorkerFault::Vetting)?;
     let ground = Ground::new(catalogue, request, files)?;
     match (statement, &request.keep) {
-        (Statement::Query(plan), None) if plan.hash() == request.plan_hash => {
-            evidence(*plan, ground, request).map(WorkerReply::Evidence)
-        }
+        (Statement::Query(plan), None) if plan.hash() == request.plan_hash => match request.public {
+            true => figures(*plan, ground, request).map(WorkerReply::Public),
+            false => evidence(*plan, ground, request).map(WorkerReply::Evidence),
+        },
         (Statement::Table(rows), Some(keep)) if rows.hash() == request.plan_hash => {
             let files = match &keep.provide {
                 Some(key) => provided(*rows, ground, request, (keep, key)).map(|file| vec![file]),
@@ -63,6 +63,25 @@ fn evidence(plan: VettedPlan, ground: Ground, request: &WorkerRequest) -> Result
         all.merge(bucket, request.limits.cells)?;
     }
     all.evidence(&shape)
+}
+
+/// The figures of the plan's query over public tables, whose files are one bucket.
+fn figures(plan: VettedPlan, ground: Ground, request: &WorkerRequest) -> Result<Vec<PublicRow>, WorkerFault> {
+    let [_] = request.buckets.as_slice() else { return Err(WorkerFault::Data) };
+    let asked = Arc::new((plan, ground));
+    let found = by_bucket(request.buckets.clone(), 1, |_, bucket| {
+        let asked = Arc::clone(&asked);
+        async move {
+            let (plan, ground) = asked.as_ref();
+            let mut batches = ground.stream(&bucket, &|source| plan.public_over(source)).await?;
+            let mut rows = Vec::new();
+            while let Some(batch) = batches.next().await {
+                public::push(&batch.map_err(|error| fault(&error))?, plan.shape(), &mut rows)?;
+            }
+            Ok(rows)
+        }
+    });
+    Ok(found?.into_iter().flat_map(|(_, rows)| rows).collect())
 }
 
 /// The files of all buckets, in their order.

@@ -19,6 +19,7 @@ mod net;
 mod numbering;
 mod period;
 mod provide;
+mod public;
 mod quantile;
 mod rows;
 mod session;

@@ -352,7 +352,12 @@ impl KeyNumbers {
     }
 
     /// Adds the numbers of a column's values; a value outside the domain, and a missing one, is "other".
-    fn push(&self, column: &ArrayRef, memo: &mut Memo, keys: &mut Vec<u32>) -> Result<(), WorkerFault> {
+    pub(crate) fn push(
+        &self,
+        column: &ArrayRef,
+        memo: &mut Memo,
+        keys: &mut Vec<u32>,
+    ) -> Result<(), WorkerFault> {
         let known = |text: &str| self.texts.get(text).copied().unwrap_or(self.other);
         let mut text = |value: Option<&str>| match value {
             Some(value) => match packed(value) {
@@ -396,7 +401,7 @@ fn counts(column: &ArrayRef) -> Result<Vec<u64>, WorkerFault> {
 }
 
 /// A column of numbers as scaled whole numbers.
-fn optional(column: &ArrayRef, scale: u32) -> Result<Vec<Option<i128>>, WorkerFault> {
+pub(crate) fn optional(column: &ArrayRef, scale: u32) -> Result<Vec<Option<i128>>, WorkerFault> {
     match column.data_type() {
         DataType::Int64 if scale == 0 => {
             Ok(column.as_primitive::<Int64Type>().iter().map(|value| value.map(i128::from)).collect())

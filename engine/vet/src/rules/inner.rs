@@ -52,7 +52,8 @@ fn key_fact(
     projection::fact(judge, key, schema, input)
 }
 
-fn aggregate_fact(
+/// The facts of an aggregate over rows of one group, which is not released by itself.
+pub(crate) fn aggregate_fact(
     judge: &Judge<'_>,
     expr: &Expr,
     schema: &DFSchema,

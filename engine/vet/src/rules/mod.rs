@@ -15,6 +15,7 @@ pub(crate) mod picked;
 pub(crate) mod post;
 pub(crate) mod predicate;
 pub(crate) mod projection;
+pub(crate) mod public;
 pub(crate) mod root;
 pub(crate) mod semi;
 pub(crate) mod statement;

@@ -5,10 +5,11 @@
 
 use datafusion_common::ScalarValue;
 use datafusion_expr::expr::GroupingSet;
-use datafusion_expr::{Aggregate, Expr, Limit, LogicalPlan, Sort};
+use datafusion_expr::{Aggregate, Expr, Join, Limit, LogicalPlan, Sort};
 use engine_protocol::{Post, PostColumn, PostExpr, PostOrder};
 
 use super::post;
+use super::public::{self, Public};
 use crate::refusal::{Refusal, Rule};
 use crate::relation::Judge;
 
@@ -18,6 +19,8 @@ pub(crate) struct ReleasePoint<'p> {
     pub(crate) keys: Vec<Expr>,
     pub(crate) sets: Vec<u32>,
     pub(crate) post: Post,
+    /// The query over public tables that stands beside it.
+    pub(crate) public: Option<Public>,
 }
 
 const MAX_KEYS: usize = 4;
@@ -36,13 +39,15 @@ pub(crate) fn release_point<'p>(
             .ja(format!("{name} は結果に出せません"))),
     });
     let columns = columns.collect::<Result<_, _>>()?;
-    Ok(ReleasePoint { aggregate, keys, sets, post: Post { columns, ..above.post } })
+    let (post, public) = (Post { columns, ..above.post }, above.public);
+    Ok(ReleasePoint { aggregate, keys, sets, post, public })
 }
 
 /// What is computed so far, by column of the plan's schema.
 struct Above {
     columns: Vec<Option<PostExpr>>,
     post: Post,
+    public: Option<Public>,
 }
 
 /// Reads the plan down to its aggregation. Exhaustive on purpose.
@@ -63,15 +68,13 @@ fn above<'p>(judge: &Judge<'_>, plan: &'p LogicalPlan) -> Result<(&'p Aggregate,
             refuse_above_limit(judge, &below)?;
             let schema = filter.input.schema();
             let condition = post::expression(judge, &filter.predicate, schema, &below.columns)?;
-            below.post.having = Some(match below.post.having.take() {
-                Some(known) => PostExpr::And(Box::new(known), Box::new(condition)),
-                None => condition,
-            });
+            below.keep_where(condition);
             Ok((aggregate, below))
         }
         LogicalPlan::Sort(sort) => sorted(judge, sort),
         LogicalPlan::Limit(limit) => limited(judge, limit),
-        LogicalPlan::TableScan(_) | LogicalPlan::Join(_) => Err(rows(judge)),
+        LogicalPlan::Join(join) => joined(judge, join),
+        LogicalPlan::TableScan(_) => Err(rows(judge)),
         LogicalPlan::Distinct(_)
         | LogicalPlan::Window(_)
         | LogicalPlan::Union(_)
@@ -90,6 +93,35 @@ fn above<'p>(judge: &Judge<'_>, plan: &'p LogicalPlan) -> Result<(&'p Aggregate,
         | LogicalPlan::Copy(_)
         | LogicalPlan::Extension(_) => Err(super::node::refuse(judge, plan)),
     }
+}
+
+impl Above {
+    /// Keeps only rows for which a condition is true.
+    fn keep_where(&mut self, condition: PostExpr) {
+        self.post.having = Some(match self.post.having.take() {
+            Some(known) => PostExpr::And(Box::new(known), Box::new(condition)),
+            None => condition,
+        });
+    }
+}
+
+/// An aggregated query beside one over public tables.
+fn joined<'p>(judge: &Judge<'_>, join: &'p Join) -> Result<(&'p Aggregate, Above), Refusal> {
+    let Some(sides) = public::sides(judge, join)? else { return Err(rows(judge)) };
+    let (aggregate, mut below) = above(judge, sides.private)?;
+    refuse_above_limit(judge, &below)?;
+    if below.public.is_some() {
+        return Err(public::refuse(
+            judge,
+            "one query over public tables stands beside the aggregates",
+            "集計した結果に結合できる公開表の問合せは一つです",
+        ));
+    }
+    let (found, columns) = public::joined(judge, (join, sides), &below.columns)?;
+    if let Some(staying) = public::staying(sides) {
+        below.keep_where(staying);
+    }
+    Ok((aggregate, Above { columns, public: Some(found), ..below }))
 }
 
 fn sorted<'p>(judge: &Judge<'_>, sort: &'p Sort) -> Result<(&'p Aggregate, Above), Refusal> {
@@ -140,7 +172,7 @@ fn columns(aggregate: &Aggregate) -> Above {
         None => (at < keys).then_some(PostExpr::Key(at)),
     };
     let columns = (0..aggregate.schema.fields().len()).map(column).collect();
-    Above { columns, post: Post::default() }
+    Above { columns, post: Post::default(), public: None }
 }
 
 /// The distinct group keys, in the order of the aggregation's schema.

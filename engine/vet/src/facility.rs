@@ -1,0 +1,274 @@
+//! The facility behind every row, carried to the release where a query does not hand it on.
+//!
+//! Rules on how many facilities stand behind a cell, and on how much one of them adds, need the facility of each row. A
+//! subquery that leaves it out would switch them off, so it goes along as a column that the query does not see. Where
+//! rows of a person become one row, by an aggregation or DISTINCT, the first of their facilities stands for all.
+//!
+//! Columns are added and none is changed, so what was judged of the query's own columns holds as before.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use catalog_model::Class;
+use datafusion_common::{Column, DataFusionError, ScalarValue};
+use datafusion_expr::{Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, Projection, Union, lit};
+use datafusion_functions_aggregate::expr_fn::min;
+
+use crate::label::Label;
+use crate::refusal::NotVetted;
+use crate::relation::{ColumnFact, Judge, Relation};
+use crate::vet::explain;
+
+/// Rows with the facility behind each, where a table among theirs names one.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    pub(crate) plan: LogicalPlan,
+    pub(crate) relation: Relation,
+    pub(crate) facility: Option<Column>,
+}
+
+/// Adds the facility to the rows below the release.
+pub(crate) fn behind(
+    judge: &Judge<'_>,
+    plan: &LogicalPlan,
+    relation: &Relation,
+) -> Result<Behind, NotVetted> {
+    let own = column(plan, relation);
+    let carried = match own {
+        Some(_) => Carried { plan: plan.clone(), facility: own },
+        None => Carrier { judge, made: 0 }.carry(plan)?,
+    };
+    let relation = facts(&carried.plan, plan, relation);
+    Ok(Behind { relation, plan: carried.plan, facility: carried.facility })
+}
+
+/// The column with the facility behind the row, where the rows have one.
+fn column(plan: &LogicalPlan, relation: &Relation) -> Option<Column> {
+    let is_facility = |fact: &ColumnFact| fact.class() == Class::Facility && fact.kind == DataType::UInt32;
+    let at = relation.iter().position(is_facility)?;
+    Some(Column::from(plan.schema().qualified_field(at)))
+}
+
+/// What is known of the columns with those that were added.
+fn facts(plan: &LogicalPlan, before: &LogicalPlan, known: &Relation) -> Relation {
+    let before = before.schema().columns();
+    let fact = |column: Column| {
+        let found = before.iter().position(|own| *own == column).and_then(|at| known.get(at));
+        found.cloned().unwrap_or_else(|| ColumnFact::made(Label::of(Class::Facility), DataType::UInt32))
+    };
+    plan.schema().columns().into_iter().map(fact).collect()
+}
+
+struct Carrier<'j, 'a> {
+    judge: &'j Judge<'a>,
+    /// How many columns were made so far: each has a name of its own.
+    made: usize,
+}
+
+/// A plan with all columns that it had, and its column with the facility behind the row.
+struct Carried {
+    plan: LogicalPlan,
+    /// None where no table names one; the plan is as it was then.
+    facility: Option<Column>,
+}
+
+impl Carrier<'_, '_> {
+    /// Exhaustive on purpose.
+    fn carry(&mut self, plan: &LogicalPlan) -> Result<Carried, NotVetted> {
+        match plan {
+            LogicalPlan::TableScan(_) => {
+                let relation = self.judge.relation(plan)?;
+                Ok(Carried { facility: column(plan, &relation), plan: plan.clone() })
+            }
+            LogicalPlan::SubqueryAlias(alias) => {
+                let input = self.carry(&alias.input)?;
+                let named = |column: Column| Column::new(Some(alias.alias.clone()), column.name);
+                let facility = input.facility.map(named);
+                Ok(Carried { plan: self.over(plan, vec![input.plan])?, facility })
+            }
+            LogicalPlan::Filter(filter) => self.along(plan, &filter.input),
+            LogicalPlan::Window(window) => self.along(plan, &window.input),
+            LogicalPlan::Projection(projection) => self.projection(plan, projection),
+            LogicalPlan::Join(join) => self.join(plan, join),
+            LogicalPlan::Union(union) => self.union(plan, union),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(plan, aggregate),
+            LogicalPlan::Distinct(Distinct::All(input)) => self.distinct(plan, input),
+            // No vetted plan has one of these below its release.
+            LogicalPlan::Distinct(Distinct::On(_))
+            | LogicalPlan::Sort(_)
+            | LogicalPlan::Limit(_)
+            | LogicalPlan::Subquery(_)
+            | LogicalPlan::Repartition(_)
+            | LogicalPlan::EmptyRelation(_)
+            | LogicalPlan::Values(_)
+            | LogicalPlan::Unnest(_)
+            | LogicalPlan::RecursiveQuery(_)
+            | LogicalPlan::Statement(_)
+            | LogicalPlan::Explain(_)
+            | LogicalPlan::Analyze(_)
+            | LogicalPlan::DescribeTable(_)
+            | LogicalPlan::Dml(_)
+            | LogicalPlan::Ddl(_)
+            | LogicalPlan::Copy(_)
+            | LogicalPlan::Extension(_) => Ok(Carried { plan: plan.clone(), facility: None }),
+        }
+    }
+
+    /// A node that hands on the columns of its input under their names.
+    fn along(&mut self, plan: &LogicalPlan, input: &LogicalPlan) -> Result<Carried, NotVetted> {
+        let input = self.carry(input)?;
+        Ok(Carried { plan: self.over(plan, vec![input.plan])?, facility: input.facility })
+    }
+
+    fn projection(&mut self, plan: &LogicalPlan, projection: &Projection) -> Result<Carried, NotVetted> {
+        let input = self.carry(&projection.input)?;
+        let facility = input.facility.map(Expr::Column);
+        let Some(facility) = facility else { return Ok(Carried { plan: plan.clone(), facility: None }) };
+        let own = projection.expr.iter().position(|expr| expr.clone().unalias() == facility);
+        if let Some(at) = own {
+            return Ok(handed_on(plan, at));
+        }
+        let exprs = projection.expr.iter().cloned().chain([facility.alias(self.name())]).collect();
+        let plan = Projection::try_new(exprs, Arc::new(input.plan)).map_err(|error| self.explain(&error))?;
+        Ok(handed_on(&LogicalPlan::Projection(plan), projection.expr.len()))
+    }
+
+    /// Where both sides name a facility, that of the first counts (decision 0114).
+    fn join(&mut self, plan: &LogicalPlan, join: &Join) -> Result<Carried, NotVetted> {
+        let (left, right) = (self.carry(&join.left)?, self.carry(&join.right)?);
+        let facility = match join.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left.facility,
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => right.facility,
+            JoinType::Right => right.facility.or(left.facility),
+            JoinType::Inner | JoinType::Left | JoinType::Full => left.facility.or(right.facility),
+        };
+        Ok(Carried { plan: self.over(plan, vec![left.plan, right.plan])?, facility })
+    }
+
+    /// Every branch with the facility behind its rows; a branch of which no table names one has none.
+    fn union(&mut self, plan: &LogicalPlan, union: &Union) -> Result<Carried, NotVetted> {
+        let branches = union.inputs.iter().map(|input| self.carry(input));
+        let branches = branches.collect::<Result<Vec<_>, _>>()?;
+        if branches.iter().all(|branch| branch.facility.is_none()) {
+            return Ok(Carried { plan: plan.clone(), facility: None });
+        }
+        let name = self.name();
+        let mut inputs = Vec::with_capacity(branches.len());
+        for (input, branch) in union.inputs.iter().zip(branches) {
+            let facility = branch.facility.map_or_else(|| lit(ScalarValue::UInt32(None)), Expr::Column);
+            let own = input.schema().columns().into_iter().map(Expr::Column);
+            let exprs = own.chain([facility.alias(&name)]).collect();
+            let branch = Projection::try_new(exprs, Arc::new(branch.plan));
+            inputs.push(Arc::new(LogicalPlan::Projection(branch.map_err(|error| self.explain(&error))?)));
+        }
+        let union = Union::try_new_with_loose_types(inputs).map_err(|error| self.explain(&error))?;
+        Ok(handed_on(&LogicalPlan::Union(union), plan.schema().fields().len()))
+    }
+
+    fn aggregate(&mut self, plan: &LogicalPlan, aggregate: &Aggregate) -> Result<Carried, NotVetted> {
+        let input = self.carry(&aggregate.input)?;
+        let facility = input.facility.map(Expr::Column);
+        let Some(facility) = facility else { return Ok(Carried { plan: plan.clone(), facility: None }) };
+        let key = aggregate.group_expr.iter().position(|key| key.clone().unalias() == facility);
+        if let Some(at) = key {
+            return Ok(handed_on(plan, at));
+        }
+        let first = min(facility).alias(self.name());
+        let aggregates = aggregate.aggr_expr.iter().cloned().chain([first]).collect();
+        self.grouped(input.plan, (aggregate.group_expr.clone(), aggregates), plan)
+    }
+
+    fn distinct(&mut self, plan: &LogicalPlan, input: &LogicalPlan) -> Result<Carried, NotVetted> {
+        let carried = self.carry(input)?;
+        let Some(facility) = carried.facility else {
+            return Ok(Carried { plan: plan.clone(), facility: None });
+        };
+        let columns = input.schema().columns();
+        if let Some(at) = columns.iter().position(|column| *column == facility) {
+            return Ok(handed_on(plan, at));
+        }
+        let first = min(Expr::Column(facility)).alias(self.name());
+        self.grouped(carried.plan, (columns.into_iter().map(Expr::Column).collect(), vec![first]), plan)
+    }
+
+    /// Rows that become one, with the first of their facilities behind the columns of `before`.
+    fn grouped(
+        &self,
+        input: LogicalPlan,
+        (keys, aggregates): (Vec<Expr>, Vec<Expr>),
+        before: &LogicalPlan,
+    ) -> Result<Carried, NotVetted> {
+        let plan = Aggregate::try_new(Arc::new(input), keys, aggregates);
+        let plan = plan.map_err(|error| self.explain(&error))?;
+        Ok(handed_on(&LogicalPlan::Aggregate(plan), before.schema().fields().len()))
+    }
+
+    /// A name for a column of ours.
+    fn name(&mut self) -> String {
+        self.made += 1;
+        format!("#facility {}", self.made)
+    }
+
+    fn over(&self, plan: &LogicalPlan, inputs: Vec<LogicalPlan>) -> Result<LogicalPlan, NotVetted> {
+        plan.with_new_exprs(plan.expressions(), inputs).map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &DataFusionError) -> NotVetted {
+        explain(self.judge, error)
+    }
+}
+
+/// A plan whose column of this number is the facility.
+fn handed_on(plan: &LogicalPlan, at: usize) -> Carried {
+    Carried { facility: Some(Column::from(plan.schema().qualified_field(at))), plan: plan.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::Catalogue;
+
+    use crate::functions::tests::grant_of_all;
+    use crate::plan::VettedPlan;
+    use crate::vet::{Scope, vet};
+
+    fn plan(catalogue: &Catalogue, sql: &str) -> VettedPlan {
+        let grant = grant_of_all(catalogue);
+        vet(sql, Scope { catalogue, grant: &grant }).unwrap_or_else(|error| panic!("{error:?}\n{sql}"))
+    }
+
+    #[test]
+    fn the_facility_goes_along_whatever_stands_between() {
+        let catalogue = Catalogue::builtin().unwrap();
+        for below in [
+            "ndb_receipt",
+            "(SELECT person_id, prefecture FROM ndb_receipt)",
+            "(SELECT person_id, prefecture FROM (SELECT * FROM ndb_receipt) x WHERE x.setting = 'inpatient')",
+            "(SELECT DISTINCT person_id, prefecture FROM ndb_receipt)",
+            "(SELECT DISTINCT person_id, facility_id, prefecture FROM ndb_receipt)",
+            "(SELECT person_id, prefecture, sum(total_points) AS s FROM ndb_receipt GROUP BY person_id, prefecture)",
+            "(SELECT person_id, facility_id AS f, prefecture FROM ndb_receipt GROUP BY person_id, facility_id, prefecture)",
+            "(SELECT person_id, prefecture FROM ndb_receipt GROUP BY person_id, facility_id, prefecture HAVING count(*) > 1)",
+            "(SELECT person_id, prefecture, row_number() OVER (PARTITION BY person_id ORDER BY service_month) AS n FROM ndb_receipt)",
+            "(SELECT person_id, prefecture FROM ndb_receipt UNION ALL SELECT person_id, prefecture FROM ndb_drug)",
+            "(SELECT person_id, prefecture FROM ndb_receipt UNION SELECT person_id, sex AS prefecture FROM person)",
+            "(SELECT p.person_id, x.prefecture FROM person p LEFT JOIN (SELECT person_id, prefecture FROM ndb_receipt) x ON x.person_id = p.person_id)",
+            "(SELECT a.person_id, b.prefecture FROM (SELECT person_id FROM ndb_drug) a JOIN (SELECT person_id, prefecture FROM ndb_receipt) b ON a.person_id = b.person_id)",
+        ] {
+            let sql = format!("SELECT count(*) AS n, count(DISTINCT t.person_id) AS p FROM {below} t");
+            assert!(plan(&catalogue, &sql).shape().has_facility, "{sql}");
+        }
+    }
+
+    #[test]
+    fn rows_without_a_facility_have_none_and_nothing_that_was_asked_changes() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let of = |sql: &str| plan(&catalogue, sql);
+        let bare = of("SELECT count(*) AS n FROM (SELECT DISTINCT person_id, sex FROM person) x");
+        assert!(!bare.shape().has_facility);
+        let sql = "SELECT x.prefecture, sum(x.s) AS s FROM (SELECT person_id, prefecture, sum(total_points) AS s \
+            FROM ndb_receipt GROUP BY person_id, prefecture) x WHERE x.s > 100 GROUP BY x.prefecture";
+        let grouped = of(sql);
+        let used: Vec<&String> = grouped.used()["ndb_receipt"].iter().collect();
+        assert_eq!(used, ["person_id", "prefecture", "total_points"]);
+    }
+}
