@@ -129,15 +129,17 @@ fn main() -> Result<(), Error> {
     let lives = sightings(&catalogue, &options, &slips, &mut |sighting| archive.see(&sighting))?;
     archive.close();
     let mut report = report(&archive, &catalogue, &lives, &options);
-    report["rules"] = RULES.into();
-    report["population"] =
-        format!("{persons} persons, {months} months, seed {seed}, setting {setting}").into();
+    let population = format!("{persons} persons, {months} months, seed {seed}, setting {setting}");
+    if let Some(report) = report.as_object_mut() {
+        report.insert("rules".to_owned(), RULES.into());
+        report.insert("population".to_owned(), population.into());
+    }
     let is_asked = |option: &str| rest.iter().any(|word| word == option);
     print(&if is_asked("--json") { serde_json::to_string_pretty(&report)? } else { table(&report)? });
     if !is_asked("--judge") {
         return Ok(());
     }
-    let fixed: Vec<Fixed> = serde_json::from_value(report["fixed"].take())?;
+    let fixed: Vec<Fixed> = serde_json::from_value(report.get_mut("fixed").ok_or("no limits in the report")?.take())?;
     print(&verdict(&fixed)?);
     match fixed.iter().all(|fixed| fixed.is_held) {
         true => Ok(()),

@@ -99,12 +99,12 @@ fn key(scheme: &Scheme, person: u64, mention: u64) -> Option<Keyed<classified::I
     let name = OF_A_RECEIPT.iter().find(|name| **name == scheme.scheme)?;
     let kind = SchemeKind::of(scheme).kind;
     // One receipt in twenty lacks the branch number.
-    if kind == Kind::Number && (person * EACH + mention) % 20 == 0 {
+    if kind == Kind::Number && (person * EACH + mention).is_multiple_of(20) {
         return None;
     }
     let changes = match kind {
-        Kind::Card | Kind::Number => person % 2 == 0,
-        Kind::Name => person % 2 == 1,
+        Kind::Card | Kind::Number => person.is_multiple_of(2),
+        Kind::Name => !person.is_multiple_of(2),
         Kind::Given => false,
     };
     let spell = if changes { mention / 2 } else { 0 };

@@ -52,14 +52,14 @@ fn any_of(term: Expr, seen: &[DFSchemaRef]) -> Expr {
 }
 
 fn in_order(mut exprs: Vec<Expr>, seen: &[DFSchemaRef]) -> Vec<Expr> {
-    exprs.sort_by_cached_key(|expr| (spelled::place(expr, seen), expr.to_string()));
+    exprs.sort_by_cached_key(|expr| (spelled::order_key(expr, seen), expr.to_string()));
     exprs.dedup();
     exprs
 }
 
 /// A single condition: a value stands on the right, of two columns the first one left, and a list is in order.
 fn compared(expr: Expr, seen: &[DFSchemaRef]) -> Expr {
-    let is_after = |one: &Expr, other: &Expr| spelled::place(one, seen) > spelled::place(other, seen);
+    let is_after = |one: &Expr, other: &Expr| spelled::order_key(one, seen) > spelled::order_key(other, seen);
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let swapped = match (kind(&left).is_some(), kind(&right).is_some()) {

@@ -38,7 +38,7 @@ pub(crate) fn expr_over(expr: &Expr, seen: &[DFSchemaRef]) -> String {
 
 /// The same where expressions are put in order: what a query calls the tables around it is left out, so that order does
 /// not follow from it.
-pub(crate) fn place(expr: &Expr, seen: &[DFSchemaRef]) -> String {
+pub(crate) fn order_key(expr: &Expr, seen: &[DFSchemaRef]) -> String {
     let mut spelling = Spelling { is_order: true, ..Spelling::default() };
     spelling.over(seen, [expr]);
     spelling.text

@@ -166,7 +166,7 @@ fn what_cells_are_together_is_compared_by_persons_and_by_numbers() {
     let beside = |pairs: u32, number: u32| {
         let mut ledger = kept(vec![cohort("before", (0..50).chain(300..300 + pairs))]);
         ledger.know((0..pairs).map(|at| (300 + at, 38 + at)));
-        ledger.is_beside(&cohort("after", 0..number), 10)
+        ledger.is_beside(&cohort("after", 0..number), 10, Zeros::Shown)
     };
     // One person apart, as twelve others turned out to have two numbers.
     assert!(beside(12, 49));

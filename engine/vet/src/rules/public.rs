@@ -350,7 +350,7 @@ fn of_join(judge: &Judge<'_>, join: &Join) -> Result<Relation, Refusal> {
     for (one, two) in &join.on {
         predicate::check(judge, &one.clone().eq(two.clone()), &join.schema, &both)?;
     }
-    for filter in &join.filter {
+    if let Some(filter) = &join.filter {
         predicate::check(judge, filter, &join.schema, &both)?;
     }
     Ok(both)
