@@ -1,5 +1,5 @@
-//! What an ingest of medical receipts or of an EF file staged, as the bench compares it with its peers: `staged_figures ENV`
-//! prints rows, sums of points, and points by receipt or line of each table as JSON.
+//! What an ingest of medical receipts or of an EF file staged, as the bench compares it with its peers:
+//! `staged_figures ENV` prints rows, sums of points, and points by receipt or line of each table as JSON.
 //!
 //! Staged files lie encrypted, so the bench cannot read them as it reads those of the peers. Claims are numbered within
 //! each part; the receipts of the parts before are added. Lines are numbered within the file.

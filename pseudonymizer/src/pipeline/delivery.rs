@@ -342,8 +342,8 @@ pub(super) fn scan(
     Ok((found, digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
-/// A block of a file, behind the end of the block before: they overlap by the longest needle, so that none is missed at a
-/// border. A file begins like a line does.
+/// A block of a file, behind the end of the block before: they overlap by the longest needle, so that none is missed
+/// at a border. A file begins like a line does.
 struct Block {
     buffer: Vec<u8>,
     /// Where its own bytes begin.

@@ -105,7 +105,8 @@ pub(super) struct PlantedRow<'q> {
     pub(super) agrees: bool,
 }
 
-/// Planted faults beside those that were found, by kind; none where nobody says what was planted, or rows were not counted.
+/// Planted faults beside those that were found, by kind; none where nobody says what was planted or rows were not
+/// counted.
 pub(super) fn planted(quality: &Quality) -> Vec<PlantedRow<'_>> {
     let (Some(truth), Some(profile)) = (&quality.truth, &quality.profile) else { return Vec::new() };
     if truth.planted.is_empty() {
