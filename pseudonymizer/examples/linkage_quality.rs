@@ -139,7 +139,8 @@ fn main() -> Result<(), Error> {
     if !is_asked("--judge") {
         return Ok(());
     }
-    let fixed: Vec<Fixed> = serde_json::from_value(report.get_mut("fixed").ok_or("no limits in the report")?.take())?;
+    let fixed: Vec<Fixed> =
+        serde_json::from_value(report.get_mut("fixed").ok_or("no limits in the report")?.take())?;
     print(&verdict(&fixed)?);
     match fixed.iter().all(|fixed| fixed.is_held) {
         true => Ok(()),

@@ -1,46 +1,53 @@
-//! What an ingest of medical receipts staged, as the bench compares it with its peers: `staged_figures ENV` prints rows,
-//! sums of points, and points by receipt of each table as JSON.
+//! What an ingest of medical receipts or of an EF file staged, as the bench compares it with its peers:
+//! `staged_figures ENV` prints rows, sums of points, and points by receipt or line of each table as JSON.
 //!
 //! Staged files lie encrypted, so the bench cannot read them as it reads those of the peers. Claims are numbered within
-//! each part; the receipts of the parts before are added.
+//! each part; the receipts of the parts before are added. Lines are numbered within the file.
 
 use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, UInt32Type};
-use catalog_staged::{RECORD, StagedPart};
+use catalog_staged::{LINE, RECORD, StagedPart};
 use catalog_store::Environment;
 use serde_json::{Map, Value, json};
 
 type Error = Box<dyn std::error::Error>;
 
-/// The bench's name of a table, ours, and its points.
-const TABLES: [(&str, &str, Option<&str>); 5] = [
-    ("receipt", "ndb_receipt", Some("total_points")),
-    ("diagnosis", "ndb_diagnosis", None),
-    ("procedure", "ndb_procedure", Some("points")),
-    ("drug", "ndb_drug", Some("points")),
-    ("comment", "ndb_comment", None),
+/// The bench's name of a table, ours, its points, and the numbers that they are told apart by.
+const TABLES: [(&str, &str, Option<&str>, &str); 6] = [
+    ("receipt", "ndb_receipt", Some("total_points"), RECORD),
+    ("diagnosis", "ndb_diagnosis", None, RECORD),
+    ("procedure", "ndb_procedure", Some("points"), RECORD),
+    ("drug", "ndb_drug", Some("points"), RECORD),
+    ("comment", "ndb_comment", None, RECORD),
+    ("act", "dpc_act", Some("act_points"), LINE),
 ];
 
 #[derive(Default)]
 struct Figures {
     rows: u64,
     points: i64,
-    by_receipt: i64,
+    by_number: i64,
 }
 
 impl Figures {
-    fn add(&mut self, batch: &RecordBatch, points: Option<&str>, before: i64) -> Result<(), Error> {
+    /// Adds rows; `before` comes to their numbers.
+    fn add(
+        &mut self,
+        batch: &RecordBatch,
+        (points, number): (Option<&str>, &str),
+        before: i64,
+    ) -> Result<(), Error> {
         self.rows += batch.num_rows() as u64;
         let Some(points) = points else { return Ok(()) };
-        let records = batch.column_by_name(RECORD).and_then(|column| column.as_primitive_opt::<UInt32Type>());
+        let numbers = batch.column_by_name(number).and_then(|column| column.as_primitive_opt::<UInt32Type>());
         let points = batch.column_by_name(points).and_then(|column| column.as_primitive_opt::<Int64Type>());
-        let (records, points) = records.zip(points).ok_or("a column is missing")?;
-        for (record, points) in records.values().iter().zip(points) {
+        let (numbers, points) = numbers.zip(points).ok_or("a column is missing")?;
+        for (number, points) in numbers.values().iter().zip(points) {
             let points = points.unwrap_or(0);
             self.points += points;
-            self.by_receipt += points * (i64::from(*record) + before + 1);
+            self.by_number += points * (i64::from(*number) + before);
         }
         Ok(())
     }
@@ -57,12 +64,14 @@ fn main() -> Result<(), Error> {
         for part in folders(&folder)? {
             let claims = pseudonymizer::tables::open(&files, &part.join("claims.parquet"), 65_536)?;
             let staged = StagedPart::new(part, &open);
-            for ((_, table, points), figures) in TABLES.iter().zip(&mut found) {
-                let record = Field::new(RECORD, DataType::UInt32, false);
+            for ((_, table, points, number), figures) in TABLES.iter().zip(&mut found) {
+                // Claims are numbered from 0 within the part, lines from 1 within the file.
+                let before = if *number == RECORD { before + 1 } else { 0 };
+                let number_field = Field::new(*number, DataType::UInt32, false);
                 let points_field = points.map(|points| Field::new(points, DataType::Int64, true));
-                let wanted = [record].into_iter().chain(points_field).collect();
+                let wanted = [number_field].into_iter().chain(points_field).collect();
                 for batch in staged.fields(table, wanted, 65_536)?.into_iter().flatten() {
-                    figures.add(&batch?, *points, before)?;
+                    figures.add(&batch?, (*points, *number), before)?;
                 }
             }
             for batch in claims {
@@ -72,11 +81,12 @@ fn main() -> Result<(), Error> {
     }
     let tables = TABLES.iter().zip(&found).filter(|(_, figures)| figures.rows > 0);
     let tables: Map<String, Value> = tables
-        .map(|((name, _, points), figures)| {
-            let Figures { rows, points: sum, by_receipt } = figures;
-            let value = match points {
-                Some(_) => json!({"rows": rows, "points": sum, "points_by_receipt": by_receipt}),
-                None => json!({"rows": rows}),
+        .map(|((name, _, points, number), figures)| {
+            let Figures { rows, points: sum, by_number } = figures;
+            let value = match (points, *number) {
+                (Some(_), LINE) => json!({"rows": rows, "points": sum, "points_by_line": by_number}),
+                (Some(_), _) => json!({"rows": rows, "points": sum, "points_by_receipt": by_number}),
+                (None, _) => json!({"rows": rows}),
             };
             ((*name).to_owned(), value)
         })

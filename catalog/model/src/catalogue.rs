@@ -379,6 +379,7 @@ mod tests {
             family = "x"
             row = { records = ["row"] }
             when = { kind = "1" }
+            each = "fee"
             set = { setting = "inward", kind = "1" }
             [[column]]
             name = "setting"
@@ -394,6 +395,7 @@ mod tests {
                 "layouts/x: valid: a line is dated by a date or a month",
                 "tables/t: feed: refers to kind, which nothing defines",
                 "tables/t: setting: refers to inward, which nothing defines",
+                "tables/t: feed.each: refers to fee, which nothing defines",
                 "tables/t: feed.when: refers to row.kind, which nothing defines",
             ],
         );

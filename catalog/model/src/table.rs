@@ -80,7 +80,8 @@ pub struct Feed {
     /// A row is made only where these fields of the record (of a group: its common fields) have these values.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
-    /// The field that makes a row for each of its pieces, or for each of its repetitions that has a value.
+    /// The field that makes a row for each of its pieces, or for each of its repetitions that has a value; one that
+    /// stands once makes a row where it has a value.
     pub each: Option<String>,
     /// Columns that come from another field than the column itself says.
     #[serde(default)]

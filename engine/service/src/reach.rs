@@ -60,8 +60,10 @@ impl Reach<'_> {
                 let may = |column: &str| may_read((table, column), self.grant, self.used);
                 let keys = guard.file_keys.open(file, &may)?;
                 let descriptor = u32::try_from(paths.len()).unwrap_or(u32::MAX);
-                let file_slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.as_ref().map(wire) };
-                bucket.tables.entry(name.clone()).or_default().push(file_slice);
+                let is_within = file.is_within(self.grant.period);
+                let slice =
+                    FileSlice { descriptor, bytes: file.bytes, is_within, keys: keys.as_ref().map(wire) };
+                bucket.tables.entry(name.clone()).or_default().push(slice);
                 paths.push(store.join(&file.path));
             }
         }

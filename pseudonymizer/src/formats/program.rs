@@ -733,7 +733,7 @@ impl<'a> Compiler<'a> {
 /// Where a field of the record that makes the row is read, if the row is made for each piece or repetition of `each`.
 fn own_field(field: &Field, each: Option<&Field>) -> From {
     match each {
-        Some(each) if each.key == field.key && field.repeat <= 1 => From::Piece,
+        Some(each) if each.key == field.key && field.repeat <= 1 && field.pieces.is_some() => From::Piece,
         Some(each) if field.repeat > 1 && (field.repeat, field.stride) == (each.repeat, each.stride) => {
             From::Each { at: field.at, stride: field.stride }
         }

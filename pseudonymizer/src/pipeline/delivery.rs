@@ -105,6 +105,23 @@ impl ScannedFile {
     pub(super) fn lines(&self) -> u64 {
         self.block_lines.iter().sum::<u64>() + u64::from(self.is_open)
     }
+
+    /// Notes the line ends of the next block, and the lines in it that look like a header record.
+    fn look_over(&mut self, block: &Block, headers: &[Vec<u8>]) {
+        let content = block.content();
+        self.block_lines.push(memchr::memchr_iter(b'\n', content).count() as u64);
+        self.is_open = content.last() != Some(&b'\n');
+        for needle in headers {
+            for at in memchr::memmem::find_iter(block.window(), needle) {
+                // The needle begins with the line end before, so the line itself begins one byte later.
+                let offset = self.bytes + at as u64 + 1 - block.carried as u64;
+                if self.headers.last() != Some(&offset) {
+                    self.headers.push(offset);
+                }
+            }
+        }
+        self.bytes += content.len() as u64;
+    }
 }
 
 /// Which file it is and when it was last changed: a file with the same stamp as before is taken for unchanged.
@@ -303,40 +320,70 @@ pub(super) fn scan(
         headers: Vec::new(),
         stamp,
     };
-    // Blocks overlap by the longest needle, so that none is missed at a border; a file begins like a line does.
     let overlap = headers.iter().map(Vec::len).max().unwrap_or(0);
-    let block = BLOCK.min(usize::try_from(file.metadata()?.len()).map_or(BLOCK, |bytes| bytes.max(1)));
-    let mut buffer = vec![b'\n'; overlap + block];
-    let mut carried = usize::from(overlap > 0);
-    loop {
-        let room = buffer.get_mut(carried..carried + block).unwrap_or_default();
-        let read = read_full(file, room)?;
-        if read == 0 {
-            break;
-        }
-        let content = room.get(..read).unwrap_or_default();
-        digest.update(content);
-        found.block_lines.push(memchr::memchr_iter(b'\n', content).count() as u64);
-        found.is_open = content.last() != Some(&b'\n');
-        let window = buffer.get(..carried + read).unwrap_or_default();
-        for needle in headers {
-            for at in memchr::memmem::find_iter(window, needle) {
-                // The needle begins with the line end before, so the line itself begins one byte later.
-                let offset = found.bytes + at as u64 + 1 - carried as u64;
-                if found.headers.last() != Some(&offset) {
-                    found.headers.push(offset);
-                }
-            }
-        }
-        found.bytes += read as u64;
-        let end = carried + read;
-        let keep = overlap.min(end);
-        buffer.copy_within(end - keep..end, 0);
-        carried = keep;
+    let size = BLOCK.min(usize::try_from(file.metadata()?.len()).map_or(BLOCK, |bytes| bytes.max(1)));
+    let (mut present, mut coming) = (Block::new(overlap, size), Block::new(overlap, size));
+    present.fill(file)?;
+    while present.read > 0 {
+        // A digest takes one block after the other and is slower than all the rest, which goes on beside it.
+        let (filled, ()) = rayon::join(
+            || {
+                found.look_over(&present, headers);
+                coming.follow(&present);
+                coming.fill(file)
+            },
+            || digest.update(present.content()),
+        );
+        filled?;
+        std::mem::swap(&mut present, &mut coming);
     }
     found.headers.sort_unstable();
     found.headers.dedup();
     Ok((found, digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// A block of a file, behind the end of the block before: they overlap by the longest needle, so that none is missed
+/// at a border. A file begins like a line does.
+struct Block {
+    buffer: Vec<u8>,
+    /// Where its own bytes begin.
+    start: usize,
+    /// How many bytes of the block before stand in front of them.
+    carried: usize,
+    read: usize,
+}
+
+impl Block {
+    fn new(overlap: usize, size: usize) -> Self {
+        let buffer = vec![b'\n'; overlap + size];
+        Self { buffer, start: overlap, carried: usize::from(overlap > 0), read: 0 }
+    }
+
+    /// Its own bytes.
+    fn content(&self) -> &[u8] {
+        self.buffer.get(self.start..self.start + self.read).unwrap_or_default()
+    }
+
+    /// Its bytes and those in front of them.
+    fn window(&self) -> &[u8] {
+        self.buffer.get(self.start - self.carried..self.start + self.read).unwrap_or_default()
+    }
+
+    /// Takes over the end of the block before.
+    fn follow(&mut self, before: &Self) {
+        let window = before.window();
+        let end = window.get(window.len().saturating_sub(self.start)..).unwrap_or_default();
+        self.carried = end.len();
+        if let Some(room) = self.buffer.get_mut(self.start - end.len()..self.start) {
+            room.copy_from_slice(end);
+        }
+    }
+
+    /// Reads its own bytes.
+    fn fill(&mut self, file: &mut File) -> std::io::Result<()> {
+        self.read = read_full(file, self.buffer.get_mut(self.start..).unwrap_or_default())?;
+        Ok(())
+    }
 }
 
 fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {

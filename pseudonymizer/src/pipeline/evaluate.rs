@@ -1,14 +1,14 @@
-//! How good the linkage is, where the truth is known: pairwise precision and recall over claims.
+//! How good the linkage is, where the truth is known: pairwise precision and recall over claims; and what was planted.
 //!
 //! Only for synthetic deliveries: the truth lies in `records.csv` (delivery, file, line, truth_id), one row for the
-//! first line of each receipt, stay, claim or certification.
+//! first line of each receipt, stay, claim or certification, and in `faults.csv`, one row for each fault.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use arrow::array::Array as _;
 use catalog_model::Month;
-use catalog_store::{Environment, EnvironmentError, MetaError};
+use catalog_store::{DeliveryRecord, Environment, EnvironmentError, MetaError};
 use serde::{Deserialize, Serialize};
 
 use super::link::{self, LinkError};
@@ -25,6 +25,9 @@ pub struct Evaluation {
     pub methods: BTreeMap<Method, Agreement>,
     /// Why persons were split or merged.
     pub causes: Causes,
+    /// The faults that were planted in the deliveries, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub planted: BTreeMap<String, u64>,
 }
 
 /// Why the linkage cannot be evaluated.
@@ -116,7 +119,23 @@ pub fn evaluate(environment: &Environment, truth: &Path) -> Result<Evaluation, E
         _ => BTreeMap::new(),
     };
     let all = linkage::compare(carried.iter().map(|one| (one.truth, u64::from(one.person), one.claims)));
-    Ok(Evaluation { all, methods, causes: linkage::causes(&carried, &lives) })
+    let planted = read_planted(folder, &deliveries)?;
+    Ok(Evaluation { all, methods, causes: linkage::causes(&carried, &lives), planted })
+}
+
+/// The faults that the truth says were planted in these deliveries, by kind; none where it has no such file.
+fn read_planted(
+    folder: &Path,
+    deliveries: &[DeliveryRecord],
+) -> Result<BTreeMap<String, u64>, EvaluationError> {
+    let mut planted = BTreeMap::new();
+    for fields in lines(&folder.join("faults.csv"))? {
+        let (Some(name), Some(kind)) = (fields.first(), fields.last()) else { continue };
+        if deliveries.iter().any(|delivery| delivery.name == *name) {
+            *planted.entry(kind.clone()).or_default() += 1;
+        }
+    }
+    Ok(planted)
 }
 
 /// What the truth says of each person's life; nothing where it has no such files.

@@ -170,6 +170,7 @@ pub fn truth_quality(evaluation: &Evaluation) -> TruthQuality {
         methods: std::iter::once(of("all", &evaluation.all)).chain(methods).collect(),
         split: causes(&evaluation.causes.split),
         merged: causes(&evaluation.causes.merged),
+        planted: evaluation.planted.clone(),
     }
 }
 

@@ -137,6 +137,31 @@ fn the_dental_master_fills_the_same_system_and_ends_no_code_of_the_medical_one()
 }
 
 #[test]
+fn dispensing_acts_and_teeth_have_masters_of_their_own() {
+    let world = World::new();
+    world.import("s_ALL20240601.csv").unwrap();
+    let imported = world.import("m_20250307.csv").unwrap();
+    assert_eq!((imported.lines, imported.entries, imported.faults.len()), (3, 2, 1));
+    assert_eq!((imported.faults[0].line, imported.faults[0].kind.as_str()), (3, "columns"));
+    let fee = world.code("procedure", "499900098");
+    assert_eq!((fee.ja.as_str(), fee.attributes["points"].as_str()), ("架空調剤基本料", "45.00"));
+    assert_eq!((fee.attributes["act_class"].as_str(), fee.attributes["act_kind"].as_str()), ("10", "1"));
+    assert_eq!(world.code("procedure", "499900099").to, day("2026-05-31"));
+    assert_eq!(world.code("procedure", "199900010").to, None);
+    assert!(world.text("procedure-dispensing").contains("2025-03-07"));
+
+    let imported = world.import("f_20111003.csv").unwrap();
+    assert_eq!((imported.entries, imported.faults.len()), (2, 0));
+    // The shipped English name stays.
+    let molar = world.code("tooth", "101600");
+    assert_eq!(
+        (molar.ja.as_str(), molar.en.as_str()),
+        ("右側上顎第一大臼歯（架空の表記）", "upper right first molar")
+    );
+    assert_eq!(world.code("tooth", "1016A1").to, day("2024-05-31"));
+}
+
+#[test]
 fn bad_rows_are_told_by_line_and_field_and_end_no_code() {
     let world = World::new();
     world.import("b_20240601.txt").unwrap();

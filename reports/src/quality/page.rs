@@ -5,7 +5,7 @@ use askama::Template;
 use super::chart::{self, Chart};
 use super::rows::{self, Rows};
 use super::summary::{self, Lines};
-use super::truth::{self, CauseRow, MethodRow};
+use super::truth::{self, CauseRow, MethodRow, PlantedRow};
 use super::{LineAccount, Quality, words};
 use crate::number::{count, share};
 
@@ -47,6 +47,7 @@ pub fn page(quality: &Quality) -> Result<String, PageError> {
         conflicts: conflicts(quality),
         sizes: summary::sizes(&quality.linkage),
         truth: quality.truth.as_ref().map(|truth| (truth::methods(truth), truth::causes(truth))),
+        planted: truth::planted(quality),
         perhaps: [quality.linkage.estimate.perhaps_merged, quality.linkage.estimate.perhaps_split].map(count),
         tables: quality.tables.iter().map(|(name, rows)| (name.as_str(), count(*rows))).collect(),
     };
@@ -78,6 +79,7 @@ struct Page<'q> {
     conflicts: Vec<[String; 4]>,
     sizes: Vec<[String; 2]>,
     truth: Option<(Vec<MethodRow<'q>>, Vec<CauseRow<'q>>)>,
+    planted: Vec<PlantedRow<'q>>,
     perhaps: [String; 2],
     tables: Vec<(&'q str, String)>,
 }

@@ -18,6 +18,7 @@ pub fn text(quality: &Quality, language: Language) -> String {
         reasons(quality, language),
         linkage(quality, language),
         quality.truth.as_ref().map_or_else(String::new, |known| truth::text(known, language)),
+        truth::planted_text(quality, language),
         tables(quality, language),
     ];
     let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();

@@ -1,10 +1,11 @@
-//! How well the linkage agrees with the truth, which is known of invented deliveries only.
+//! How well linkage and faults agree with the truth, which is known of invented deliveries only.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::words;
+use super::profile::FaultCount;
+use super::{Quality, words};
 use crate::Language;
 use crate::grid::{Grid, Side};
 use crate::number::count;
@@ -18,6 +19,9 @@ pub struct TruthQuality {
     pub split: BTreeMap<String, u64>,
     /// Linked persons who are several in truth, by cause.
     pub merged: BTreeMap<String, u64>,
+    /// The faults that were planted, by kind.
+    #[serde(default)]
+    pub planted: BTreeMap<String, u64>,
 }
 
 /// One way to link.
@@ -90,6 +94,63 @@ fn cause_row<'q>(truth: &TruthQuality, cause: &'q str) -> CauseRow<'q> {
     CauseRow { ja, en, figures: [of(&truth.split), of(&truth.merged)] }
 }
 
+/// One kind of fault: its names, how many were planted and found, and the lines that went with them.
+#[derive(Debug)]
+pub(super) struct PlantedRow<'q> {
+    pub(super) kind: &'q str,
+    pub(super) ja: &'q str,
+    pub(super) en: &'q str,
+    pub(super) figures: [String; 3],
+    /// Whether as many were found as were planted.
+    pub(super) agrees: bool,
+}
+
+/// Planted faults beside those that were found, by kind; none where nobody says what was planted or rows were not
+/// counted.
+pub(super) fn planted(quality: &Quality) -> Vec<PlantedRow<'_>> {
+    let (Some(truth), Some(profile)) = (&quality.truth, &quality.profile) else { return Vec::new() };
+    if truth.planted.is_empty() {
+        return Vec::new();
+    }
+    let mut kinds: BTreeMap<&str, (u64, FaultCount)> = BTreeMap::new();
+    for (kind, planted) in &truth.planted {
+        kinds.entry(kind).or_default().0 += planted;
+    }
+    for (kind, faults) in profile.deliveries.iter().flat_map(|delivery| &delivery.faults) {
+        let sum = &mut kinds.entry(kind).or_default().1;
+        sum.found += faults.found;
+        sum.consequences += faults.consequences;
+    }
+    kinds.into_iter().map(|(kind, (planted, faults))| planted_row(kind, planted, faults)).collect()
+}
+
+fn planted_row(kind: &str, planted: u64, faults: FaultCount) -> PlantedRow<'_> {
+    let (ja, en) = words::fault(kind);
+    let figures = [planted, faults.found, faults.consequences].map(count);
+    PlantedRow { kind, ja, en, figures, agrees: planted == faults.found }
+}
+
+/// The section of the faults for a terminal.
+pub(super) fn planted_text(quality: &Quality, language: Language) -> String {
+    let rows = planted(quality);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let number = |ja, en| (language.pick(ja, en), Side::Right);
+    let mut grid = Grid::new([
+        (language.pick("植えた誤りの種別", "planted faults"), Side::Left),
+        number("植えた件", "planted"),
+        number("見つけた件", "found"),
+        number("巻き添えの行", "went with it"),
+        (language.pick("一致", "agrees"), Side::Left),
+    ]);
+    for PlantedRow { kind, figures: [planted, found, consequences], agrees, .. } in rows {
+        let agrees = if agrees { language.pick("一致", "yes") } else { language.pick("不一致", "NO") };
+        grid.row([kind.to_owned(), planted, found, consequences, agrees.to_owned()]);
+    }
+    grid.text()
+}
+
 /// The section for a terminal.
 pub(super) fn text(truth: &TruthQuality, language: Language) -> String {
     let number = |ja, en| (language.pick(ja, en), Side::Right);
@@ -127,8 +188,9 @@ fn percent(share: f64) -> String {
 mod tests {
     use expect_test::expect;
 
-    use super::{MethodQuality, TruthQuality, text};
+    use super::{MethodQuality, TruthQuality, planted_text, text};
     use crate::Language;
+    use crate::quality::profile::{DeliveryProfile, FaultCount, Profile};
     use crate::quality::tests::sample;
 
     fn truth() -> TruthQuality {
@@ -146,7 +208,29 @@ mod tests {
             methods: vec![method("all", 0.75, 0.5, 1_203), method("id1", 0.25, 0.5, 2_400)],
             split: [("name-change".to_owned(), 3)].into(),
             merged: [("twins".to_owned(), 1)].into(),
+            planted: [("code".to_owned(), 2), ("date".to_owned(), 3)].into(),
         }
+    }
+
+    #[test]
+    fn planted_faults_stand_beside_those_that_were_found() {
+        let mut quality = sample();
+        quality.truth = Some(truth());
+        assert_eq!(planted_text(&quality, Language::English), "");
+        let faults = [("code", 2, 9), ("date", 1, 0), ("orphan", 1, 4)]
+            .map(|(kind, found, consequences)| (kind.to_owned(), FaultCount { found, consequences }));
+        let delivery = DeliveryProfile { faults: faults.into(), ..DeliveryProfile::default() };
+        quality.profile = Some(Profile { deliveries: vec![delivery], ..Profile::default() });
+        expect![[r#"
+            planted faults  planted  found  went with it  agrees
+            ──────────────  ───────  ─────  ────────────  ──────
+            code                  2      2             9  yes
+            date                  3      1             0  NO
+            orphan                0      1             4  NO
+        "#]]
+        .assert_eq(&planted_text(&quality, Language::English));
+        let page = crate::quality::page(&quality).unwrap();
+        assert!(page.contains("植えた誤りと見つけた誤り") && page.contains("a day that does not exist"));
     }
 
     #[test]
