@@ -151,7 +151,8 @@ pub(crate) fn stored_public(
                 |column: &str| may_read((&catalogue.tables[table], column), &request.grant, plan.used());
             let keys = ring.open(file, &may).unwrap();
             let descriptor = u32::try_from(files.len()).unwrap();
-            let slice = FileSlice { descriptor, bytes: file.bytes, keys: keys.as_ref().map(wire) };
+            let keys = keys.as_ref().map(wire);
+            let slice = FileSlice { descriptor, bytes: file.bytes, is_within: false, keys };
             bucket.tables.entry(table.clone()).or_default().push(slice);
             files.push(store.join(&file.path));
         }
