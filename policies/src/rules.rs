@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::{
-    Binding, CellRules, Names, OutputRules, PopulationTier, Principles, Rounding, Thresholds,
+    BeyondAudit, Binding, CellRules, Names, OutputRules, PopulationTier, Principles, Rounding, Thresholds,
 };
 use serde::Deserialize;
 
@@ -45,6 +45,7 @@ struct Written {
     class_disclosure: Option<Sourced<bool>>,
     freedom: Option<Sourced<u32>>,
     rounding: Option<Sourced<Rounding>>,
+    beyond_audit: Option<Sourced<BeyondAudit>>,
     dimensions: Option<Bound<u32>>,
     #[serde(default)]
     population: Vec<Sourced<PopulationTier>>,
@@ -89,6 +90,7 @@ impl Written {
         all.extend(self.class_disclosure.as_ref().map(|number| one("class_disclosure", number)));
         all.extend(self.freedom.as_ref().map(|number| one("freedom", number)));
         all.extend(self.rounding.as_ref().map(|number| one("rounding", number)));
+        all.extend(self.beyond_audit.as_ref().map(|sourced| one("beyond_audit", sourced)));
         all.extend(self.dimensions.as_ref().map(|rule| bound("dimensions", rule)));
         all.extend(self.population.iter().map(|number| one("population", number)));
         all.extend(self.crossing.iter().map(|rule| bound("crossing", rule)));
@@ -171,6 +173,7 @@ impl RulePack {
             class_disclosure: written.class_disclosure.as_ref().is_some_and(|sourced| sourced.value),
             freedom: number(&written.freedom).unwrap_or(general.freedom),
             rounding: written.rounding.as_ref().map(|sourced| sourced.value),
+            beyond_audit: written.beyond_audit.as_ref().map_or(general.beyond_audit, |sourced| sourced.value),
             ..general
         }
     }
@@ -276,7 +279,7 @@ pub(crate) fn threshold(reading: Reading<'_>, key: &str, persons: u32) -> Result
 mod tests {
     use std::collections::BTreeSet;
 
-    use catalog_model::{Binding, Breach, Breached};
+    use catalog_model::{BeyondAudit, Binding, Breach, Breached};
 
     use super::{RulePack, RulePacks};
 
@@ -321,6 +324,31 @@ mod tests {
         let has: Vec<(&str, bool)> =
             has.map(|pack| (pack.pack(), pack.databases().is_empty() && !pack.zero_shown().value)).collect();
         assert_eq!(has, [("general-2026-class", true)]);
+    }
+
+    #[test]
+    fn one_pack_withholds_what_no_audit_took_in_whole_and_no_database_brings_it() {
+        let packs = RulePack::shipped().unwrap();
+        let withholds = packs.iter().filter(|pack| pack.cell_rules().beyond_audit == BeyondAudit::Withhold);
+        let withholds: Vec<(&str, bool)> =
+            withholds.map(|pack| (pack.pack(), pack.databases().is_empty())).collect();
+        assert_eq!(withholds, [("general-2026-audited", true)]);
+        let rules = |pack: &str| packs.iter().find(|own| own.pack() == pack).unwrap().cell_rules();
+        let both = rules("ndb-2024").stricter(&rules("general-2026-audited"));
+        assert_eq!(both.beyond_audit, BeyondAudit::Withhold);
+    }
+
+    #[test]
+    fn beyond_the_audit_there_are_two_ways() {
+        let other = |word: &str| {
+            format!("{GENERAL}\n[beyond_audit]\nvalue = {word:?}\nsource = \"s\"\nreason = \"r\"\n")
+        };
+        assert_eq!(parse_pack(&other("exact")).cell_rules().beyond_audit, BeyondAudit::Exact);
+        assert_eq!(parse_pack(&other("withhold")).cell_rules().beyond_audit, BeyondAudit::Withhold);
+        let fault = parse(&other("round")).unwrap_err();
+        assert!(fault.contains("unknown variant `round`, expected `exact` or `withhold`"), "{fault}");
+        let silent = other("withhold").replace("\"s\"", "\"\"");
+        assert!(parse(&silent).unwrap_err().contains("beyond_audit.source"));
     }
 
     #[test]

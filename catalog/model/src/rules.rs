@@ -30,6 +30,20 @@ pub struct CellRules {
     /// How what is shown is rounded, if it is.
     #[serde(default)]
     pub rounding: Option<Rounding>,
+    /// What becomes of a table that was not audited with all earlier answers of its family.
+    #[serde(default)]
+    pub beyond_audit: BeyondAudit,
+}
+
+/// What becomes of a table with more earlier answers than its audit takes in. The stricter comes last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BeyondAudit {
+    /// It goes out: of the nearest it was asked what follows exactly, all were compared in pairs.
+    #[default]
+    Exact,
+    /// It is withheld.
+    Withhold,
 }
 
 impl CellRules {
@@ -44,6 +58,7 @@ impl CellRules {
             class_disclosure: false,
             freedom: 10,
             rounding: None,
+            beyond_audit: BeyondAudit::Exact,
         }
     }
 
@@ -70,6 +85,7 @@ impl CellRules {
             class_disclosure: self.class_disclosure || other.class_disclosure,
             freedom: self.freedom.max(other.freedom),
             rounding: Rounding::stricter(self.rounding, other.rounding),
+            beyond_audit: self.beyond_audit.max(other.beyond_audit),
         }
     }
 }
@@ -209,15 +225,17 @@ fn breached<'k>(
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Binding, Breach, Breached, CellRules, OutputRules, PopulationTier, Principles};
+    use super::{BeyondAudit, Binding, Breach, Breached, CellRules, OutputRules, PopulationTier, Principles};
 
     #[test]
     fn the_stricter_number_wins_each_time() {
         let one = CellRules { facilities: Some(3), estimate: None, ..CellRules::general(10, true) };
-        let two = CellRules { dominance: Some(80), ..CellRules::general(20, false) };
+        let beyond_audit = BeyondAudit::Withhold;
+        let two = CellRules { dominance: Some(80), beyond_audit, ..CellRules::general(20, false) };
         let both = one.stricter(&two);
         assert_eq!((both.persons, both.zero_shown, both.facilities), (20, false, Some(3)));
         assert_eq!((both.dominance, both.estimate), (Some(80), Some(10)));
+        assert_eq!(both.beyond_audit, BeyondAudit::Withhold);
         assert_eq!(both, two.stricter(&one));
     }
 
