@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::{
-    BeyondAudit, Binding, CellRules, Names, OutputRules, PopulationTier, Principles, Rounding, Thresholds,
+    BeyondAudit, Binding, CellRules, MergedAges, Names, OutputRules, PopulationTier, Principles, Rounding,
+    Thresholds,
 };
 use serde::Deserialize;
 
@@ -47,6 +48,7 @@ struct Written {
     rounding: Option<Sourced<Rounding>>,
     beyond_audit: Option<Sourced<BeyondAudit>>,
     dimensions: Option<Bound<u32>>,
+    ages: Option<Bound<MergedAges>>,
     #[serde(default)]
     population: Vec<Sourced<PopulationTier>>,
     #[serde(default)]
@@ -92,6 +94,7 @@ impl Written {
         all.extend(self.rounding.as_ref().map(|number| one("rounding", number)));
         all.extend(self.beyond_audit.as_ref().map(|sourced| one("beyond_audit", sourced)));
         all.extend(self.dimensions.as_ref().map(|rule| bound("dimensions", rule)));
+        all.extend(self.ages.as_ref().map(|rule| bound("ages", rule)));
         all.extend(self.population.iter().map(|number| one("population", number)));
         all.extend(self.crossing.iter().map(|rule| bound("crossing", rule)));
         all.extend(self.amount.iter().map(|number| one("amount", number)));
@@ -184,6 +187,9 @@ impl RulePack {
         let dimensions = |binding: Binding| {
             written.dimensions.as_ref().filter(|rule| rule.binding == binding).map(|rule| rule.value)
         };
+        let ages = |binding: Binding| {
+            written.ages.as_ref().filter(|rule| rule.binding == binding).map(|rule| rule.value)
+        };
         let crossings = |binding: Binding| -> BTreeSet<(String, String)> {
             let rules = written.crossing.iter().filter(|rule| rule.binding == binding);
             rules.map(|rule| rule.value.clone()).collect()
@@ -197,9 +203,11 @@ impl RulePack {
                 .iter()
                 .map(|sourced| (sourced.value.of.clone(), sourced.value.least))
                 .collect(),
+            ages: ages(Binding::Absolute),
             in_principle: Principles {
                 dimensions: dimensions(Binding::InPrinciple),
                 crossings: crossings(Binding::InPrinciple),
+                ages: ages(Binding::InPrinciple),
             },
         }
     }
@@ -354,10 +362,15 @@ mod tests {
     #[test]
     fn the_latest_reading_of_the_care_guideline_has_three_dimensions_in_principle() {
         let packs = RulePacks::shipped().unwrap();
-        assert_eq!(packs.of_database("care").map(RulePack::pack), Some("care-2023-2"));
+        assert_eq!(packs.of_database("care").map(RulePack::pack), Some("care-2023-3"));
         let breach = |pack: &str| packs.output_rules(pack, ["care", "ndb"]).breach(&["sex"], 4);
         let broken = |binding| Some(Breach { binding, of: Breached::Dimensions(3) });
         assert_eq!(breach("general-2026"), broken(Binding::InPrinciple));
+        let ages = |pack: &str| packs.output_rules(pack, ["care"]).told_apart(Some(&[(60, Some(64))]));
+        assert_eq!(
+            ages("care-2023").map(|(binding, ages)| (binding, ages.below)),
+            Some((Binding::InPrinciple, 65))
+        );
         // A custodian who names the strict reading has it, beside whatever else holds.
         assert_eq!(breach("care-2023"), broken(Binding::Absolute));
         let crossed = packs.output_rules("general-2026", ["care", "ndb"]);
