@@ -34,10 +34,12 @@ impl Sources<'static> {
         packs: &[
             ("disclosure/general-2026.toml", include_str!("../disclosure/general-2026.toml")),
             ("disclosure/general-2026-class.toml", include_str!("../disclosure/general-2026-class.toml")),
+            ("disclosure/general-2026-audited.toml", include_str!("../disclosure/general-2026-audited.toml")),
             ("disclosure/ndb-2023.toml", include_str!("../disclosure/ndb-2023.toml")),
             ("disclosure/ndb-2024.toml", include_str!("../disclosure/ndb-2024.toml")),
             ("disclosure/care-2023.toml", include_str!("../disclosure/care-2023.toml")),
             ("disclosure/care-2023-2.toml", include_str!("../disclosure/care-2023-2.toml")),
+            ("disclosure/care-2023-3.toml", include_str!("../disclosure/care-2023-3.toml")),
             ("disclosure/dpc-2024.toml", include_str!("../disclosure/dpc-2024.toml")),
         ],
     };

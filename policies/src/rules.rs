@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::{
-    Binding, CellRules, Names, OutputRules, PopulationTier, Principles, Rounding, Thresholds,
+    BeyondAudit, Binding, CellRules, MergedAges, Names, OutputRules, PopulationTier, Principles, Rounding,
+    Thresholds,
 };
 use serde::Deserialize;
 
@@ -45,7 +46,9 @@ struct Written {
     class_disclosure: Option<Sourced<bool>>,
     freedom: Option<Sourced<u32>>,
     rounding: Option<Sourced<Rounding>>,
+    beyond_audit: Option<Sourced<BeyondAudit>>,
     dimensions: Option<Bound<u32>>,
+    ages: Option<Bound<MergedAges>>,
     #[serde(default)]
     population: Vec<Sourced<PopulationTier>>,
     #[serde(default)]
@@ -89,7 +92,9 @@ impl Written {
         all.extend(self.class_disclosure.as_ref().map(|number| one("class_disclosure", number)));
         all.extend(self.freedom.as_ref().map(|number| one("freedom", number)));
         all.extend(self.rounding.as_ref().map(|number| one("rounding", number)));
+        all.extend(self.beyond_audit.as_ref().map(|sourced| one("beyond_audit", sourced)));
         all.extend(self.dimensions.as_ref().map(|rule| bound("dimensions", rule)));
+        all.extend(self.ages.as_ref().map(|rule| bound("ages", rule)));
         all.extend(self.population.iter().map(|number| one("population", number)));
         all.extend(self.crossing.iter().map(|rule| bound("crossing", rule)));
         all.extend(self.amount.iter().map(|number| one("amount", number)));
@@ -171,6 +176,7 @@ impl RulePack {
             class_disclosure: written.class_disclosure.as_ref().is_some_and(|sourced| sourced.value),
             freedom: number(&written.freedom).unwrap_or(general.freedom),
             rounding: written.rounding.as_ref().map(|sourced| sourced.value),
+            beyond_audit: written.beyond_audit.as_ref().map_or(general.beyond_audit, |sourced| sourced.value),
             ..general
         }
     }
@@ -180,6 +186,9 @@ impl RulePack {
         let written = &self.written;
         let dimensions = |binding: Binding| {
             written.dimensions.as_ref().filter(|rule| rule.binding == binding).map(|rule| rule.value)
+        };
+        let ages = |binding: Binding| {
+            written.ages.as_ref().filter(|rule| rule.binding == binding).map(|rule| rule.value)
         };
         let crossings = |binding: Binding| -> BTreeSet<(String, String)> {
             let rules = written.crossing.iter().filter(|rule| rule.binding == binding);
@@ -194,9 +203,11 @@ impl RulePack {
                 .iter()
                 .map(|sourced| (sourced.value.of.clone(), sourced.value.least))
                 .collect(),
+            ages: ages(Binding::Absolute),
             in_principle: Principles {
                 dimensions: dimensions(Binding::InPrinciple),
                 crossings: crossings(Binding::InPrinciple),
+                ages: ages(Binding::InPrinciple),
             },
         }
     }
@@ -276,7 +287,7 @@ pub(crate) fn threshold(reading: Reading<'_>, key: &str, persons: u32) -> Result
 mod tests {
     use std::collections::BTreeSet;
 
-    use catalog_model::{Binding, Breach, Breached};
+    use catalog_model::{BeyondAudit, Binding, Breach, Breached};
 
     use super::{RulePack, RulePacks};
 
@@ -324,12 +335,42 @@ mod tests {
     }
 
     #[test]
+    fn one_pack_withholds_what_no_audit_took_in_whole_and_no_database_brings_it() {
+        let packs = RulePack::shipped().unwrap();
+        let withholds = packs.iter().filter(|pack| pack.cell_rules().beyond_audit == BeyondAudit::Withhold);
+        let withholds: Vec<(&str, bool)> =
+            withholds.map(|pack| (pack.pack(), pack.databases().is_empty())).collect();
+        assert_eq!(withholds, [("general-2026-audited", true)]);
+        let rules = |pack: &str| packs.iter().find(|own| own.pack() == pack).unwrap().cell_rules();
+        let both = rules("ndb-2024").stricter(&rules("general-2026-audited"));
+        assert_eq!(both.beyond_audit, BeyondAudit::Withhold);
+    }
+
+    #[test]
+    fn beyond_the_audit_there_are_two_ways() {
+        let other = |word: &str| {
+            format!("{GENERAL}\n[beyond_audit]\nvalue = {word:?}\nsource = \"s\"\nreason = \"r\"\n")
+        };
+        assert_eq!(parse_pack(&other("exact")).cell_rules().beyond_audit, BeyondAudit::Exact);
+        assert_eq!(parse_pack(&other("withhold")).cell_rules().beyond_audit, BeyondAudit::Withhold);
+        let fault = parse(&other("round")).unwrap_err();
+        assert!(fault.contains("unknown variant `round`, expected `exact` or `withhold`"), "{fault}");
+        let silent = other("withhold").replace("\"s\"", "\"\"");
+        assert!(parse(&silent).unwrap_err().contains("beyond_audit.source"));
+    }
+
+    #[test]
     fn the_latest_reading_of_the_care_guideline_has_three_dimensions_in_principle() {
         let packs = RulePacks::shipped().unwrap();
-        assert_eq!(packs.of_database("care").map(RulePack::pack), Some("care-2023-2"));
+        assert_eq!(packs.of_database("care").map(RulePack::pack), Some("care-2023-3"));
         let breach = |pack: &str| packs.output_rules(pack, ["care", "ndb"]).breach(&["sex"], 4);
         let broken = |binding| Some(Breach { binding, of: Breached::Dimensions(3) });
         assert_eq!(breach("general-2026"), broken(Binding::InPrinciple));
+        let ages = |pack: &str| packs.output_rules(pack, ["care"]).told_apart(Some(&[(60, Some(64))]));
+        assert_eq!(
+            ages("care-2023").map(|(binding, ages)| (binding, ages.below)),
+            Some((Binding::InPrinciple, 65))
+        );
         // A custodian who names the strict reading has it, beside whatever else holds.
         assert_eq!(breach("care-2023"), broken(Binding::Absolute));
         let crossed = packs.output_rules("general-2026", ["care", "ndb"]);

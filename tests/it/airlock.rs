@@ -70,7 +70,8 @@ fn reviewers_see_what_stands_behind_and_each_look_is_recorded() {
     let ClientReply::Governed(Governed::Held { output }) = house.query(SQL) else { panic!("not held") };
     let evidence = || Govern::Evidence { id: output.clone() };
     let Governed::Evidence(pack) = house.govern("demo-reviewer", evidence()) else { panic!("no pack") };
-    let EvidencePack { sql, cells, table, trace, .. } = *pack;
+    let EvidencePack { sql, cells, table, trace, beyond, .. } = *pack;
+    assert!(beyond.is_some_and(engine_protocol::Beyond::is_nothing), "nothing was released before");
     assert!(sql.contains("avg(total_points)") && !table.rows.is_empty() && !trace.is_empty());
     // What is hidden from the reader has its figures and its reason here.
     assert!(cells.iter().any(|cell| cell.persons > 0));

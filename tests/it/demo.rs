@@ -291,6 +291,7 @@ fn the_doctor_finds_a_demo_well_and_a_missing_key() {
     let output = misu(&["doctor", "--env", &env]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("DEMO"));
+    assert!(text(&output).contains("kB, the oldest release of 20"), "{}", text(&output));
     let copy = DEMO.folder.path().join("broken");
     std::fs::create_dir_all(copy.join("catalog")).unwrap();
     std::fs::copy(Path::new(&env).join("misu.toml"), copy.join("misu.toml")).unwrap();

@@ -54,7 +54,10 @@ pub use names::Names;
 pub use package::{ElementPath, ElementStep, ItemRule, Package, PackageLimits};
 pub use pseudonym::project_pseudonym;
 pub use rounding::{Rounded, Rounding, RoundingMode};
-pub use rules::{Binding, Breach, Breached, CellRules, OutputRules, PopulationTier, Principles};
+pub use rules::{
+    AgeBand, BeyondAudit, Binding, Breach, Breached, CellRules, MergedAges, OutputRules, PopulationTier,
+    Principles,
+};
 pub use schema::arrow_schema;
 pub use scheme::{IdentityRole, Normaliser, Profile, Scheme};
 pub use table::{Bounds, Column, ColumnKind, Domain, Feed, Pick, RowOf, Source, Table, Treatment, Unit};

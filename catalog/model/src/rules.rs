@@ -30,6 +30,20 @@ pub struct CellRules {
     /// How what is shown is rounded, if it is.
     #[serde(default)]
     pub rounding: Option<Rounding>,
+    /// What becomes of a table that was not audited with all earlier answers of its family.
+    #[serde(default)]
+    pub beyond_audit: BeyondAudit,
+}
+
+/// What becomes of a table with more earlier answers than its audit takes in. The stricter comes last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BeyondAudit {
+    /// It goes out: of the nearest it was asked what follows exactly, all were compared in pairs.
+    #[default]
+    Exact,
+    /// It is withheld.
+    Withhold,
 }
 
 impl CellRules {
@@ -44,6 +58,7 @@ impl CellRules {
             class_disclosure: false,
             freedom: 10,
             rounding: None,
+            beyond_audit: BeyondAudit::Exact,
         }
     }
 
@@ -70,6 +85,7 @@ impl CellRules {
             class_disclosure: self.class_disclosure || other.class_disclosure,
             freedom: self.freedom.max(other.freedom),
             rounding: Rounding::stricter(self.rounding, other.rounding),
+            beyond_audit: self.beyond_audit.max(other.beyond_audit),
         }
     }
 }
@@ -94,6 +110,9 @@ pub struct OutputRules {
     pub crossings: BTreeSet<(String, String)>,
     /// The least amount that is shown where the persons behind it are not known, by what is counted.
     pub amounts: BTreeMap<String, u32>,
+    /// Ages that stand in one band, without exception.
+    #[serde(default)]
+    pub ages: Option<MergedAges>,
     /// What holds in principle: people decide about a table that breaks it.
     #[serde(default)]
     pub in_principle: Principles,
@@ -107,6 +126,40 @@ pub struct Principles {
     pub dimensions: Option<u32>,
     /// Kinds of dimension that a table does not cross.
     pub crossings: BTreeSet<(String, String)>,
+    /// Ages that stand in one band.
+    #[serde(default)]
+    pub ages: Option<MergedAges>,
+}
+
+/// The youngest and the oldest, whom a table does not tell apart by age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MergedAges {
+    /// Who is younger than this stands in one band.
+    pub below: u32,
+    /// Whoever is of this age or older does.
+    pub from: u32,
+}
+
+/// The first age of a band and the last; none where it is open.
+pub type AgeBand = (u32, Option<u32>);
+
+impl MergedAges {
+    /// Whether a band tells none of them apart.
+    pub fn allows(self, (first, last): AgeBand) -> bool {
+        let has_all_young = first == 0 && last.is_none_or(|last| last.saturating_add(1) >= self.below);
+        let has_all_old = last.map_or(first <= self.from, |last| last < self.from);
+        has_all_old && (has_all_young || first >= self.below)
+    }
+
+    fn stricter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => {
+                Some(Self { below: one.below.max(other.below), from: one.from.min(other.from) })
+            }
+            (ages, None) | (None, ages) => ages,
+        }
+    }
 }
 
 /// How strictly a rule about dimensions is meant.
@@ -159,10 +212,19 @@ impl OutputRules {
     /// that holds in principle.
     pub fn breach<'k>(&self, kinds: &[&'k str], dimensions: usize) -> Option<Breach<'k>> {
         let absolute = breached((&self.crossings, self.dimensions), kinds, dimensions);
-        let Principles { dimensions: most, crossings } = &self.in_principle;
+        let Principles { dimensions: most, crossings, .. } = &self.in_principle;
         let principle = || breached((crossings, *most), kinds, dimensions);
         let breach = |binding| move |of| Breach { binding, of };
         absolute.map(breach(Binding::Absolute)).or_else(|| principle().map(breach(Binding::InPrinciple)))
+    }
+
+    /// The rule that a key of these bands of age breaks; one without exception before one that holds in principle. Of
+    /// bands that nobody knows it is not known that they break none.
+    pub fn told_apart(&self, bands: Option<&[AgeBand]>) -> Option<(Binding, MergedAges)> {
+        let is_broken =
+            |ages: &MergedAges| bands.is_none_or(|bands| bands.iter().any(|band| !ages.allows(*band)));
+        let absolute = self.ages.filter(is_broken).map(|ages| (Binding::Absolute, ages));
+        absolute.or_else(|| self.in_principle.ages.filter(is_broken).map(|ages| (Binding::InPrinciple, ages)))
     }
 
     /// The stricter of both in every number.
@@ -178,6 +240,7 @@ impl OutputRules {
             populations: self.populations.iter().chain(&other.populations).copied().collect(),
             crossings: self.crossings.union(&other.crossings).cloned().collect(),
             amounts,
+            ages: MergedAges::stricter(self.ages, other.ages),
             in_principle: self.in_principle.stricter(&other.in_principle),
         }
     }
@@ -188,6 +251,7 @@ impl Principles {
         Self {
             dimensions: lower(self.dimensions, other.dimensions),
             crossings: self.crossings.union(&other.crossings).cloned().collect(),
+            ages: MergedAges::stricter(self.ages, other.ages),
         }
     }
 }
@@ -209,15 +273,20 @@ fn breached<'k>(
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Binding, Breach, Breached, CellRules, OutputRules, PopulationTier, Principles};
+    use super::{
+        BeyondAudit, Binding, Breach, Breached, CellRules, MergedAges, OutputRules, PopulationTier,
+        Principles,
+    };
 
     #[test]
     fn the_stricter_number_wins_each_time() {
         let one = CellRules { facilities: Some(3), estimate: None, ..CellRules::general(10, true) };
-        let two = CellRules { dominance: Some(80), ..CellRules::general(20, false) };
+        let beyond_audit = BeyondAudit::Withhold;
+        let two = CellRules { dominance: Some(80), beyond_audit, ..CellRules::general(20, false) };
         let both = one.stricter(&two);
         assert_eq!((both.persons, both.zero_shown, both.facilities), (20, false, Some(3)));
         assert_eq!((both.dominance, both.estimate), (Some(80), Some(10)));
+        assert_eq!(both.beyond_audit, BeyondAudit::Withhold);
         assert_eq!(both, two.stricter(&one));
     }
 
@@ -241,10 +310,39 @@ mod tests {
     }
 
     #[test]
+    fn the_youngest_and_the_oldest_are_not_told_apart() {
+        let ages = Some(MergedAges { below: 65, from: 95 });
+        let principle = OutputRules {
+            in_principle: Principles { ages, ..Principles::default() },
+            ..OutputRules::default()
+        };
+        let told = |bands: &[_]| principle.told_apart(Some(bands)).map(|(binding, _)| binding);
+        let held = Some(Binding::InPrinciple);
+        assert_eq!(told(&[(0, Some(64)), (65, Some(69)), (90, Some(94)), (95, None)]), None);
+        assert_eq!(told(&[(0, Some(69)), (70, None)]), None);
+        assert_eq!(told(&[(0, Some(59)), (60, None)]), held);
+        assert_eq!(told(&[(60, Some(69))]), held);
+        assert_eq!(told(&[(95, Some(99))]), held);
+        assert_eq!(told(&[(100, None)]), held);
+        assert_eq!(principle.told_apart(None).map(|(binding, _)| binding), held);
+        assert_eq!(OutputRules::default().told_apart(None), None);
+        // The stricter of two packs keeps both, each as it was meant.
+        let absolute =
+            OutputRules { ages: Some(MergedAges { below: 40, from: 90 }), ..OutputRules::default() };
+        let both = absolute.stricter(&principle);
+        let told = |bands: &[_]| both.told_apart(Some(bands)).map(|(binding, _)| binding);
+        assert_eq!((told(&[(40, None)]), told(&[(30, None)])), (held, Some(Binding::Absolute)));
+    }
+
+    #[test]
     fn what_holds_without_exception_is_said_before_what_holds_in_principle() {
         let crossing = |one: &str, two: &str| BTreeSet::from([(one.to_owned(), two.to_owned())]);
         let principle = OutputRules {
-            in_principle: Principles { dimensions: Some(3), crossings: crossing("drug", "place") },
+            in_principle: Principles {
+                dimensions: Some(3),
+                crossings: crossing("drug", "place"),
+                ages: None,
+            },
             ..OutputRules::default()
         };
         let absolute =

@@ -29,6 +29,7 @@ pub(crate) fn run(env: &Env) -> Result<ExitCode, Failure> {
         catalogue(&environment),
         snapshots(&environment),
         record(&env.env),
+        ledger(&environment, &env.env),
         programs(),
         confinement(&environment),
     ];
@@ -119,6 +120,22 @@ fn record(env: &Path) -> Finding {
         }
         Err(error) => Finding { what: "record", is_well: false, text: error.to_string() },
     }
+}
+
+/// How large the release ledger is and since when it is kept; it never shrinks.
+fn ledger(environment: &Environment, env: &Path) -> Finding {
+    let size = std::fs::metadata(environment.room("ledger").join("releases")).map_or(0, |file| file.len());
+    let log = env.join("audit").join(audit::LOG_FILE);
+    let mut entries = audit::Entry::all(&log).into_iter().flatten().filter_map(Result::ok);
+    let since = entries.find(|entry| entry.kind() == audit::Kind::LedgerKept).map(|entry| entry.at().date());
+    let (is_well, text) = match (since, size) {
+        (None, _) => (true, "nothing was released yet".to_owned()),
+        (Some(since), 0) => {
+            (false, format!("the record knows of releases since {since}; put the ledger back from a backup"))
+        }
+        (Some(since), size) => (true, format!("{} kB, the oldest release of {since}", size.div_ceil(1_000))),
+    };
+    Finding { what: "ledger", is_well, text }
 }
 
 fn programs() -> Finding {

@@ -12,7 +12,7 @@ pub(super) const QUESTIONS: [Asked; 5] = [
     Asked {
         ja: "2型糖尿病の診断から2年以内に要介護認定を新規申請した人（年齢階級・性別）",
         en: "people with type 2 diabetes who first applied for care within two years, by age band and sex",
-        sql: "SELECT age_band(p.birth_date, c.application_date, 10) AS age, p.sex AS sex,
+        sql: "SELECT bucket(age(p.birth_date, c.application_date), 65, 75, 85) AS age, p.sex AS sex,
        count(DISTINCT p.person_id) AS persons
 FROM person p
 JOIN ndb_diagnosis d ON d.person_id = p.person_id
@@ -20,7 +20,7 @@ JOIN care_certification c ON c.person_id = p.person_id
 WHERE d.icd10 LIKE 'E11%' AND c.application_class = '1'
   AND c.application_date >= d.service_month
   AND c.application_date <= add_months(d.service_month, 24)
-GROUP BY age_band(p.birth_date, c.application_date, 10), p.sex",
+GROUP BY bucket(age(p.birth_date, c.application_date), 65, 75, 85), p.sex",
     },
     Asked {
         ja: "DPC分類・年齢階級別の在院日数",

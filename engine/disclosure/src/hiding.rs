@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catalog_model::CellRules;
+use catalog_model::{BeyondAudit, CellRules};
+use engine_protocol::Beyond;
 
 use crate::family::{CellNo, Family};
 use crate::ledger::{Cohort, Form, Ledger, Term, Zeros};
@@ -52,6 +53,8 @@ pub(crate) struct Hidden {
     pub(crate) cohorts: Vec<Cohort>,
     /// How far apart the ends of a reader's interval for a hidden count are, at least.
     pub(crate) narrowest: u32,
+    /// What the audit beside what was released before did not take in; none where there is no ledger.
+    pub(crate) beyond: Option<Beyond>,
 }
 
 /// Why a table cannot be protected.
@@ -61,6 +64,8 @@ pub(crate) enum Unprotected {
     Exposed(#[from] Exposed),
     #[error("with what was released before the table gives a small group")]
     SmallGroup,
+    #[error("not all of what was released before was audited with the table")]
+    Beyond,
     #[error("the table has {0} cells and totals over them")]
     TooLarge(usize),
 }
@@ -110,14 +115,19 @@ impl Hidden {
             let shield = shield(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
             let hidden = &shield.hidden;
             let told = past.map(|past| Told::of(&numbering, &cohorts, hidden, &counts, (past, rules)));
-            let betrayed = told.as_ref().zip(past).map(|(told, past)| told.betrayed(past, rules));
-            let betrayed = betrayed.unwrap_or_default();
-            if betrayed.is_empty() {
-                let narrowest = narrowest::width(&counts, &shield, rules);
-                let settled = Self::settled(&numbering, hidden, &reasons, shape);
-                return Ok(Self { cohorts: told.map_or_else(Vec::new, Told::all), narrowest, ..settled });
-            }
-            reasons.extend(betrayed.into_iter().map(|at| (at, Reason::Ledger)));
+            let audit = told.as_ref().zip(past).map(|(told, past)| told.audit(past, rules)).transpose();
+            let beyond = match audit {
+                Ok(beyond) => beyond,
+                Err(betrayed) => {
+                    reasons.extend(betrayed.into_iter().map(|at| (at, Reason::Ledger)));
+                    continue;
+                }
+            };
+            allowed(beyond, rules)?;
+            let narrowest = narrowest::width(&counts, &shield, rules);
+            let settled = Self::settled(&numbering, hidden, &reasons, shape);
+            let cohorts = told.map_or_else(Vec::new, Told::all);
+            return Ok(Self { cohorts, narrowest, beyond, ..settled });
         }
         Err(Unprotected::SmallGroup)
     }
@@ -176,6 +186,12 @@ impl Hidden {
         self.parts.iter_mut().for_each(|part| part.retain(|key| is_asked(key)));
         self.why.retain(|(key, _), _| is_asked(key));
     }
+}
+
+/// A table may go out that was not audited with all that was released before, unless the rules withhold it.
+fn allowed(beyond: Option<Beyond>, rules: &CellRules) -> Result<(), Unprotected> {
+    let is_whole = beyond.is_none_or(Beyond::is_nothing);
+    if is_whole || rules.beyond_audit == BeyondAudit::Exact { Ok(()) } else { Err(Unprotected::Beyond) }
 }
 
 /// Everything that is hidden once both families are protected, with what shows the counts open. Each is protected in turn

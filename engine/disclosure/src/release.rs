@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use catalog_model::{CellRules, Thresholds};
 use classified::{Protected, Released};
-use engine_protocol::{CellValue, Evidence, PostExpr, ReleasedTable, TOTAL, TableColumn, TableColumnKind};
+use engine_protocol::{
+    Beyond, CellValue, Evidence, PostExpr, ReleasedTable, TOTAL, TableColumn, TableColumnKind,
+};
 
 use crate::behind::Behind;
 use crate::format::Number;
@@ -37,6 +39,8 @@ pub struct Release {
     pub cohorts: Vec<Cohort>,
     /// What a reader can derive of a hidden count is an interval whose ends are at least so far apart.
     pub hidden_interval: u32,
+    /// What the audit beside what was released before did not take in; none where the table is judged by itself.
+    pub beyond: Option<Beyond>,
     /// What stands behind each value, for people who review it inside.
     pub behind: Protected<Behind>,
 }
@@ -73,6 +77,9 @@ pub enum Withheld {
     /// With what was released before the table gives a small group.
     #[error("with what was released before the table gives a small group")]
     Ledger,
+    /// Not all of what was released before was audited with the table, and the rules do not do without.
+    #[error("not all of what was released before was audited with the table")]
+    Beyond,
     /// Random rounding is asked, and there is nothing to draw with.
     #[error("random rounding has no secret to draw with")]
     Rounding,
@@ -105,6 +112,7 @@ pub fn release(
     }
     let mut hidden = Hidden::of(&cells, &linked, rules, setting.past).map_err(|error| match error {
         Unprotected::SmallGroup => Withheld::Ledger,
+        Unprotected::Beyond => Withheld::Beyond,
         Unprotected::TooLarge(cells) => Withheld::TooLarge(cells),
         Unprotected::Exposed(_) => Withheld::Unprotected(error.to_string()),
     })?;
@@ -129,6 +137,7 @@ pub fn release(
         secondary: all.saturating_sub(primary),
         reasons: hidden.reasons(),
         hidden_interval: hidden.narrowest,
+        beyond: hidden.beyond,
         cohorts: hidden.cohorts,
         behind,
     })

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::CellRules;
+use engine_protocol::Beyond;
 use roaring::{MultiOps as _, RoaringBitmap};
 
 use crate::family::{Cell, CellNo, Family, Link, Relation};
@@ -75,9 +76,13 @@ impl Told {
         }
     }
 
-    /// The cells that may not be shown beside what was released before: the last of those that are together beside a
-    /// kept cohort, otherwise the first that betrays few persons with those before it.
-    pub(crate) fn betrayed(&self, past: &Past<'_>, rules: &CellRules) -> BTreeSet<CellNo> {
+    /// What the audit beside what was released before did not take in.
+    ///
+    /// # Errors
+    ///
+    /// The cells that may not be shown: the last of those that are together beside a kept cohort, otherwise the first
+    /// that betrays few persons with those before it.
+    pub(crate) fn audit(&self, past: &Past<'_>, rules: &CellRules) -> Result<Beyond, BTreeSet<CellNo>> {
         let (few, zeros) = (rules.persons, Zeros::of(rules));
         let beside = self.sums.iter().filter(|(_, sum)| past.ledger.is_beside(sum, few, zeros));
         let mut beside: Vec<&Vec<CellNo>> = beside.map(|(cells, _)| cells).collect();
@@ -90,11 +95,11 @@ impl Told {
             }
         }
         if !hidden.is_empty() {
-            return hidden;
+            return Err(hidden);
         }
         let cells: Vec<&Cohort> = self.cells.iter().map(|(_, cohort)| cohort).collect();
-        let place = past.ledger.betrayed_by(&cells, past.family, past.snapshot, few);
-        place.and_then(|place| self.cells.get(place)).into_iter().map(|(at, _)| *at).collect()
+        let audit = past.ledger.audit(&cells, past.family, past.snapshot, few);
+        audit.map_err(|place| self.cells.get(place).into_iter().map(|(at, _)| *at).collect())
     }
 
     pub(crate) fn all(self) -> Vec<Cohort> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use catalog_model::CellRules;
+use catalog_model::{BeyondAudit, CellRules};
 use classified::Protected;
 use engine_disclosure::{
     AggregateKind, AggregateShape, Form, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting,
@@ -23,6 +23,9 @@ struct Attack {
     /// Whether the pack hides zeros.
     #[serde(default)]
     hides_zeros: bool,
+    /// Whether the pack withholds what was not audited with the whole family.
+    #[serde(default)]
+    withholds_beyond: bool,
     step: Vec<Step>,
 }
 
@@ -151,7 +154,7 @@ fn ask(ledger: &mut Ledger, step: &Step, rules: &CellRules) -> Option<BTreeMap<S
     };
     let released = match released {
         Ok(released) => released,
-        Err(Withheld::Ledger) => return None,
+        Err(Withheld::Ledger | Withheld::Beyond) => return None,
         Err(other) => panic!("{other}"),
     };
     ledger.keep(LedgerEntry {
@@ -185,7 +188,8 @@ fn every_attack_is_stopped_where_it_says() {
         let attack: Attack = toml::from_str(&std::fs::read_to_string(&name).unwrap()).unwrap();
         assert!(!attack.why.is_empty() && attack.step.len() > 1);
         let mut ledger = Ledger::default();
-        let rules = CellRules::general(10, !attack.hides_zeros);
+        let beyond_audit = if attack.withholds_beyond { BeyondAudit::Withhold } else { BeyondAudit::Exact };
+        let rules = CellRules { beyond_audit, ..CellRules::general(10, !attack.hides_zeros) };
         for step in &attack.step {
             let place = format!("{}: {}", attack.title, step.asks);
             ledger.know(step.same.iter().copied());

@@ -84,6 +84,32 @@ pub struct BoardCertificate {
     /// Who was left out; none in the first version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<LeftOut>,
+    /// What the audit beside earlier releases did not take in; none in copies from before it was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Beyond>,
+}
+
+/// Cohorts that an audit of a table beside earlier releases left out, because it takes in only so many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beyond {
+    /// Of the same rows, the table's own among them: of these it was not asked what they tell nearly, by intervals.
+    pub nearly: u64,
+    /// Of the same family: of these it was not asked either what follows exactly, they were compared in pairs.
+    pub exactly: u64,
+}
+
+impl Beyond {
+    /// Whether the audit took in the whole family.
+    pub const fn is_nothing(self) -> bool {
+        self.nearly == 0 && self.exactly == 0
+    }
+
+    /// What either of two looks left out.
+    #[must_use]
+    pub fn or_more(self, other: Self) -> Self {
+        Self { nearly: self.nearly.max(other.nearly), exactly: self.exactly.max(other.exactly) }
+    }
 }
 
 /// Who was left out of an answer, as far as anybody is told: never who, and no small number.

@@ -409,6 +409,9 @@ pub struct EvidencePack {
     pub is_cut: bool,
     /// How many values each rule hides by itself, and how many hide for the sake of others.
     pub trace: Vec<(String, u64)>,
+    /// What the audit beside earlier releases did not take in; none where an earlier build made the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<crate::Beyond>,
     /// Earlier releases of the same project, the latest first: id, when, what.
     pub earlier: Vec<EarlierRelease>,
     /// What its author says of it: context and controls.

@@ -105,6 +105,7 @@ fn board(key: &SecretKey, kept: &Retained) -> Result<String, LedgerError> {
         cells: kept.cells.clone(),
         is_cut: kept.is_cut,
         left_out: kept.left_out.clone(),
+        beyond: kept.beyond,
     };
     let bytes = serde_json::to_vec(&copy).map_err(|_| LedgerError::Entry)?;
     Ok(Digest::of(&[&bytes]).to_string())
@@ -179,6 +180,9 @@ mod tests {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, note(&environment, &kept)).unwrap();
         assert_eq!(is_as_signed(&environment, &kept).unwrap(), Some(true));
+        let beyond = Some(engine_protocol::Beyond { nearly: 1, exactly: 0 });
+        let changed = Retained { beyond, ..kept.clone() };
+        assert_eq!(is_as_signed(&environment, &changed).unwrap(), Some(false));
         let changed = Retained { trace: vec![("few-persons".to_owned(), 3)], ..kept.clone() };
         assert_eq!(is_as_signed(&environment, &changed).unwrap(), Some(false));
         environment.keys().rotate(KeyRole::Ledger).unwrap();

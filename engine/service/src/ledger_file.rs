@@ -6,6 +6,10 @@
 //! length and the digest of its last frame with every release: a ledger that is behind the record, or that is not the
 //! one of which the record speaks, releases nothing. The same stands in the entry of every checkpoint ([`standing`]).
 //!
+//! It is kept for as long as the environment, and never shrinks: nothing takes a release out of what its reader has, so
+//! whatever the ledger forgot could be subtracted from the next answer. That holds for releases of projects that ended, of
+//! snapshots that were pruned and of data that were erased.
+//!
 //! A frame that was not written to its end belongs to an answer that nobody got; the next append overwrites it. A frame
 //! that was, whose answer was lost in a crash, answers the same question again.
 

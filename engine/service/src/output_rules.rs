@@ -1,5 +1,5 @@
-//! Rules of the packs that speak of a table's dimensions: what no table crosses, how many dimensions it has, and what
-//! the smallest places need.
+//! Rules of the packs that speak of a table's dimensions: what no table crosses, how many dimensions it has, which ages it
+//! does not tell apart, and what the smallest places need.
 //!
 //! What depends on the question alone is said before it runs: a question that breaks a rule without exception is
 //! refused, one that breaks a rule "in principle" runs and is looked at by people before it goes out. What depends on
@@ -13,15 +13,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catalog_model::{Binding, Breach, Breached, Catalogue, OutputRules};
+use catalog_model::{AgeBand, Binding, Breach, Breached, Catalogue, OutputRules};
 use engine_protocol::{BrokenRule, Label, Verdict, VerdictKind};
-use engine_vet::VettedPlan;
+use engine_vet::{KeyDomain, VettedPlan};
 use policies::RulePacks;
 
 use crate::verdicts::{no, vetted_verdict};
 
 /// The dimension whose places have inhabitants.
 const MUNICIPALITY: &str = "municipality";
+
+/// The oldest age that a question can ask for.
+const TOP: u32 = 90;
 
 /// A rule about dimensions that a question breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +78,12 @@ pub(crate) fn broken(plan: &VettedPlan, catalogue: &Catalogue, rules: &OutputRul
     let keys = plan.shape().keys.len();
     let breach = rules.breach(&kinds, keys);
     let of = |binding: Binding| breach.filter(|breach| breach.binding == binding).map(|of| said(of, keys));
+    let aged = |binding: Binding| told_apart(plan, rules).filter(|broken| broken.binding == binding);
     of(Binding::Absolute)
         .or_else(|| unkeyed(plan, catalogue, &touched, rules))
+        .or_else(|| aged(Binding::Absolute))
         .or_else(|| of(Binding::InPrinciple))
+        .or_else(|| aged(Binding::InPrinciple))
 }
 
 fn dimension<'c>(catalogue: &'c Catalogue, system: &str) -> Option<&'c str> {
@@ -100,14 +106,57 @@ fn said(breach: Breach<'_>, keys: usize) -> Broken {
             format!("group by {most} columns, or ask two tables"),
         ),
     };
-    let (message, ja) = match breach.binding {
+    let (message, ja) = meant(breach.binding, message, ja);
+    Broken { rule, binding: breach.binding, message, ja, suggestion }
+}
+
+/// What a rule says, as strictly as it is meant.
+fn meant(binding: Binding, message: String, ja: String) -> (String, String) {
+    match binding {
         Binding::Absolute => (message, ja),
         Binding::InPrinciple => (
             format!("in principle {message}; people look at its answer before it goes out"),
             format!("原則として、{ja}。結果は、提供の前に審査委員が確認します"),
         ),
+    }
+}
+
+/// A key tells ages apart that a rule puts together; the strictest of such rules.
+fn told_apart(plan: &VettedPlan, rules: &OutputRules) -> Option<Broken> {
+    let keys = plan.shape().keys.iter().zip(plan.key_ages()).filter(|(_, is_age)| **is_age);
+    let broken = keys.filter_map(|(key, _)| rules.told_apart(bands(&key.domain).as_deref()));
+    let (binding, ages) = broken.min_by_key(|(binding, _)| *binding == Binding::InPrinciple)?;
+    let (below, from) = (ages.below, ages.from);
+    let (message, ja) = meant(
+        binding,
+        format!("ages below {below} stand in one band, and those from {from} on"),
+        format!("年齢は{below}歳未満と{from}歳以上をそれぞれ一つにまとめます"),
+    );
+    let cuts: Vec<String> = (below..from.min(TOP + 1)).step_by(5).map(|cut| cut.to_string()).collect();
+    let suggestion = format!("group by bucket(age(p.birth_date, DATE '…'), {})", cuts.join(", "));
+    Some(Broken { rule: "ages", binding, message, ja, suggestion })
+}
+
+/// The bands that a key's values name; none where one of them names no band.
+fn bands(domain: &KeyDomain) -> Option<Vec<AgeBand>> {
+    domain.values.iter().map(|value| band(&value.code)).collect()
+}
+
+/// A band as functions and queries write it: `60-64`, `65-<70`, `<65`, `90+`.
+fn band(code: &str) -> Option<AgeBand> {
+    let before = |next: &str| next.parse::<u32>().ok()?.checked_sub(1);
+    if let Some(first) = code.strip_suffix('+') {
+        return Some((first.parse().ok()?, None));
+    }
+    if let Some(next) = code.strip_prefix('<') {
+        return Some((0, Some(before(next)?)));
+    }
+    let (first, last) = code.split_once('-')?;
+    let last = match last.strip_prefix('<') {
+        Some(next) => before(next)?,
+        None => last.parse().ok()?,
     };
-    Broken { rule, binding: breach.binding, message, ja, suggestion }
+    Some((first.parse().ok()?, Some(last)))
 }
 
 /// Cells of a place that the table does not name cannot be held to what the place needs.
@@ -279,6 +328,36 @@ mod tests {
         let sql = format!("SELECT {keys}, {count} GROUP BY {keys}");
         let crossed = broken(&plan(&catalogue, &sql), &catalogue, &both).unwrap();
         assert_eq!((crossed.rule, crossed.binding), ("crossing", Binding::Absolute));
+    }
+
+    #[test]
+    fn ages_that_the_care_guideline_puts_together_go_to_people() {
+        let (catalogue, rules) = (Catalogue::builtin().unwrap(), pack("care-2023-3"));
+        let of = |key: &str| {
+            let count = "count(DISTINCT c.person_id) AS n";
+            let sql = format!(
+                "SELECT {key} AS k, {count} FROM care_claim c JOIN person p ON p.person_id = c.person_id GROUP BY {key}"
+            );
+            broken(&plan(&catalogue, &sql), &catalogue, &rules)
+        };
+        let age = "age(p.birth_date, DATE '2023-10-01')";
+        let held = of("age_band(p.birth_date, DATE '2023-10-01', 10)").unwrap();
+        assert_eq!((held.rule, held.binding), ("ages", Binding::InPrinciple));
+        assert!(held.message.contains("ages below 65 stand in one band, and those from 95 on"));
+        let cuts = "65, 70, 75, 80, 85, 90";
+        assert_eq!(held.suggestion, format!("group by bucket(age(p.birth_date, DATE '…'), {cuts})"));
+        assert_eq!(of(&format!("bucket({age}, {cuts})")), None);
+        assert_eq!(of(&format!("bucket({age}, 75, 85)")), None);
+        assert_eq!(of("p.sex"), None);
+        // Single years are no way around it.
+        assert_eq!(of(&format!("bucket({age}, 40, 41, 65)")).unwrap().rule, "ages");
+    }
+
+    #[test]
+    fn a_band_is_read_as_it_is_written() {
+        let read = ["60-64", "65-<70", "<65", "90+", "old"].map(super::band);
+        let band = |first, last| Some((first, last));
+        assert_eq!(read, [band(60, Some(64)), band(65, Some(69)), band(0, Some(64)), band(90, None), None]);
     }
 
     #[test]

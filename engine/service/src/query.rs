@@ -276,6 +276,7 @@ pub(crate) fn retained(
         is_cut: behind.is_none_or(|behind| behind.is_cut),
         trace: trace.unwrap_or_default(),
         hidden_interval: release.as_ref().map(|(release, _)| release.hidden_interval),
+        beyond: release.as_ref().and_then(|(release, _)| release.beyond),
         ledger: release.map(|(_, ledger)| ledger).unwrap_or_default(),
         opened: opened.query().to_string(),
         left_out: Some(vetted.exclusion.left_out()),

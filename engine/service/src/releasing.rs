@@ -90,6 +90,7 @@ pub(crate) fn release(
         }
         Err(Withheld::TooLarge(_)) => return withheld("too-large"),
         Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
+        Err(Withheld::Beyond) => return withheld("beyond-audit"),
         Err(Withheld::Rounding) => return Err(GuardError::Bug("random rounding has a secret")),
         Err(Withheld::Ledger) => {
             alert(guard, vetted, opened)?;
@@ -101,6 +102,7 @@ pub(crate) fn release(
     }
     let cohorts = std::mem::take(&mut release.cohorts);
     let reasons = reasons(&release);
+    let beyond = release.beyond.unwrap_or_default();
     let head = held.head();
     // The copy is kept before the ledger knows of the release: nothing is out of which there is no copy.
     let copy = retained(guard, vetted, (opened, release.table.get()), Some((&release, head)));
@@ -123,6 +125,7 @@ pub(crate) fn release(
     let event = event.project(vetted.permit.grant().project.clone());
     let event = event.with("family", known.family).with("rows", known.rows);
     let event = event.with("exclusion", vetted.exclusion.exclusion.as_str());
+    let event = event.with("not_nearly", beyond.nearly).with("not_exactly", beyond.exactly);
     guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
     Ok(Ok((table, outcome)))
 }

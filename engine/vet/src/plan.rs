@@ -18,6 +18,7 @@ pub struct VettedPlan {
     pub(crate) lineage: BTreeSet<String>,
     pub(crate) systems: BTreeSet<String>,
     pub(crate) key_systems: Vec<Option<String>>,
+    pub(crate) key_ages: Vec<bool>,
     pub(crate) hash: String,
 }
 
@@ -158,6 +159,11 @@ impl VettedPlan {
     /// The code systems of the columns that the query touches.
     pub const fn systems(&self) -> &BTreeSet<String> {
         &self.systems
+    }
+
+    /// For each group key whether it tells ages.
+    pub fn key_ages(&self) -> &[bool] {
+        &self.key_ages
     }
 
     /// For each group key the code system of its values, where it is a column as it stands in its table.

@@ -112,6 +112,8 @@ fn release(
     let domains = domains.collect::<Result<Vec<_>, _>>()?;
     let system = |key: &Expr| group_key::system(&judge, key, input.schema(), &relation);
     let key_systems = point.keys.iter().map(system).collect();
+    let ages = point.keys.iter().zip(&domains).map(|(key, domain)| group_key::is_age(key, domain));
+    let key_ages = ages.collect();
     let asked = point.aggregate.aggr_expr.iter();
     let asked = asked.map(|expr| aggregate::asked(&judge, expr, input.schema(), &relation));
     let asked = asked.collect::<Result<Vec<_>, _>>()?;
@@ -159,8 +161,18 @@ fn release(
         .map_err(|error| explain(&judge, &error))?;
     let hash = hash((&evidence, public.as_ref()), meant.grant, &shape);
     let Seen { used, lineage, systems, .. } = judge.into_seen();
-    let sql = sql.to_owned();
-    Ok(VettedPlan { sql, shape, evidence, public, used, lineage, systems, key_systems, hash })
+    Ok(VettedPlan {
+        sql: sql.to_owned(),
+        shape,
+        evidence,
+        public,
+        used,
+        lineage,
+        systems,
+        key_systems,
+        key_ages,
+        hash,
+    })
 }
 
 /// What is wanted of the relation, and what the result makes of it, while the aggregates are gone through.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock};
 
 use engine_protocol::{
-    AnalysisReply, BrokenRule, Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView,
+    AnalysisReply, Beyond, BrokenRule, Budget, Call, Caller, CatalogueColumn, CatalogueTable, CatalogueView,
     CellValue, ClientReply, ClientRequest, EvidenceLine, EvidencePack, Figure, FigureReply, Govern, Governed,
     IdentityAsk, IdentityReply, Label, Me, Notebook, NotebookAct, NotebookEntry, NotebookReply,
     NotebookRequest, OpenTable, OpeningReply, OperatingReply, ProjectName, PublicAsk, PublicRecord,
@@ -233,6 +233,7 @@ fn evidence() -> EvidencePack {
         cells: vec![line],
         is_cut: false,
         trace: Vec::new(),
+        beyond: Some(Beyond { nearly: 72, exactly: 0 }),
         earlier: Vec::new(),
         context: Vec::new(),
         attachments: Vec::new(),

@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+/// The rows that are asked and what they meet.
+pub(super) type Said<'f> = (u64, &'f [Term]);
+
 /// What a question says of one cohort.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Form {
@@ -86,7 +89,12 @@ impl Form {
 
     /// Whether it says the same of its rows.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.source == other.source && self.terms == other.terms
+        self.said() == other.said()
+    }
+
+    /// What it says of its rows, whatever is told of their number.
+    pub(super) fn said(&self) -> Said<'_> {
+        (self.source, self.terms.as_slice())
     }
 
     /// What the rows are of.

@@ -26,6 +26,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use catalog_model::CellRules;
+use engine_protocol::Beyond;
 use roaring::{MultiOps as _, RoaringBitmap};
 use serde::{Deserialize, Serialize};
 
@@ -251,24 +252,28 @@ impl Ledger {
 
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
     pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, snapshot: &str, few: u32) -> bool {
-        self.betrayed_by(cohorts, family, snapshot, few).is_some()
+        self.audit(cohorts, family, snapshot, few).is_err()
     }
 
-    /// The cohort, by its place, that may not be shown beside those before it: kept cohorts and they together would
-    /// give a group of fewer than `few` persons, exactly or nearly. None where all may be shown.
+    /// What the audit did not take in where all may be shown.
     ///
     /// Of the kept cohorts those nearest to the new ones are looked at, of the same source, of the same family and of
     /// others, up to fixed numbers.
     ///
     /// What follows exactly is asked a second time where persons of other snapshots got other numbers since: then they
     /// are taken for the same.
-    pub(crate) fn betrayed_by(
+    ///
+    /// # Errors
+    ///
+    /// The cohort, by its place, that may not be shown beside those before it: kept cohorts and they together would
+    /// give a group of fewer than `few` persons, exactly or nearly.
+    pub(crate) fn audit(
         &self,
         cohorts: &[&Cohort],
         family: &str,
         snapshot: &str,
         few: u32,
-    ) -> Option<usize> {
+    ) -> Result<Beyond, usize> {
         // What is left of a whole without its parts follows from these and has no form of its own.
         let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
         let new = cohorts.iter().enumerate().filter(|(_, cohort)| is_said(cohort) && !self.has(&cohort.id));
@@ -278,7 +283,7 @@ impl Ledger {
         let rows = new.iter().enumerate().filter(|(_, cohort)| is_row(cohort));
         let rows: Vec<usize> = rows.map(|(at, _)| at).collect();
         if rows.is_empty() || self.cohorts.is_empty() {
-            return None;
+            return Ok(Beyond::default());
         }
         let as_in = self.as_in(&new, snapshot);
         let own = if rows.len() <= TABLE { Look::Nearly } else { Look::Exactly };
@@ -288,8 +293,17 @@ impl Ledger {
             let left_out = rows.iter().skip(shown).copied().collect();
             together.iter().any(|together| together.gives_small_group(u64::from(few), &left_out))
         };
-        let shown = most_of(rows.len(), tells)?;
-        rows.get(shown).and_then(|at| places.get(*at)).copied()
+        let Some(shown) = most_of(rows.len(), tells) else {
+            let beyond = together.iter().map(|together| together.beyond(self, family, u64::from(few)));
+            return Ok(beyond.fold(Beyond::default(), Beyond::or_more));
+        };
+        Err(rows.get(shown).and_then(|at| places.get(*at)).copied().unwrap_or_default())
+    }
+
+    /// The kept cohorts of the same rows as new ones, of which questions say what they are.
+    fn of_source(&self, new: &[&Cohort]) -> &[usize] {
+        let source = new.iter().find_map(|cohort| cohort.form.as_ref()).map(Form::source);
+        source.and_then(|source| self.by_source.get(&source)).map_or(&[][..], Vec::as_slice)
     }
 
     /// How a table of new cohorts numbers persons who got other numbers since; none where nobody of another snapshot

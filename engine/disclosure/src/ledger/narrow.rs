@@ -21,16 +21,25 @@ const GROUPS: usize = 96;
 /// Whether the counts of all cohorts narrow a group of fewer than `few` persons as neither the first `new` nor those
 /// after them do. `found` are the combinations of cohorts that persons are in, and how many are.
 pub(super) fn gives_small_group(forms: &[&Form], found: &[(Set, u64)], new: usize, few: u64) -> bool {
+    system(forms, found, new, few).is_some_and(|(system, _)| system.tells_more(new))
+}
+
+/// How many of those after the first `new` are looked at.
+pub(super) fn looked_at(forms: &[&Form], found: &[(Set, u64)], new: usize, few: u64) -> usize {
+    system(forms, found, new, few).map_or(0, |(_, kept)| kept)
+}
+
+/// The largest system that is looked at, and how many cohorts after the first `new` are in it.
+fn system(forms: &[&Form], found: &[(Set, u64)], new: usize, few: u64) -> Option<(System, usize)> {
     let mut kept = forms.len().saturating_sub(new);
     while kept > 0 {
-        let Some(own) = forms.get(..new + kept) else { return false };
-        let system = System::of(own, &merged(found, own.len()), few);
-        if let Some(system) = system {
-            return system.tells_more(new);
+        let own = forms.get(..new + kept)?;
+        if let Some(system) = System::of(own, &merged(found, own.len()), few) {
+            return Some((system, kept));
         }
         kept /= 2;
     }
-    false
+    None
 }
 
 /// The combinations of the first cohorts only.

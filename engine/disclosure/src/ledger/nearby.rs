@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::atoms::Atoms;
-use crate::ledger::form::Form;
 use crate::ledger::possible::MOST;
 use crate::ledger::same::AsIn;
 use crate::ledger::{Cohort, Kept, Ledger};
@@ -48,8 +47,7 @@ impl<'l> Nearby<'l> {
 
     /// Cohorts of the same rows of which the question says what they are, so many that all fit in a set.
     pub(super) fn of_source(&mut self) -> Vec<usize> {
-        let source = self.new.iter().find_map(|cohort| cohort.form.as_ref()).map(Form::source);
-        let all = source.and_then(|source| self.ledger.by_source.get(&source)).map_or(&[][..], Vec::as_slice);
+        let all = self.ledger.of_source(self.new);
         let most = MOST.saturating_sub(self.new.len());
         // Of a cohort that nobody is in nothing is shared; that it is empty tells of all the others.
         let (none, some): (Vec<usize>, Vec<usize>) = all.iter().partition(|at| self.size(**at) == Some(0));

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{Cohort, Ledger, LedgerEntry, Zeros};
+use engine_protocol::Beyond;
+
+use super::{Cohort, Form, Ledger, LedgerEntry, Term, Zeros};
 
 fn cohort(id: &str, persons: impl IntoIterator<Item = u32>) -> Cohort {
     Cohort { id: id.to_owned(), persons: persons.into_iter().collect(), is_derived: false, form: None }
@@ -65,6 +67,41 @@ fn a_tracker_is_seen_through() {
     // Another kind of question looks at the nearest cohorts all the same.
     assert!(ledger.gives_small_group(&[&rest], "g", "s", 10));
     assert!(!ledger.gives_small_group(&[&cohort("other", 0..50)], "f", "s", 10));
+}
+
+/// A cohort of the same rows as others by this name, with this value of a property.
+fn formed(property: &str, value: u32, persons: std::ops::Range<u32>) -> Cohort {
+    let form = Form::new("rows", [Term::values(property, [value.to_string().as_str()])]);
+    Cohort { form: Some(form), ..cohort(&format!("{property} {value}"), persons) }
+}
+
+#[test]
+fn what_an_audit_does_not_take_in_is_counted() {
+    let areas = [formed("area", 0, 0..700), formed("area", 1, 700..1_400)];
+    let ledger = kept(areas.to_vec());
+    let beyond = |ledger: &Ledger, new: &[Cohort]| {
+        ledger.audit(&new.iter().collect::<Vec<_>>(), "f", "s", 10).unwrap()
+    };
+    let cells = |number: u32| -> Vec<Cohort> {
+        (0..number).map(|at| formed("kind", at, at * 20..at * 20 + 20)).collect()
+    };
+    assert_eq!(beyond(&ledger, &cells(10)), Beyond::default());
+    // Of more than 64 new cohorts it is asked what follows exactly.
+    assert_eq!(beyond(&ledger, &cells(70)), Beyond { nearly: 72, exactly: 0 });
+    // Nothing of these rows was released before.
+    assert_eq!(beyond(&kept(vec![cohort("other", 0..700)]), &cells(70)), Beyond::default());
+    // The same number in two releases is one.
+    let mut again = kept(areas.to_vec());
+    again.keep(entry(Cohort { id: "other words".to_owned(), ..areas[0].clone() }, "s"));
+    assert_eq!(beyond(&again, &cells(70)), Beyond { nearly: 72, exactly: 0 });
+    // 128 of the same rows fit in a set, the new one among them.
+    let many = kept((0..130).map(|at| formed("kind", at, at * 20..at * 20 + 20)).collect());
+    let new = [formed("area", 0, 10_000..10_100)];
+    assert_eq!(beyond(&many, &new), Beyond { nearly: 3, exactly: 0 });
+    // The 256 nearest of a family are asked what follows exactly.
+    let many = (0_u32..300).map(|at| cohort(&at.to_string(), at * 20..at * 20 + 20));
+    let new = [cohort("new", 10_000..10_100)];
+    assert_eq!(beyond(&kept(many.collect()), &new), Beyond { nearly: 0, exactly: 44 });
 }
 
 #[test]
@@ -153,10 +190,10 @@ fn the_cell_that_betrays_somebody_who_got_another_number_is_named() {
     let mut ledger = kept(vec![cohort("all", (0..200).chain(300..312))]);
     ledger.keep(entry(cohort("padding and one", 95..200), "next"));
     let (far, rest) = (cohort("far", 1_000..1_050), cohort("rest", 0..96));
-    let betrayed = |cells: &[&Cohort]| ledger.betrayed_by(cells, "f", "next", 10);
+    let betrayed = |cells: &[&Cohort]| ledger.audit(cells, "f", "next", 10).err();
     assert_eq!(betrayed(&[&far, &rest, &cohort("farther", 2_000..2_050)]), None);
     ledger.know((38..50).map(|number| (number + 262, number)));
-    let betrayed = |cells: &[&Cohort]| ledger.betrayed_by(cells, "f", "next", 10);
+    let betrayed = |cells: &[&Cohort]| ledger.audit(cells, "f", "next", 10).err();
     assert_eq!(betrayed(&[&far, &rest, &cohort("farther", 2_000..2_050)]), Some(1));
     assert_eq!(betrayed(&[&far]), None);
 }

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine_protocol::Beyond;
+
 use crate::ledger::atoms::{Atom, Atoms};
-use crate::ledger::form::Form;
+use crate::ledger::form::{Form, Said};
 use crate::ledger::nearby::Nearby;
 use crate::ledger::possible::{MOST, Set};
 use crate::ledger::same::AsIn;
-use crate::ledger::{Cohort, Ledger, linear, narrow};
+use crate::ledger::{Cohort, Kept, Ledger, linear, narrow};
 
 /// What is asked of cohorts, and how their persons are numbered.
 #[derive(Clone, Copy)]
@@ -25,12 +27,14 @@ pub(super) enum Look<'l> {
 /// Cohorts that are audited together.
 pub(super) struct Together<'l> {
     atoms: Vec<Atom>,
-    /// How many of the cohorts are new.
-    new: usize,
+    new: &'l [&'l Cohort],
+    /// The kept ones, by number.
+    kept: Vec<usize>,
+    /// Of the cohorts in this order whether they are among the atoms.
+    taken: Vec<bool>,
     /// Of the cohorts in this order what their questions say; none where a cohort is left out or nothing is said.
     forms: Vec<Option<&'l Form>>,
-    /// Whether what they tell nearly is asked as well.
-    is_narrow: bool,
+    look: Look<'l>,
 }
 
 impl<'l> Together<'l> {
@@ -40,28 +44,69 @@ impl<'l> Together<'l> {
             Look::Renumbered(as_in) => Some(as_in),
         };
         let mut atoms = Atoms::default();
-        let add = |atoms: &mut Atoms, cohort: &'l Cohort| {
-            let is_taken = atoms.add(&cohort.persons);
-            cohort.form.as_ref().filter(|_| is_taken)
-        };
-        let mut forms: Vec<Option<&'l Form>> = new.iter().map(|cohort| add(&mut atoms, cohort)).collect();
+        let mut taken: Vec<bool> = new.iter().map(|cohort| atoms.add(&cohort.persons)).collect();
         let mut nearby = Nearby::new(ledger, new, &atoms, as_in);
         let near: Vec<usize> = nearby.of_source();
         let more = nearby.of_family(family).into_iter().chain(nearby.of_others(family));
         let known: BTreeSet<usize> = near.iter().copied().collect();
         let more: Vec<usize> = more.filter(|at| !known.contains(at)).collect();
-        for kept in near.into_iter().chain(more).filter_map(|at| ledger.cohorts.get(at)) {
-            let is_taken = atoms.add(kept.each(as_in));
-            forms.push(kept.form.as_deref().filter(|_| is_taken));
-        }
-        Self { atoms: atoms.all(), new: new.len(), forms, is_narrow: matches!(look, Look::Nearly) }
+        let kept: Vec<usize> = near.into_iter().chain(more).collect();
+        let others: Vec<&'l Kept> = kept.iter().filter_map(|at| ledger.cohorts.get(*at)).collect();
+        taken.extend(others.iter().map(|kept| atoms.add(kept.each(as_in))));
+        let own = new.iter().map(|cohort| cohort.form.as_ref());
+        let forms = own.chain(others.into_iter().map(|kept| kept.form.as_deref()));
+        let forms = forms.zip(&taken).map(|(form, is_taken)| form.filter(|_| *is_taken)).collect();
+        Self { atoms: atoms.all(), new, kept, taken, forms, look }
     }
 
     /// Whether together, without some new ones, they give a group of fewer than `few` persons, exactly or nearly, as the
     /// kept ones do not.
     pub(super) fn gives_small_group(&self, few: u64, left_out: &BTreeSet<usize>) -> bool {
-        (self.is_narrow && self.is_nearly(few, left_out))
-            || linear::gives_small_group(self.counted(left_out), self.new, few)
+        (matches!(self.look, Look::Nearly) && self.is_nearly(few, left_out))
+            || linear::gives_small_group(self.counted(left_out), self.new.len(), few)
+    }
+
+    /// What is not asked of cohorts of the same rows and of the same family.
+    pub(super) fn beyond(&self, ledger: &Ledger, family: &str, few: u64) -> Beyond {
+        Beyond { nearly: self.not_nearly(ledger, few), exactly: self.not_exactly(ledger, family) }
+    }
+
+    /// Cohorts of the same rows, new or kept, of which it is not asked what they tell nearly, each once.
+    fn not_nearly(&self, ledger: &Ledger, few: u64) -> u64 {
+        let kept = ledger.of_source(self.new);
+        // A table alone was judged when it was protected.
+        if kept.is_empty() || matches!(self.look, Look::Renumbered(_)) {
+            return 0;
+        }
+        let asked: BTreeSet<(Said<'_>, bool)> =
+            self.asked(few).into_iter().map(|form| (form.said(), form.is_hidden())).collect();
+        // Whose number is shown is not known by a sign in its place.
+        let is_asked = |form: &&Form| {
+            let has = |is_hidden| asked.contains(&(form.said(), is_hidden));
+            has(false) || (form.is_hidden() && has(true))
+        };
+        let own = self.new.iter().filter_map(|cohort| cohort.form.as_ref());
+        let kept = kept.iter().filter_map(|at| ledger.cohorts.get(*at)?.form.as_deref());
+        let left: BTreeSet<Said<'_>> =
+            own.chain(kept).filter(|form| !is_asked(form)).map(Form::said).collect();
+        left.len() as u64
+    }
+
+    /// Cohorts of the family, and new ones, of which it is not asked what follows exactly.
+    fn not_exactly(&self, ledger: &Ledger, family: &str) -> u64 {
+        let of_family = ledger.by_family.get(family).map_or(&[][..], Vec::as_slice);
+        let (own, kept) = self.taken.split_at(self.new.len().min(self.taken.len()));
+        let taken = self.kept.iter().zip(kept).filter(|(_, is_taken)| **is_taken);
+        let taken: BTreeSet<&usize> = taken.map(|(at, _)| at).collect();
+        // One cohort may be kept with several releases.
+        let shown = self.forms.iter().flatten().filter(|form| !form.is_hidden());
+        let shown: BTreeSet<Said<'_>> = shown.map(|form| form.said()).collect();
+        let left = of_family.iter().filter(|at| !taken.contains(at));
+        let left = left.filter_map(|at| ledger.cohorts.get(*at)).filter(|kept| {
+            !kept.is_derived && kept.form.as_ref().is_none_or(|form| !shown.contains(&form.said()))
+        });
+        let own = own.iter().filter(|is_taken| !**is_taken && !of_family.is_empty());
+        (own.count() + left.count()) as u64
     }
 
     /// The atoms of the cohorts whose numbers were shown.
@@ -78,23 +123,40 @@ impl<'l> Together<'l> {
     }
 
     fn is_nearly(&self, few: u64, left_out: &BTreeSet<usize>) -> bool {
+        let (forms, found, new) = self.nearly(left_out);
+        (1..forms.len()).contains(&new) && narrow::gives_small_group(&forms, &found, new, few)
+    }
+
+    /// What is said of the cohorts of which it is asked what they tell nearly.
+    fn asked(&self, few: u64) -> Vec<&Form> {
+        if !matches!(self.look, Look::Nearly) {
+            return Vec::new();
+        }
+        let (mut forms, found, new) = self.nearly(&BTreeSet::new());
+        let is_asked = (1..forms.len()).contains(&new);
+        let kept = if is_asked { narrow::looked_at(&forms, &found, new, few) } else { 0 };
+        forms.truncate(new + kept);
+        forms
+    }
+
+    /// What is said of cohorts, the combinations of these that persons are in, and how many of them are new.
+    fn nearly(&self, left_out: &BTreeSet<usize>) -> (Vec<&Form>, Vec<(Set, u64)>, usize) {
         let said = self.said(left_out);
-        let new = said.iter().filter(|(at, _)| *at < self.new).count();
+        let new = said.iter().filter(|(at, _)| *at < self.new.len()).count();
         let place: BTreeMap<usize, usize> = said.iter().enumerate().map(|(to, (at, _))| (*at, to)).collect();
         let set = |atom: &Atom| {
             let places = atom.within.iter().filter_map(|at| place.get(at));
             (places.fold(0, |set: Set, place| set | 1 << place), atom.size)
         };
-        let found: Vec<(Set, u64)> = self.atoms.iter().map(set).collect();
-        let forms: Vec<&Form> = said.into_iter().map(|(_, form)| form).collect();
-        (1..forms.len()).contains(&new) && narrow::gives_small_group(&forms, &found, new, few)
+        let found = self.atoms.iter().map(set).collect();
+        (said.into_iter().map(|(_, form)| form).collect(), found, new)
     }
 
     /// The cohorts of the new ones' rows of which something is said, each once: rather where its number was shown.
     fn said(&self, left_out: &BTreeSet<usize>) -> Vec<(usize, &Form)> {
         let forms = || self.forms.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
         let all = || forms().filter_map(|(at, form)| Some((at, (*form)?)));
-        let Some((_, first)) = all().next().filter(|(at, _)| *at < self.new) else { return Vec::new() };
+        let Some((_, first)) = all().next().filter(|(at, _)| *at < self.new.len()) else { return Vec::new() };
         let mut said: Vec<(usize, &Form)> = Vec::new();
         let (hidden, shown): (Vec<_>, Vec<_>) = all().partition(|(_, form)| form.is_hidden());
         for (at, form) in shown.into_iter().chain(hidden) {

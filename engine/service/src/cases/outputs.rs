@@ -451,6 +451,7 @@ fn pack(files: &RetainedFiles<'_>, loaded: &Loaded, kept: Retained) -> Result<Ev
         cells: kept.cells,
         is_cut: kept.is_cut,
         trace: kept.trace,
+        beyond: kept.beyond,
         earlier,
         context: context(&loaded.output),
         attachments: attached

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use catalog_store::{Environment, KeyRole, decrypt, encrypt};
-use engine_protocol::{EvidenceLine, LeftOut, ReleasedTable};
+use engine_protocol::{Beyond, EvidenceLine, LeftOut, ReleasedTable};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger_file::LedgerError;
@@ -38,6 +38,9 @@ pub(crate) struct Retained {
     /// asked.
     #[serde(default)]
     pub(crate) hidden_interval: Option<u32>,
+    /// What the audit beside earlier releases did not take in; none in copies from before it was counted.
+    #[serde(default)]
+    pub(crate) beyond: Option<Beyond>,
     /// Ledger entries before and the digest of the last one.
     pub(crate) ledger: (u64, String),
     /// The query in whose record it was made.
@@ -179,7 +182,7 @@ pub(super) mod tests {
     use catalog_store::{Config, Environment};
     use engine_protocol::ReleasedTable;
 
-    use super::{Retained, RetainedFiles};
+    use super::{Beyond, Retained, RetainedFiles};
 
     pub(crate) fn kept(project: &str, query: &str) -> Retained {
         let text = |text: &str| text.to_owned();
@@ -206,6 +209,7 @@ pub(super) mod tests {
             is_cut: false,
             trace: vec![],
             hidden_interval: Some(8),
+            beyond: Some(Beyond::default()),
             ledger: (1, text("h")),
             opened: text(query),
             left_out: None,

@@ -9,7 +9,7 @@ use datafusion_expr::{ColumnarValue, ScalarFunctionArgs};
 
 use super::arguments::{day, days, literal, texts};
 use super::{Argument, Call, Function, FunctionDoc, Gives, scalar_function};
-use crate::domain::KeyDomain;
+use crate::domain::{DomainValue, KeyDomain};
 
 const TOP: i32 = 90;
 const WIDTH: i64 = 5;
@@ -69,6 +69,12 @@ fn bands(width: i32) -> Vec<String> {
     let starts = (0..TOP).step_by(usize::try_from(width).unwrap_or(5));
     let band = |start: i32| format!("{start}-{}", (start + width).min(TOP) - 1);
     starts.map(band).chain([format!("{TOP}+")]).collect()
+}
+
+/// Whether these are the bands of some width.
+pub(crate) fn are_bands(values: &[DomainValue]) -> bool {
+    let codes: Vec<&str> = values.iter().map(|value| value.code.as_str()).collect();
+    (1..=6).any(|fives| bands(5 * fives) == codes)
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ mod prefecture_of;
 mod weekday;
 mod yj_class;
 
+pub(crate) use age_band::are_bands;
+
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;

@@ -2,10 +2,12 @@
 
 use catalog_model::Class;
 use datafusion_common::DFSchema;
+use datafusion_common::tree_node::TreeNode as _;
 use datafusion_expr::Expr;
 
 use super::{identity, value};
 use crate::domain::KeyDomain;
+use crate::functions::are_bands;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, Relation};
 
@@ -63,6 +65,15 @@ pub(crate) fn system(
         }
         _ => None,
     }
+}
+
+/// Whether a key tells ages: something in it takes one, or its values are the bands of ages.
+pub(crate) fn is_age(expr: &Expr, domain: &KeyDomain) -> bool {
+    let takes = |expr: &Expr| match expr {
+        Expr::ScalarFunction(call) => matches!(call.func.name(), "age" | "age_band"),
+        _ => false,
+    };
+    expr.exists(|expr| Ok(takes(expr))).unwrap_or(false) || are_bands(&domain.values)
 }
 
 /// A column of a table is grouped where its class allows it; a value has named its own few values.
