@@ -15,6 +15,8 @@ use crate::keys::write_private;
 const FILE: &str = "same-persons";
 /// As which earlier builds wrote them.
 const FORMER: &str = "same-persons.json";
+/// What stands there now: no list of pairs, so that an earlier build stops where it would take nothing for no pairs.
+const MOVED: &[u8] = b"\"the pairs lie in same-persons\"\n";
 const MARK: &[u8] = b"misu same persons 1\n";
 
 /// Pairs of person numbers, each of one person; in order, each once.
@@ -59,11 +61,14 @@ impl SamePersons {
     ///
     /// It cannot be read, or is no list of pairs.
     pub fn pairs(&self) -> Result<PersonPairs, EnvironmentError> {
+        // In the order opposite to writing: whoever takes the former list in puts the other in its place first.
+        let former = self.bytes(&self.former)?;
         let mut pairs = match self.bytes(&self.path)? {
             Some(bytes) => unpacked(&bytes).ok_or_else(|| self.io(ErrorKind::InvalidData.into()))?,
+            None if former.as_deref() == Some(MOVED) => return Err(self.io(ErrorKind::NotFound.into())),
             None => PersonPairs::new(),
         };
-        if let Some(text) = self.bytes(&self.former)? {
+        if let Some(text) = former.filter(|text| text != MOVED) {
             let former: PersonPairs = serde_json::from_slice(&text).map_err(|error| self.io(error.into()))?;
             pairs.extend(former);
             in_order(&mut pairs);
@@ -78,17 +83,18 @@ impl SamePersons {
     /// The list cannot be read or written.
     pub fn add(&self, pairs: impl IntoIterator<Item = (u32, u32)>) -> Result<(), EnvironmentError> {
         let mut all = self.pairs()?;
-        let (before, has_former) = (all.len(), self.former.exists());
+        let (before, former) = (all.len(), self.bytes(&self.former)?);
         all.extend(pairs);
         in_order(&mut all);
-        if all.len() == before && !has_former {
+        let (is_none, is_moved) = (former.is_none(), former.is_some_and(|text| text == MOVED));
+        if all.len() == before && (is_moved || is_none && all.is_empty()) {
             return Ok(());
         }
         write_private(&self.path, &packed(&all)).map_err(|error| self.io(error))?;
-        // Until it is gone both are read.
-        match has_former {
-            true => std::fs::remove_file(&self.former).map_err(|error| self.io(error)),
-            false => Ok(()),
+        // Until it is replaced both are read.
+        match is_moved {
+            true => Ok(()),
+            false => write_private(&self.former, MOVED).map_err(|error| self.io(error)),
         }
     }
 
@@ -146,7 +152,7 @@ fn unpacked(bytes: &[u8]) -> Option<PersonPairs> {
 
 #[cfg(test)]
 mod tests {
-    use super::SamePersons;
+    use super::{PersonPairs, SamePersons};
     use crate::config::Config;
     use crate::environment::Environment;
 
@@ -159,6 +165,8 @@ mod tests {
         same.add([]).unwrap();
         assert!(same.pairs().unwrap().is_empty() && same.edition().unwrap() == before);
         same.add([(5, 3)]).unwrap();
+        let former = environment.room("ledger").join("same-persons.json");
+        assert!(former.exists(), "nobody takes what lies beside it for nothing");
         let first = same.edition().unwrap();
         same.add([(9, 3), (5, 3)]).unwrap();
         assert!(first != before && same.edition().unwrap() != first);
@@ -169,15 +177,35 @@ mod tests {
         let list = environment.room("ledger").join("same-persons");
         assert_eq!(std::fs::metadata(&list).unwrap().len(), 20 + 3 * 8);
         // What an earlier build wrote counts from the first, and is taken in with the next pairs, or by an upgrade.
-        let former = environment.room("ledger").join("same-persons.json");
         std::fs::write(&former, "[[7,6],[5,3]]").unwrap();
         assert_eq!(same.pairs().unwrap(), [(5, 3), (7, 6), (8, 2), (9, 3)]);
         same.add_left(&links).unwrap();
-        assert!(!former.exists());
+        // An earlier build cannot read it, and does not take it for a list without pairs.
+        let text = std::fs::read(&former).unwrap();
+        assert!(serde_json::from_slice::<PersonPairs>(&text).is_err());
         assert_eq!(same.pairs().unwrap(), [(5, 3), (7, 6), (8, 2), (9, 3)]);
         for damaged in [b"[]".as_slice(), b"misu same persons 1\n1234567"] {
             std::fs::write(&list, damaged).unwrap();
             assert!(same.pairs().is_err() && same.add([(1, 0)]).is_err());
+        }
+        std::fs::remove_file(&list).unwrap();
+        assert!(same.pairs().is_err(), "there was a list");
+    }
+    #[test]
+    fn a_reader_beside_a_writer_misses_no_pair() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::create(&folder.path().join("env"), Config::new(4, Some(1))).unwrap();
+        let same = SamePersons::of(&environment);
+        let room = environment.room("ledger");
+        for _ in 0..50 {
+            let _ = std::fs::remove_file(room.join("same-persons"));
+            std::fs::write(room.join("same-persons.json"), "[[7,6]]").unwrap();
+            std::thread::scope(|scope| {
+                let writer = scope.spawn(|| same.add([]).unwrap());
+                while !writer.is_finished() {
+                    assert_eq!(same.pairs().unwrap(), [(7, 6)]);
+                }
+            });
         }
     }
 }

@@ -21,7 +21,7 @@ impl Groups {
         let mut groups = Self(Vec::new());
         for folder in folders {
             let group = folder.join(format!("worker-{process}"));
-            fs::create_dir(&group)?;
+            make(&group)?;
             groups.0.push(group.clone());
             limit(&group, memory)?;
             fs::write(group.join("cgroup.procs"), process.to_string())?;
@@ -36,6 +36,17 @@ impl Drop for Groups {
             // The kernel removes a group's files with it. One that stays is empty, and in nobody's way.
             let _ = fs::remove_dir(group);
         }
+    }
+}
+
+/// Makes the folder of a group. One that a former guard left behind has nobody in it; another cannot be removed.
+fn make(group: &Path) -> io::Result<()> {
+    match fs::create_dir(group) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_dir(group)?;
+            fs::create_dir(group)
+        }
+        made => made,
     }
 }
 
@@ -66,7 +77,7 @@ fn limit(group: &Path, memory: u64) -> io::Result<()> {
 mod tests {
     use std::fs;
 
-    use super::{Groups, limit};
+    use super::{Groups, limit, make};
 
     #[test]
     fn the_limits_that_a_hierarchy_has_are_written() {
@@ -97,6 +108,18 @@ mod tests {
         assert_eq!(said(&tasks, "pids.max").unwrap(), "128");
         fs::remove_file(memory.path().join("memory.limit_in_bytes")).unwrap();
         assert!(limit(memory.path(), 77).is_err(), "swap alone bounds nothing");
+    }
+
+    #[test]
+    fn a_group_that_was_left_behind_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let group = folder.path().join("worker-1");
+        make(&group).unwrap();
+        make(&group).unwrap();
+        assert!(group.is_dir());
+        // As the kernel does where somebody is in it.
+        fs::write(group.join("cgroup.procs"), "1").unwrap();
+        assert!(make(&group).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! opted out: whatever it says can tell of nobody.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use audit::Outcome;
 use classified::Protected;
@@ -15,7 +16,7 @@ use crate::query::{Vetted, stopped};
 use crate::reach::Reach;
 use crate::running::{Run, Watch};
 use crate::shape::public_figures;
-use crate::worker::WorkerError;
+use crate::worker::{WorkerError, left};
 use crate::{ceiling, turn};
 
 /// What a question's table is made of.
@@ -44,7 +45,7 @@ pub(crate) fn compute(
     let place = turn::wait(guard, &watch, &tables, (&vetted.manifest.body, reach.grant));
     let Some((_place, limits)) = place else { return Err(Box::new(watch.outcome())) };
     let (buckets, files) = reach.slices(guard, Some(query)).map_err(|_| failed("dataset-key"))?;
-    let request = WorkerRequest {
+    let mut request = WorkerRequest {
         sql: vetted.plan.sql().to_owned(),
         grant: vetted.permit.grant().clone(),
         catalogue: reach.catalogue(guard),
@@ -57,7 +58,7 @@ pub(crate) fn compute(
         keep: None,
         public: false,
     };
-    let public = public(guard, vetted, (reach, limits), (&request, &watch))?;
+    let public = public(guard, vetted, (reach, limits), (&mut request, &watch))?;
     match work(guard, (request, files), &watch)? {
         WorkerReply::Evidence(evidence) => Ok(Computed { evidence: Protected::new(evidence), public }),
         WorkerReply::Kept(_) | WorkerReply::Public(_) | WorkerReply::Failed(_) => {
@@ -66,12 +67,13 @@ pub(crate) fn compute(
     }
 }
 
-/// The figures of the public tables that stand beside the question, if any do.
+/// The figures of the public tables that stand beside the question, if any do. The time that they take is taken from
+/// the question's.
 fn public(
     guard: &Guard,
     vetted: &Vetted,
     (reach, limits): (Reach<'_>, Limits),
-    (beside, watch): (&WorkerRequest, &Watch<'_>),
+    (beside, watch): (&mut WorkerRequest, &Watch<'_>),
 ) -> Result<PublicFigures, Box<Outcome>> {
     if vetted.plan.public().is_none() {
         return Ok(PublicFigures::default());
@@ -90,7 +92,10 @@ fn public(
         keep: None,
         public: true,
     };
-    let found = match work(guard, (request, files), watch)? {
+    let begun = Instant::now();
+    let reply = work(guard, (request, files), watch)?;
+    beside.limits.seconds = left(beside.limits.seconds, begun.elapsed());
+    let found = match reply {
         WorkerReply::Public(rows) => public_figures(&vetted.plan, rows),
         WorkerReply::Evidence(_) | WorkerReply::Kept(_) | WorkerReply::Failed(_) => None,
     };

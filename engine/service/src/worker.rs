@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::cgroups::Groups;
@@ -28,6 +28,10 @@ struct Ready {
     workers: Mutex<Vec<Worker>>,
     /// Held by whoever starts some, so that nobody starts too many.
     wanted: Mutex<Wanted>,
+    /// How many were ended and are not gone yet.
+    ending: Mutex<usize>,
+    /// Told whenever one is gone.
+    gone: Condvar,
 }
 
 /// How many are to stand ready.
@@ -96,6 +100,9 @@ const LOOK: Duration = Duration::from_millis(25);
 
 /// The longest greeting.
 const HELLO: u32 = 4 << 10;
+
+/// Workers that were ended and whose memory may be on its way back to the kernel while others begin.
+const MOST_ENDING: usize = 8;
 
 /// How long a process may take to lock itself in.
 const GREETING: Duration = Duration::from_secs(20);
@@ -190,27 +197,32 @@ impl WorkerProgram {
     }
 
     /// As [`WorkerProgram::run`], until `is_stopped`: it is asked again and again while the worker works, and where it
-    /// says so the worker is killed.
+    /// says so the worker is killed. Where too many are ending, it waits for one to be gone, and that takes of the
+    /// request's seconds.
     ///
     /// # Errors
     ///
     /// As [`WorkerProgram::run`], or it was stopped.
     pub fn run_unless(
         &self,
-        request: WorkerRequest,
+        mut request: WorkerRequest,
         files: Vec<PathBuf>,
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<WorkerReply, WorkerError> {
+        let waited = self.ready.wait(request.limits.seconds, is_stopped)?;
+        request.limits.seconds = left(request.limits.seconds, waited);
         let ready = self.ready();
         let mut worker = ready.map_or_else(|| self.start(request.limits), Ok)?;
         let reply = worker.run(request, files, is_stopped);
+        let ending = Ending::of(&self.ready);
         worker.end();
-        // Taking a process's memory away takes as long as it was large: nobody waits for it. Starting one takes as long
-        // as planning a query: the next one is made behind this one and not beside it. If it cannot be, the next query
-        // says why.
+        // Taking a process's memory away takes as long as it was large: nobody waits for a few of them. Starting one
+        // takes as long as planning a query: the next one is made behind this one and not beside it. If it cannot be,
+        // the next query says why.
         let pool = self.clone();
         std::thread::spawn(move || {
             drop(worker);
+            drop(ending);
             pool.refill(&pool.wanted())
         });
         reply
@@ -243,6 +255,53 @@ impl WorkerProgram {
             WorkerHello::Unconfined(reason) => Err(WorkerError::Unconfined(reason)),
         }
     }
+}
+
+impl Ready {
+    fn ending(&self) -> MutexGuard<'_, usize> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until few enough are ending, at most for so many seconds; how long it was.
+    fn wait(&self, seconds: u32, is_stopped: &dyn Fn() -> bool) -> Result<Duration, WorkerError> {
+        let (begun, within) = (Instant::now(), Duration::from_secs(u64::from(seconds)));
+        let mut ending = self.ending();
+        while *ending >= MOST_ENDING {
+            if is_stopped() {
+                return Err(WorkerError::Stopped);
+            }
+            if begun.elapsed() >= within {
+                return Err(WorkerError::Late(seconds));
+            }
+            (ending, _) = self.gone.wait_timeout(ending, LOOK).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(begun.elapsed())
+    }
+}
+
+/// A worker that was ended and is not gone yet, for as long as this value is there.
+#[derive(Debug)]
+struct Ending(Arc<Ready>);
+
+impl Ending {
+    fn of(ready: &Arc<Ready>) -> Self {
+        *ready.ending() += 1;
+        Self(Arc::clone(ready))
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        *self.0.ending() -= 1;
+        self.0.gone.notify_all();
+    }
+}
+
+/// What is left of so many seconds, in whole ones and at least one.
+pub(crate) fn left(seconds: u32, spent: Duration) -> u32 {
+    let left = Duration::from_secs(u64::from(seconds)).saturating_sub(spent);
+    let whole = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    u32::try_from(whole).unwrap_or(seconds).max(1)
 }
 
 /// Descriptors that a worker may hold: a snapshot of many buckets, tables and years.
@@ -320,3 +379,33 @@ fn exchange(
 }
 
 const OPEN_AT_ONCE: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{Ending, MOST_ENDING, Ready, WorkerError, left};
+
+    #[test]
+    fn nobody_begins_while_too_many_are_ending() {
+        let ready = Arc::new(Ready::default());
+        let mut ending: Vec<Ending> = (0..MOST_ENDING).map(|_| Ending::of(&ready)).collect();
+        assert!(matches!(ready.wait(0, &|| false), Err(WorkerError::Late(0))));
+        assert!(matches!(ready.wait(60, &|| true), Err(WorkerError::Stopped)));
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| ready.wait(60, &|| false).is_ok());
+            ending.pop();
+            assert!(waits.join().unwrap());
+        });
+        assert!(ready.wait(0, &|| false).is_ok());
+        drop(ending);
+        assert_eq!(*ready.ending(), 0);
+    }
+
+    #[test]
+    fn what_was_spent_is_taken_from_the_seconds() {
+        let of_ten = |spent| left(10, Duration::from_millis(spent));
+        assert_eq!([0, 1, 3_500, 9_999, 11_000].map(of_ten), [10, 10, 7, 1, 1]);
+    }
+}

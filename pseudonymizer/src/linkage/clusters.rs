@@ -55,7 +55,8 @@ pub struct Clusters {
     pub keys: Vec<(Keyed<LinkageKey>, u32)>,
     /// The keys that several clusters have, sorted.
     pub shared: Vec<Keyed<LinkageKey>>,
-    /// The same keys with each cluster that has one, sorted.
+    /// The same keys with each cluster that has one, and digests of profiles by which somebody may have been known
+    /// before, sorted.
     pub sharers: Vec<(Keyed<LinkageKey>, u32)>,
     /// The number of clusters.
     pub count: u32,
@@ -167,6 +168,7 @@ impl Mentions {
             owners.push(of_scheme);
         }
         let mut owned = nameless(&profiles, &linkage.person_of, &has_own, &numbers);
+        sharers.extend(known_before(&profiles, &linkage.person_of, &numbers, is_weak));
         // Profiles take the most memory, and the keys of persons would come on top of them.
         drop(profiles);
         let mut shared = Vec::new();
@@ -275,14 +277,101 @@ fn nameless(
         if has_own.get(*person as usize).copied().unwrap_or(true) {
             continue;
         }
-        let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 person without a key of their own");
-        for (scheme, numbers) in numbers.iter().enumerate() {
-            let key = profile.key(scheme).and_then(|key| numbers.key(key));
-            hasher.update(key.as_ref().map_or(&[0; 32], |key| key.as_bytes()));
-        }
-        hasher.update(&[profile.sex.unwrap_or(0)]).update(&profile.birth.unwrap_or(i32::MIN).to_le_bytes());
-        let digest = *hasher.finalize().as_bytes();
+        let digest = digest(profile, numbers);
         digests.entry(*person).and_modify(|least| *least = digest.min(*least)).or_insert(digest);
     }
     digests.into_iter().map(|(person, digest)| (Keyed::new(digest), person)).collect()
+}
+
+/// Digests of the profiles of whose keys each is another profile's as well, with their persons. Nobody else can have
+/// had no key alone; whoever was known by one may have a key alone by now, or another digest.
+fn known_before(
+    profiles: &[Profile],
+    person_of: &[u32],
+    numbers: &[Numbered],
+    is_weak: impl Fn(usize) -> bool,
+) -> Keys {
+    let strong = numbers.iter().enumerate().filter(|(scheme, _)| !is_weak(*scheme));
+    let several = strong.map(|(scheme, numbers)| (scheme, of_several(profiles, scheme, numbers.len())));
+    let several: Vec<(usize, Vec<bool>)> = several.collect();
+    let is_others = |profile: &Profile| {
+        several.iter().all(|(scheme, several)| {
+            let key = profile.key(*scheme);
+            key.is_none_or(|key| several.get(key as usize).copied().unwrap_or(false))
+        })
+    };
+    let others = profiles.iter().zip(person_of).filter(|(profile, _)| is_others(profile));
+    others.map(|(profile, person)| (Keyed::new(digest(profile, numbers)), *person)).collect()
+}
+
+/// Which of so many keys of a scheme several profiles have.
+fn of_several(profiles: &[Profile], scheme: usize, keys: usize) -> Vec<bool> {
+    let (mut seen, mut several) = (vec![false; keys], vec![false; keys]);
+    for key in profiles.iter().filter_map(|profile| profile.key(scheme)) {
+        if let (Some(seen), Some(several)) = (seen.get_mut(key as usize), several.get_mut(key as usize)) {
+            *several |= *seen;
+            *seen = true;
+        }
+    }
+    several
+}
+
+/// What stands for all that is known of a profile.
+fn digest(profile: &Profile, numbers: &[Numbered]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 person without a key of their own");
+    for (scheme, numbers) in numbers.iter().enumerate() {
+        let key = profile.key(scheme).and_then(|key| numbers.key(key));
+        hasher.update(key.as_ref().map_or(&[0; 32], |key| key.as_bytes()));
+    }
+    hasher.update(&[profile.sex.unwrap_or(0)]).update(&profile.birth.unwrap_or(i32::MIN).to_le_bytes());
+    *hasher.finalize().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::Catalogue;
+    use classified::Keyed;
+
+    use super::super::profile::SchemeKind;
+    use super::{Clusters, Mention, Mentions};
+
+    /// Namesakes, some with a card each.
+    fn namesakes(cards: &[Option<&str>]) -> Clusters {
+        let catalogue = Catalogue::builtin().unwrap();
+        let kinds: Vec<SchemeKind> = catalogue.schemes.iter().map(SchemeKind::of).collect();
+        let at = |name: &str| kinds.iter().position(|kind| kind.scheme == name).unwrap();
+        let key = |text: &str| Some(Keyed::new(*blake3::hash(text.as_bytes()).as_bytes()));
+        let mut mentions = Mentions::new(kinds.len());
+        for card in cards {
+            let mut keys = vec![None; kinds.len()];
+            keys[at("id2")] = key("name");
+            keys[at("id1")] = card.and_then(key);
+            let months = (24_280..24_290).collect();
+            mentions.add(&Mention {
+                keys,
+                sex: Some(1),
+                birth: Some(0),
+                months,
+                claims: 1,
+                ..Mention::default()
+            });
+        }
+        mentions.link(&kinds)
+    }
+
+    #[test]
+    fn whoever_was_known_by_a_digest_is_told_by_it_when_they_have_a_key_alone() {
+        // The name is several persons', so the record without a card is nobody's but its own.
+        let before = namesakes(&[Some("one"), Some("two"), None]);
+        assert_eq!((before.count, before.shared.len()), (3, 1));
+        let digests: Vec<_> = before.keys.iter().filter(|(_, of)| *of == before.of_mention[2]).collect();
+        assert_eq!(digests.len(), 1);
+        let digest = digests[0].0;
+        // Without the second card there is one person, who has both keys alone.
+        let after = namesakes(&[Some("one"), None]);
+        assert_eq!((after.count, after.shared.len(), after.keys.len()), (1, 0, 2));
+        assert_eq!(after.sharers, [(digest, 0)]);
+        // Whose card nobody else has was never known by a digest.
+        assert!(namesakes(&[Some("one")]).sharers.is_empty());
+    }
 }

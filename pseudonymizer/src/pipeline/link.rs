@@ -301,7 +301,8 @@ pub(super) struct CurrentLinks {
     pub(super) keys: Vec<([u8; 32], u32)>,
     /// Keys of several persons, by which nobody is known again.
     pub(super) shared: Vec<[u8; 32]>,
-    /// The same keys with each cluster that has one; nothing in a linking of earlier builds.
+    /// The same keys with each cluster that has one, and digests by which somebody may have been known before; nothing
+    /// in a linking of earlier builds.
     pub(super) sharers: Vec<([u8; 32], u32)>,
     pub(super) count: u32,
 }

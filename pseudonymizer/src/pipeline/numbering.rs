@@ -62,7 +62,7 @@ pub(super) fn number_persons(links: &CurrentLinks, before: &HashMap<[u8; 32], u3
 }
 
 /// Numbers that nobody carries on, since all their keys turned out to be several persons': each with whoever has one of
-/// these. Any of them may be the former person, and is compared as if they were.
+/// these, or the profile that it was known by. Any of them may be the former person, and is compared as if they were.
 fn left(
     links: &CurrentLinks,
     before: &HashMap<[u8; 32], u32>,

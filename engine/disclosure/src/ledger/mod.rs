@@ -360,8 +360,11 @@ impl Kept {
 
     /// Whether these persons are others, of whom fewer than `few` are, at this distance of everybody once.
     fn is_apart(&self, distance: u64, cohort: &Cohort, few: u64) -> bool {
-        // Two who are the same persons may be apart by few numbers.
-        distance > 0 || (1..few).contains(&self.persons.distance(&cohort.persons, few))
+        // Two who are the same persons may be apart by few numbers. Two who are held for one may be two, and what a
+        // reader subtracts is sizes as they were shown.
+        let by_numbers = || self.persons.distance(&cohort.persons, few);
+        let by_size = self.size.abs_diff(cohort.persons.len());
+        distance > 0 || (1..few).contains(&by_size) || (1..few).contains(&by_numbers())
     }
 
     /// Counts every person once, by what is known of their numbers now.

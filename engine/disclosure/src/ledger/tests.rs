@@ -210,3 +210,19 @@ fn what_cells_are_together_is_compared_by_persons_and_by_numbers() {
     // The same persons: they are counted once more often, or so much more that nobody stands out.
     assert!(beside(1, 50) && !beside(12, 50) && !beside(0, 50));
 }
+
+#[test]
+fn one_of_two_who_may_be_the_same_person_does_not_stand_for_the_other() {
+    // Whoever was 50 is 0 or 1 now, and nobody knows which; twelve others got other numbers.
+    let ledger = |id: &str| {
+        let mut ledger = kept(vec![cohort(id, (0..38).chain(300..312))]);
+        ledger.know((0..12).map(|at| (300 + at, 38 + at)).chain([(50, 0), (50, 1)]));
+        ledger
+    };
+    let without = |number: u32| cohort("after", (0..50).filter(move |other| *other != number));
+    let (cell, total) = (ledger("before"), ledger("+=before"));
+    // 50 persons less 49 are the one who is 1.
+    assert!(cell.is_beside(&without(1), 10, Zeros::Shown) && total.is_near(&without(1), 10));
+    // Nobody is left out.
+    assert!(!cell.is_beside(&without(50), 10, Zeros::Shown) && !total.is_near(&without(50), 10));
+}
