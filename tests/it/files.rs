@@ -144,7 +144,7 @@ pub(crate) fn stored_public(
     let (ring, store) = (FileKeyring::new(environment), environment.room("store"));
     let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
     let (mut bucket, mut files) = (BucketSlice::default(), Vec::new());
-    for table in plan.used().keys().filter(|table| !catalogue.tables[*table].is_private()) {
+    for table in plan.used().keys().filter(|table| catalogue.tables[*table].is_open()) {
         let entry = manifest.body.tables.get(table).into_iter();
         for file in entry.flat_map(|entry| entry.files_in(request.grant.period)) {
             let may =

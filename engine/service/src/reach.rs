@@ -54,7 +54,7 @@ impl Reach<'_> {
         let store = guard.environment.room("store");
         let (mut bucket, mut paths) = (BucketSlice::default(), Vec::new());
         for name in self.used.keys() {
-            let table = guard.catalogue.tables.get(name).filter(|table| !table.is_private());
+            let table = guard.catalogue.tables.get(name).filter(|table| table.is_open());
             let Some(table) = table else { continue };
             for file in self.files_of(name) {
                 let may = |column: &str| may_read((table, column), self.grant, self.used);
