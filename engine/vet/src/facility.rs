@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use catalog_model::Class;
 use datafusion_common::{Column, DataFusionError, ScalarValue};
-use datafusion_expr::{Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, Projection, Union, lit};
+use datafusion_expr::{Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, Projection, Union, lit, when};
 use datafusion_functions_aggregate::expr_fn::min;
 
 use crate::label::Label;
@@ -33,11 +33,7 @@ pub(crate) fn behind(
     plan: &LogicalPlan,
     relation: &Relation,
 ) -> Result<Behind, NotVetted> {
-    let own = column(plan, relation);
-    let carried = match own {
-        Some(_) => Carried { plan: plan.clone(), facility: own },
-        None => Carrier { judge, made: 0 }.carry(plan)?,
-    };
+    let carried = Carrier { judge, made: 0 }.carry(plan)?;
     let relation = facts(&carried.plan, plan, relation);
     Ok(Behind { relation, plan: carried.plan, facility: carried.facility })
 }
@@ -133,16 +129,32 @@ impl Carrier<'_, '_> {
         Ok(handed_on(&LogicalPlan::Projection(plan), projection.expr.len()))
     }
 
-    /// Where both sides name a facility, that of the first counts (decision 0114).
+    /// Where both sides name a facility, that of the first counts (decision 0114), and where it has none the other's.
     fn join(&mut self, plan: &LogicalPlan, join: &Join) -> Result<Carried, NotVetted> {
         let (left, right) = (self.carry(&join.left)?, self.carry(&join.right)?);
-        let facility = match join.join_type {
-            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left.facility,
-            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => right.facility,
-            JoinType::Right => right.facility.or(left.facility),
-            JoinType::Inner | JoinType::Left | JoinType::Full => left.facility.or(right.facility),
+        let (first, other) = match join.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (left.facility, None),
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (right.facility, None),
+            JoinType::Right => (right.facility, left.facility),
+            JoinType::Inner | JoinType::Left | JoinType::Full => (left.facility, right.facility),
         };
-        Ok(Carried { plan: self.over(plan, vec![left.plan, right.plan])?, facility })
+        let plan = self.over(plan, vec![left.plan, right.plan])?;
+        match (first, other) {
+            (Some(first), Some(other)) => self.either(plan, first, other),
+            (first, other) => Ok(Carried { facility: first.or(other), plan }),
+        }
+    }
+
+    /// All columns of a join, and the facility of one side or the other.
+    fn either(&mut self, plan: LogicalPlan, first: Column, other: Column) -> Result<Carried, NotVetted> {
+        let columns = plan.schema().columns();
+        let at = columns.len();
+        let (first, other) = (Expr::Column(first), Expr::Column(other));
+        let either = when(first.clone().is_null(), other).otherwise(first);
+        let either = either.map_err(|error| self.explain(&error))?.alias(self.name());
+        let exprs = columns.into_iter().map(Expr::Column).chain([either]).collect();
+        let plan = Projection::try_new(exprs, Arc::new(plan)).map_err(|error| self.explain(&error))?;
+        Ok(handed_on(&LogicalPlan::Projection(plan), at))
     }
 
     /// Every branch with the facility behind its rows; a branch of which no table names one has none.
@@ -256,6 +268,38 @@ mod tests {
         ] {
             let sql = format!("SELECT count(*) AS n, count(DISTINCT t.person_id) AS p FROM {below} t");
             assert!(plan(&catalogue, &sql).shape().has_facility, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_facility_that_is_null_in_every_row_stands_for_no_other() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let nowhere = "(SELECT person_id, facility_id FROM dpc_stay WHERE admission_month > DATE '2099-01-01') x \
+            ON x.person_id = r.person_id";
+        let receipts = "(SELECT person_id, prefecture, total_points FROM ndb_receipt) r";
+        for (from, carried) in [
+            (
+                format!("{receipts} LEFT JOIN {nowhere}"),
+                "CASE WHEN r.#facility 1 IS NULL THEN x.facility_id ELSE r.#facility 1 END AS #facility 2",
+            ),
+            (
+                format!("ndb_receipt r LEFT JOIN {nowhere}"),
+                "CASE WHEN r.facility_id IS NULL THEN x.facility_id ELSE r.facility_id END AS #facility 1",
+            ),
+            (
+                format!(
+                    "(SELECT r.person_id, x.facility_id FROM person r LEFT JOIN {nowhere}) y \
+                    JOIN {receipts} ON r.person_id = y.person_id"
+                ),
+                "CASE WHEN y.facility_id IS NULL THEN r.#facility 1 ELSE y.facility_id END AS #facility 2",
+            ),
+        ] {
+            let sql = format!(
+                "SELECT r.prefecture, count(DISTINCT r.person_id) AS n, sum(r.total_points) AS s FROM {from} \
+                GROUP BY r.prefecture"
+            );
+            let text = plan(&catalogue, &sql).evidence().display_indent().to_string();
+            assert!(text.contains(carried), "{sql}\n{text}");
         }
     }
 
