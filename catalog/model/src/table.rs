@@ -52,6 +52,11 @@ impl Table {
         self.columns.iter().find(|column| column.class == Class::Person)
     }
 
+    /// The facility behind a row: the first column of class `facility`. Wards and other offices follow it.
+    pub fn facility_column(&self) -> Option<&Column> {
+        self.columns.iter().find(|column| column.class == Class::Facility)
+    }
+
     /// Says whether rows are about persons and therefore only leave as protected cells.
     pub fn is_private(&self) -> bool {
         self.unit == Unit::Person
@@ -295,6 +300,9 @@ pub struct Bounds {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Table;
     use crate::Catalogue;
 
     #[test]
@@ -305,5 +313,13 @@ mod tests {
         assert_eq!(open, ["medical_area", "municipality", "population"]);
         let hospitals = &catalogue.tables["dpc_facility"];
         assert!(!hospitals.is_private() && !hospitals.is_open());
+    }
+
+    #[test]
+    fn the_facility_of_a_table_is_where_the_record_was_made() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let own = catalogue.tables.values().filter_map(Table::facility_column);
+        let own: BTreeSet<&str> = own.map(|column| column.name.as_str()).collect();
+        assert_eq!(own, BTreeSet::from(["facility_id", "office_id"]));
     }
 }

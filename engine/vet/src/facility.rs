@@ -11,7 +11,9 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use catalog_model::Class;
 use datafusion_common::{Column, DataFusionError, ScalarValue};
-use datafusion_expr::{Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, Projection, Union, lit, when};
+use datafusion_expr::{
+    Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, Projection, TableScan, Union, lit, when,
+};
 use datafusion_functions_aggregate::expr_fn::min;
 
 use crate::label::Label;
@@ -38,7 +40,7 @@ pub(crate) fn behind(
     Ok(Behind { relation, plan: carried.plan, facility: carried.facility })
 }
 
-/// The column with the facility behind the row, where the rows have one.
+/// The first column with a facility.
 fn column(plan: &LogicalPlan, relation: &Relation) -> Option<Column> {
     let is_facility = |fact: &ColumnFact| fact.class() == Class::Facility && fact.kind == DataType::UInt32;
     let at = relation.iter().position(is_facility)?;
@@ -72,10 +74,7 @@ impl Carrier<'_, '_> {
     /// Exhaustive on purpose.
     fn carry(&mut self, plan: &LogicalPlan) -> Result<Carried, NotVetted> {
         match plan {
-            LogicalPlan::TableScan(_) => {
-                let relation = self.judge.relation(plan)?;
-                Ok(Carried { facility: column(plan, &relation), plan: plan.clone() })
-            }
+            LogicalPlan::TableScan(scan) => self.scan(plan, scan),
             LogicalPlan::SubqueryAlias(alias) => {
                 let input = self.carry(&alias.input)?;
                 let named = |column: Column| Column::new(Some(alias.alias.clone()), column.name);
@@ -108,6 +107,18 @@ impl Carrier<'_, '_> {
             | LogicalPlan::Copy(_)
             | LogicalPlan::Extension(_) => Ok(Carried { plan: plan.clone(), facility: None }),
         }
+    }
+
+    /// The facility of a table's rows is the table's own: a ward is none, nor is another office that it names. Of what a
+    /// project kept the column's class is all that is known.
+    fn scan(&self, plan: &LogicalPlan, scan: &TableScan) -> Result<Carried, NotVetted> {
+        let facility = match self.judge.table(&scan.table_name) {
+            Some(table) => table
+                .facility_column()
+                .and_then(|own| plan.schema().columns().into_iter().find(|column| column.name == own.name)),
+            None => column(plan, &self.judge.relation(plan)?),
+        };
+        Ok(Carried { facility, plan: plan.clone() })
     }
 
     /// A node that hands on the columns of its input under their names.
@@ -269,6 +280,36 @@ mod tests {
             let sql = format!("SELECT count(*) AS n, count(DISTINCT t.person_id) AS p FROM {below} t");
             assert!(plan(&catalogue, &sql).shape().has_facility, "{sql}");
         }
+    }
+
+    #[test]
+    fn neither_a_ward_nor_another_office_is_the_facility() {
+        let catalogue = Catalogue::builtin().unwrap();
+        for (from, carried) in [
+            (
+                "(SELECT person_id, ward_id FROM dpc_nursing_need)",
+                "dpc_nursing_need.facility_id AS #facility 1",
+            ),
+            ("(SELECT person_id, ward_id FROM dpc_act)", "dpc_act.facility_id AS #facility 1"),
+            (
+                "(SELECT person_id, service_office_id FROM care_management)",
+                "care_management.office_id AS #facility 1",
+            ),
+        ] {
+            let sql = format!("SELECT count(DISTINCT x.person_id) AS n FROM {from} x");
+            let text = plan(&catalogue, &sql).evidence().display_indent().to_string();
+            assert!(text.contains(carried) && text.contains("x.#facility 1 AS facility"), "{sql}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_permit_without_the_facility_gives_no_ward_in_its_place() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let mut grant = grant_of_all(&catalogue);
+        grant.tables.get_mut("dpc_nursing_need").unwrap().remove("facility_id");
+        let sql = "SELECT count(DISTINCT person_id) AS n FROM dpc_nursing_need";
+        let plan = vet(sql, Scope { catalogue: &catalogue, grant: &grant }).unwrap();
+        assert!(!plan.shape().has_facility);
     }
 
     #[test]
