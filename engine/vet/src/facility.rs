@@ -2,7 +2,8 @@
 //!
 //! Rules on how many facilities stand behind a cell, and on how much one of them adds, need the facility of each row. A
 //! subquery that leaves it out would switch them off, so it goes along as a column that the query does not see. Where
-//! rows of a person become one row, by an aggregation or DISTINCT, the first of their facilities stands for all.
+//! rows of a person become one row, by an aggregation or DISTINCT, the first of their facilities stands for all; under
+//! a condition that every aggregate has, the first of those of rows that meet it.
 //!
 //! Columns are added and none is changed, so what was judged of the query's own columns holds as before.
 
@@ -196,7 +197,7 @@ impl Carrier<'_, '_> {
         if let Some(at) = key {
             return Ok(handed_on(plan, at));
         }
-        let first = min(facility).alias(self.name());
+        let first = first(facility, condition(&aggregate.aggr_expr)).alias(self.name());
         let aggregates = aggregate.aggr_expr.iter().cloned().chain([first]).collect();
         self.grouped(input.plan, (aggregate.group_expr.clone(), aggregates), plan)
     }
@@ -238,6 +239,32 @@ impl Carrier<'_, '_> {
 
     fn explain(&self, error: &DataFusionError) -> NotVetted {
         explain(self.judge, error)
+    }
+}
+
+/// The first facility of rows that meet a condition.
+fn first(facility: Expr, condition: Option<&Expr>) -> Expr {
+    match min(facility) {
+        Expr::AggregateFunction(mut call) => {
+            call.params.filter = condition.cloned().map(Box::new);
+            Expr::AggregateFunction(call)
+        }
+        other => other,
+    }
+}
+
+/// The condition that all aggregates take their rows by, where there is one.
+fn condition(aggregates: &[Expr]) -> Option<&Expr> {
+    let mut conditions = aggregates.iter().map(taken_by);
+    let first = conditions.next()??;
+    conditions.all(|other| other == Some(first)).then_some(first)
+}
+
+fn taken_by(aggregate: &Expr) -> Option<&Expr> {
+    match aggregate {
+        Expr::Alias(alias) => taken_by(&alias.expr),
+        Expr::AggregateFunction(call) => call.params.filter.as_deref(),
+        _ => None,
     }
 }
 
@@ -299,6 +326,25 @@ mod tests {
             let sql = format!("SELECT count(DISTINCT x.person_id) AS n FROM {from} x");
             let text = plan(&catalogue, &sql).evidence().display_indent().to_string();
             assert!(text.contains(carried) && text.contains("x.#facility 1 AS facility"), "{sql}\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_facility_is_of_rows_that_every_aggregate_takes() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let inpatient = "FILTER (WHERE setting = 'inpatient')";
+        for (aggregates, is_under) in [
+            (format!("sum(total_points) {inpatient} AS s, count(*) {inpatient} AS n"), true),
+            (format!("sum(total_points) {inpatient} AS s, count(*) AS n"), false),
+            ("sum(total_points) AS s".to_owned(), false),
+        ] {
+            let sql = format!(
+                "SELECT count(DISTINCT x.person_id) AS p, sum(x.s) AS s FROM \
+                (SELECT person_id, {aggregates} FROM ndb_receipt GROUP BY person_id) x"
+            );
+            let text = plan(&catalogue, &sql).evidence().display_indent().to_string();
+            let (_, of_ours) = text.split_once("min(ndb_receipt.facility_id)").unwrap();
+            assert_eq!(of_ours.starts_with(" FILTER"), is_under, "{sql}\n{text}");
         }
     }
 
