@@ -370,11 +370,11 @@ fn relation(judge: &Judge<'_>, plan: &LogicalPlan) -> Result<Relation, Refusal> 
 
 fn of_join(judge: &Judge<'_>, join: &Join) -> Result<Relation, Refusal> {
     let is_plain = matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::Right);
-    if !is_plain || join.on.is_empty() && join.filter.is_none() {
+    if !is_plain || !has_equality(join) {
         return Err(refuse(
             judge,
-            "public tables are joined with each other by a condition, inner or left",
-            "公開表どうしは、条件つきの JOIN か LEFT JOIN で結合します",
+            "public tables are joined with each other by an equality of their columns, inner or left",
+            "公開表どうしは、両方の列の等号による JOIN か LEFT JOIN で結合します",
         ));
     }
     let mut both = relation(judge, &join.left)?;
@@ -386,6 +386,23 @@ fn of_join(judge: &Judge<'_>, join: &Join) -> Result<Relation, Refusal> {
         predicate::check(judge, filter, &join.schema, &both)?;
     }
     Ok(both)
+}
+
+/// Whether one column of each side are equal in every pair of rows: a worker runs no other join.
+fn has_equality(join: &Join) -> bool {
+    let sides = [join.left.schema(), join.right.schema()];
+    let crosses = |one: &Expr, two: &Expr| {
+        let (Expr::Column(one), Expr::Column(two)) = (one, two) else { return false };
+        let [left, right] = sides;
+        let is_pair = |one: &Column, two: &Column| left.has_column(one) && right.has_column(two);
+        is_pair(one, two) || is_pair(two, one)
+    };
+    let is_equality = |term: &Expr| match term {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => crosses(left, right),
+        _ => false,
+    };
+    join.on.iter().any(|(one, two)| crosses(one, two))
+        || join.filter.iter().flat_map(split_conjunction).any(is_equality)
 }
 
 fn of_aggregate(judge: &Judge<'_>, aggregate: &Aggregate) -> Result<Relation, Refusal> {
