@@ -94,7 +94,8 @@ fn publish(environment: &Environment, folder: &Path, period: Period) -> Result<S
     let mut tables = BTreeMap::new();
     for name in catalogue.tables.keys() {
         let from = folder.join(format!("{name}.parquet"));
-        let mut entry = TableEntry { schema: "dummy".to_owned(), rows: 0, files: Vec::new() };
+        let mut entry =
+            TableEntry { schema: "dummy".to_owned(), period_column: None, rows: 0, files: Vec::new() };
         if from.is_file() {
             let file = table_file(&from, name, &place)?;
             entry.rows = file.rows;

@@ -119,12 +119,12 @@ pub(crate) fn stored_reply(
     let (mut buckets, mut files) = (BTreeMap::<u32, BucketSlice>::new(), Vec::new());
     for table in plan.used().keys() {
         let definition = &catalogue.tables[table];
-        let entry = manifest.body.tables.get(table).into_iter();
-        for file in entry.flat_map(|entry| entry.files_in(grant.period)) {
+        let Some(entry) = manifest.body.tables.get(table) else { continue };
+        for file in entry.files_in(grant.period) {
             let may = |column: &str| may_read((definition, column), grant, plan.used());
             let keys = ring.open(file, &may).unwrap();
             let descriptor = u32::try_from(files.len()).unwrap();
-            let is_within = file.is_within(grant.period);
+            let is_within = entry.is_within(file, definition.period.as_deref(), grant.period);
             let slice = FileSlice { descriptor, bytes: file.bytes, is_within, keys: keys.as_ref().map(wire) };
             let Some(bucket) = file.bucket else { continue };
             buckets.entry(bucket).or_default().tables.entry(table.clone()).or_default().push(slice);
@@ -144,7 +144,7 @@ pub(crate) fn stored_public(
     let (ring, store) = (FileKeyring::new(environment), environment.room("store"));
     let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
     let (mut bucket, mut files) = (BucketSlice::default(), Vec::new());
-    for table in plan.used().keys().filter(|table| !catalogue.tables[*table].is_private()) {
+    for table in plan.used().keys().filter(|table| catalogue.tables[*table].is_open()) {
         let entry = manifest.body.tables.get(table).into_iter();
         for file in entry.flat_map(|entry| entry.files_in(request.grant.period)) {
             let may =

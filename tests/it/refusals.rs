@@ -3,7 +3,8 @@
 //! A case in `refusals/*.txt` is a statement ending in `;`, followed by what vetting says on lines that begin with `--`.
 //! `UPDATE_EXPECT=1` writes the expectations anew. In `workspace.txt` a statement that keeps something keeps it for those
 //! below; a line `# list NAME SYSTEM CODE…` keeps a list of codes. A line `# dimension SYSTEM KIND` says what the codes
-//! of a system are as a dimension, where the catalogue has no such column yet.
+//! of a system are as a dimension, where the catalogue has no such column yet. From a line `# table NAME` on the
+//! permit covers one more table.
 
 use catalog_model::{
     Catalogue, CodeList, Grant, Period, SnapshotId, Thresholds, Tier, Workspace, WorkspaceView,
@@ -91,6 +92,13 @@ fn declare(line: &str, catalogue: &mut Catalogue) {
     catalogue.codes.get_mut(system).unwrap().dimension = Some(kind.to_owned());
 }
 
+/// Covers the table of a line `# table NAME`.
+fn cover(line: &str, catalogue: &Catalogue, grant: &mut Grant) {
+    let Some(name) = line.strip_prefix("# table ") else { return };
+    let columns = catalogue.tables[name].columns.iter().map(|column| column.name.clone());
+    grant.tables.insert(name.to_owned(), columns.collect());
+}
+
 fn shown(verdict: &Verdict, sql: &str) -> String {
     let mut text = match verdict.verdict {
         VerdictKind::Vetted if verdict.goes_to_people() => {
@@ -131,11 +139,12 @@ fn forbidden_statements_are_refused_with_rule_place_and_proposal() {
         let mut found = String::new();
         let mut sql = String::new();
         let mut workspace = Workspace::default();
-        let mut catalogue = catalogue.clone();
+        let (mut catalogue, mut grant) = (catalogue.clone(), grant.clone());
         for line in text.lines().filter(|line| !line.starts_with("--")) {
             if line.starts_with('#') || (line.is_empty() && sql.is_empty()) {
                 keep_list(line, &mut workspace);
                 declare(line, &mut catalogue);
+                cover(line, &catalogue, &mut grant);
                 found.push_str(&format!("{line}\n"));
                 continue;
             }

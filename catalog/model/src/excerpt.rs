@@ -165,12 +165,16 @@ mod tests {
     #[test]
     fn an_excerpt_has_the_schema_and_the_codes_of_its_tables_and_no_others() {
         let catalogue = Catalogue::builtin().unwrap();
-        let excerpt = catalogue.excerpt(["person", "ndb_receipt", "nothing"], &["dpc6"]).catalogue();
-        assert_eq!(excerpt.tables.keys().collect::<Vec<_>>(), ["ndb_receipt", "person"]);
+        let excerpt = catalogue
+            .excerpt(["person", "ndb_receipt", "population", "dpc_facility", "nothing"], &["dpc6"])
+            .catalogue();
+        let tables: Vec<&String> = excerpt.tables.keys().collect();
+        assert_eq!(tables, ["dpc_facility", "ndb_receipt", "person", "population"]);
         for (name, table) in &excerpt.tables {
             let whole = &catalogue.tables[name];
             assert_eq!(crate::arrow_schema(table), crate::arrow_schema(whole));
             assert_eq!((&table.period, table.is_private()), (&whole.period, whole.is_private()));
+            assert_eq!(table.is_open(), whole.is_open(), "{name}");
         }
         assert!(excerpt.codes.contains_key("sex") && excerpt.codes.contains_key("dpc6"));
         assert!(!excerpt.codes.contains_key("drug"));

@@ -96,6 +96,10 @@ pub struct Versions {
 pub struct TableEntry {
     /// The digest of the table's Arrow schema and column classes.
     pub schema: String,
+    /// The column that the years and months of its files are of; none where the table has no period, and in older
+    /// snapshots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_column: Option<String>,
     /// The rows in all files.
     pub rows: u64,
     /// The files, in order of bucket and fiscal year.
@@ -134,6 +138,11 @@ impl TableEntry {
     pub fn files_in(&self, period: Period) -> impl Iterator<Item = &FileEntry> {
         self.files.iter().filter(move |file| file.is_in(period))
     }
+
+    /// Whether all rows of a file are of these months by this column, as far as the manifest says.
+    pub fn is_within(&self, file: &FileEntry, column: Option<&str>, period: Period) -> bool {
+        self.period_column.as_deref() == column && file.is_within(period)
+    }
 }
 
 impl FileEntry {
@@ -144,7 +153,7 @@ impl FileEntry {
     }
 
     /// Whether all of its rows are of these months. Rows without a month lie in files that have none.
-    pub fn is_within(&self, period: Period) -> bool {
+    fn is_within(&self, period: Period) -> bool {
         self.months.is_some_and(|months| months.is_within(period))
     }
 }
@@ -163,13 +172,15 @@ pub struct WrappedKey {
 mod tests {
     use crate::{Month, Period};
 
-    use super::FileEntry;
+    use super::{FileEntry, TableEntry};
 
-    #[test]
-    fn a_file_is_in_a_period_by_its_months_or_else_by_its_year() {
+    fn period(from: &str, to: &str) -> Period {
         let month = |text: &str| text.parse::<Month>().unwrap();
-        let period = |from: &str, to: &str| Period { from: month(from), to: month(to) };
-        let file = |year: Option<i32>, months: Option<Period>| FileEntry {
+        Period { from: month(from), to: month(to) }
+    }
+
+    fn file(year: Option<i32>, months: Option<Period>) -> FileEntry {
+        FileEntry {
             path: String::new(),
             bucket: Some(0),
             year,
@@ -179,7 +190,30 @@ mod tests {
             content: String::new(),
             blake3: String::new(),
             keys: std::collections::BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn months_are_of_the_column_that_the_manifest_names() {
+        let is_within = |named: Option<&str>, months: Option<Period>, asked: Option<&str>| {
+            let table = TableEntry {
+                schema: String::new(),
+                period_column: named.map(str::to_owned),
+                rows: 1,
+                files: vec![file(Some(2023), months)],
+            };
+            table.is_within(&table.files[0], asked, period("2023-04", "2024-03"))
         };
+        let (service, months) = (Some("service_month"), Some(period("2023-04", "2023-09")));
+        assert!(is_within(service, months, service));
+        assert!(!is_within(service, months, Some("claim_month")), "a later catalogue asks another column");
+        assert!(!is_within(service, months, None));
+        assert!(!is_within(None, months, service), "an older snapshot names none");
+        assert!(!is_within(None, None, None), "a table without a period has no months");
+    }
+
+    #[test]
+    fn a_file_is_in_a_period_by_its_months_or_else_by_its_year() {
         let permit = period("2023-10", "2024-03");
         let early = period("2023-04", "2023-09");
         let found = [(None, None), (Some(2023), None), (Some(2024), None), (Some(2023), Some(early))]

@@ -52,9 +52,21 @@ impl Table {
         self.columns.iter().find(|column| column.class == Class::Person)
     }
 
+    /// The facility behind a row: the first column of class `facility`. Wards and other offices follow it.
+    pub fn facility_column(&self) -> Option<&Column> {
+        self.columns.iter().find(|column| column.class == Class::Facility)
+    }
+
     /// Says whether rows are about persons and therefore only leave as protected cells.
     pub fn is_private(&self) -> bool {
         self.unit == Unit::Person
+    }
+
+    /// Says whether rows are public facts, which nothing protects: about no person, and without a facility or anything
+    /// that describes one.
+    pub fn is_open(&self) -> bool {
+        let is_plain = |column: &Column| matches!(column.class, Class::Plain | Class::Measure);
+        self.unit == Unit::Public && self.columns.iter().all(is_plain)
     }
 }
 
@@ -65,7 +77,7 @@ pub enum Unit {
     /// A person: the row is bucketed by person and never leaves.
     #[default]
     Person,
-    /// Nobody: public facts.
+    /// Nobody: public facts, or facilities ([`Table::is_open`]).
     Public,
 }
 
@@ -284,4 +296,30 @@ pub struct Bounds {
     pub low: i64,
     /// The highest value that counts.
     pub high: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Table;
+    use crate::Catalogue;
+
+    #[test]
+    fn tables_of_public_facts_name_no_facility_and_describe_nobody() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let open = catalogue.tables.values().filter(|table| table.is_open());
+        let open: Vec<&str> = open.map(|table| table.table.as_str()).collect();
+        assert_eq!(open, ["medical_area", "municipality", "population"]);
+        let hospitals = &catalogue.tables["dpc_facility"];
+        assert!(!hospitals.is_private() && !hospitals.is_open());
+    }
+
+    #[test]
+    fn the_facility_of_a_table_is_where_the_record_was_made() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let own = catalogue.tables.values().filter_map(Table::facility_column);
+        let own: BTreeSet<&str> = own.map(|column| column.name.as_str()).collect();
+        assert_eq!(own, BTreeSet::from(["facility_id", "office_id"]));
+    }
 }

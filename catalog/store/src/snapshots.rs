@@ -397,7 +397,7 @@ mod tests {
             blake3: "00".to_owned(),
             keys: BTreeMap::new(),
         };
-        let table = TableEntry { schema: "s".to_owned(), rows: 3, files: vec![file] };
+        let table = TableEntry { schema: "s".to_owned(), period_column: None, rows: 3, files: vec![file] };
         let text = |text: &str| text.to_owned();
         ManifestBody {
             format: 1,

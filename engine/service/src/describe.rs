@@ -67,7 +67,7 @@ const fn kind(column: &Column) -> &'static str {
 
 fn usage(table: &Table, column: &Column) -> &'static str {
     if !table.is_private() {
-        return "public";
+        return if table.is_open() { "public" } else { "not queried" };
     }
     match column.class {
         Class::Person => "join, count(DISTINCT …)",

@@ -54,13 +54,13 @@ impl Reach<'_> {
         let store = guard.environment.room("store");
         let (mut bucket, mut paths) = (BucketSlice::default(), Vec::new());
         for name in self.used.keys() {
-            let table = guard.catalogue.tables.get(name).filter(|table| !table.is_private());
+            let table = guard.catalogue.tables.get(name).filter(|table| table.is_open());
             let Some(table) = table else { continue };
             for file in self.files_of(name) {
                 let may = |column: &str| may_read((table, column), self.grant, self.used);
                 let keys = guard.file_keys.open(file, &may)?;
                 let descriptor = u32::try_from(paths.len()).unwrap_or(u32::MAX);
-                let is_within = file.is_within(self.grant.period);
+                let is_within = self.is_within(table, file);
                 let slice =
                     FileSlice { descriptor, bytes: file.bytes, is_within, keys: keys.as_ref().map(wire) };
                 bucket.tables.entry(name.clone()).or_default().push(slice);
@@ -103,7 +103,7 @@ impl Reach<'_> {
             let may = |column: &str| may_read((definition, column), self.grant, self.used);
             let keys = guard.file_keys.open(file, &may)?;
             slices.add(
-                (table, file.is_within(self.grant.period)),
+                (table, self.is_within(definition, file)),
                 file,
                 keys.as_ref(),
                 store.join(&file.path),
@@ -163,6 +163,12 @@ impl<'a> Reach<'a> {
     fn files_of(self, table: &str) -> impl Iterator<Item = &'a FileEntry> + use<'a> {
         let table = self.manifest.body.tables.get(table).into_iter();
         table.flat_map(move |entry| entry.files_in(self.grant.period))
+    }
+
+    /// Whether the permit's period need not be asked of a file's rows: by the column that it is asked of, all are within.
+    fn is_within(self, table: &Table, file: &FileEntry) -> bool {
+        let entry = self.manifest.body.tables.get(&table.table);
+        entry.is_some_and(|entry| entry.is_within(file, table.period.as_deref(), self.grant.period))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Rules on how many facilities stand behind a cell, and on how much one of them adds, need the facility of each row. A
 //! subquery that leaves it out would switch them off, so it goes along as a column that the query does not see. Where
-//! rows of a person become one row, by an aggregation or DISTINCT, the first of their facilities stands for all.
+//! rows of a person become one row, by an aggregation or DISTINCT, the first of their facilities stands for all; under
+//! a condition that every aggregate has, the first of those of rows that meet it.
 //!
 //! Columns are added and none is changed, so what was judged of the query's own columns holds as before.
 
@@ -11,7 +12,9 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use catalog_model::Class;
 use datafusion_common::{Column, DataFusionError, ScalarValue};
-use datafusion_expr::{Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, Projection, Union, lit};
+use datafusion_expr::{
+    Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, Projection, TableScan, Union, lit, when,
+};
 use datafusion_functions_aggregate::expr_fn::min;
 
 use crate::label::Label;
@@ -33,16 +36,12 @@ pub(crate) fn behind(
     plan: &LogicalPlan,
     relation: &Relation,
 ) -> Result<Behind, NotVetted> {
-    let own = column(plan, relation);
-    let carried = match own {
-        Some(_) => Carried { plan: plan.clone(), facility: own },
-        None => Carrier { judge, made: 0 }.carry(plan)?,
-    };
+    let carried = Carrier { judge, made: 0 }.carry(plan)?;
     let relation = facts(&carried.plan, plan, relation);
     Ok(Behind { relation, plan: carried.plan, facility: carried.facility })
 }
 
-/// The column with the facility behind the row, where the rows have one.
+/// The first column with a facility.
 fn column(plan: &LogicalPlan, relation: &Relation) -> Option<Column> {
     let is_facility = |fact: &ColumnFact| fact.class() == Class::Facility && fact.kind == DataType::UInt32;
     let at = relation.iter().position(is_facility)?;
@@ -76,10 +75,7 @@ impl Carrier<'_, '_> {
     /// Exhaustive on purpose.
     fn carry(&mut self, plan: &LogicalPlan) -> Result<Carried, NotVetted> {
         match plan {
-            LogicalPlan::TableScan(_) => {
-                let relation = self.judge.relation(plan)?;
-                Ok(Carried { facility: column(plan, &relation), plan: plan.clone() })
-            }
+            LogicalPlan::TableScan(scan) => self.scan(plan, scan),
             LogicalPlan::SubqueryAlias(alias) => {
                 let input = self.carry(&alias.input)?;
                 let named = |column: Column| Column::new(Some(alias.alias.clone()), column.name);
@@ -114,6 +110,18 @@ impl Carrier<'_, '_> {
         }
     }
 
+    /// The facility of a table's rows is the table's own: a ward is none, nor is another office that it names. Of what a
+    /// project kept the column's class is all that is known.
+    fn scan(&self, plan: &LogicalPlan, scan: &TableScan) -> Result<Carried, NotVetted> {
+        let facility = match self.judge.table(&scan.table_name) {
+            Some(table) => table
+                .facility_column()
+                .and_then(|own| plan.schema().columns().into_iter().find(|column| column.name == own.name)),
+            None => column(plan, &self.judge.relation(plan)?),
+        };
+        Ok(Carried { facility, plan: plan.clone() })
+    }
+
     /// A node that hands on the columns of its input under their names.
     fn along(&mut self, plan: &LogicalPlan, input: &LogicalPlan) -> Result<Carried, NotVetted> {
         let input = self.carry(input)?;
@@ -133,16 +141,32 @@ impl Carrier<'_, '_> {
         Ok(handed_on(&LogicalPlan::Projection(plan), projection.expr.len()))
     }
 
-    /// Where both sides name a facility, that of the first counts (decision 0114).
+    /// Where both sides name a facility, that of the first counts (decision 0114), and where it has none the other's.
     fn join(&mut self, plan: &LogicalPlan, join: &Join) -> Result<Carried, NotVetted> {
         let (left, right) = (self.carry(&join.left)?, self.carry(&join.right)?);
-        let facility = match join.join_type {
-            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left.facility,
-            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => right.facility,
-            JoinType::Right => right.facility.or(left.facility),
-            JoinType::Inner | JoinType::Left | JoinType::Full => left.facility.or(right.facility),
+        let (first, other) = match join.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (left.facility, None),
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (right.facility, None),
+            JoinType::Right => (right.facility, left.facility),
+            JoinType::Inner | JoinType::Left | JoinType::Full => (left.facility, right.facility),
         };
-        Ok(Carried { plan: self.over(plan, vec![left.plan, right.plan])?, facility })
+        let plan = self.over(plan, vec![left.plan, right.plan])?;
+        match (first, other) {
+            (Some(first), Some(other)) => self.either(plan, first, other),
+            (first, other) => Ok(Carried { facility: first.or(other), plan }),
+        }
+    }
+
+    /// All columns of a join, and the facility of one side or the other.
+    fn either(&mut self, plan: LogicalPlan, first: Column, other: Column) -> Result<Carried, NotVetted> {
+        let columns = plan.schema().columns();
+        let at = columns.len();
+        let (first, other) = (Expr::Column(first), Expr::Column(other));
+        let either = when(first.clone().is_null(), other).otherwise(first);
+        let either = either.map_err(|error| self.explain(&error))?.alias(self.name());
+        let exprs = columns.into_iter().map(Expr::Column).chain([either]).collect();
+        let plan = Projection::try_new(exprs, Arc::new(plan)).map_err(|error| self.explain(&error))?;
+        Ok(handed_on(&LogicalPlan::Projection(plan), at))
     }
 
     /// Every branch with the facility behind its rows; a branch of which no table names one has none.
@@ -173,7 +197,7 @@ impl Carrier<'_, '_> {
         if let Some(at) = key {
             return Ok(handed_on(plan, at));
         }
-        let first = min(facility).alias(self.name());
+        let first = first(facility, condition(&aggregate.aggr_expr)).alias(self.name());
         let aggregates = aggregate.aggr_expr.iter().cloned().chain([first]).collect();
         self.grouped(input.plan, (aggregate.group_expr.clone(), aggregates), plan)
     }
@@ -218,6 +242,32 @@ impl Carrier<'_, '_> {
     }
 }
 
+/// The first facility of rows that meet a condition.
+fn first(facility: Expr, condition: Option<&Expr>) -> Expr {
+    match min(facility) {
+        Expr::AggregateFunction(mut call) => {
+            call.params.filter = condition.cloned().map(Box::new);
+            Expr::AggregateFunction(call)
+        }
+        other => other,
+    }
+}
+
+/// The condition that all aggregates take their rows by, where there is one.
+fn condition(aggregates: &[Expr]) -> Option<&Expr> {
+    let mut conditions = aggregates.iter().map(taken_by);
+    let first = conditions.next()??;
+    conditions.all(|other| other == Some(first)).then_some(first)
+}
+
+fn taken_by(aggregate: &Expr) -> Option<&Expr> {
+    match aggregate {
+        Expr::Alias(alias) => taken_by(&alias.expr),
+        Expr::AggregateFunction(call) => call.params.filter.as_deref(),
+        _ => None,
+    }
+}
+
 /// A plan whose column of this number is the facility.
 fn handed_on(plan: &LogicalPlan, at: usize) -> Carried {
     Carried { facility: Some(Column::from(plan.schema().qualified_field(at))), plan: plan.clone() }
@@ -256,6 +306,87 @@ mod tests {
         ] {
             let sql = format!("SELECT count(*) AS n, count(DISTINCT t.person_id) AS p FROM {below} t");
             assert!(plan(&catalogue, &sql).shape().has_facility, "{sql}");
+        }
+    }
+
+    #[test]
+    fn neither_a_ward_nor_another_office_is_the_facility() {
+        let catalogue = Catalogue::builtin().unwrap();
+        for (from, carried) in [
+            (
+                "(SELECT person_id, ward_id FROM dpc_nursing_need)",
+                "dpc_nursing_need.facility_id AS #facility 1",
+            ),
+            ("(SELECT person_id, ward_id FROM dpc_act)", "dpc_act.facility_id AS #facility 1"),
+            (
+                "(SELECT person_id, service_office_id FROM care_management)",
+                "care_management.office_id AS #facility 1",
+            ),
+        ] {
+            let sql = format!("SELECT count(DISTINCT x.person_id) AS n FROM {from} x");
+            let text = plan(&catalogue, &sql).evidence().display_indent().to_string();
+            assert!(text.contains(carried) && text.contains("x.#facility 1 AS facility"), "{sql}\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_facility_is_of_rows_that_every_aggregate_takes() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let inpatient = "FILTER (WHERE setting = 'inpatient')";
+        for (aggregates, is_under) in [
+            (format!("sum(total_points) {inpatient} AS s, count(*) {inpatient} AS n"), true),
+            (format!("sum(total_points) {inpatient} AS s, count(*) AS n"), false),
+            ("sum(total_points) AS s".to_owned(), false),
+        ] {
+            let sql = format!(
+                "SELECT count(DISTINCT x.person_id) AS p, sum(x.s) AS s FROM \
+                (SELECT person_id, {aggregates} FROM ndb_receipt GROUP BY person_id) x"
+            );
+            let text = plan(&catalogue, &sql).evidence().display_indent().to_string();
+            let (_, of_ours) = text.split_once("min(ndb_receipt.facility_id)").unwrap();
+            assert_eq!(of_ours.starts_with(" FILTER"), is_under, "{sql}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_permit_without_the_facility_gives_no_ward_in_its_place() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let mut grant = grant_of_all(&catalogue);
+        grant.tables.get_mut("dpc_nursing_need").unwrap().remove("facility_id");
+        let sql = "SELECT count(DISTINCT person_id) AS n FROM dpc_nursing_need";
+        let plan = vet(sql, Scope { catalogue: &catalogue, grant: &grant }).unwrap();
+        assert!(!plan.shape().has_facility);
+    }
+
+    #[test]
+    fn a_facility_that_is_null_in_every_row_stands_for_no_other() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let nowhere = "(SELECT person_id, facility_id FROM dpc_stay WHERE admission_month > DATE '2099-01-01') x \
+            ON x.person_id = r.person_id";
+        let receipts = "(SELECT person_id, prefecture, total_points FROM ndb_receipt) r";
+        for (from, carried) in [
+            (
+                format!("{receipts} LEFT JOIN {nowhere}"),
+                "CASE WHEN r.#facility 1 IS NULL THEN x.facility_id ELSE r.#facility 1 END AS #facility 2",
+            ),
+            (
+                format!("ndb_receipt r LEFT JOIN {nowhere}"),
+                "CASE WHEN r.facility_id IS NULL THEN x.facility_id ELSE r.facility_id END AS #facility 1",
+            ),
+            (
+                format!(
+                    "(SELECT r.person_id, x.facility_id FROM person r LEFT JOIN {nowhere}) y \
+                    JOIN {receipts} ON r.person_id = y.person_id"
+                ),
+                "CASE WHEN y.facility_id IS NULL THEN r.#facility 1 ELSE y.facility_id END AS #facility 2",
+            ),
+        ] {
+            let sql = format!(
+                "SELECT r.prefecture, count(DISTINCT r.person_id) AS n, sum(r.total_points) AS s FROM {from} \
+                GROUP BY r.prefecture"
+            );
+            let text = plan(&catalogue, &sql).evidence().display_indent().to_string();
+            assert!(text.contains(carried), "{sql}\n{text}");
         }
     }
 

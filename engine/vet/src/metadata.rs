@@ -203,7 +203,11 @@ fn of_tables(catalogue: &Catalogue, grant: &Grant) -> Rows {
     let granted = catalogue.tables.values().filter(|table| grant.tables.contains_key(&table.table));
     let row = |table: &Table| {
         let period = table.period.as_deref().unwrap_or_default();
-        let unit = if table.is_private() { "person" } else { "public" };
+        let unit = match (table.is_private(), table.is_open()) {
+            (true, _) => "person",
+            (false, true) => "public",
+            (false, false) => "facility",
+        };
         let texts: [&str; 8] = [
             &table.table,
             &table.database,

@@ -276,28 +276,20 @@ impl<'a> Judge<'a> {
             .get(name)
             .ok_or_else(|| refuse("not a table of the catalogue", "カタログにない表です"))?;
         if !table.is_private() {
-            return Err(Refusal::new(
-                Rule::Public,
-                "a public table is joined to the aggregates, by a query of its own",
-            )
-            .ja("公開表は、それだけの問合せにして、集計した結果に結合します")
-            .at(self.places.word(name))
-            .suggest(rules::public::FORM));
+            return Err(rules::public::apart(self, table));
         }
         self.seen.borrow_mut().lineage.insert(name.to_owned());
         self.read(scan, table)
     }
 
-    /// Whether a table of the catalogue is about no person.
-    pub(crate) fn is_public(&self, name: &TableReference) -> bool {
-        let table = self.catalogue.tables.get(name.table()).filter(|_| name.schema().is_none());
-        table.is_some_and(|table| !table.is_private())
+    /// The table of the catalogue that is scanned, where it is one.
+    pub(crate) fn table(&self, name: &TableReference) -> Option<&'a Table> {
+        self.catalogue.tables.get(name.table()).filter(|_| name.schema().is_none())
     }
 
     /// The facts of a public table's columns.
     pub(crate) fn public(&self, scan: &TableScan) -> Result<Relation, Refusal> {
-        let table = self.catalogue.tables.get(scan.table_name.table());
-        let table = table.filter(|_| self.is_public(&scan.table_name)).ok_or_else(|| {
+        let table = self.table(&scan.table_name).filter(|table| table.is_open()).ok_or_else(|| {
             Refusal::new(Rule::Public, "not a public table")
                 .ja("公開表ではありません")
                 .suggest(rules::public::FORM)

@@ -117,6 +117,7 @@ pub(super) fn usage(name: &str) -> Named<'_> {
             "filter" => ("条件", "filter"),
             "filter, sum, avg" => ("条件、合計、平均", "filter, sum, avg"),
             "not stored" => ("保存されない", "not stored"),
+            "not queried" => ("問いに使えない", "not queried"),
             _ => ("", ""),
         },
     )

@@ -352,7 +352,12 @@ impl<'a> Publisher<'a> {
     fn body(&self, files: Vec<(String, FileEntry)>, persons: u64) -> Result<ManifestBody, PublishError> {
         let mut tables: BTreeMap<String, TableEntry> = BTreeMap::new();
         for table in self.catalogue.tables.values() {
-            let entry = TableEntry { schema: schema_fingerprint(table), rows: 0, files: Vec::new() };
+            let entry = TableEntry {
+                schema: schema_fingerprint(table),
+                period_column: table.period.clone(),
+                rows: 0,
+                files: Vec::new(),
+            };
             tables.insert(table.table.clone(), entry);
         }
         for (table, file) in files {

@@ -103,6 +103,8 @@ mod tests {
         );
         let facilities = |number| Cell { facilities: Some(number), ..cell(20) };
         assert_eq!((reason(facilities(2)), reason(facilities(3))), (Some(Reason::FewFacilities), None));
+        assert_eq!(reason(facilities(0)), Some(Reason::FewFacilities), "whose rows all name none");
+        assert_eq!(reason(Cell { facilities: Some(0), ..cell(0) }), None, "nobody is of no facility");
         // 90 % of 1000 are 900; the rest must be 10 % of the largest.
         assert_eq!(reason(with_sum(1000, (700, 201))), Some(Reason::Dominated));
         assert_eq!(reason(with_sum(1000, (600, 300))), None);

@@ -5,6 +5,7 @@
 //! that the query writes, and nothing of a person's rows meets it (decision 0341). The public query is grouped by exactly
 //! what it is joined by, so a row has one row of figures or none.
 
+use catalog_model::Table;
 use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_common::{Column, DataFusionError, JoinType, ScalarValue};
 use datafusion_expr::utils::split_conjunction;
@@ -71,9 +72,27 @@ pub(crate) fn refuse(judge: &Judge<'_>, message: &str, ja: &str) -> Refusal {
     Refusal::new(Rule::Public, message).ja(ja).at(judge.places.word("JOIN")).suggest(FORM)
 }
 
+/// The refusal of a table that is about no person among rows of persons, and of one that is not public anywhere.
+pub(crate) fn apart(judge: &Judge<'_>, table: &Table) -> Refusal {
+    let (message, ja) = match table.is_open() {
+        true => (
+            "a public table is joined to the aggregates, by a query of its own",
+            "公開表は、それだけの問合せにして、集計した結果に結合します",
+        ),
+        false => (
+            "a table of facilities is not public, and nothing protects its figures",
+            "施設の表は公開表ではなく、その数値は保護されないため使えません",
+        ),
+    };
+    Refusal::new(Rule::Public, message).ja(ja).at(judge.places.word(&table.table)).suggest(FORM)
+}
+
 /// The sides of a join of which one reads public tables alone; nothing where it is another join.
 pub(crate) fn sides<'p>(judge: &Judge<'_>, join: &'p Join) -> Result<Option<Sides<'p>>, Refusal> {
     let (left, right) = (join.left.as_ref(), join.right.as_ref());
+    if let Some(table) = closed(judge, left).or_else(|| closed(judge, right)) {
+        return Err(apart(judge, table));
+    }
     let (private, public, is_public_first) = match (is_public(judge, left), is_public(judge, right)) {
         (true, false) => (right, left, true),
         (false, true) => (left, right, false),
@@ -110,11 +129,24 @@ fn is_public(judge: &Judge<'_>, plan: &LogicalPlan) -> bool {
     let visited = plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
             tables += 1;
-            are_public &= judge.is_public(&scan.table_name);
+            are_public &= judge.table(&scan.table_name).is_some_and(Table::is_open);
         }
         Ok(TreeNodeRecursion::Continue)
     });
     visited.is_ok() && are_public && tables > 0
+}
+
+/// A table that a query reads and that is about no person, yet not public.
+fn closed<'a>(judge: &Judge<'a>, plan: &LogicalPlan) -> Option<&'a Table> {
+    let mut found = None;
+    let visited = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            let table = judge.table(&scan.table_name);
+            found = found.or(table.filter(|table| !table.is_private() && !table.is_open()));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    found.filter(|_| visited.is_ok())
 }
 
 /// The public query of a join, and what the columns of the join are; `private` are those of its other side.
@@ -338,11 +370,11 @@ fn relation(judge: &Judge<'_>, plan: &LogicalPlan) -> Result<Relation, Refusal> 
 
 fn of_join(judge: &Judge<'_>, join: &Join) -> Result<Relation, Refusal> {
     let is_plain = matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::Right);
-    if !is_plain || join.on.is_empty() && join.filter.is_none() {
+    if !is_plain || !has_equality(join) {
         return Err(refuse(
             judge,
-            "public tables are joined with each other by a condition, inner or left",
-            "公開表どうしは、条件つきの JOIN か LEFT JOIN で結合します",
+            "public tables are joined with each other by an equality of their columns, inner or left",
+            "公開表どうしは、両方の列の等号による JOIN か LEFT JOIN で結合します",
         ));
     }
     let mut both = relation(judge, &join.left)?;
@@ -354,6 +386,23 @@ fn of_join(judge: &Judge<'_>, join: &Join) -> Result<Relation, Refusal> {
         predicate::check(judge, filter, &join.schema, &both)?;
     }
     Ok(both)
+}
+
+/// Whether one column of each side are equal in every pair of rows: a worker runs no other join.
+fn has_equality(join: &Join) -> bool {
+    let sides = [join.left.schema(), join.right.schema()];
+    let crosses = |one: &Expr, two: &Expr| {
+        let (Expr::Column(one), Expr::Column(two)) = (one, two) else { return false };
+        let [left, right] = sides;
+        let is_pair = |one: &Column, two: &Column| left.has_column(one) && right.has_column(two);
+        is_pair(one, two) || is_pair(two, one)
+    };
+    let is_equality = |term: &Expr| match term {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => crosses(left, right),
+        _ => false,
+    };
+    join.on.iter().any(|(one, two)| crosses(one, two))
+        || join.filter.iter().flat_map(split_conjunction).any(is_equality)
 }
 
 fn of_aggregate(judge: &Judge<'_>, aggregate: &Aggregate) -> Result<Relation, Refusal> {
