@@ -22,6 +22,11 @@ pub(crate) fn is_narrowed(
     narrowed(layer, &is_hidden, others) && fractions.is_none_or(|layer| narrowed(layer, &is_hidden, others))
 }
 
+/// Whether tables in whole numbers show every number of the layer as wide as demanded.
+pub(crate) fn is_open(layer: Layer, is_hidden: impl Fn(CellNo) -> bool) -> bool {
+    !narrowed(layer, is_hidden, &[])
+}
+
 fn narrowed(layer: Layer, is_hidden: impl Fn(CellNo) -> bool, others: &[&dyn Fn(CellNo) -> bool]) -> bool {
     let cells = layer.places.len();
     let mut side = Side::new(layer);
