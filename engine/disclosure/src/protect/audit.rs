@@ -13,7 +13,7 @@ use crate::protect::witness::Witness;
 
 /// Places up to which persons and rows together are asked of the solver where walking does not settle them. In more,
 /// what is walked to stands for it, so that more may be hidden.
-const SOLVED: usize = 800;
+const SOLVED: usize = 400;
 
 /// Something that must stay open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,6 +32,9 @@ fn narrowed(layer: Layer, is_hidden: impl Fn(CellNo) -> bool, others: &[&dyn Fn(
     let mut side = Side::new(layer);
     let pattern = Pattern::hiding((0..cells).map(is_hidden).collect());
     let narrow = audit::all_gaps(&mut side, &pattern, Pool::default());
+    if others.is_empty() {
+        return !narrow.is_empty();
+    }
     let others: Vec<Pattern> =
         others.iter().map(|is_hidden| Pattern::hiding((0..cells).map(is_hidden).collect())).collect();
     narrow.into_iter().any(|at| {
