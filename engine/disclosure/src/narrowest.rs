@@ -2,16 +2,16 @@
 //!
 //! It is asked of the finished pattern, once more and without any of what protection found. The reader here has the
 //! table and the rules, and not the reason for which a value is hidden; so the answer follows from what the reader has,
-//! and tells nothing beyond it.
+//! and tells nothing beyond it. Counts are whole numbers, so only tables in whole numbers show a width.
 
 use std::collections::BTreeSet;
 
 use catalog_model::CellRules;
 
 use crate::family::{CellNo, Family};
-use crate::protect::{Block, Layer, Need, Shield, blocks, is_narrowed};
+use crate::protect::{Block, Layer, Need, Shield, blocks, is_open};
 
-/// Cells of one block that may differ, up to which it is asked what the tables of protection leave open. In a larger one
+/// Values of one block that may differ, up to which it is asked what the tables of protection leave open. In a larger one
 /// these stand for it: what they show is open, and more may be.
 const ASKED: usize = 1_500;
 
@@ -22,21 +22,23 @@ pub(crate) fn width(family: &Family, shield: &Shield, rules: &CellRules) -> u32 
     if hidden.is_empty() {
         return rule;
     }
-    let persons = (!family.hides_persons).then(|| Layer::persons(family, rules, None));
-    let layers = persons.into_iter().chain(Layer::rows(family, rules, None));
+    let layers = Layer::counts(family, rules, None);
+    // A reader who has persons and rows has both together.
+    let first = layers.iter().position(Layer::is_joint).unwrap_or(0);
     let is_hidden = |at: CellNo| hidden.contains(&at) || family.is_unseen(at);
     let is_value = |at: CellNo| family.cell(at).is_some_and(|cell| !cell.is_rest && !cell.is_unseen());
     let mut least = rule;
-    for (number, layer) in layers.enumerate() {
+    for (number, layer) in layers.iter().enumerate().skip(first) {
+        let cell = |at: usize| layer.cell_of(at);
         // A table of protection agrees with all that the reader has, so what it shows open need not be asked again.
-        let is_open = |at: CellNo| shield.width(number, at) >= i128::from(rule);
-        let is_asked = |at: CellNo| is_value(at) && hidden.contains(&at) && !is_open(at);
+        let is_shown_open = |at: usize| shield.width(number, at) >= i128::from(rule);
+        let is_asked = |at: usize| is_value(cell(at)) && hidden.contains(&cell(at)) && !is_shown_open(at);
         let of_block = |block: &Block| {
             let places = block.numbers.iter().enumerate().filter(|(_, at)| is_asked(**at));
             let asked: BTreeSet<CellNo> = places.map(|(place, _)| place).collect();
             let known = || asked.iter().filter_map(|place| block.numbers.get(*place));
-            let is_hidden = |place: CellNo| block.numbers.get(place).is_some_and(|at| is_hidden(*at));
-            let is_open = |width: &u32| !is_narrowed(asking(&block.layer, &asked, *width), is_hidden, &[]);
+            let is_hidden = |place: usize| block.numbers.get(place).is_some_and(|at| is_hidden(cell(*at)));
+            let is_open = |width: &u32| is_open(asking(&block.layer, &asked, *width), is_hidden);
             match block.unknown {
                 _ if asked.is_empty() => rule,
                 0..=ASKED => (0..=rule).rev().find(is_open).unwrap_or(0),
@@ -44,7 +46,8 @@ pub(crate) fn width(family: &Family, shield: &Shield, rules: &CellRules) -> u32 
             }
         };
         // Of a cell that stands in no relation nothing follows.
-        least = blocks(&layer, is_hidden).iter().map(of_block).chain([least]).min().unwrap_or(0);
+        least =
+            blocks(layer, |at| is_hidden(cell(at))).iter().map(of_block).chain([least]).min().unwrap_or(0);
     }
     least
 }

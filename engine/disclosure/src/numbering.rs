@@ -161,6 +161,10 @@ impl<'c> Numbering<'c> {
             family.cells.push(Cell { persons, breadth: groups.breadth(), seen: Seen::Free, ..own });
         }
         family.relations = self.relations(&|part| shape.shows_rows(part).then_some(Of::Rows), true);
+        // Who is in no row of a part has rows outside of it.
+        let parts = (0..self.keys.len()).flat_map(|key| (1..self.parts).map(move |part| (key, part)));
+        let held = parts.map(|(key, part)| (self.never(key, part), self.outside(key, part)));
+        family.held = held.collect();
         family
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Family {
     pub(crate) relations: Vec<Relation>,
     /// Whether the numbers of persons are not shown, but only what else the cells have.
     pub(crate) hides_persons: bool,
+    /// Each of the persons of the first cell has a row in the second, beside those of a cell and its own rows.
+    pub(crate) held: Vec<(CellNo, CellNo)>,
 }
 
 /// A cell or margin with what stands behind it.

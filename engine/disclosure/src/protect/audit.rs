@@ -1,6 +1,6 @@
 //! Whether a reader can narrow a hidden cell further than the rule allows, under one pattern of hidden cells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::family::CellNo;
@@ -10,6 +10,10 @@ use crate::protect::pattern::Pattern;
 use crate::protect::system::{Move, Moved, System};
 use crate::protect::walk::{Walked, Walker};
 use crate::protect::witness::Witness;
+
+/// Places up to which persons and rows together are asked of the solver where walking does not settle them. In more,
+/// what is walked to stands for it, so that more may be hidden.
+const SOLVED: usize = 400;
 
 /// Something that must stay open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +50,9 @@ impl Side {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pool {
     tables: Vec<Arc<Witness>>,
-    /// How far down and up each cell goes, and in which tables.
+    /// How many tables of persons, and how many of rows, were tried for both together.
+    taken: [usize; 2],
+    /// How far down and up each place goes, and in which tables.
     reach: BTreeMap<CellNo, Reach>,
 }
 
@@ -71,10 +77,29 @@ impl Pool {
         self.tables.push(witness);
     }
 
+    /// Adds what tables of persons and of rows are of both together: those that hold where the one moves alone, or both
+    /// alike.
+    pub(crate) fn take(&mut self, apart: &[Self], layer: &Layer, pattern: &Pattern) {
+        let ranges = system(layer, pattern).ranges;
+        let mut taken = self.taken;
+        for (number, (pool, taken)) in apart.iter().zip(&mut taken).enumerate() {
+            for table in pool.tables.iter().skip(*taken) {
+                let of_cell = |cell: CellNo| layer.places_of(cell).map(move |at| (at, table.shift(cell)));
+                let both: BTreeMap<usize, i128> = table.cells().flat_map(of_cell).collect();
+                let alone: BTreeMap<usize, i128> =
+                    table.cells().filter_map(|cell| of_cell(cell).nth(number)).collect();
+                let of = |moves| Witness::of(layer, &ranges, moves);
+                [both, alone].into_iter().filter_map(of).for_each(|witness| self.push(witness));
+            }
+            *taken = pool.tables.len();
+        }
+        self.taken = taken;
+    }
+
     /// Without the tables in which this cell differs: it is to be shown.
-    pub(crate) fn keeping(&self, at: CellNo) -> Self {
+    pub(crate) fn keeping(&self, layer: &Layer, at: CellNo) -> Self {
         let mut kept = Self::default();
-        for witness in self.tables.iter().filter(|witness| witness.keeps(at)) {
+        for witness in self.tables.iter().filter(|witness| witness.keeps(layer, at)) {
             kept.push(Arc::clone(witness));
         }
         kept
@@ -82,19 +107,20 @@ impl Pool {
 
     /// Whether every demand is met without the tables in which this cell differs.
     pub(crate) fn is_enough_without(&self, at: CellNo, side: &Side, pattern: &Pattern) -> bool {
-        let Some(gone) = self.reach.get(&at) else { return true };
+        let gone = side.layer.places_of(at).filter_map(|place| self.reach.get(&place));
+        let gone: BTreeSet<usize> = gone.flat_map(|reach| &reach.tables).map(|(number, _)| *number).collect();
         let mut is_in = vec![true; self.tables.len()];
         let mut is_touched = vec![false; side.layer.places.len()];
-        for (number, _) in &gone.tables {
-            mark(&mut is_in, *number, false);
-            let cells = self.tables.get(*number).into_iter().flat_map(|witness| witness.cells());
+        for number in gone {
+            mark(&mut is_in, number, false);
+            let cells = self.tables.get(number).into_iter().flat_map(|witness| witness.cells());
             cells.for_each(|cell| mark(&mut is_touched, cell, true));
         }
         let is_in = |number: usize| is_in.get(number).copied().unwrap_or(false);
         let demands = demands(&side.layer, pattern).into_iter();
         let touched = demands.filter(|demand| is_touched.get(demand.at).copied().unwrap_or(false));
-        touched.filter(|demand| demand.at != at).all(|demand| {
-            let (down, up) = self.reach_in(demand.at, demand.known, is_in);
+        touched.filter(|demand| side.layer.cell_of(demand.at) != at).all(|demand| {
+            let (down, up) = self.reach_in(&side.layer, &demand, is_in);
             let value = side.layer.value(demand.at);
             match demand.need {
                 Need::Cover(low, high) => value - low <= down && high - value <= up,
@@ -103,22 +129,18 @@ impl Pool {
         })
     }
 
-    /// How far down and up the cell goes in the tables found.
-    pub(crate) fn reach(&self, at: CellNo, known: Option<CellNo>) -> (i128, i128) {
-        match (self.reach.get(&at), known) {
-            (None, _) => (0, 0),
-            (Some(reach), None) => (reach.down, reach.up),
-            _ => self.reach_in(at, known, |_| true),
-        }
+    /// How far down and up the place goes in the tables found.
+    pub(crate) fn reach(&self, at: usize) -> (i128, i128) {
+        self.reach.get(&at).map_or((0, 0), |reach| (reach.down, reach.up))
     }
 
-    /// The same in some of the tables.
-    fn reach_in(&self, at: CellNo, known: Option<CellNo>, is_in: impl Fn(usize) -> bool) -> (i128, i128) {
+    /// The same for what is demanded, in some of the tables.
+    fn reach_in(&self, layer: &Layer, demand: &Demand, is_in: impl Fn(usize) -> bool) -> (i128, i128) {
         let keeps =
-            |number: usize, known| self.tables.get(number).is_some_and(|witness| witness.keeps(known));
-        let tables = self.reach.get(&at).map_or(&[][..], |reach| &reach.tables).iter();
+            |number: usize, known| self.tables.get(number).is_some_and(|table| table.keeps(layer, known));
+        let tables = self.reach.get(&demand.at).map_or(&[][..], |reach| &reach.tables).iter();
         let tables = tables.filter(|(number, _)| is_in(*number));
-        let tables = tables.filter(|(number, _)| known.is_none_or(|known| keeps(*number, known)));
+        let tables = tables.filter(|(number, _)| demand.known.is_none_or(|known| keeps(*number, known)));
         tables.fold((0, 0), |(down, up), (_, shift)| (down.max(-*shift), up.max(*shift)))
     }
 }
@@ -132,11 +154,20 @@ fn mark(marks: &mut [bool], at: usize, mark: bool) {
 /// Everything that must stay open in a layer: each hidden cell, and each sensitive one for the one who is alone beside
 /// it.
 pub(crate) fn demands(layer: &Layer, pattern: &Pattern) -> Vec<Demand> {
-    let of_cell = |at: CellNo| layer.place(at).map(|place| Demand { at, need: place.need, known: None });
-    let hidden = pattern.hidden().filter(|at| layer.is_linked(*at)).filter_map(of_cell);
+    let of_place = |at: usize| layer.place(at).map(|place| Demand { at, need: place.need, known: None });
+    let hidden = hidden_places(layer, pattern).filter(|at| layer.is_linked(*at)).filter_map(of_place);
     let beside = pattern.beside().iter().filter(|(at, known)| pattern.is_hidden(*at) && at != known);
-    let owners = beside.map(|(at, known)| Demand { at: *at, need: Need::Width(1), known: Some(*known) });
+    let places = beside.flat_map(|(cell, known)| layer.places_of(*cell).map(move |at| (at, *known)));
+    let owners = places.map(|(at, known)| Demand { at, need: Need::Width(1), known: Some(known) });
     hidden.chain(owners).collect()
+}
+
+fn hidden_places(layer: &Layer, pattern: &Pattern) -> impl Iterator<Item = usize> {
+    pattern.hidden().flat_map(move |cell| layer.places_of(cell))
+}
+
+fn system<'l>(layer: &'l Layer, pattern: &Pattern) -> System<'l> {
+    System::new(layer, |at| pattern.is_hidden(layer.cell_of(at)))
 }
 
 /// The first demand that no table meets. Tables that are found on the way go into the pool.
@@ -145,7 +176,7 @@ pub(crate) fn first_gap(side: &mut Side, pattern: &Pattern, pool: &mut Pool) -> 
     if demands.is_empty() {
         return None;
     }
-    let system = System::new(&side.layer, |at| pattern.is_hidden(at));
+    let system = system(&side.layer, pattern);
     side.walker.begin(&system);
     demands.iter().find_map(|demand| gap(&system, &mut side.walker, demand, pool))
 }
@@ -166,6 +197,9 @@ fn farthest(system: &System<'_>, walker: &mut Walker, asked: Move) -> Moved {
         }
         None => None,
     };
+    if system.layer.is_joint() && system.layer.places.len() > SOLVED {
+        return Moved::To(walked.unwrap_or_default());
+    }
     match (system.farthest(asked, walked.as_ref().map_or(0, reached)), walked) {
         (Moved::To(solved), Some(walked)) if reached(&solved) < reached(&walked) => Moved::To(walked),
         (moved, _) => moved,
@@ -175,7 +209,10 @@ fn farthest(system: &System<'_>, walker: &mut Walker, asked: Move) -> Moved {
 fn gap(system: &System<'_>, walker: &mut Walker, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
     let value = system.layer.value(demand.at);
     let mut missing = |is_up: bool, most: i128| {
-        let (down, up) = pool.reach(demand.at, demand.known);
+        let (down, up) = match demand.known {
+            None => pool.reach(demand.at),
+            Some(_) => pool.reach_in(system.layer, demand, |_| true),
+        };
         let reached = if is_up { up } else { down };
         if reached >= most {
             return None;
@@ -226,7 +263,7 @@ fn interval(system: &System<'_>, walker: &mut Walker, at: CellNo, pool: Option<&
     let mut end = |is_up: bool| {
         let mut farthest = |most| farthest(system, walker, Move { at, is_up, most, known: None });
         let Moved::To(witness) = farthest(None) else { return None };
-        let (down, up) = pool.map_or((0, 0), |pool| pool.reach(at, None));
+        let (down, up) = pool.map_or((0, 0), |pool| pool.reach(at));
         let found = witness.shift(at).abs().max(if is_up { up } else { down });
         // The table that meets the demand may be farther than the farthest that was found in whole numbers.
         let asked = match need {
@@ -245,10 +282,10 @@ fn interval(system: &System<'_>, walker: &mut Walker, at: CellNo, pool: Option<&
     (end(false), end(true))
 }
 
-/// The cells with a demand that no table meets, although the rules alone do not rule one out.
-pub(crate) fn all_gaps(side: &mut Side, pattern: &Pattern, mut pool: Pool) -> Vec<CellNo> {
+/// The places with a demand that no table meets, although the rules alone do not rule one out.
+pub(crate) fn all_gaps(side: &mut Side, pattern: &Pattern, mut pool: Pool) -> Vec<usize> {
     let Side { layer, walker } = side;
-    let system = System::new(layer, |at| pattern.is_hidden(at));
+    let system = system(layer, pattern);
     walker.begin(&system);
     let is_narrow = |demand: &Demand| {
         gap(&system, walker, demand, &mut pool).is_some() && {
@@ -260,18 +297,18 @@ pub(crate) fn all_gaps(side: &mut Side, pattern: &Pattern, mut pool: Pool) -> Ve
     demands(layer, pattern).into_iter().filter(is_narrow).map(|demand| demand.at).collect()
 }
 
-/// For each hidden cell the lowest and highest value, as far as an interval says.
-pub(crate) fn intervals(side: &mut Side, pattern: &Pattern, pool: Option<&Pool>) -> Vec<(CellNo, Ends)> {
+/// For each place of a hidden cell the lowest and highest value, as far as an interval says.
+pub(crate) fn intervals(side: &mut Side, pattern: &Pattern, pool: Option<&Pool>) -> Vec<(usize, Ends)> {
     let Side { layer, walker } = side;
-    let system = System::new(layer, |at| pattern.is_hidden(at));
+    let system = system(layer, pattern);
     walker.begin(&system);
-    pattern.hidden().map(|at| (at, interval(&system, walker, at, pool))).collect()
+    hidden_places(layer, pattern).map(|at| (at, interval(&system, walker, at, pool))).collect()
 }
 
 /// How many values more than one a reader must hold possible of a hidden cell; none is without end.
 pub(crate) fn width(side: &mut Side, pattern: &Pattern, at: CellNo) -> Option<i128> {
     let Side { layer, walker } = side;
-    let system = System::new(layer, |at| pattern.is_hidden(at));
+    let system = system(layer, pattern);
     walker.begin(&system);
     let (low, high) = interval(&system, walker, at, None);
     Some(high? - low?)

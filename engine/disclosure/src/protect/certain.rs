@@ -43,7 +43,7 @@ pub(crate) fn tried_range(layer: &Layer, at: CellNo, (down, up): (i128, i128)) -
 
 fn ranges(layer: &Layer, known: Option<CellNo>) -> Vec<Range> {
     let place = |(number, place): (usize, &crate::protect::layer::Place)| {
-        let is_given = place.is_nothing() || known == Some(number);
+        let is_given = place.is_nothing() || known == Some(layer.cell_of(number));
         if is_given { Range::of(place.value, place.value) } else { place.hidden }
     };
     layer.places.iter().enumerate().map(place).collect()

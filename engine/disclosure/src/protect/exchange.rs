@@ -29,9 +29,13 @@ pub(crate) fn cells(layer: &Layer, pattern: &Pattern, gap: &Gap) -> Option<(Vec<
     search.put(gap.at, if gap.is_up { 1 } else { -1 });
     search.close(0);
     let (_, moves) = search.best?;
-    let more: Vec<CellNo> = moves.iter().map(|(at, _)| *at).filter(|at| !pattern.is_hidden(*at)).collect();
-    let more: Vec<CellNo> = more.into_iter().filter(|at| pattern.price(*at).is_some()).collect();
-    let is_hidden = |at: CellNo| pattern.is_hidden(at) || more.contains(&at);
+    let moved = moves.iter().map(|(at, _)| layer.cell_of(*at));
+    let shown = moved.filter(|cell| !pattern.is_hidden(*cell) && pattern.price(*cell).is_some());
+    let more: Vec<CellNo> = shown.collect();
+    let is_hidden = |at: usize| {
+        let cell = layer.cell_of(at);
+        pattern.is_hidden(cell) || more.contains(&cell)
+    };
     let places = layer.places.iter().enumerate();
     let ranges: Vec<Range> =
         places.map(|(at, place)| if is_hidden(at) { place.hidden } else { place.shown }).collect();
@@ -155,13 +159,17 @@ impl<'s> Search<'s> {
     }
 
     fn candidate(&self, at: CellNo, sign: i32) -> Option<Candidate> {
-        if self.is_moved.get(at).copied().unwrap_or(true) || self.gap.known == Some(at) {
+        let cell = self.layer.cell_of(at);
+        if self.is_moved.get(at).copied().unwrap_or(true) || self.gap.known == Some(cell) {
             return None;
         }
         let place = self.layer.place(at)?;
-        let is_hidden = self.pattern.is_hidden(at);
-        let (range, price) = match self.pattern.price(at) {
+        // Where the one quantity is hidden so is the other.
+        let is_paid = |at: usize| self.is_moved.get(at).copied().unwrap_or(false);
+        let is_hidden = self.pattern.is_hidden(cell);
+        let (range, price) = match self.pattern.price(cell) {
             _ if is_hidden => (place.hidden, FREE),
+            Some(_) if self.layer.places_of(cell).any(is_paid) => (place.hidden, FREE),
             Some(price) => (place.hidden, price),
             None => (place.shown, FREE),
         };

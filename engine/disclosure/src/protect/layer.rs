@@ -1,5 +1,9 @@
 //! One published quantity over a family: its true values, what a reader knows, and what must stay open.
 
+use std::collections::BTreeSet;
+use std::iter::StepBy;
+use std::ops;
+
 use catalog_model::{CellRules, Rounding};
 
 use crate::family::{Cell, CellNo, Family, Of, Row, Seen, Total};
@@ -39,13 +43,15 @@ impl Need {
 /// Per cent that a guarded sum stays open by where the rules name none.
 const GUARDED: u32 = 10;
 
-/// A published quantity.
+/// A published quantity, or persons and rows together: then every cell has two places.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
     pub(crate) places: Vec<Place>,
     pub(crate) rows: Vec<Row>,
-    /// Which cells stand in a relation; the others nothing can narrow.
+    /// Which places stand in a relation; the others nothing can narrow.
     linked: Vec<bool>,
+    /// How many cells the places are of.
+    cells: usize,
     /// Whether values are whole numbers: persons and rows, not amounts.
     pub(crate) is_count: bool,
 }
@@ -88,7 +94,22 @@ impl Layer {
         self.places.get(at)
     }
 
-    /// Whether some relation speaks of the cell.
+    /// Whether persons and rows are looked at together.
+    pub(crate) const fn is_joint(&self) -> bool {
+        self.cells < self.places.len()
+    }
+
+    /// The cell that a place is of.
+    pub(crate) const fn cell_of(&self, at: usize) -> CellNo {
+        if self.is_joint() { at % self.cells } else { at }
+    }
+
+    /// The places of a cell: one for each quantity.
+    pub(crate) fn places_of(&self, cell: CellNo) -> StepBy<ops::Range<usize>> {
+        (cell..self.places.len()).step_by(self.cells.max(1))
+    }
+
+    /// Whether some relation speaks of the place.
     pub(crate) fn is_linked(&self, at: CellNo) -> bool {
         self.linked.get(at).copied().unwrap_or(false)
     }
@@ -100,8 +121,59 @@ impl Layer {
         std::mem::replace(&mut place.need, need) != need
     }
 
+    /// Demands no more of a quantity, by its number, than another layer does of it alone.
+    pub(crate) fn relax_as(&mut self, quantity: usize, alone: &Self) {
+        let own = self.places.iter_mut().skip(quantity * self.cells);
+        for (own, alone) in own.zip(&alone.places) {
+            own.need = match (own.need, alone.need) {
+                (Need::Cover(low, high), Need::Cover(least, most)) => {
+                    Need::Cover(low.max(least), high.min(most))
+                }
+                (Need::Width(width), Need::Width(most)) => Need::Width(width.min(most)),
+                (need, _) => need,
+            };
+        }
+    }
+
     pub(crate) fn value(&self, at: CellNo) -> i128 {
         self.place(at).map_or(0, |place| place.value)
+    }
+
+    /// What is audited of counts: persons, rows where they are shown, and both together where that tells more.
+    pub(crate) fn counts(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec<Self> {
+        let persons = (!family.hides_persons).then(|| Self::persons(family, rules, rounding));
+        let rows = Self::rows(family, rules, rounding);
+        let both = persons.iter().zip(&rows).find_map(|(persons, rows)| {
+            let is_more = rounding.is_some() || !rows.moves_as(persons);
+            is_more.then(|| Self::both(family, persons, rows))
+        });
+        persons.into_iter().chain(rows).chain(both).collect()
+    }
+
+    /// Persons and rows together: whoever is in a cell has a row there.
+    fn both(family: &Family, persons: &Self, rows: &Self) -> Self {
+        let cells = persons.places.len();
+        let is_known = |cell: &Cell| {
+            cell.seen == Seen::Asked && !cell.is_rest && cell.rows.is_some_and(|rows| rows >= cell.persons)
+        };
+        let known =
+            family.cells.iter().enumerate().filter(|(_, cell)| is_known(cell)).map(|(at, _)| (at, at));
+        let known = known.chain(family.held.iter().copied());
+        let held = known.map(|(of, by)| Row { terms: vec![(by + cells, 1), (of, -1)], is_exact: false });
+        let of_rows = rows.rows.iter().map(|row| Row {
+            terms: row.terms.iter().map(|(at, sign)| (at + cells, *sign)).collect(),
+            is_exact: row.is_exact,
+        });
+        let all = persons.rows.iter().cloned().chain(of_rows).chain(held).collect();
+        Self { cells, ..Self::of([persons.places.as_slice(), &rows.places].concat(), all) }
+    }
+
+    /// Whether every relation of these rows is one of persons as well. Then rows can move as persons do, each person with
+    /// one row, so nobody learns more of both together than of persons.
+    fn moves_as(&self, persons: &Self) -> bool {
+        let exact = persons.rows.iter().filter(|row| row.is_exact).map(|row| row.terms.as_slice());
+        let exact: BTreeSet<&[(CellNo, i8)]> = exact.collect();
+        self.rows.iter().all(|row| row.is_exact && exact.contains(row.terms.as_slice()))
     }
 
     /// Distinct persons.
@@ -186,7 +258,7 @@ impl Layer {
                 *slot = true;
             }
         }
-        Self { places, rows, linked, is_count: true }
+        Self { cells: places.len(), places, rows, linked, is_count: true }
     }
 }
 

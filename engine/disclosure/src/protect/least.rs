@@ -17,7 +17,7 @@ pub(crate) fn proposed(
 ) -> Option<Vec<(CellNo, f64)>> {
     let mut problem = Problem::new(OptimizationDirection::Minimize);
     let mut pairs: Vec<Option<(Variable, Variable)>> = vec![None; system.ranges.len()];
-    for member in members.iter().filter(|member| known != Some(**member)) {
+    for member in members.iter().filter(|member| known != Some(system.layer.cell_of(**member))) {
         let (low, high) = system.bounds(*member, scale);
         let pair = (problem.add_var(1.0, (0.0, -low)), problem.add_var(1.0, (0.0, high)));
         if let Some(slot) = pairs.get_mut(*member) {

@@ -29,7 +29,7 @@ pub(crate) use field::Residue;
 pub(crate) use layer::{Layer, Need, Place, Range, known, unknown};
 #[cfg(test)]
 pub(crate) use narrowed::intervals;
-pub(crate) use narrowed::is_narrowed;
+pub(crate) use narrowed::{is_narrowed, is_open};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,10 +77,10 @@ impl Shield {
         Self { hidden, pools: Vec::new() }
     }
 
-    /// How far apart the values of a cell are, at least, between which a reader cannot tell: in the layer of this number,
-    /// persons before rows, by the tables that were found.
-    pub(crate) fn width(&self, layer: usize, at: CellNo) -> i128 {
-        let (down, up) = self.pools.get(layer).map_or((0, 0), |pool| pool.reach(at, None));
+    /// How far apart the values of a place are, at least, between which a reader cannot tell: in the layer of this number
+    /// ([`Layer::counts`]), by the tables that were found.
+    pub(crate) fn width(&self, layer: usize, at: usize) -> i128 {
+        let (down, up) = self.pools.get(layer).map_or((0, 0), |pool| pool.reach(at));
         down + up
     }
 }
@@ -142,7 +142,9 @@ pub(crate) fn audit_shield(
     let mut sides = sides(family, rules, rounding);
     let mut audited = Audited::default();
     let mut intervals: BTreeMap<CellNo, Vec<Interval>> = BTreeMap::new();
-    for (number, side) in sides.iter_mut().enumerate() {
+    // What persons and rows tell together is no less than what they tell apart.
+    let first = sides.iter().position(|side| side.layer.is_joint()).unwrap_or(0);
+    for (number, side) in sides.iter_mut().enumerate().skip(first) {
         let pool = shield.pools.get(number);
         for (at, (low, high)) in audit::intervals(side, &pattern, pool) {
             // Of a total that is hidden for its few persons as well, a reader may know that they are few.
@@ -151,19 +153,18 @@ pub(crate) fn audit_shield(
                 _ => None,
             });
             let high = high.into_iter().chain(few).min();
-            intervals.entry(at).or_default().push(Interval { low, high });
+            intervals.entry(side.layer.cell_of(at)).or_default().push(Interval { low, high });
         }
-        audited.narrow.extend(audit::all_gaps(side, &pattern, pool.cloned().unwrap_or_default()));
+        let gaps = audit::all_gaps(side, &pattern, pool.cloned().unwrap_or_default());
+        audited.narrow.extend(gaps.into_iter().map(|at| side.layer.cell_of(at)));
     }
     audited.intervals = intervals.into_iter().collect();
     audited
 }
 
 fn sides(family: &Family, rules: &CellRules, rounding: Option<&Rounding>) -> Vec<Side> {
-    let persons = (!family.hides_persons).then(|| Layer::persons(family, rules, rounding));
-    let counts = [persons, Layer::rows(family, rules, rounding)];
     let sums = (0..family.measures()).map(|measure| Layer::sums(family, measure, rules));
-    counts.into_iter().flatten().chain(sums).map(Side::new).collect()
+    Layer::counts(family, rules, rounding).into_iter().chain(sums).map(Side::new).collect()
 }
 
 /// Hides what elimination hides besides, and what that takes, until nothing is added.
@@ -209,12 +210,10 @@ fn repair(sides: &mut [Side], pattern: &mut Pattern, pools: &mut [Pool]) -> Resu
     // What trying proves does not follow from the pattern.
     let mut tried = BTreeSet::new();
     loop {
-        let all = sides.iter_mut().zip(pools.iter_mut());
-        let found = all.enumerate().find_map(|(number, (side, pool))| {
-            let gap = audit::first_gap(side, pattern, pool)?;
-            Some((number, side, pool, gap))
-        });
-        let Some((number, side, pool, gap)) = found else { return Ok(()) };
+        let Some((number, gap)) = first_gap(sides, pattern, pools) else { return Ok(()) };
+        let (Some(side), Some(pool)) = (sides.get_mut(number), pools.get_mut(number)) else {
+            return Err(Exposed(gap.at));
+        };
         let Some(mut more) = widened(&side.layer, pattern, &gap, pool) else { continue };
         if more.is_empty() {
             let is_new = gap.known.is_none() && tried.insert((number, gap.at));
@@ -225,12 +224,34 @@ fn repair(sides: &mut [Side], pattern: &mut Pattern, pools: &mut [Pool]) -> Resu
             more.extend(neighbour(&side.layer, pattern, gap.at));
         }
         if more.is_empty() {
-            return Err(Exposed(gap.at));
+            return Err(Exposed(side.layer.cell_of(gap.at)));
         }
         for at in more {
             pattern.set(at, true);
         }
     }
+}
+
+/// The first gap, with the number of its side. Persons and rows together come after each alone, and demand no more than
+/// these do.
+fn first_gap(sides: &mut [Side], pattern: &Pattern, pools: &mut [Pool]) -> Option<(usize, Gap)> {
+    for number in 0..sides.len() {
+        let (Some((apart, [side, ..])), Some((found, [pool, ..]))) =
+            (sides.split_at_mut_checked(number), pools.split_at_mut_checked(number))
+        else {
+            continue;
+        };
+        if side.layer.is_joint() {
+            for (quantity, apart) in apart.iter().enumerate() {
+                side.layer.relax_as(quantity, &apart.layer);
+            }
+            pool.take(found, &side.layer, pattern);
+        }
+        if let Some(gap) = audit::first_gap(side, pattern, pool) {
+            return Some((number, gap));
+        }
+    }
+    None
 }
 
 /// The cells to hide for a gap; none where a table was found that needs none.
@@ -245,7 +266,7 @@ fn widened(layer: &Layer, pattern: &Pattern, gap: &Gap, pool: &mut Pool) -> Opti
             pool.push(witness);
             (!more.is_empty()).then_some(more)
         }
-        None if is_small => Some(Vec::new()),
+        None if is_small || layer.is_joint() => Some(Vec::new()),
         None => Some(widen::cells(layer, pattern, gap)),
     }
 }
@@ -255,7 +276,7 @@ fn take_back(layer: &mut Layer, pattern: &mut Pattern, gap: &Gap) -> bool {
     let left = certain::range(layer, gap.at, gap.known);
     match gap.known {
         Some(known) if left.is_point() => {
-            pattern.forget(gap.at, known);
+            pattern.forget(layer.cell_of(gap.at), known);
             true
         }
         Some(_) => false,
@@ -275,10 +296,10 @@ fn take_back_tried(layer: &mut Layer, gap: &Gap) -> bool {
 }
 
 /// The cheapest cell in a line with this one; otherwise the cheapest of all.
-fn neighbour(layer: &Layer, pattern: &Pattern, at: CellNo) -> Option<CellNo> {
+fn neighbour(layer: &Layer, pattern: &Pattern, at: usize) -> Option<CellNo> {
     let is_free = |other: &CellNo| !pattern.is_hidden(*other) && pattern.price(*other).is_some();
     let lines = layer.rows.iter().filter(|row| row.terms.iter().any(|(term, _)| *term == at));
-    let near = lines.flat_map(|row| row.terms.iter().map(|(term, _)| *term)).filter(is_free);
+    let near = lines.flat_map(|row| row.terms.iter().map(|(term, _)| layer.cell_of(*term))).filter(is_free);
     let cheapest = |other: &CellNo| (pattern.price(*other), *other);
     near.min_by_key(cheapest).or_else(|| (0..layer.places.len()).filter(is_free).min_by_key(cheapest))
 }
@@ -296,7 +317,9 @@ fn spare(sides: &[Side], sensitive: &BTreeSet<CellNo>, pattern: &mut Pattern, po
     for at in besides(sensitive, pattern) {
         if sides.iter().zip(pools.iter()).all(|(side, pool)| pool.is_enough_without(at, side, pattern)) {
             pattern.set(at, false);
-            pools.iter_mut().for_each(|pool| *pool = pool.keeping(at));
+            for (side, pool) in sides.iter().zip(pools.iter_mut()) {
+                *pool = pool.keeping(&side.layer, at);
+            }
         }
     }
 }
@@ -306,7 +329,8 @@ fn tidy(sides: &mut [Side], sensitive: &BTreeSet<CellNo>, pattern: &mut Pattern,
     for at in besides(sensitive, pattern) {
         let mut tried = pattern.clone();
         tried.set(at, false);
-        let mut kept: Vec<Pool> = pools.iter().map(|pool| pool.keeping(at)).collect();
+        let all = sides.iter().zip(pools.iter());
+        let mut kept: Vec<Pool> = all.map(|(side, pool)| pool.keeping(&side.layer, at)).collect();
         let mut all = sides.iter_mut().zip(&mut kept);
         let is_open = all.all(|(side, pool)| audit::first_gap(side, &tried, pool).is_none());
         if is_open {

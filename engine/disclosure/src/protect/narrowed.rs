@@ -22,11 +22,19 @@ pub(crate) fn is_narrowed(
     narrowed(layer, &is_hidden, others) && fractions.is_none_or(|layer| narrowed(layer, &is_hidden, others))
 }
 
+/// Whether tables in whole numbers show every number of the layer as wide as demanded.
+pub(crate) fn is_open(layer: Layer, is_hidden: impl Fn(CellNo) -> bool) -> bool {
+    !narrowed(layer, is_hidden, &[])
+}
+
 fn narrowed(layer: Layer, is_hidden: impl Fn(CellNo) -> bool, others: &[&dyn Fn(CellNo) -> bool]) -> bool {
     let cells = layer.places.len();
     let mut side = Side::new(layer);
     let pattern = Pattern::hiding((0..cells).map(is_hidden).collect());
     let narrow = audit::all_gaps(&mut side, &pattern, Pool::default());
+    if others.is_empty() {
+        return !narrow.is_empty();
+    }
     let others: Vec<Pattern> =
         others.iter().map(|is_hidden| Pattern::hiding((0..cells).map(is_hidden).collect())).collect();
     narrow.into_iter().any(|at| {

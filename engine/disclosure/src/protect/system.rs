@@ -137,7 +137,7 @@ impl<'l> System<'l> {
         let mut variables: Vec<Option<Variable>> = vec![None; self.ranges.len()];
         for at in members {
             let (mut low, mut high) = self.bounds(*at, scale);
-            if asked.known == Some(*at) {
+            if asked.known == Some(self.layer.cell_of(*at)) {
                 (low, high) = (0.0, 0.0);
             }
             if *at == asked.at

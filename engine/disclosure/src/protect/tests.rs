@@ -4,6 +4,8 @@
 //! tries every set of further cells, for the price. Larger families are judged by the audit alone, whose every "open"
 //! is a table that was checked in whole numbers. `MISU_FAMILIES` sets how many families are tried.
 
+mod rows;
+
 use std::collections::BTreeSet;
 
 use catalog_model::CellRules;
@@ -338,8 +340,15 @@ fn thousand(widths: &[usize]) -> Family {
 
 #[test]
 fn a_thousand_cells_are_protected() {
-    for widths in [vec![48, 19], vec![11, 8, 8], vec![6, 5, 5, 3]] {
-        let (family, rules) = (thousand(&widths), rules(10));
+    let alone = [vec![48, 19], vec![11, 8, 8], vec![6, 5, 5, 3]].map(|widths| (thousand(&widths), widths));
+    // Persons beside rows, who are in several cells of a line.
+    let counts = |at: u64| (at * 37 % 97 + 2, at * 37 % 97 + 2 + at % 5);
+    let beside = [vec![48, 19], vec![11, 8, 8]].map(|widths| {
+        let cells = widths.iter().product::<usize>() as u64;
+        (rows::overlapping(&widths, &(0..cells).map(counts).collect::<Vec<_>>(), 1), widths)
+    });
+    for (family, widths) in alone.into_iter().chain(beside) {
+        let rules = rules(10);
         let begun = std::time::Instant::now();
         let sensitive = sensitive(&family, &rules);
         let shield: Shield = super::protect(&family, &sensitive, &rules).unwrap();

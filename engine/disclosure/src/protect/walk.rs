@@ -128,17 +128,18 @@ impl Walker {
     /// The farthest that the cell can be from the truth, or as far as is asked; none where this cannot tell.
     pub(crate) fn farthest(&mut self, system: &System<'_>, asked: Move) -> Option<Walked> {
         let tableau = self.tableau.as_mut()?;
-        let known = asked.known.and_then(|known| Some((known, self.limits.get_mut(known)?)));
+        let known = asked.known.into_iter().flat_map(|known| system.layer.places_of(known));
         // One who knows a cell sees it where it is.
-        let kept = known.map(|(known, limits)| (known, std::mem::replace(limits, Limits::NONE)));
+        let keep = |at: usize| Some((at, std::mem::replace(self.limits.get_mut(at)?, Limits::NONE)));
+        let kept: Vec<(usize, Limits)> = known.filter_map(keep).collect();
         let mut walk = Walk { tableau, limits: &self.limits, asked, moves: vec![0; self.limits.len()] };
         let came = walk.go();
         let moves = walk.moves.into_iter().take(system.ranges.len()).enumerate();
         let moves: BTreeMap<CellNo, i128> = moves.filter(|(_, by)| *by != 0).collect();
-        if let Some((known, limits)) = kept
-            && let Some(slot) = self.limits.get_mut(known)
-        {
-            *slot = limits;
+        for (known, limits) in kept {
+            if let Some(slot) = self.limits.get_mut(known) {
+                *slot = limits;
+            }
         }
         match came {
             None => {

@@ -36,7 +36,8 @@ pub(crate) fn cells(layer: &Layer, pattern: &Pattern, gap: &Gap) -> Vec<CellNo> 
         let pair = variables.get(*at).copied().flatten();
         pair.is_some_and(|(down, up)| (solution.var_value(up) - solution.var_value(down)).abs() > 1e-6)
     };
-    (0..layer.places.len()).filter(|at| !pattern.is_hidden(*at)).filter(moves).collect()
+    let moved = (0..layer.places.len()).filter(moves).map(|at| layer.cell_of(at));
+    moved.filter(|cell| !pattern.is_hidden(*cell)).collect()
 }
 
 fn pair(
@@ -48,9 +49,10 @@ fn pair(
     scale: i128,
 ) -> Option<(Variable, Variable)> {
     let place = layer.place(at)?;
-    let is_hidden = pattern.is_hidden(at);
-    let (range, price) = match pattern.price(at) {
-        _ if gap.known == Some(at) => return None,
+    let cell = layer.cell_of(at);
+    let is_hidden = pattern.is_hidden(cell);
+    let (range, price) = match pattern.price(cell) {
+        _ if gap.known == Some(cell) => return None,
         _ if is_hidden => (place.hidden, FREE),
         Some(price) => (place.hidden, f64::from(u32::try_from(price).unwrap_or(u32::MAX))),
         None if place.shown.is_point() => return None,

@@ -52,9 +52,9 @@ impl Witness {
         self.moves.keys().copied()
     }
 
-    /// Whether the cell is as in truth.
-    pub(crate) fn keeps(&self, at: CellNo) -> bool {
-        !self.moves.contains_key(&at)
+    /// Whether everything of the cell is as in truth.
+    pub(crate) fn keeps(&self, layer: &Layer, cell: CellNo) -> bool {
+        layer.places_of(cell).all(|at| !self.moves.contains_key(&at))
     }
 
     fn holds(&self, layer: &Layer, ranges: &[Range]) -> bool {
