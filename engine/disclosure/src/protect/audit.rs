@@ -213,8 +213,8 @@ fn gap(system: &System<'_>, walker: &mut Walker, demand: &Demand, pool: &mut Poo
             None => pool.reach(demand.at),
             Some(_) => pool.reach_in(system.layer, demand, |_| true),
         };
-        let reached = if is_up { up } else { down };
-        if reached >= most {
+        let known = if is_up { up } else { down };
+        if known >= most {
             return None;
         }
         let asked = Move { at: demand.at, is_up, most: Some(most), known: demand.known };
@@ -223,7 +223,8 @@ fn gap(system: &System<'_>, walker: &mut Walker, demand: &Demand, pool: &mut Poo
             Moved::To(witness) => {
                 let shift = witness.shift(demand.at);
                 pool.push(witness);
-                if is_up { shift } else { -shift }
+                // What is walked to may be nearer than a table that was found before.
+                known.max(if is_up { shift } else { -shift })
             }
         };
         (reached < most).then_some(reached)
