@@ -98,7 +98,7 @@ impl Told {
             return Err(hidden);
         }
         let cells: Vec<&Cohort> = self.cells.iter().map(|(_, cohort)| cohort).collect();
-        let audit = past.ledger.audit(&cells, past.family, past.snapshot, few);
+        let audit = past.ledger.audit(&cells, past.family, past.snapshot, (few, zeros));
         audit.map_err(|place| self.cells.get(place).into_iter().map(|(at, _)| *at).collect())
     }
 

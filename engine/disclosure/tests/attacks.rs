@@ -9,7 +9,7 @@ use catalog_model::{BeyondAudit, CellRules};
 use classified::Protected;
 use engine_disclosure::{
     AggregateKind, AggregateShape, Form, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting,
-    Shape, Withheld, release,
+    Shape, Term, Withheld, release,
 };
 use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, TOTAL};
 use roaring::RoaringBitmap;
@@ -39,6 +39,9 @@ struct Step {
     by: Vec<String>,
     /// The rows that are asked; other questions about the same ones are of the same source.
     source: Option<String>,
+    /// What rows are picked by, beside the source: values by column.
+    #[serde(default)]
+    picks: BTreeMap<String, String>,
     /// The snapshot that is asked.
     #[serde(default = "first")]
     snapshot: String,
@@ -129,13 +132,15 @@ fn ask(ledger: &mut Ledger, step: &Step, rules: &CellRules) -> Option<BTreeMap<S
     cells.extend(step.total.iter().map(|ranges| cell(vec![TOTAL; step.by.len()], ranges)));
     let asked = step.source.as_ref().unwrap_or(&step.asks);
     let source = format!("{asked}\n{}\n{}", step.left_out, step.snapshot);
-    let form = Form::new(&source, []);
+    let picks = step.picks.iter();
+    let form = Form::new(&source, picks.map(|(column, value)| Term::values(column, [value.as_str()])));
+    let base = format!("{source}\n{:?}", step.picks);
     let released = {
         let past = Past {
             ledger,
             family: "f",
             snapshot: &step.snapshot,
-            base: &source,
+            base: &base,
             keys: &step.by,
             conditions: &[],
             form: &form,

@@ -252,7 +252,7 @@ impl Ledger {
 
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
     pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, snapshot: &str, few: u32) -> bool {
-        self.audit(cohorts, family, snapshot, few).is_err()
+        self.audit(cohorts, family, snapshot, (few, Zeros::Shown)).is_err()
     }
 
     /// What the audit did not take in where all may be shown.
@@ -266,13 +266,14 @@ impl Ledger {
     /// # Errors
     ///
     /// The cohort, by its place, that may not be shown beside those before it: kept cohorts and they together would
-    /// give a group of fewer than `few` persons, exactly or nearly.
+    /// give a group of fewer than `few` persons, exactly or nearly, or where zeros are hidden that nobody is in a hidden
+    /// cell.
     pub(crate) fn audit(
         &self,
         cohorts: &[&Cohort],
         family: &str,
         snapshot: &str,
-        few: u32,
+        (few, zeros): (u32, Zeros),
     ) -> Result<Beyond, usize> {
         // What is left of a whole without its parts follows from these and has no form of its own.
         let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
@@ -286,7 +287,7 @@ impl Ledger {
             return Ok(Beyond::default());
         }
         let as_in = self.as_in(&new, snapshot);
-        let own = if rows.len() <= TABLE { Look::Nearly } else { Look::Exactly };
+        let own = if rows.len() <= TABLE { Look::Nearly(zeros) } else { Look::Exactly };
         let looks = std::iter::once(own).chain(as_in.as_ref().map(Look::Renumbered));
         let together: Vec<Together<'_>> = looks.map(|look| Together::of(self, &new, family, look)).collect();
         let tells = |shown: usize| {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use engine_protocol::Beyond;
 
-use super::{Cohort, Form, Ledger, LedgerEntry, Term, Zeros};
+use super::{Cohort, Form, Ledger, LedgerEntry, Number, Term, Zeros};
 
 fn cohort(id: &str, persons: impl IntoIterator<Item = u32>) -> Cohort {
     Cohort { id: id.to_owned(), persons: persons.into_iter().collect(), is_derived: false, form: None }
@@ -75,12 +75,46 @@ fn formed(property: &str, value: u32, persons: std::ops::Range<u32>) -> Cohort {
     Cohort { form: Some(form), ..cohort(&format!("{property} {value}"), persons) }
 }
 
+/// The same, of which the number is hidden.
+fn masked(property: &str, value: u32, persons: std::ops::Range<u32>) -> Cohort {
+    let mut cohort = Cohort { is_derived: true, ..formed(property, value, persons) };
+    cohort.form.iter_mut().for_each(|form| form.told = Number::Hidden(0, Some(9)));
+    cohort
+}
+
+#[test]
+fn that_nobody_is_left_follows_from_three_answers_as_that_few_are() {
+    // Men and women are everybody; so are the areas, of which the last one is hidden.
+    let sexes = [formed("sex", 0, 0..100), formed("sex", 1, 100..250)];
+    let areas = |left: u32| {
+        let all = 250 - left;
+        [formed("area", 0, 0..120), formed("area", 1, 120..all), masked("area", 2, all..250)]
+    };
+    let audit = |ledger: &Ledger, new: &[Cohort]| {
+        let new: Vec<&Cohort> = new.iter().collect();
+        [Zeros::Shown, Zeros::Hidden].map(|zeros| ledger.audit(&new, "f", "s", (10, zeros)).err())
+    };
+    for (left, betrayed) in [(0, None), (3, Some(1)), (9, Some(1))] {
+        assert_eq!(audit(&kept(sexes.to_vec()), &areas(left)), [betrayed, Some(1)], "{left}");
+        // The areas came first.
+        let mut before = kept(areas(left).to_vec());
+        before.keep(entry(sexes[0].clone(), "s"));
+        let betrayed = betrayed.map(|_| 0);
+        assert_eq!(audit(&before, &sexes[1..]), [betrayed, Some(0)], "{left}");
+    }
+    // Men alone are not everybody.
+    let ledger = kept(sexes[..1].to_vec());
+    for left in [0, 3] {
+        assert_eq!(audit(&ledger, &areas(left)), [None, None], "{left}");
+    }
+}
+
 #[test]
 fn what_an_audit_does_not_take_in_is_counted() {
     let areas = [formed("area", 0, 0..700), formed("area", 1, 700..1_400)];
     let ledger = kept(areas.to_vec());
     let beyond = |ledger: &Ledger, new: &[Cohort]| {
-        ledger.audit(&new.iter().collect::<Vec<_>>(), "f", "s", 10).unwrap()
+        ledger.audit(&new.iter().collect::<Vec<_>>(), "f", "s", (10, Zeros::Shown)).unwrap()
     };
     let cells = |number: u32| -> Vec<Cohort> {
         (0..number).map(|at| formed("kind", at, at * 20..at * 20 + 20)).collect()
@@ -190,10 +224,10 @@ fn the_cell_that_betrays_somebody_who_got_another_number_is_named() {
     let mut ledger = kept(vec![cohort("all", (0..200).chain(300..312))]);
     ledger.keep(entry(cohort("padding and one", 95..200), "next"));
     let (far, rest) = (cohort("far", 1_000..1_050), cohort("rest", 0..96));
-    let betrayed = |cells: &[&Cohort]| ledger.audit(cells, "f", "next", 10).err();
+    let betrayed = |cells: &[&Cohort]| ledger.audit(cells, "f", "next", (10, Zeros::Shown)).err();
     assert_eq!(betrayed(&[&far, &rest, &cohort("farther", 2_000..2_050)]), None);
     ledger.know((38..50).map(|number| (number + 262, number)));
-    let betrayed = |cells: &[&Cohort]| ledger.audit(cells, "f", "next", 10).err();
+    let betrayed = |cells: &[&Cohort]| ledger.audit(cells, "f", "next", (10, Zeros::Shown)).err();
     assert_eq!(betrayed(&[&far, &rest, &cohort("farther", 2_000..2_050)]), Some(1));
     assert_eq!(betrayed(&[&far]), None);
 }

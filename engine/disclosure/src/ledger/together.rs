@@ -10,13 +10,13 @@ use crate::ledger::form::{Form, Said};
 use crate::ledger::nearby::Nearby;
 use crate::ledger::possible::{MOST, Set};
 use crate::ledger::same::AsIn;
-use crate::ledger::{Cohort, Kept, Ledger, linear, narrow};
+use crate::ledger::{Cohort, Kept, Ledger, Zeros, linear, narrow};
 
 /// What is asked of cohorts, and how their persons are numbered.
 #[derive(Clone, Copy)]
 pub(super) enum Look<'l> {
-    /// What they tell exactly or nearly, each numbered as its snapshot does.
-    Nearly,
+    /// What they tell exactly or nearly, each numbered as its snapshot does; of nobody as well where zeros are hidden.
+    Nearly(Zeros),
     /// What follows from them exactly.
     Exactly,
     /// The same where a table numbers those of other snapshots. What the forms of questions tell is not asked, since it
@@ -40,7 +40,7 @@ pub(super) struct Together<'l> {
 impl<'l> Together<'l> {
     pub(super) fn of(ledger: &'l Ledger, new: &'l [&'l Cohort], family: &str, look: Look<'l>) -> Self {
         let as_in = match look {
-            Look::Nearly | Look::Exactly => None,
+            Look::Nearly(_) | Look::Exactly => None,
             Look::Renumbered(as_in) => Some(as_in),
         };
         let mut atoms = Atoms::default();
@@ -62,7 +62,7 @@ impl<'l> Together<'l> {
     /// Whether together, without some new ones, they give a group of fewer than `few` persons, exactly or nearly, as the
     /// kept ones do not.
     pub(super) fn gives_small_group(&self, few: u64, left_out: &BTreeSet<usize>) -> bool {
-        (matches!(self.look, Look::Nearly) && self.is_nearly(few, left_out))
+        self.is_nearly(few, left_out)
             || linear::gives_small_group(self.counted(left_out), self.new.len(), few)
     }
 
@@ -123,18 +123,17 @@ impl<'l> Together<'l> {
     }
 
     fn is_nearly(&self, few: u64, left_out: &BTreeSet<usize>) -> bool {
+        let Look::Nearly(zeros) = self.look else { return false };
         let (forms, found, new) = self.nearly(left_out);
-        (1..forms.len()).contains(&new) && narrow::gives_small_group(&forms, &found, new, few)
+        (1..forms.len()).contains(&new) && narrow::gives_small_group(&forms, &found, new, (few, zeros))
     }
 
     /// What is said of the cohorts of which it is asked what they tell nearly.
     fn asked(&self, few: u64) -> Vec<&Form> {
-        if !matches!(self.look, Look::Nearly) {
-            return Vec::new();
-        }
+        let Look::Nearly(zeros) = self.look else { return Vec::new() };
         let (mut forms, found, new) = self.nearly(&BTreeSet::new());
         let is_asked = (1..forms.len()).contains(&new);
-        let kept = if is_asked { narrow::looked_at(&forms, &found, new, few) } else { 0 };
+        let kept = if is_asked { narrow::looked_at(&forms, &found, new, (few, zeros)) } else { 0 };
         forms.truncate(new + kept);
         forms
     }
