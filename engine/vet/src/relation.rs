@@ -15,7 +15,6 @@ use crate::domain::KeyDomain;
 use crate::label::Label;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
-use crate::rules::age_day::AgeDay;
 use crate::stored::Meant;
 use crate::{rules, tier, workspace};
 
@@ -126,8 +125,6 @@ pub(crate) struct Seen {
     pub(crate) systems: BTreeSet<String>,
     /// The quasi-identifying columns whose values rows are picked by.
     pub(crate) bound: BTreeSet<String>,
-    /// The day on which ages are taken.
-    age_day: Option<AgeDay>,
 }
 
 impl<'a> Judge<'a> {
@@ -147,11 +144,6 @@ impl<'a> Judge<'a> {
         let mut seen = self.seen.borrow_mut();
         seen.bound.extend(columns.iter().cloned());
         seen.bound.len()
-    }
-
-    /// Whether ages may be taken on this day, as all others of the query are; notes that one is.
-    pub(crate) fn takes_ages_on(&self, day: &AgeDay) -> bool {
-        *self.seen.borrow_mut().age_day.get_or_insert_with(|| day.clone()) == *day
     }
 
     /// Notes that a list of codes is looked up.

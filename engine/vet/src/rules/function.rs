@@ -118,7 +118,7 @@ fn check(
         Argument::Day | Argument::Code | Argument::Number | Argument::Any => {
             let operand = value(judge, expr, schema, relation)?;
             if function.arguments.first() == Some(&Argument::BirthDate) {
-                age_day::check(judge, expr, schema, relation)?;
+                age_day::check(judge, name, expr, schema, relation)?;
             }
             seen.label = seen.label.join(operand.label);
             match misfit(argument, &operand.kind) {
