@@ -56,6 +56,9 @@ pub struct WorkspaceColumn {
     /// Whether it may be a value that the query wrote; not known of columns that earlier builds kept.
     #[serde(default = "perhaps")]
     pub is_chosen: bool,
+    /// Whether it is an age, or made of one; not known of columns that earlier builds kept.
+    #[serde(default)]
+    pub is_age: bool,
     /// The code system of its values, if there is one.
     pub codes: Option<String>,
     /// The finite set of its values, if there is one.

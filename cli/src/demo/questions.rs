@@ -12,26 +12,26 @@ pub(super) const QUESTIONS: [Asked; 5] = [
     Asked {
         ja: "2型糖尿病の診断から2年以内に要介護認定を新規申請した人（年齢階級・性別）",
         en: "people with type 2 diabetes who first applied for care within two years, by age band and sex",
-        sql: "SELECT bucket(age(p.birth_date, c.application_date), 65, 75, 85) AS age, p.sex AS sex,
-       count(DISTINCT p.person_id) AS persons
+        sql: "SELECT bucket(age(p.birth_date, month_of(c.application_date)), 65, 75, 85) AS age,
+       p.sex AS sex, count(DISTINCT p.person_id) AS persons
 FROM person p
 JOIN ndb_diagnosis d ON d.person_id = p.person_id
 JOIN care_certification c ON c.person_id = p.person_id
 WHERE d.icd10 LIKE 'E11%' AND c.application_class = '1'
   AND c.application_date >= d.service_month
   AND c.application_date <= add_months(d.service_month, 24)
-GROUP BY bucket(age(p.birth_date, c.application_date), 65, 75, 85), p.sex",
+GROUP BY bucket(age(p.birth_date, month_of(c.application_date)), 65, 75, 85), p.sex",
     },
     Asked {
         ja: "DPC分類・年齢階級別の在院日数",
         en: "length of stay by DPC classification and age",
-        sql: "SELECT ch.dpc6 AS disease, age_band(p.birth_date, s.admission_date, 30) AS age,
+        sql: "SELECT ch.dpc6 AS disease, age_band(p.birth_date, month_of(s.admission_date), 30) AS age,
        count(DISTINCT s.person_id) AS persons, avg(s.length_of_stay) AS mean_days
 FROM dpc_stay s
 JOIN person p ON p.person_id = s.person_id
 JOIN dpc_charge ch ON ch.person_id = s.person_id AND ch.stay_id = s.stay_id
 WHERE ch.data_category = '93' AND ch.period_from = s.admission_date
-GROUP BY ch.dpc6, age_band(p.birth_date, s.admission_date, 30)",
+GROUP BY ch.dpc6, age_band(p.birth_date, month_of(s.admission_date), 30)",
     },
     Asked {
         ja: "脳梗塞による入院の前後での抗血小板薬・スタチンの使用（6か月ごと）",

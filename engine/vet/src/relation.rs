@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
-use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant, Table, WorkspaceTable};
+use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant, Table, Treatment, WorkspaceTable};
 use datafusion_common::{Column, DFSchema, TableReference};
 use datafusion_expr::{Distinct, LogicalPlan, TableScan};
 
@@ -15,7 +15,6 @@ use crate::domain::KeyDomain;
 use crate::label::Label;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
-use crate::rules::age_day::AgeDay;
 use crate::stored::Meant;
 use crate::{rules, tier, workspace};
 
@@ -45,6 +44,8 @@ pub(crate) struct Describing {
     pub(crate) columns: BTreeSet<String>,
     /// Whether it may be a value that the query writes, by a CASE or a default.
     pub(crate) is_chosen: bool,
+    /// Whether it is a number that is an age, or made of one.
+    pub(crate) is_age: bool,
 }
 
 /// Whether a column is the person behind the row.
@@ -78,7 +79,7 @@ impl ColumnFact {
             origin: None,
             system: None,
             is_literal: false,
-            describing: Describing { columns: BTreeSet::new(), is_chosen: false },
+            describing: Describing { columns: BTreeSet::new(), is_chosen: false, is_age: false },
         }
     }
 
@@ -126,8 +127,6 @@ pub(crate) struct Seen {
     pub(crate) systems: BTreeSet<String>,
     /// The quasi-identifying columns whose values rows are picked by.
     pub(crate) bound: BTreeSet<String>,
-    /// The day on which ages are taken.
-    age_day: Option<AgeDay>,
 }
 
 impl<'a> Judge<'a> {
@@ -147,11 +146,6 @@ impl<'a> Judge<'a> {
         let mut seen = self.seen.borrow_mut();
         seen.bound.extend(columns.iter().cloned());
         seen.bound.len()
-    }
-
-    /// Whether ages may be taken on this day, as all others of the query are; notes that one is.
-    pub(crate) fn takes_ages_on(&self, day: &AgeDay) -> bool {
-        *self.seen.borrow_mut().age_day.get_or_insert_with(|| day.clone()) == *day
     }
 
     /// Notes that a list of codes is looked up.
@@ -325,7 +319,9 @@ impl<'a> Judge<'a> {
                 system: column.value_system().filter(|_| table.is_private()).map(str::to_owned),
                 ..ColumnFact::made(Label::of(column.class), field.data_type().clone())
             };
-            Ok(tier::fact(fact, column, self.grant).described(name, &column.name))
+            let mut fact = tier::fact(fact, column, self.grant).described(name, &column.name);
+            fact.describing.is_age = column.treat == Treatment::Age;
+            Ok(fact)
         };
         schema.fields().iter().map(fact).collect()
     }

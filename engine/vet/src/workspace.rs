@@ -80,6 +80,7 @@ pub(crate) fn fact(table: &str, column: &WorkspaceColumn) -> ColumnFact {
     }
     .described(&format!("{SCHEMA}.{table}"), &column.name);
     fact.describing.is_chosen = column.is_chosen;
+    fact.describing.is_age = column.is_age;
     fact
 }
 
@@ -98,6 +99,7 @@ pub(crate) fn column(name: &str, kind: &DataType, fact: &ColumnFact) -> Option<W
         told: fact.label.control.classes().collect::<BTreeSet<_>>(),
         is_column: fact.origin.is_some(),
         is_chosen: fact.describing.is_chosen,
+        is_age: fact.describing.is_age,
         codes: fact.system.clone(),
         values: fact.domain.as_ref().map(values),
         measure: fact.measure.as_ref().map(measure),

@@ -3,13 +3,15 @@
 //! What a call holds and tells is what all its arguments hold and tell. A birth date alone comes out as less than it
 //! was: an age describes a person, and is no exact value.
 
+use std::collections::BTreeSet;
+
 use arrow::datatypes::DataType;
 use catalog_model::{Bounds, Class, Tier};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::Expr;
 use datafusion_expr::expr::ScalarFunction;
 
-use super::{age_day, identity, picked, predicate};
+use super::{age_day, age_floor, identity, picked, predicate};
 use crate::domain::KeyDomain;
 use crate::functions::{self, Argument, Call, Function, Literal};
 use crate::label::Label;
@@ -42,6 +44,11 @@ pub(crate) fn fact(
     if let (true, Some(first)) = (name == "nullif", call.args.first()) {
         // It is a comparison with a written value, whatever is made of it.
         picked::by(judge, first, schema, relation)?;
+    }
+    if let ("bucket", Some(first)) = (name, call.args.first())
+        && age_floor::is_age(judge, first, schema, relation)?
+    {
+        age_floor::cuts(&seen.cuts()).map_err(|refusal| refusal.at(judge.places.word(name)))?;
     }
     let first_domain = call.args.first().and_then(|first| domain_of(judge, first, schema, relation));
     let of = Call {
@@ -118,7 +125,7 @@ fn check(
         Argument::Day | Argument::Code | Argument::Number | Argument::Any => {
             let operand = value(judge, expr, schema, relation)?;
             if function.arguments.first() == Some(&Argument::BirthDate) {
-                age_day::check(judge, expr, schema, relation)?;
+                age_day::check(judge, name, expr, schema, relation)?;
             }
             seen.label = seen.label.join(operand.label);
             match misfit(argument, &operand.kind) {
@@ -207,6 +214,15 @@ impl Seen {
     fn text(&mut self, text: &str) -> DataType {
         self.literals.push(Literal::Text(text.to_owned()));
         DataType::Utf8
+    }
+
+    /// The whole numbers that are written.
+    fn cuts(&self) -> BTreeSet<i64> {
+        let cut = |literal: &Literal| match literal {
+            Literal::Number(cut) => Some(*cut),
+            Literal::Text(_) | Literal::Other => None,
+        };
+        self.literals.iter().filter_map(cut).collect()
     }
 
     /// Whether a cut lies above those before it.

@@ -5,7 +5,7 @@ use datafusion_common::DFSchema;
 use datafusion_common::tree_node::TreeNode as _;
 use datafusion_expr::Expr;
 
-use super::{identity, value};
+use super::{age_floor, identity, value};
 use crate::domain::KeyDomain;
 use crate::functions::are_bands;
 use crate::refusal::{Refusal, Rule};
@@ -38,6 +38,7 @@ pub(crate) fn domain(
             (value::fact(judge, other, schema, relation)?, what.to_owned(), judge.places.word(word))
         }
     };
+    age_floor::check(judge, expr, schema, relation)?;
     match fact.domain.clone() {
         Some(domain) if is_open(&fact) && domain.values.len() <= MOST_VALUES => Ok(domain),
         _ => Err(Refusal::new(

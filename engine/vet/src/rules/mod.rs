@@ -1,6 +1,7 @@
 //! The rules, one file each.
 
 pub(crate) mod age_day;
+pub(crate) mod age_floor;
 pub(crate) mod aggregate;
 pub(crate) mod clauses;
 pub(crate) mod function;

@@ -9,6 +9,7 @@ use datafusion_common::DFSchema;
 use datafusion_common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion_expr::Expr;
 
+use super::age_floor;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Describing, Judge, Relation};
 
@@ -48,6 +49,7 @@ pub(crate) fn describing(
     looked?;
     visited.map_err(|_| Refusal::new(Rule::Size, "the query is too deep to be planned"))?;
     found.is_chosen |= is_chosen;
+    found.is_age = age_floor::is_age(judge, expr, schema, relation)?;
     Ok(found)
 }
 

@@ -62,6 +62,7 @@ fn both(one: ColumnFact, two: ColumnFact) -> Option<ColumnFact> {
                 || two.describing.is_chosen
                 || one.label.is_of_nothing()
                 || two.label.is_of_nothing(),
+            is_age: one.describing.is_age || two.describing.is_age,
         },
         ..ColumnFact::made(label, kind)
     })

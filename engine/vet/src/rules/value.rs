@@ -11,7 +11,7 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::Case;
 use datafusion_expr::{BinaryExpr, Cast, Expr, ExprSchemable as _, Operator};
 
-use super::{function, identity, kinds, predicate};
+use super::{age_floor, function, identity, kinds, predicate};
 use crate::domain::KeyDomain;
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
@@ -48,7 +48,13 @@ pub(crate) fn fact(
             _ => Err(refuse(judge, expr)),
         },
         Expr::Cast(cast) => self::cast(judge, cast, expr, schema, relation),
-        Expr::Case(case) => self::case(judge, case, schema, relation),
+        Expr::Case(case) => {
+            let fact = self::case(judge, case, schema, relation)?;
+            if predicate::is_text(&fact.kind) {
+                age_floor::check(judge, expr, schema, relation)?;
+            }
+            Ok(fact)
+        }
         Expr::ScalarFunction(call) => function::fact(judge, call, schema, relation),
         Expr::BinaryExpr(binary) if is_arithmetic(binary.op) => {
             arithmetic(judge, binary, expr, schema, relation)
@@ -269,6 +275,12 @@ fn arithmetic(
     };
     let left = fact(judge, &binary.left, schema, relation)?;
     let right = fact(judge, &binary.right, schema, relation)?;
+    let is_age = age_floor::is_age(judge, &binary.left, schema, relation)?
+        || age_floor::is_age(judge, &binary.right, schema, relation)?;
+    // Bands of what is made of an age in any other way may be finer than they look.
+    if is_age && (binary.op == Operator::Multiply || left.measure.is_some() && right.measure.is_some()) {
+        return Err(refuse());
+    }
     let factor = |expr: &Expr| match expr {
         Expr::Literal(ScalarValue::Int64(Some(number)), _) if number.abs() <= MOST_FACTOR => Some(*number),
         _ => None,
