@@ -24,11 +24,6 @@ pub(crate) fn plan(plan: &LogicalPlan) -> String {
     spelling.text
 }
 
-/// An expression by itself, its subqueries included; its columns by the names that it says.
-pub(crate) fn expr(expr: &Expr) -> String {
-    expr_over(expr, &[])
-}
-
 /// An expression over what has these schemas, side by side; its columns by their places there.
 pub(crate) fn expr_over(expr: &Expr, seen: &[DFSchemaRef]) -> String {
     let mut spelling = Spelling::default();
