@@ -190,8 +190,7 @@ impl Ledger {
             if let Some(form) = &form {
                 self.by_source.entry(form.source()).or_default().push(at);
             }
-            let mut kept = Kept::new(&persons, snapshot, (is_derived, Sum::of(&id)), form);
-            kept.number(&self.same);
+            let kept = Kept::new(&persons, (snapshot, &self.same), (is_derived, Sum::of(&id)), form);
             if kept.is_compared() {
                 self.by_size.entry(kept.once().1).or_default().push(at);
                 family.push(at);
@@ -339,23 +338,29 @@ impl Ledger {
 }
 
 impl Kept {
+    /// With every person counted once, by what is known of their numbers now.
     fn new(
         persons: &RoaringBitmap,
-        snapshot: usize,
+        (snapshot, same): (usize, &Same),
         (is_derived, sum): (bool, Sum),
         form: Option<Form>,
     ) -> Self {
-        Self {
-            persons: Packed::of(persons),
+        let (packed, mark) = Packed::marked(persons);
+        let mut kept = Self {
+            persons: packed,
             size: persons.len(),
             snapshot,
             once: None,
-            mark: Mark::of(persons),
-            is_renumbered: false,
+            mark,
+            is_renumbered: same.knows_any(persons),
             is_derived,
             sum,
             form: form.map(Box::new),
+        };
+        if kept.is_renumbered {
+            kept.count_once(same, persons);
         }
+        kept
     }
 
     /// Whether these persons are others, of whom fewer than `few` are, at this distance of everybody once.
@@ -375,7 +380,11 @@ impl Kept {
             return;
         }
         let persons: RoaringBitmap = self.persons.each().collect();
-        let once = same.once(&persons);
+        self.count_once(same, &persons);
+    }
+
+    fn count_once(&mut self, same: &Same, persons: &RoaringBitmap) {
+        let once = same.once(persons);
         self.mark = Mark::of(&once);
         if let Cow::Owned(once) = once {
             self.once = Some(Box::new(Once { persons: Packed::of(&once), size: once.len() }));
