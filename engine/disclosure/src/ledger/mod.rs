@@ -23,6 +23,7 @@ mod same;
 mod together;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 
 use catalog_model::CellRules;
@@ -242,11 +243,15 @@ impl Ledger {
         let size = persons.len();
         let sizes = size.saturating_sub(few.saturating_sub(1))..=size.saturating_add(few.saturating_sub(1));
         let near = self.by_size.range(sizes).flat_map(|(_, numbers)| numbers);
-        let mark = Mark::of(&persons);
         let near = near.filter_map(|number| self.cohorts.get(*number));
-        let near = near.filter(move |kept| kept.mark.least_distance(mark) < few);
-        let with_distance = move |kept: &'l Kept| (kept.once().0.distance(&persons, few), kept);
-        near.map(with_distance).filter(move |(distance, _)| *distance < few)
+        // It takes a walk over all persons, and nobody asks for it where no kept cohort is of about this size.
+        let mark = OnceCell::new();
+        let with_distance = move |kept: &'l Kept| {
+            let mark = *mark.get_or_init(|| Mark::of(&persons));
+            let is_far = kept.mark.least_distance(mark) >= few;
+            (!is_far).then(|| (kept.once().0.distance(&persons, few), kept))
+        };
+        near.filter_map(with_distance).filter(move |(distance, _)| *distance < few)
     }
 
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
