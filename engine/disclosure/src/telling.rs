@@ -185,11 +185,13 @@ fn sums(
     let sum = |((_, part, key), cells): ((u32, usize, Vec<u32>), Vec<CellNo>)| {
         let shown = cells.iter().filter(|at| !hidden.contains(at));
         let shown: Vec<(&CellNo, &Cohort)> = shown.filter_map(|at| Some((at, cohorts.get(at)?))).collect();
-        if shown.len() < 2 {
+        if shown.len() < 2 || shares(&shown) {
             return None;
         }
         let persons = shown.iter().map(|(_, cohort)| &cohort.persons).union();
-        let is_apart = shown.iter().map(|(_, cohort)| cohort.persons.len()).sum::<u64>() == persons.len();
+        if shown.iter().map(|(_, cohort)| cohort.persons.len()).sum::<u64>() != persons.len() {
+            return None;
+        }
         let ids = || shown.iter().map(|(_, cohort)| cohort.id.as_str()).collect::<Vec<_>>().join(" ");
         let id = if shown.len() == cells.len() {
             format!("{SUM}{WHOLE}{}", id(past, &key, &what(past, part)))
@@ -197,9 +199,21 @@ fn sums(
             format!("{SUM}{}", digest(&ids()))
         };
         let shown = shown.into_iter().map(|(at, _)| *at).collect();
-        is_apart.then_some((shown, Cohort { id, persons, is_derived: true, form: None }))
+        Some((shown, Cohort { id, persons, is_derived: true, form: None }))
     };
     groups.into_iter().filter_map(sum).collect()
+}
+
+/// Whether somebody is seen to be in two of these before they are put together: in the first two, or since they are more
+/// persons than there are numbers.
+fn shares(cells: &[(&CellNo, &Cohort)]) -> bool {
+    let is_in_both = match cells {
+        [(_, one), (_, two), ..] => !one.persons.is_disjoint(&two.persons),
+        _ => false,
+    };
+    let all: u64 = cells.iter().map(|(_, cohort)| cohort.persons.len()).sum();
+    let last = cells.iter().filter_map(|(_, cohort)| cohort.persons.max()).max();
+    is_in_both || last.is_some_and(|last| all > u64::from(last) + 1)
 }
 
 /// Two columns of a grouping set, one, and none.
