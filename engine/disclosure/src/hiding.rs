@@ -100,7 +100,7 @@ impl Hidden {
         for at in numbering.entangled() {
             reasons.entry(at).or_insert(Reason::Overlap);
         }
-        let cohorts =
+        let mut cohorts =
             past.map_or_else(BTreeMap::new, |past| telling::cohorts(&numbering, cells, shape, past));
         if let Some(past) = past {
             for (at, cohort) in &cohorts {
@@ -114,9 +114,9 @@ impl Hidden {
         for _ in 0..ROUNDS {
             let shield = shield(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
             let hidden = &shield.hidden;
-            let told = past.map(|past| Told::of(&numbering, &cohorts, hidden, &counts, (past, rules)));
-            let audit = told.as_ref().zip(past).map(|(told, past)| told.audit(past, rules)).transpose();
-            let beyond = match audit {
+            let told = past.map(|past| Told::of(&numbering, &mut cohorts, hidden, &counts, (past, rules)));
+            let audit = told.as_ref().zip(past).map(|(told, past)| told.audit(&cohorts, (past, rules)));
+            let beyond = match audit.transpose() {
                 Ok(beyond) => beyond,
                 Err(betrayed) => {
                     reasons.extend(betrayed.into_iter().map(|at| (at, Reason::Ledger)));
@@ -126,7 +126,7 @@ impl Hidden {
             allowed(beyond, rules)?;
             let narrowest = narrowest::width(&counts, &shield, rules);
             let settled = Self::settled(&numbering, hidden, &reasons, shape);
-            let cohorts = told.map_or_else(Vec::new, Told::all);
+            let cohorts = told.map_or_else(Vec::new, |told| told.all(cohorts));
             return Ok(Self { cohorts, narrowest, beyond, ..settled });
         }
         Err(Unprotected::SmallGroup)

@@ -44,10 +44,8 @@ pub(crate) fn cohorts(
     cohorts
 }
 
-/// The cohorts that a table tells of.
+/// The cohorts that a table tells of beside those of its cells.
 pub(crate) struct Told {
-    /// Those of its cells.
-    cells: Vec<(CellNo, Cohort)>,
     /// What is left of a shown whole without its shown parts.
     rests: Vec<Cohort>,
     /// What shown cells are together, with these cells.
@@ -55,10 +53,10 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Of cells, of which some are hidden.
+    /// Of cells, of which some are hidden. Their own cohorts learn what is told of them.
     pub(crate) fn of(
         numbering: &Numbering<'_>,
-        cohorts: &BTreeMap<CellNo, Cohort>,
+        cohorts: &mut BTreeMap<CellNo, Cohort>,
         hidden: &BTreeSet<CellNo>,
         counts: &Family,
         (past, rules): (&Past<'_>, &CellRules),
@@ -69,20 +67,21 @@ impl Told {
             relation.link == Link::Whole && !parts.any(|at| counts.is_unseen(*at))
         };
         let whole: Vec<&Relation> = counts.relations.iter().filter(is_asked).collect();
-        Self {
-            cells: of_cells(cohorts, hidden, &whole, (counts, rules)),
-            rests: rests(cohorts, hidden, &whole, rules),
-            sums: sums(numbering, cohorts, hidden, past),
-        }
+        tell(cohorts, hidden, &whole, (counts, rules));
+        Self { rests: rests(cohorts, hidden, &whole, rules), sums: sums(numbering, cohorts, hidden, past) }
     }
 
-    /// What the audit beside what was released before did not take in.
+    /// What the audit of cells and these beside what was released before did not take in.
     ///
     /// # Errors
     ///
     /// The cells that may not be shown: the last of those that are together beside a kept cohort, otherwise the first
     /// that betrays few persons with those before it.
-    pub(crate) fn audit(&self, past: &Past<'_>, rules: &CellRules) -> Result<Beyond, BTreeSet<CellNo>> {
+    pub(crate) fn audit(
+        &self,
+        cohorts: &BTreeMap<CellNo, Cohort>,
+        (past, rules): (&Past<'_>, &CellRules),
+    ) -> Result<Beyond, BTreeSet<CellNo>> {
         let (few, zeros) = (rules.persons, Zeros::of(rules));
         let beside = self.sums.iter().filter(|(_, sum)| past.ledger.is_beside(sum, few, zeros));
         let mut beside: Vec<&Vec<CellNo>> = beside.map(|(cells, _)| cells).collect();
@@ -97,38 +96,38 @@ impl Told {
         if !hidden.is_empty() {
             return Err(hidden);
         }
-        let cells: Vec<&Cohort> = self.cells.iter().map(|(_, cohort)| cohort).collect();
+        let cells: Vec<&Cohort> = cohorts.values().collect();
         let audit = past.ledger.audit(&cells, past.family, past.snapshot, few);
-        audit.map_err(|place| self.cells.get(place).into_iter().map(|(at, _)| *at).collect())
+        audit.map_err(|place| cohorts.keys().nth(place).copied().into_iter().collect())
     }
 
-    pub(crate) fn all(self) -> Vec<Cohort> {
-        let cells = self.cells.into_iter().map(|(_, cohort)| cohort);
-        cells.chain(self.rests).chain(self.sums.into_iter().map(|(_, cohort)| cohort)).collect()
+    /// All of them, those of the cells first.
+    pub(crate) fn all(self, cohorts: BTreeMap<CellNo, Cohort>) -> Vec<Cohort> {
+        let sums = self.sums.into_iter().map(|(_, cohort)| cohort);
+        cohorts.into_values().chain(self.rests).chain(sums).collect()
     }
 }
 
-fn of_cells(
-    cohorts: &BTreeMap<CellNo, Cohort>,
+/// Notes on the cohorts of cells what a reader knows of them, whatever was noted before.
+fn tell(
+    cohorts: &mut BTreeMap<CellNo, Cohort>,
     hidden: &BTreeSet<CellNo>,
     whole: &[&Relation],
     (counts, rules): (&Family, &CellRules),
-) -> Vec<(CellNo, Cohort)> {
+) {
     let derived: BTreeSet<CellNo> = whole
         .iter()
         .filter(|relation| relation.parts.iter().all(|part| !hidden.contains(part)))
         .map(|relation| relation.whole)
         .collect();
-    // A hidden cell tells of itself only that it is there.
-    let told = |(at, cohort): (&CellNo, &Cohort)| {
+    for (at, cohort) in cohorts {
+        // A hidden cell tells of itself only that it is there.
         let is_shown = !hidden.contains(at);
-        let mut told = Cohort { is_derived: !is_shown || derived.contains(at), ..cohort.clone() };
-        if let (Some(form), Some(cell)) = (&mut told.form, counts.cell(*at)) {
+        cohort.is_derived = !is_shown || derived.contains(at);
+        if let (Some(form), Some(cell)) = (&mut cohort.form, counts.cell(*at)) {
             form.told = number(cell, is_shown, rules);
         }
-        (*at, told)
-    };
-    cohorts.iter().map(told).collect()
+    }
 }
 
 fn rests(
