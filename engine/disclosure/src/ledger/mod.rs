@@ -19,6 +19,7 @@ mod narrow;
 mod nearby;
 mod packed;
 mod possible;
+mod ready;
 mod same;
 mod together;
 
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use form::Number;
 pub use form::{Form, Term};
+pub use ready::ReadyEntry;
 
 use crate::ledger::packed::{Mark, Packed};
 use crate::ledger::same::{AsIn, Same};
@@ -179,6 +181,11 @@ impl Ledger {
 
     /// Keeps a release. The same question twice is kept once.
     pub fn keep(&mut self, entry: LedgerEntry) {
+        self.keep_ready(entry.ready());
+    }
+
+    /// Keeps a release that was made ready before. The same question twice is kept once.
+    pub fn keep_ready(&mut self, ReadyEntry { entry, packed }: ReadyEntry) {
         if self.answers.insert(entry.question, entry.answer).is_some() {
             return;
         }
@@ -186,12 +193,13 @@ impl Ledger {
         let next = self.snapshots.len();
         let snapshot = *self.snapshots.entry(entry.snapshot).or_insert(next);
         let family = self.by_family.entry(entry.family).or_default();
-        for Cohort { id, persons, is_derived, form } in entry.cohorts {
+        for (Cohort { id, persons, is_derived, form }, packed) in entry.cohorts.into_iter().zip(packed) {
             let at = self.cohorts.len();
             if let Some(form) = &form {
                 self.by_source.entry(form.source()).or_default().push(at);
             }
-            let kept = Kept::new(&persons, (snapshot, &self.same), (is_derived, Sum::of(&id)), form);
+            let (known, follows) = ((snapshot, &self.same), (is_derived, Sum::of(&id)));
+            let kept = Kept::new((&persons, packed), known, follows, form);
             if kept.is_compared() {
                 self.by_size.entry(kept.once().1).or_default().push(at);
                 family.push(at);
@@ -345,12 +353,11 @@ impl Ledger {
 impl Kept {
     /// With every person counted once, by what is known of their numbers now.
     fn new(
-        persons: &RoaringBitmap,
+        (persons, (packed, mark)): (&RoaringBitmap, (Packed, Mark)),
         (snapshot, same): (usize, &Same),
         (is_derived, sum): (bool, Sum),
         form: Option<Form>,
     ) -> Self {
-        let (packed, mark) = Packed::marked(persons);
         let mut kept = Self {
             persons: packed,
             size: persons.len(),
