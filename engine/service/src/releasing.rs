@@ -119,7 +119,7 @@ pub(crate) fn release(
     };
     let known = held.keep(&guard.environment, entry, says.rows())?;
     let (entries, head) = held.head();
-    files.settle(entries)?;
+    files.settle_own(entries, &copy)?;
     // The record notes how long the ledger is: one that is shorter later has forgotten something.
     let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
     let event = event.project(vetted.permit.grant().project.clone());
