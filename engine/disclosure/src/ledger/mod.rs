@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, HashSet};
 use catalog_model::CellRules;
 use engine_protocol::Beyond;
 use roaring::{MultiOps as _, RoaringBitmap};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use form::Number;
 pub use form::{Form, Term};
@@ -95,6 +95,7 @@ pub struct LedgerEntry {
     /// What questions about the same rows have in common, whatever values they name.
     pub family: String,
     /// The answer, as it was handed out.
+    #[serde(serialize_with = "written")]
     pub answer: Vec<u8>,
     /// The cohorts that it tells of.
     pub cohorts: Vec<Cohort>,
@@ -445,6 +446,11 @@ fn most_of(all: usize, tells: impl Fn(usize) -> bool) -> Option<usize> {
 
 fn digest(id: &str) -> [u8; 32] {
     *blake3::hash(id.as_bytes()).as_bytes()
+}
+
+/// Bytes at once, which are written as they would be one by one.
+fn written<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 /// A bitmap as bytes.
