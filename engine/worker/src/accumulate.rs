@@ -126,6 +126,13 @@ impl Cell {
         Ok(())
     }
 
+    /// Takes all rows and their persons, in order, where nothing else is asked of the cell.
+    pub(crate) fn count(&mut self, rows: u64, persons: Vec<u32>) {
+        if let Some(whole) = self.parts.first_mut() {
+            (whole.rows, whole.persons) = (rows, persons);
+        }
+    }
+
     /// Takes a value whose rank is asked.
     pub(crate) fn rank(&mut self, value: i128, person: u32, rows: u64) {
         self.ranked.push((value, person, rows));
