@@ -421,7 +421,8 @@ mod tests {
         ) {
             let shape = shape(&[first, 1], if has_margins { vec![3, 1, 0] } else { vec![3] });
             let found = Cells::of(&Rows::of(&rows, &shape), &shape, 1_000).unwrap();
-            prop_assert_eq!(counted(&found.evidence(&shape).unwrap()), by_hand(&rows, &shape));
+            let evidence = Cells::evidence(vec![found], &shape, (1_000, 1)).unwrap();
+            prop_assert_eq!(counted(&evidence), by_hand(&rows, &shape));
         }
 
         #[test]
@@ -433,7 +434,7 @@ mod tests {
             let plain = PlanShape { conditions: Vec::new(), measures: Vec::new(), ..full.clone() };
             let counted = |shape: &PlanShape| {
                 let found = Cells::of(&Rows::of(&rows, shape), shape, 1_000).unwrap();
-                let cells = found.evidence(shape).unwrap().cells.into_iter();
+                let cells = Cells::evidence(vec![found], shape, (1_000, 1)).unwrap().cells.into_iter();
                 let whole = |part: &EvidencePart| (part.rows, part.persons.clone(), part.facilities);
                 cells.map(|cell| (whole(&cell.parts[0]), cell.key)).collect::<Vec<_>>()
             };
@@ -443,14 +444,18 @@ mod tests {
         #[test]
         fn buckets_come_together_as_if_they_were_one(rows in prop::collection::vec(row(), 0..60)) {
             let shape = shape(&[3, 2], vec![3, 1, 0]);
-            let mut all = Cells::default();
-            for bucket in 0..3 {
+            let bucket = |bucket: u32| {
                 let here: Vec<TestRow> =
                     rows.iter().filter(|row| row.person % 3 == bucket).cloned().collect();
-                all.merge(Cells::of(&Rows::of(&here, &shape), &shape, 1_000).unwrap(), 1_000).unwrap();
-            }
+                Cells::of(&Rows::of(&here, &shape), &shape, 1_000).unwrap()
+            };
             let together = Cells::of(&Rows::of(&rows, &shape), &shape, 1_000).unwrap();
-            prop_assert_eq!(all.evidence(&shape).unwrap(), together.evidence(&shape).unwrap());
+            let together = Cells::evidence(vec![together], &shape, (1_000, 1)).unwrap();
+            for threads in [1, 2] {
+                let buckets: Vec<Cells> = (0..3).map(bucket).collect();
+                let found = Cells::evidence(buckets, &shape, (1_000, threads)).unwrap();
+                prop_assert_eq!(&found, &together);
+            }
         }
     }
 
@@ -467,5 +472,9 @@ mod tests {
         let rows = Rows::of(&(0..6).map(row).collect::<Vec<_>>(), &shape);
         assert!(Cells::of(&rows, &shape, 6).is_ok());
         assert_eq!(Cells::of(&rows, &shape, 5).unwrap_err(), WorkerFault::TooLarge);
+        let both = || -> Vec<Cells> { (0..2).map(|_| Cells::of(&rows, &shape, 6).unwrap()).collect() };
+        assert_eq!(Cells::evidence(both(), &shape, (5, 2)).unwrap_err(), WorkerFault::TooLarge);
+        // Nobody is in two buckets.
+        assert_eq!(Cells::evidence(both(), &shape, (6, 2)).unwrap_err(), WorkerFault::Execution);
     }
 }
