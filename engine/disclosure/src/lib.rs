@@ -8,6 +8,7 @@
 
 mod amounts;
 mod behind;
+mod both;
 mod check;
 mod conditions;
 mod family;

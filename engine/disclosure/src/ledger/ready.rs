@@ -1,8 +1,7 @@
 //! An entry with its persons packed, which takes a walk over all of them and no ledger: so it is done while the entry is
 //! being written elsewhere.
 
-use std::thread;
-
+use crate::both::both;
 use crate::ledger::packed::{Mark, Packed};
 use crate::ledger::{Cohort, LedgerEntry};
 
@@ -17,17 +16,8 @@ pub struct ReadyEntry {
 impl LedgerEntry {
     /// Makes it ready while something is done with it, which may fail: what that gave.
     pub fn ready_while<T>(self, act: impl FnOnce(&Self) -> T) -> (ReadyEntry, T) {
-        let (packed, given) = thread::scope(|scope| {
-            let packing = thread::Builder::new().spawn_scoped(scope, || packed(&self.cohorts));
-            let given = act(&self);
-            (packing.ok().and_then(|packing| packing.join().ok()), given)
-        });
-        let ready = match packed {
-            Some(packed) => ReadyEntry { entry: self, packed },
-            // There was no thread to be had.
-            None => self.ready(),
-        };
-        (ready, given)
+        let (packed, given) = both(|| packed(&self.cohorts), || act(&self));
+        (ReadyEntry { entry: self, packed }, given)
     }
 
     pub(super) fn ready(self) -> ReadyEntry {
