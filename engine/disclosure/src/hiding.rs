@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalog_model::{BeyondAudit, CellRules};
 use engine_protocol::Beyond;
 
+use crate::both::both;
 use crate::family::{CellNo, Family};
 use crate::ledger::{Cohort, Form, Ledger, Term, Zeros};
 use crate::narrowest;
@@ -103,13 +104,11 @@ impl Hidden {
         let mut cohorts =
             past.map_or_else(BTreeMap::new, |past| telling::cohorts(&numbering, cells, shape, past));
         if let Some(past) = past {
-            for (at, cohort) in &cohorts {
-                let is_open = !cohort.persons.is_empty() && !reasons.contains_key(at);
-                let few = counts.cell(*at).map_or(rules.persons, |cell| cell.few(rules.persons));
-                if is_open && past.ledger.is_near_where(cohort, few, Zeros::of(rules)) {
-                    reasons.insert(*at, Reason::Ledger);
-                }
-            }
+            let is_open =
+                |(at, cohort): &(&CellNo, &Cohort)| !cohort.persons.is_empty() && !reasons.contains_key(*at);
+            let open: Vec<(&CellNo, &Cohort)> = cohorts.iter().filter(is_open).collect();
+            let near = near(&open, &counts, (past, rules));
+            reasons.extend(near.into_iter().map(|at| (at, Reason::Ledger)));
         }
         for _ in 0..ROUNDS {
             let shield = shield(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
@@ -186,6 +185,28 @@ impl Hidden {
         self.parts.iter_mut().for_each(|part| part.retain(|key| is_asked(key)));
         self.why.retain(|(key, _), _| is_asked(key));
     }
+}
+
+/// The cells that a kept cohort is near to, looked for by two threads: there may be many cells and many cohorts.
+fn near(
+    cells: &[(&CellNo, &Cohort)],
+    counts: &Family,
+    (past, rules): (&Past<'_>, &CellRules),
+) -> Vec<CellNo> {
+    let is_near = |(at, cohort): &&(&CellNo, &Cohort)| {
+        let few = counts.cell(**at).map_or(rules.persons, |cell| cell.few(rules.persons));
+        past.ledger.is_near_where(cohort, few, Zeros::of(rules))
+    };
+    let of = |cells: &[(&CellNo, &Cohort)]| -> Vec<CellNo> {
+        cells.iter().filter(is_near).map(|(at, _)| **at).collect()
+    };
+    if past.ledger.cohorts() == 0 {
+        return Vec::new();
+    }
+    let (first, second) = cells.split_at(cells.len() / 2);
+    let (mut near, more) = both(|| of(first), || of(second));
+    near.extend(more);
+    near
 }
 
 /// A table may go out that was not audited with all that was released before, unless the rules withhold it.
