@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalog_model::{BeyondAudit, CellRules};
 use engine_protocol::Beyond;
 
+use crate::both::both;
 use crate::family::{CellNo, Family};
 use crate::ledger::{Cohort, Form, Ledger, Term, Zeros};
 use crate::narrowest;
@@ -100,23 +101,21 @@ impl Hidden {
         for at in numbering.entangled() {
             reasons.entry(at).or_insert(Reason::Overlap);
         }
-        let cohorts =
+        let mut cohorts =
             past.map_or_else(BTreeMap::new, |past| telling::cohorts(&numbering, cells, shape, past));
         if let Some(past) = past {
-            for (at, cohort) in &cohorts {
-                let is_open = !cohort.persons.is_empty() && !reasons.contains_key(at);
-                let few = counts.cell(*at).map_or(rules.persons, |cell| cell.few(rules.persons));
-                if is_open && past.ledger.is_near_where(cohort, few, Zeros::of(rules)) {
-                    reasons.insert(*at, Reason::Ledger);
-                }
-            }
+            let is_open =
+                |(at, cohort): &(&CellNo, &Cohort)| !cohort.persons.is_empty() && !reasons.contains_key(*at);
+            let open: Vec<(&CellNo, &Cohort)> = cohorts.iter().filter(is_open).collect();
+            let near = near(&open, &counts, (past, rules));
+            reasons.extend(near.into_iter().map(|at| (at, Reason::Ledger)));
         }
         for _ in 0..ROUNDS {
             let shield = shield(&numbering, (&counts, &sums), reasons.keys().copied().collect(), rules)?;
             let hidden = &shield.hidden;
-            let told = past.map(|past| Told::of(&numbering, &cohorts, hidden, &counts, (past, rules)));
-            let audit = told.as_ref().zip(past).map(|(told, past)| told.audit(past, rules)).transpose();
-            let beyond = match audit {
+            let told = past.map(|past| Told::of(&numbering, &mut cohorts, hidden, &counts, (past, rules)));
+            let audit = told.as_ref().zip(past).map(|(told, past)| told.audit(&cohorts, (past, rules)));
+            let beyond = match audit.transpose() {
                 Ok(beyond) => beyond,
                 Err(betrayed) => {
                     reasons.extend(betrayed.into_iter().map(|at| (at, Reason::Ledger)));
@@ -126,7 +125,7 @@ impl Hidden {
             allowed(beyond, rules)?;
             let narrowest = narrowest::width(&counts, &shield, rules);
             let settled = Self::settled(&numbering, hidden, &reasons, shape);
-            let cohorts = told.map_or_else(Vec::new, Told::all);
+            let cohorts = told.map_or_else(Vec::new, |told| told.all(cohorts));
             return Ok(Self { cohorts, narrowest, beyond, ..settled });
         }
         Err(Unprotected::SmallGroup)
@@ -186,6 +185,28 @@ impl Hidden {
         self.parts.iter_mut().for_each(|part| part.retain(|key| is_asked(key)));
         self.why.retain(|(key, _), _| is_asked(key));
     }
+}
+
+/// The cells that a kept cohort is near to, looked for by two threads: there may be many cells and many cohorts.
+fn near(
+    cells: &[(&CellNo, &Cohort)],
+    counts: &Family,
+    (past, rules): (&Past<'_>, &CellRules),
+) -> Vec<CellNo> {
+    let is_near = |(at, cohort): &&(&CellNo, &Cohort)| {
+        let few = counts.cell(**at).map_or(rules.persons, |cell| cell.few(rules.persons));
+        past.ledger.is_near_where(cohort, few, Zeros::of(rules))
+    };
+    let of = |cells: &[(&CellNo, &Cohort)]| -> Vec<CellNo> {
+        cells.iter().filter(is_near).map(|(at, _)| **at).collect()
+    };
+    if past.ledger.cohorts() == 0 {
+        return Vec::new();
+    }
+    let (first, second) = cells.split_at(cells.len() / 2);
+    let (mut near, more) = both(|| of(first), || of(second));
+    near.extend(more);
+    near
 }
 
 /// A table may go out that was not audited with all that was released before, unless the rules withhold it.

@@ -36,19 +36,23 @@ pub(crate) enum Value {
 pub(crate) fn run(post: &Post, rows: Vec<Row>) -> Vec<Vec<CellValue>> {
     let is_shown =
         |row: &Row| post.having.as_ref().is_none_or(|having| evaluate(having, row) == Value::Truth(true));
-    let mut rows: Vec<Row> = rows.into_iter().filter(is_shown).collect();
+    let ordered = |row: Row| {
+        let by: Vec<Value> = post.order.iter().map(|order| evaluate(&order.by, &row)).collect();
+        (by, row)
+    };
+    let mut rows: Vec<(Vec<Value>, Row)> = rows.into_iter().filter(is_shown).map(ordered).collect();
     // Stable: rows that the order cannot tell apart stay in the order of their keys.
-    rows.sort_by(|one, two| {
-        let by = post
-            .order
-            .iter()
-            .map(|order| compared(&evaluate(&order.by, one), &evaluate(&order.by, two), order.is_descending));
+    rows.sort_by(|(one, _), (two, _)| {
+        let by = post.order.iter().zip(one).zip(two);
+        let by = by.map(|((order, one), two)| compared(one, two, order.is_descending));
         by.fold(Ordering::Equal, Ordering::then)
     });
     let skip = usize::try_from(post.skip).unwrap_or(usize::MAX);
     let fetch = post.fetch.map_or(usize::MAX, |fetch| usize::try_from(fetch).unwrap_or(usize::MAX));
-    let shown = rows.iter().skip(skip).take(fetch);
-    shown.map(|row| post.columns.iter().map(|column| evaluate(&column.value, row).cell()).collect()).collect()
+    let cells = |row: &Row| -> Vec<CellValue> {
+        post.columns.iter().map(|column| evaluate(&column.value, row).cell()).collect()
+    };
+    rows.iter().skip(skip).take(fetch).map(|(_, row)| cells(row)).collect()
 }
 
 impl Value {

@@ -6,6 +6,7 @@ use engine_protocol::{Evidence, EvidenceCell, EvidencePart, QuantileEvidence, Su
 use roaring::RoaringBitmap;
 
 use crate::amounts;
+use crate::both::both;
 use crate::conditions;
 use crate::shape::{PartShape, Shape};
 
@@ -68,10 +69,52 @@ pub(crate) enum BadEvidence {
     Conditions,
 }
 
+/// Cells from which on two threads read them.
+const APART: usize = 512;
+
 /// Reads the worker's evidence: the cells of the grouping sets that are released.
 pub(crate) fn read(evidence: &Evidence, shape: &Shape) -> Result<Cells, BadEvidence> {
-    let (mut cells, mut everybody) = (Cells::new(), RoaringBitmap::new());
-    for cell in &evidence.cells {
+    let all = evidence.cells.len();
+    let (first, second) = evidence.cells.split_at(if all < APART { all } else { all / 2 });
+    let (second, first) = if second.is_empty() {
+        (Share::default(), Share::of(first, shape))
+    } else {
+        both(|| Share::of(second, shape), || Share::of(first, shape))
+    };
+    let (mut cells, mut everybody) = (Cells::new(), first.everybody);
+    everybody |= second.everybody;
+    for (found, fault) in [(first.cells, first.fault), (second.cells, second.fault)] {
+        for (key, cell) in found {
+            if cells.insert(key.clone(), cell).is_some() {
+                return Err(BadEvidence::Twice);
+            }
+        }
+        fault.map_or(Ok(()), Err)?;
+    }
+    if shape.persons.is_some_and(|most| everybody.len() > most) {
+        return Err(BadEvidence::Persons);
+    }
+    Ok(cells)
+}
+
+/// Some of the cells, as far as they can be used.
+#[derive(Default)]
+struct Share<'e> {
+    /// Those of the grouping sets that are released.
+    cells: Vec<(&'e Vec<u32>, Cell)>,
+    everybody: RoaringBitmap,
+    /// Why the next one cannot be used.
+    fault: Option<BadEvidence>,
+}
+
+impl<'e> Share<'e> {
+    fn of(cells: &'e [EvidenceCell], shape: &Shape) -> Self {
+        let mut share = Self::default();
+        let taken = cells.iter().try_for_each(|cell| share.take(cell, shape));
+        Self { fault: taken.err(), ..share }
+    }
+
+    fn take(&mut self, cell: &'e EvidenceCell, shape: &Shape) -> Result<(), BadEvidence> {
         check_key(cell, shape)?;
         if cell.parts.len() != shape.parts.len() {
             return Err(BadEvidence::Parts);
@@ -82,16 +125,13 @@ pub(crate) fn read(evidence: &Evidence, shape: &Shape) -> Result<Cells, BadEvide
         amounts::check(&read, shape)?;
         conditions::check(&read, shape)?;
         if let (Some(whole), Some(_)) = (read.parts.first(), shape.persons) {
-            everybody |= &whole.persons;
+            self.everybody |= &whole.persons;
         }
-        if shape.sets.contains(&set_of(&cell.key)) && cells.insert(cell.key.clone(), read).is_some() {
-            return Err(BadEvidence::Twice);
+        if shape.sets.contains(&set_of(&cell.key)) {
+            self.cells.push((&cell.key, read));
         }
+        Ok(())
     }
-    if shape.persons.is_some_and(|most| everybody.len() > most) {
-        return Err(BadEvidence::Persons);
-    }
-    Ok(cells)
 }
 
 fn read_cell(cell: &EvidenceCell, shape: &Shape) -> Result<Cell, BadEvidence> {
@@ -222,4 +262,48 @@ fn declared(shape: &Shape, set: u32, most: usize) -> Option<Vec<Vec<u32>>> {
             .collect();
     }
     Some(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_protocol::{Evidence, EvidenceCell, EvidencePart};
+    use roaring::RoaringBitmap;
+
+    use super::{APART, BadEvidence, read};
+    use crate::shape::{KeyLabel, KeyShape, PartShape, Shape};
+
+    fn cell(key: u32) -> EvidenceCell {
+        let mut persons = Vec::new();
+        RoaringBitmap::from_iter([key]).serialize_into(&mut persons).unwrap();
+        let part = EvidencePart { rows: 1, persons, ..EvidencePart::default() };
+        EvidenceCell { key: vec![key], parts: vec![part], ..EvidenceCell::default() }
+    }
+
+    #[test]
+    fn two_threads_read_what_one_reads() {
+        let label = || KeyLabel { code: String::new(), ja: String::new(), en: String::new() };
+        let shape = Shape {
+            keys: vec![KeyShape { values: (0..APART).map(|_| label()).collect() }],
+            sets: vec![1],
+            parts: vec![PartShape::default()],
+            persons: Some(APART as u64),
+            ..Shape::default()
+        };
+        let with = |changes: &[(usize, EvidenceCell)]| {
+            let mut cells: Vec<EvidenceCell> = (0..).take(APART).map(cell).collect();
+            changes.iter().for_each(|(at, cell)| cells[*at] = cell.clone());
+            read(&Evidence { cells }, &shape).map(|cells| cells.len())
+        };
+        let (known, bad) = (cell(3), EvidenceCell { key: Vec::new(), ..cell(0) });
+        assert_eq!(with(&[]), Ok(APART));
+        assert_eq!(with(&[(400, known.clone())]), Err(BadEvidence::Twice));
+        // The first that is found in the order of the cells is told.
+        assert_eq!(with(&[(100, known.clone()), (400, bad.clone())]), Err(BadEvidence::Twice));
+        assert_eq!(with(&[(100, bad.clone()), (400, known.clone())]), Err(BadEvidence::KeyLength));
+        assert_eq!(with(&[(400, bad), (450, known)]), Err(BadEvidence::KeyLength));
+        // Each half is within the snapshot, both are not.
+        let mut two = EvidencePart { rows: 2, ..EvidencePart::default() };
+        RoaringBitmap::from_iter([3, 900]).serialize_into(&mut two.persons).unwrap();
+        assert_eq!(with(&[(3, EvidenceCell { parts: vec![two], ..cell(3) })]), Err(BadEvidence::Persons));
+    }
 }

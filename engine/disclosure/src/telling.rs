@@ -44,10 +44,8 @@ pub(crate) fn cohorts(
     cohorts
 }
 
-/// The cohorts that a table tells of.
+/// The cohorts that a table tells of beside those of its cells.
 pub(crate) struct Told {
-    /// Those of its cells.
-    cells: Vec<(CellNo, Cohort)>,
     /// What is left of a shown whole without its shown parts.
     rests: Vec<Cohort>,
     /// What shown cells are together, with these cells.
@@ -55,10 +53,10 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Of cells, of which some are hidden.
+    /// Of cells, of which some are hidden. Their own cohorts learn what is told of them.
     pub(crate) fn of(
         numbering: &Numbering<'_>,
-        cohorts: &BTreeMap<CellNo, Cohort>,
+        cohorts: &mut BTreeMap<CellNo, Cohort>,
         hidden: &BTreeSet<CellNo>,
         counts: &Family,
         (past, rules): (&Past<'_>, &CellRules),
@@ -69,20 +67,21 @@ impl Told {
             relation.link == Link::Whole && !parts.any(|at| counts.is_unseen(*at))
         };
         let whole: Vec<&Relation> = counts.relations.iter().filter(is_asked).collect();
-        Self {
-            cells: of_cells(cohorts, hidden, &whole, (counts, rules)),
-            rests: rests(cohorts, hidden, &whole, rules),
-            sums: sums(numbering, cohorts, hidden, past),
-        }
+        tell(cohorts, hidden, &whole, (counts, rules));
+        Self { rests: rests(cohorts, hidden, &whole, rules), sums: sums(numbering, cohorts, hidden, past) }
     }
 
-    /// What the audit beside what was released before did not take in.
+    /// What the audit of cells and these beside what was released before did not take in.
     ///
     /// # Errors
     ///
     /// The cells that may not be shown: the last of those that are together beside a kept cohort, otherwise the first
     /// that betrays few persons with those before it.
-    pub(crate) fn audit(&self, past: &Past<'_>, rules: &CellRules) -> Result<Beyond, BTreeSet<CellNo>> {
+    pub(crate) fn audit(
+        &self,
+        cohorts: &BTreeMap<CellNo, Cohort>,
+        (past, rules): (&Past<'_>, &CellRules),
+    ) -> Result<Beyond, BTreeSet<CellNo>> {
         let (few, zeros) = (rules.persons, Zeros::of(rules));
         let beside = self.sums.iter().filter(|(_, sum)| past.ledger.is_beside(sum, few, zeros));
         let mut beside: Vec<&Vec<CellNo>> = beside.map(|(cells, _)| cells).collect();
@@ -97,38 +96,38 @@ impl Told {
         if !hidden.is_empty() {
             return Err(hidden);
         }
-        let cells: Vec<&Cohort> = self.cells.iter().map(|(_, cohort)| cohort).collect();
+        let cells: Vec<&Cohort> = cohorts.values().collect();
         let audit = past.ledger.audit(&cells, past.family, past.snapshot, (few, zeros));
-        audit.map_err(|place| self.cells.get(place).into_iter().map(|(at, _)| *at).collect())
+        audit.map_err(|place| cohorts.keys().nth(place).copied().into_iter().collect())
     }
 
-    pub(crate) fn all(self) -> Vec<Cohort> {
-        let cells = self.cells.into_iter().map(|(_, cohort)| cohort);
-        cells.chain(self.rests).chain(self.sums.into_iter().map(|(_, cohort)| cohort)).collect()
+    /// All of them, those of the cells first.
+    pub(crate) fn all(self, cohorts: BTreeMap<CellNo, Cohort>) -> Vec<Cohort> {
+        let sums = self.sums.into_iter().map(|(_, cohort)| cohort);
+        cohorts.into_values().chain(self.rests).chain(sums).collect()
     }
 }
 
-fn of_cells(
-    cohorts: &BTreeMap<CellNo, Cohort>,
+/// Notes on the cohorts of cells what a reader knows of them, whatever was noted before.
+fn tell(
+    cohorts: &mut BTreeMap<CellNo, Cohort>,
     hidden: &BTreeSet<CellNo>,
     whole: &[&Relation],
     (counts, rules): (&Family, &CellRules),
-) -> Vec<(CellNo, Cohort)> {
+) {
     let derived: BTreeSet<CellNo> = whole
         .iter()
         .filter(|relation| relation.parts.iter().all(|part| !hidden.contains(part)))
         .map(|relation| relation.whole)
         .collect();
-    // A hidden cell tells of itself only that it is there.
-    let told = |(at, cohort): (&CellNo, &Cohort)| {
+    for (at, cohort) in cohorts {
+        // A hidden cell tells of itself only that it is there.
         let is_shown = !hidden.contains(at);
-        let mut told = Cohort { is_derived: !is_shown || derived.contains(at), ..cohort.clone() };
-        if let (Some(form), Some(cell)) = (&mut told.form, counts.cell(*at)) {
+        cohort.is_derived = !is_shown || derived.contains(at);
+        if let (Some(form), Some(cell)) = (&mut cohort.form, counts.cell(*at)) {
             form.told = number(cell, is_shown, rules);
         }
-        (*at, told)
-    };
-    cohorts.iter().map(told).collect()
+    }
 }
 
 fn rests(
@@ -185,11 +184,13 @@ fn sums(
     let sum = |((_, part, key), cells): ((u32, usize, Vec<u32>), Vec<CellNo>)| {
         let shown = cells.iter().filter(|at| !hidden.contains(at));
         let shown: Vec<(&CellNo, &Cohort)> = shown.filter_map(|at| Some((at, cohorts.get(at)?))).collect();
-        if shown.len() < 2 {
+        if shown.len() < 2 || shares(&shown) {
             return None;
         }
         let persons = shown.iter().map(|(_, cohort)| &cohort.persons).union();
-        let is_apart = shown.iter().map(|(_, cohort)| cohort.persons.len()).sum::<u64>() == persons.len();
+        if shown.iter().map(|(_, cohort)| cohort.persons.len()).sum::<u64>() != persons.len() {
+            return None;
+        }
         let ids = || shown.iter().map(|(_, cohort)| cohort.id.as_str()).collect::<Vec<_>>().join(" ");
         let id = if shown.len() == cells.len() {
             format!("{SUM}{WHOLE}{}", id(past, &key, &what(past, part)))
@@ -197,9 +198,21 @@ fn sums(
             format!("{SUM}{}", digest(&ids()))
         };
         let shown = shown.into_iter().map(|(at, _)| *at).collect();
-        is_apart.then_some((shown, Cohort { id, persons, is_derived: true, form: None }))
+        Some((shown, Cohort { id, persons, is_derived: true, form: None }))
     };
     groups.into_iter().filter_map(sum).collect()
+}
+
+/// Whether somebody is seen to be in two of these before they are put together: in the first two, or since they are more
+/// persons than there are numbers.
+fn shares(cells: &[(&CellNo, &Cohort)]) -> bool {
+    let is_in_both = match cells {
+        [(_, one), (_, two), ..] => !one.persons.is_disjoint(&two.persons),
+        _ => false,
+    };
+    let all: u64 = cells.iter().map(|(_, cohort)| cohort.persons.len()).sum();
+    let last = cells.iter().filter_map(|(_, cohort)| cohort.persons.max()).max();
+    is_in_both || last.is_some_and(|last| all > u64::from(last) + 1)
 }
 
 /// Two columns of a grouping set, one, and none.

@@ -129,7 +129,10 @@ impl ReleasedTable {
     ///
     /// The text cannot be made.
     pub fn certified(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&Self { certificate: None, ..self.clone() })
+        match self.certificate {
+            None => serde_json::to_vec(self),
+            Some(_) => serde_json::to_vec(&Self { certificate: None, ..self.clone() }),
+        }
     }
 
     /// How many values it has, group keys apart, and how many of them are hidden.

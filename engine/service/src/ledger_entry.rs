@@ -6,6 +6,8 @@ use serde::Deserialize;
 
 /// The first byte of the present form. The first form begins with the length of a digest, which is longer than this.
 const FORM: u8 = 3;
+/// About what a cohort takes beside its persons, and an entry beside its answer and cohorts.
+const BESIDE: usize = 256;
 /// The first byte of the second form.
 const SECOND: u8 = 2;
 
@@ -36,8 +38,11 @@ struct Second {
 
 /// The bytes of a release.
 pub(crate) fn written(entry: &LedgerEntry) -> Option<Vec<u8>> {
-    let bytes = postcard::to_allocvec(entry).ok()?;
-    Some([&[FORM], bytes.as_slice()].concat())
+    // Room for all of it is made before: it may be megabytes.
+    let cohorts = entry.cohorts.iter().map(|cohort| cohort.persons.serialized_size() + BESIDE);
+    let mut bytes = Vec::with_capacity(entry.answer.len() + cohorts.sum::<usize>() + BESIDE);
+    bytes.push(FORM);
+    postcard::to_extend(entry, bytes).ok()
 }
 
 /// The release that was written so; none where it is of no form.
@@ -93,6 +98,8 @@ mod tests {
             cohorts: vec![cohort(true, form)],
         };
         assert_eq!(read(&written(&present).unwrap()), Some(present.clone()));
+        let (end, one_by_one) = (written(&present).unwrap(), postcard::to_allocvec(&present.answer).unwrap());
+        assert!(end.windows(one_by_one.len()).any(|bytes| bytes == one_by_one));
         let mut bytes = Vec::new();
         persons.serialize_into(&mut bytes).unwrap();
         let first = First {

@@ -181,14 +181,21 @@ impl Held<'_> {
             blake3::keyed_hash(&told, place.as_bytes()).to_hex().chars().take(16).collect::<String>()
         };
         let known = Known { family: word(&entry.family), rows: word(rows) };
-        let clear = ledger_entry::written(&entry).ok_or(LedgerError::Entry)?;
-        let sealed = encrypt(&key, &bound_to(self.own.frames, &self.own.head), &clear)?;
+        let (entry, written) = entry.ready_while(|entry| self.append(&key, entry));
+        written?;
+        self.own.ledger.keep_ready(entry);
+        Ok(known)
+    }
+
+    /// Writes an entry behind the others; it is on disk when this returns.
+    fn append(&mut self, key: &SecretKey, entry: &LedgerEntry) -> Result<(), LedgerError> {
+        let clear = ledger_entry::written(entry).ok_or(LedgerError::Entry)?;
+        let sealed = encrypt(key, &bound_to(self.own.frames, &self.own.head), &clear)?;
         let frame = framed(&sealed);
         let written = self.write(&frame);
         written.map_err(|source| self.own.io("write", source))?;
         self.own.advance(&frame);
-        self.own.ledger.keep(entry);
-        Ok(known)
+        Ok(())
     }
 
     fn write(&mut self, frame: &[u8]) -> std::io::Result<()> {

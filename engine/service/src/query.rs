@@ -140,7 +140,7 @@ pub(crate) fn answer(
         return Ok(hand_out(None, &opened.close(stays("denials"))?));
     }
     let query = opened.query().to_string();
-    let (table, outcome) = match run(guard, &vetted, (&opened, &query), running)? {
+    let Answered { table, outcome, copy } = match run(guard, &vetted, (&opened, &query), running)? {
         Ok(answered) => answered,
         Err(outcome) => {
             let reply = running::reply(&outcome);
@@ -153,9 +153,9 @@ pub(crate) fn answer(
         return Ok(ClientReply::Verdict(verdict));
     }
     running.is_at(RunStage::Recording);
-    let kept = airlock::kept(guard, (asked.project, asked.user), &table, || {
-        retained(guard, &vetted, (&opened, &table), None)
-    })?;
+    let make = || retained(guard, &vetted, (&opened, &table), None);
+    let kept = || airlock::kept(guard, (asked.project, asked.user), &table, make);
+    let kept = copy.map_or_else(kept, Ok)?;
     match airlock::way(guard, asked, &kept)? {
         Way::Out => {
             let closed = opened.close(outcome)?;
@@ -453,8 +453,16 @@ fn request_of(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<Que
         .with("sql", sql))
 }
 
-/// The released table with its outcome, or the outcome alone.
-pub(crate) type Ran = Result<(ReleasedTable, Outcome), Box<Outcome>>;
+/// A released table with its outcome.
+pub(crate) struct Answered {
+    pub(crate) table: ReleasedTable,
+    pub(crate) outcome: Outcome,
+    /// The copy that is kept of it, where it was made just now.
+    pub(crate) copy: Option<Retained>,
+}
+
+/// What was released, or the outcome alone.
+pub(crate) type Ran = Result<Answered, Box<Outcome>>;
 
 /// From the vetted plan to the released table; otherwise the outcome that is recorded. The asker is told no more than
 /// that nothing can be released.

@@ -12,19 +12,19 @@ use crate::cases::RetainedFiles;
 use crate::computing::Computed;
 use crate::guard::{Guard, GuardError};
 use crate::ledger_file::Held;
-use crate::query::{Ran, Vetted, retained};
+use crate::query::{Answered, Ran, Vetted, retained};
 use crate::recent::Recent;
 use crate::shape::shape;
 use crate::{output_rules, past};
 
 /// The answer that the same question got before.
-pub(crate) fn again(answer: &[u8]) -> Result<(ReleasedTable, Outcome), GuardError> {
+pub(crate) fn again(answer: &[u8]) -> Result<Answered, GuardError> {
     let table: ReleasedTable =
         serde_json::from_slice(answer).map_err(|_| GuardError::Bug("the ledger keeps tables"))?;
     let digest = Digest::parse(blake3::hash(answer).to_hex().as_str()).unwrap_or(Digest::ZERO);
     let cells = table.rows.len() as u64;
     let suppressed = table.suppressed;
-    Ok((table, Outcome::Released { cells, suppressed, digest }))
+    Ok(Answered { table, outcome: Outcome::Released { cells, suppressed, digest }, copy: None })
 }
 
 /// The answer that the ledger has for a question, once the record knows how long the ledger is.
@@ -108,18 +108,18 @@ pub(crate) fn release(
     let copy = retained(guard, vetted, (opened, release.table.get()), Some((&release, head)));
     let files = RetainedFiles::new(&guard.environment);
     files.prepare(&copy)?;
-    let (table, outcome) = finish(release);
+    let (table, outcome, answer) = finish(release)?;
     let entry = LedgerEntry {
         question,
         project: vetted.permit.grant().project.clone(),
         snapshot: vetted.manifest.id.as_str().to_owned(),
         family: says.family().to_owned(),
-        answer: serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?,
+        answer,
         cohorts,
     };
     let known = held.keep(&guard.environment, entry, says.rows())?;
     let (entries, head) = held.head();
-    files.settle(entries)?;
+    files.settle_own(entries, &copy)?;
     // The record notes how long the ledger is: one that is shorter later has forgotten something.
     let event = Event::new(Kind::LedgerKept, "guard").subject(opened.query().to_string());
     let event = event.project(vetted.permit.grant().project.clone());
@@ -127,7 +127,7 @@ pub(crate) fn release(
     let event = event.with("exclusion", vetted.exclusion.exclusion.as_str());
     let event = event.with("not_nearly", beyond.nearly).with("not_exactly", beyond.exactly);
     guard.log.record(event.with("entries", entries).with("head", head).with("hidden", reasons))?;
-    Ok(Ok((table, outcome)))
+    Ok(Ok(Answered { table, outcome, copy: Some(copy) }))
 }
 
 /// What random rounding is drawn with: it follows from the ledger's key, so that a cohort is rounded the same way again.
@@ -167,10 +167,11 @@ fn reasons(release: &Release) -> String {
     reasons.join(", ")
 }
 
-fn finish(release: Release) -> (ReleasedTable, Outcome) {
+/// The table, the outcome, and the table as the ledger keeps it.
+fn finish(release: Release) -> Result<(ReleasedTable, Outcome, Vec<u8>), GuardError> {
     let (cells, suppressed) = (release.cells, release.primary + release.secondary);
     let table = release.table.into_inner();
-    let bytes = serde_json::to_vec(&table).unwrap_or_default();
+    let bytes = serde_json::to_vec(&table).map_err(|_| GuardError::Bug("a table can be written"))?;
     let digest = Digest::parse(blake3::hash(&bytes).to_hex().as_str()).unwrap_or(Digest::ZERO);
-    (table, Outcome::Released { cells, suppressed, digest })
+    Ok((table, Outcome::Released { cells, suppressed, digest }, bytes))
 }

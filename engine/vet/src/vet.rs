@@ -9,6 +9,7 @@ use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
 
 use crate::canonical;
+use crate::domain::{DomainValue, KeyKind};
 use crate::facility;
 use crate::normal::normal;
 use crate::places::Places;
@@ -317,20 +318,39 @@ fn hash(
     shape: &PlanShape,
 ) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("misu 2026-11 vetted plan");
-    // The plan has the conditions; their text has what the query calls its tables.
-    let conditions = vec![String::new(); shape.conditions.len()];
-    let shape = PlanShape { conditions, ..shape.clone() };
     let parts = [
         spelled::plan(evidence),
         public.map(spelled::plan).unwrap_or_default(),
         format!("{grant:?}"),
-        format!("{shape:?}"),
+        without_values(shape),
         env!("CARGO_PKG_VERSION").to_owned(),
     ];
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    let mut bytes = Vec::new();
+    parts.iter().for_each(|part| add(&mut bytes, part));
+    // Of these there may be thousands.
+    for value in shape.keys.iter().flat_map(|key| &key.domain.values) {
+        let DomainValue { code, days, ja, en } = value;
+        bytes.extend_from_slice(&days.map_or(i64::MIN, i64::from).to_le_bytes());
+        [code, ja, en].into_iter().for_each(|text| add(&mut bytes, text));
     }
-    hasher.finalize().to_hex().to_string()
+    hasher.update(&bytes).finalize().to_hex().to_string()
+}
+
+/// A text with its length before it.
+fn add(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+/// What a shape is, apart from the values of its keys, of which only their number is said.
+fn without_values(shape: &PlanShape) -> String {
+    let PlanShape { keys, sets, conditions, measures, ranked, has_facility, aggregates, post, public } =
+        shape;
+    let key = |KeyColumn { name, domain }: &KeyColumn| (name.clone(), domain.kind, domain.values.len());
+    let keys: Vec<(String, KeyKind, usize)> = keys.iter().map(key).collect();
+    // The plan has the conditions; their text has what the query calls its tables.
+    let conditions = conditions.len();
+    format!("{:?}", (keys, sets, conditions, measures, ranked, has_facility, aggregates, post, public))
 }
 
 /// Says in our words what the planner did not find; its own message may name tables that are not granted.

@@ -17,7 +17,7 @@ use crate::quantile;
 use crate::rows::Rows;
 use crate::tally::{self, Own, Sum};
 
-/// The cells of a query so far.
+/// The cells of a bucket.
 #[derive(Debug, Default)]
 pub(crate) struct Cells {
     cells: HashMap<Vec<u32>, Cell>,
@@ -61,30 +61,60 @@ impl Cells {
         Ok(Self { cells })
     }
 
-    /// Adds the cells of other buckets, in which other persons are.
-    pub(crate) fn merge(&mut self, other: Self, most: u32) -> Result<(), WorkerFault> {
-        for (key, cell) in other.cells {
-            let Some(known) = self.cells.get_mut(&key) else {
-                if self.cells.len() >= most as usize {
-                    return Err(WorkerFault::TooLarge);
-                }
-                self.cells.insert(key, cell);
-                continue;
-            };
-            known.merge(cell)?;
-        }
-        Ok(())
-    }
-
-    /// The cells as evidence, in order of their keys.
-    pub(crate) fn evidence(self, shape: &PlanShape) -> Result<Evidence, WorkerFault> {
-        let mut cells = Vec::with_capacity(self.cells.len());
-        for (key, cell) in self.cells {
-            cells.push(cell.evidence(key, shape)?);
-        }
-        cells.sort_unstable_by(|one, two| one.key.cmp(&two.key));
+    /// The cells of buckets as evidence, in order of their keys, on a second thread where there may be one; in each
+    /// bucket are other persons.
+    pub(crate) fn evidence(
+        buckets: Vec<Self>,
+        shape: &PlanShape,
+        (most, threads): (u32, u32),
+    ) -> Result<Evidence, WorkerFault> {
+        let mut cells = by_key(buckets, most)?;
+        let mut rest = cells.split_off(cells.len().div_ceil(2));
+        let (first, second) = std::thread::scope(|scope| {
+            let apart = || settled(std::mem::take(&mut rest), shape);
+            let running = (threads > 1).then(|| std::thread::Builder::new().spawn_scoped(scope, apart));
+            let first = settled(cells, shape);
+            let running = running.and_then(Result::ok);
+            (first, running.map(|running| running.join().unwrap_or(Err(WorkerFault::Panic))))
+        });
+        // What no thread took is still there.
+        let second = second.unwrap_or_else(|| settled(rest, shape));
+        let mut cells = first?;
+        cells.extend(second?);
         Ok(Evidence { cells })
     }
+}
+
+/// What several buckets have of a cell, by its key.
+type OfKey = (Vec<u32>, Vec<Cell>);
+
+/// The cells of all buckets, in order of their keys.
+fn by_key(buckets: Vec<Cells>, most: u32) -> Result<Vec<OfKey>, WorkerFault> {
+    let mut found: HashMap<Vec<u32>, Vec<Cell>> = HashMap::new();
+    for (key, cell) in buckets.into_iter().flat_map(|bucket| bucket.cells) {
+        if let Some(known) = found.get_mut(&key) {
+            known.push(cell);
+            continue;
+        }
+        if found.len() >= most as usize {
+            return Err(WorkerFault::TooLarge);
+        }
+        found.insert(key, vec![cell]);
+    }
+    let mut found: Vec<OfKey> = found.into_iter().collect();
+    found.sort_unstable_by(|(one, _), (two, _)| one.cmp(two));
+    Ok(found)
+}
+
+/// Cells of several buckets as one each.
+fn settled(cells: Vec<OfKey>, shape: &PlanShape) -> Result<Vec<EvidenceCell>, WorkerFault> {
+    let one = |(key, cells): OfKey| {
+        let mut cells = cells.into_iter();
+        let mut all = cells.next().ok_or(WorkerFault::Execution)?;
+        cells.try_for_each(|cell| all.merge(cell))?;
+        all.evidence(key, shape)
+    };
+    cells.into_iter().map(one).collect()
 }
 
 impl Cell {
@@ -124,6 +154,13 @@ impl Cell {
             }
         }
         Ok(())
+    }
+
+    /// Takes all rows and their persons, in order, where nothing else is asked of the cell.
+    pub(crate) fn count(&mut self, rows: u64, persons: Vec<u32>) {
+        if let Some(whole) = self.parts.first_mut() {
+            (whole.rows, whole.persons) = (rows, persons);
+        }
     }
 
     /// Takes a value whose rank is asked.

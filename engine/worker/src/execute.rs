@@ -58,11 +58,8 @@ fn evidence(plan: VettedPlan, ground: Ground, request: &WorkerRequest) -> Result
         let query = Arc::clone(&query);
         async move { query.bucket(&bucket).await }
     });
-    let mut all = Cells::default();
-    for (_, bucket) in cells? {
-        all.merge(bucket, request.limits.cells)?;
-    }
-    all.evidence(&shape)
+    let cells = cells?.into_iter().map(|(_, cells)| cells).collect();
+    Cells::evidence(cells, &shape, (request.limits.cells, threads))
 }
 
 /// The figures of the plan's query over public tables, whose files are one bucket.

@@ -22,7 +22,7 @@ pub(crate) fn cells(
     let sizes: Vec<usize> = shape.keys.iter().map(|key| key.domain.values.len()).collect();
     let numbering = Numbering::new(rows, set, &sizes, most)?;
     let mut cells: Vec<Cell> = numbering.keys.iter().map(|_| Cell::new(shape)).collect();
-    let mut own = Present::new(shape, cells.len());
+    let mut own = Adding::new(shape, cells.len());
     let mut facilities = Gathering::new(cells.len(), rows, shape);
     let mut last = None;
     for row in order.iter().map(|row| *row as usize) {
@@ -34,7 +34,7 @@ pub(crate) fn cells(
             last = Some(person);
         }
         let number = numbering.of_row.get(row).copied().ok_or(WorkerFault::Execution)?;
-        own.add(number, rows, row)?;
+        own.add((person, number), rows, row)?;
         facilities.add(number, rows, row)?;
         if let (Some(ranked), Some(value)) = (&shape.ranked, rows.ranked(row)) {
             let count = rows.part(ranked.part, row);
@@ -46,6 +46,7 @@ pub(crate) fn cells(
     if let Some(person) = last {
         own.flush(person, &mut cells, shape)?;
     }
+    own.settle(&mut cells);
     let facilities = facilities.settle(cells.len());
     cells.iter_mut().zip(facilities).for_each(|(cell, facilities)| cell.keep_facilities(facilities));
     Ok(numbering.keys.into_iter().zip(cells).collect())
@@ -75,6 +76,67 @@ impl Sum {
             values: self.values.checked_add(other.values)?,
             square: self.square.checked_add(other.square)?,
         })
+    }
+}
+
+/// How what persons add comes to the cells.
+enum Adding {
+    /// Row by row, since nothing is summed and no condition tells rows apart.
+    Counted(Vec<Counted>),
+    /// All of a person's rows together.
+    Summed(Present),
+}
+
+/// The rows of a cell and their persons, in order.
+#[derive(Clone, Default)]
+struct Counted {
+    rows: u64,
+    persons: Vec<u32>,
+}
+
+impl Adding {
+    fn new(shape: &PlanShape, cells: usize) -> Self {
+        if shape.measures.is_empty() && shape.conditions.is_empty() {
+            Self::Counted(vec![Counted::default(); cells])
+        } else {
+            Self::Summed(Present::new(shape, cells))
+        }
+    }
+
+    fn add(&mut self, (person, cell): (u32, u32), rows: &Rows, row: usize) -> Result<(), WorkerFault> {
+        match self {
+            Self::Counted(cells) => {
+                let cell = cells.get_mut(cell as usize).ok_or(WorkerFault::Execution)?;
+                cell.add(person, rows.part(0, row))
+            }
+            Self::Summed(present) => present.add(cell, rows, row),
+        }
+    }
+
+    /// Adds what a person whose rows are all there adds.
+    fn flush(&mut self, person: u32, cells: &mut [Cell], shape: &PlanShape) -> Result<(), WorkerFault> {
+        match self {
+            Self::Counted(_) => Ok(()),
+            Self::Summed(present) => present.flush(person, cells, shape),
+        }
+    }
+
+    fn settle(self, cells: &mut [Cell]) {
+        if let Self::Counted(counted) = self {
+            let both = cells.iter_mut().zip(counted);
+            both.for_each(|(cell, counted)| cell.count(counted.rows, counted.persons));
+        }
+    }
+}
+
+impl Counted {
+    /// Persons come one after the other.
+    fn add(&mut self, person: u32, rows: u64) -> Result<(), WorkerFault> {
+        self.rows = self.rows.checked_add(rows).ok_or(WorkerFault::Execution)?;
+        if rows > 0 && self.persons.last() != Some(&person) {
+            self.persons.push(person);
+        }
+        Ok(())
     }
 }
 
@@ -359,20 +421,41 @@ mod tests {
         ) {
             let shape = shape(&[first, 1], if has_margins { vec![3, 1, 0] } else { vec![3] });
             let found = Cells::of(&Rows::of(&rows, &shape), &shape, 1_000).unwrap();
-            prop_assert_eq!(counted(&found.evidence(&shape).unwrap()), by_hand(&rows, &shape));
+            let evidence = Cells::evidence(vec![found], &shape, (1_000, 1)).unwrap();
+            prop_assert_eq!(counted(&evidence), by_hand(&rows, &shape));
+        }
+
+        #[test]
+        fn what_is_counted_alone_is_what_is_counted_beside_sums(
+            rows in prop::collection::vec(row(), 0..60),
+            has_margins in any::<bool>(),
+        ) {
+            let full = shape(&[3, 2], if has_margins { vec![3, 1, 0] } else { vec![3] });
+            let plain = PlanShape { conditions: Vec::new(), measures: Vec::new(), ..full.clone() };
+            let counted = |shape: &PlanShape| {
+                let found = Cells::of(&Rows::of(&rows, shape), shape, 1_000).unwrap();
+                let cells = Cells::evidence(vec![found], shape, (1_000, 1)).unwrap().cells.into_iter();
+                let whole = |part: &EvidencePart| (part.rows, part.persons.clone(), part.facilities);
+                cells.map(|cell| (whole(&cell.parts[0]), cell.key)).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(counted(&plain), counted(&full));
         }
 
         #[test]
         fn buckets_come_together_as_if_they_were_one(rows in prop::collection::vec(row(), 0..60)) {
             let shape = shape(&[3, 2], vec![3, 1, 0]);
-            let mut all = Cells::default();
-            for bucket in 0..3 {
+            let bucket = |bucket: u32| {
                 let here: Vec<TestRow> =
                     rows.iter().filter(|row| row.person % 3 == bucket).cloned().collect();
-                all.merge(Cells::of(&Rows::of(&here, &shape), &shape, 1_000).unwrap(), 1_000).unwrap();
-            }
+                Cells::of(&Rows::of(&here, &shape), &shape, 1_000).unwrap()
+            };
             let together = Cells::of(&Rows::of(&rows, &shape), &shape, 1_000).unwrap();
-            prop_assert_eq!(all.evidence(&shape).unwrap(), together.evidence(&shape).unwrap());
+            let together = Cells::evidence(vec![together], &shape, (1_000, 1)).unwrap();
+            for threads in [1, 2] {
+                let buckets: Vec<Cells> = (0..3).map(bucket).collect();
+                let found = Cells::evidence(buckets, &shape, (1_000, threads)).unwrap();
+                prop_assert_eq!(&found, &together);
+            }
         }
     }
 
@@ -389,5 +472,9 @@ mod tests {
         let rows = Rows::of(&(0..6).map(row).collect::<Vec<_>>(), &shape);
         assert!(Cells::of(&rows, &shape, 6).is_ok());
         assert_eq!(Cells::of(&rows, &shape, 5).unwrap_err(), WorkerFault::TooLarge);
+        let both = || -> Vec<Cells> { (0..2).map(|_| Cells::of(&rows, &shape, 6).unwrap()).collect() };
+        assert_eq!(Cells::evidence(both(), &shape, (5, 2)).unwrap_err(), WorkerFault::TooLarge);
+        // Nobody is in two buckets.
+        assert_eq!(Cells::evidence(both(), &shape, (6, 2)).unwrap_err(), WorkerFault::Execution);
     }
 }

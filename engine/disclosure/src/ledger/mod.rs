@@ -19,19 +19,22 @@ mod narrow;
 mod nearby;
 mod packed;
 mod possible;
+mod ready;
 mod same;
 mod together;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 
 use catalog_model::CellRules;
 use engine_protocol::Beyond;
 use roaring::{MultiOps as _, RoaringBitmap};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use form::Number;
 pub use form::{Form, Term};
+pub use ready::ReadyEntry;
 
 use crate::ledger::packed::{Mark, Packed};
 use crate::ledger::same::{AsIn, Same};
@@ -92,6 +95,7 @@ pub struct LedgerEntry {
     /// What questions about the same rows have in common, whatever values they name.
     pub family: String,
     /// The answer, as it was handed out.
+    #[serde(serialize_with = "written")]
     pub answer: Vec<u8>,
     /// The cohorts that it tells of.
     pub cohorts: Vec<Cohort>,
@@ -178,6 +182,11 @@ impl Ledger {
 
     /// Keeps a release. The same question twice is kept once.
     pub fn keep(&mut self, entry: LedgerEntry) {
+        self.keep_ready(entry.ready());
+    }
+
+    /// Keeps a release that was made ready before. The same question twice is kept once.
+    pub fn keep_ready(&mut self, ReadyEntry { entry, packed }: ReadyEntry) {
         if self.answers.insert(entry.question, entry.answer).is_some() {
             return;
         }
@@ -185,13 +194,13 @@ impl Ledger {
         let next = self.snapshots.len();
         let snapshot = *self.snapshots.entry(entry.snapshot).or_insert(next);
         let family = self.by_family.entry(entry.family).or_default();
-        for Cohort { id, persons, is_derived, form } in entry.cohorts {
+        for (Cohort { id, persons, is_derived, form }, packed) in entry.cohorts.into_iter().zip(packed) {
             let at = self.cohorts.len();
             if let Some(form) = &form {
                 self.by_source.entry(form.source()).or_default().push(at);
             }
-            let mut kept = Kept::new(&persons, snapshot, (is_derived, Sum::of(&id)), form);
-            kept.number(&self.same);
+            let (known, follows) = ((snapshot, &self.same), (is_derived, Sum::of(&id)));
+            let kept = Kept::new((&persons, packed), known, follows, form);
             if kept.is_compared() {
                 self.by_size.entry(kept.once().1).or_default().push(at);
                 family.push(at);
@@ -243,11 +252,15 @@ impl Ledger {
         let size = persons.len();
         let sizes = size.saturating_sub(few.saturating_sub(1))..=size.saturating_add(few.saturating_sub(1));
         let near = self.by_size.range(sizes).flat_map(|(_, numbers)| numbers);
-        let mark = Mark::of(&persons);
         let near = near.filter_map(|number| self.cohorts.get(*number));
-        let near = near.filter(move |kept| kept.mark.least_distance(mark) < few);
-        let with_distance = move |kept: &'l Kept| (kept.once().0.distance(&persons, few), kept);
-        near.map(with_distance).filter(move |(distance, _)| *distance < few)
+        // It takes a walk over all persons, and nobody asks for it where no kept cohort is of about this size.
+        let mark = OnceCell::new();
+        let with_distance = move |kept: &'l Kept| {
+            let mark = *mark.get_or_init(|| Mark::of(&persons));
+            let is_far = kept.mark.least_distance(mark) >= few;
+            (!is_far).then(|| (kept.once().0.distance(&persons, few), kept))
+        };
+        near.filter_map(with_distance).filter(move |(distance, _)| *distance < few)
     }
 
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
@@ -340,23 +353,28 @@ impl Ledger {
 }
 
 impl Kept {
+    /// With every person counted once, by what is known of their numbers now.
     fn new(
-        persons: &RoaringBitmap,
-        snapshot: usize,
+        (persons, (packed, mark)): (&RoaringBitmap, (Packed, Mark)),
+        (snapshot, same): (usize, &Same),
         (is_derived, sum): (bool, Sum),
         form: Option<Form>,
     ) -> Self {
-        Self {
-            persons: Packed::of(persons),
+        let mut kept = Self {
+            persons: packed,
             size: persons.len(),
             snapshot,
             once: None,
-            mark: Mark::of(persons),
-            is_renumbered: false,
+            mark,
+            is_renumbered: same.knows_any(persons),
             is_derived,
             sum,
             form: form.map(Box::new),
+        };
+        if kept.is_renumbered {
+            kept.count_once(same, persons);
         }
+        kept
     }
 
     /// Whether these persons are others, of whom fewer than `few` are, at this distance of everybody once.
@@ -376,7 +394,11 @@ impl Kept {
             return;
         }
         let persons: RoaringBitmap = self.persons.each().collect();
-        let once = same.once(&persons);
+        self.count_once(same, &persons);
+    }
+
+    fn count_once(&mut self, same: &Same, persons: &RoaringBitmap) {
+        let once = same.once(persons);
         self.mark = Mark::of(&once);
         if let Cow::Owned(once) = once {
             self.once = Some(Box::new(Once { persons: Packed::of(&once), size: once.len() }));
@@ -425,6 +447,11 @@ fn most_of(all: usize, tells: impl Fn(usize) -> bool) -> Option<usize> {
 
 fn digest(id: &str) -> [u8; 32] {
     *blake3::hash(id.as_bytes()).as_bytes()
+}
+
+/// Bytes at once, which are written as they would be one by one.
+fn written<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 /// A bitmap as bytes.

@@ -17,18 +17,28 @@ pub(super) enum Packed {
 
 impl Packed {
     pub(super) fn of(persons: &RoaringBitmap) -> Self {
-        let mut bytes = Vec::with_capacity(usize::try_from(persons.len()).unwrap_or(0));
-        let mut last = 0;
+        Self::marked(persons).0
+    }
+
+    /// The persons with their mark, from one walk over them.
+    pub(super) fn marked(persons: &RoaringBitmap) -> (Self, Mark) {
+        let room = persons.serialized_size();
+        let mut bytes = Vec::with_capacity(usize::try_from(persons.len()).unwrap_or(0).min(room));
+        let (mut last, mut mark) = (0, Mark(0));
         for person in persons {
-            write(&mut bytes, person - last);
+            // Steps that take more than the bitmap are not kept.
+            if bytes.len() <= room {
+                write(&mut bytes, person - last);
+            }
+            mark = mark.with(person);
             last = person;
         }
-        if bytes.len() <= persons.serialized_size() {
-            return Self::Steps(bytes.into_boxed_slice());
+        if bytes.len() <= room {
+            return (Self::Steps(bytes.into_boxed_slice()), mark);
         }
         let mut bitmap = persons.clone();
         bitmap.optimize();
-        Self::Bitmap(Box::new(bitmap))
+        (Self::Bitmap(Box::new(bitmap)), mark)
     }
 
     /// The persons, in ascending order.
@@ -84,9 +94,12 @@ pub(super) struct Mark(u128);
 
 impl Mark {
     pub(super) fn of(persons: &RoaringBitmap) -> Self {
+        persons.iter().fold(Self(0), Self::with)
+    }
+
+    const fn with(self, person: u32) -> Self {
         // Numbers that follow on each other fall on bits that are far apart.
-        let bit = |person: u32| 1_u128 << (person.wrapping_mul(0x9E37_79B1) >> 25);
-        Self(persons.iter().fold(0, |mark, person| mark ^ bit(person)))
+        Self(self.0 ^ 1_u128 << (person.wrapping_mul(0x9E37_79B1) >> 25))
     }
 
     /// Two cohorts with these marks differ by so many persons at least.
@@ -159,7 +172,10 @@ mod tests {
             prop_assert_eq!(packed.each().collect::<RoaringBitmap>(), one.clone());
             prop_assert_eq!(packed.distance(&two, most), one.symmetric_difference_len(&two).min(most));
             prop_assert_eq!(packed.distance(&one, most), 0);
-            let least = Mark::of(&one).least_distance(Mark::of(&two));
+            let (again, mark) = Packed::marked(&one);
+            prop_assert_eq!(again.each().collect::<RoaringBitmap>(), one.clone());
+            prop_assert_eq!(mark.least_distance(Mark::of(&one)), 0);
+            let least = mark.least_distance(Mark::of(&two));
             prop_assert!(least <= one.symmetric_difference_len(&two));
         }
     }

@@ -46,6 +46,11 @@ impl Same {
         self.all.contains(number)
     }
 
+    /// Whether one of these persons has, or had, several numbers.
+    pub(super) fn knows_any(&self, persons: &RoaringBitmap) -> bool {
+        !self.all.is_disjoint(persons)
+    }
+
     /// The smallest number of the person.
     fn least(&self, number: u32) -> u32 {
         let found = self.least.binary_search_by_key(&number, |(number, _)| *number);

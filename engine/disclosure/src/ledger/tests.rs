@@ -38,6 +38,26 @@ fn none_and_few_are_treated_alike() {
 }
 
 #[test]
+fn an_entry_that_was_made_ready_is_kept_as_any_other() {
+    let cohorts = || vec![cohort("a", 0..100), cohort("b", (0..9_000).step_by(90))];
+    let whole = || LedgerEntry { cohorts: cohorts(), ..entry(cohort("q", []), "s") };
+    let (ready, given) = whole().ready_while(|entry| entry.cohorts.len());
+    let (mut ledger, mut other) = (Ledger::default(), Ledger::default());
+    ledger.know([(5, 3)]);
+    other.know([(5, 3)]);
+    ledger.keep_ready(ready);
+    other.keep(whole());
+    assert_eq!((given, ledger.cohorts(), ledger.releases()), (2, 2, 1));
+    assert_eq!(format!("{ledger:?}").len(), format!("{other:?}").len());
+    for near in cohorts() {
+        assert!(ledger.is_near(&Cohort { id: "new".to_owned(), ..near }, 10));
+    }
+    // The same question again is kept once.
+    ledger.keep_ready(whole().ready_while(|_| ()).0);
+    assert_eq!((ledger.cohorts(), ledger.releases()), (2, 1));
+}
+
+#[test]
 fn a_sum_that_is_the_same_tells_only_where_zeros_are_hidden() {
     let ledger = kept(vec![cohort("+=total", 0..100), cohort("+some", 200..300)]);
     let near = |new: &Cohort| [Zeros::Shown, Zeros::Hidden].map(|zeros| ledger.is_near_where(new, 10, zeros));

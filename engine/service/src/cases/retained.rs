@@ -75,17 +75,29 @@ impl<'e> RetainedFiles<'e> {
     /// Puts prepared copies of the releases that the ledger has in their place, and removes the others: their answers
     /// never went out. Only for one who holds the ledger of so many entries.
     pub(crate) fn settle(&self, entries: u64) -> Result<(), LedgerError> {
+        self.settle_beside(entries, None)
+    }
+
+    /// As [`RetainedFiles::settle`] for one who has just prepared this copy: it is not read again.
+    pub(crate) fn settle_own(&self, entries: u64, own: &Retained) -> Result<(), LedgerError> {
+        self.settle_beside(entries, Some(own))
+    }
+
+    fn settle_beside(&self, entries: u64, own: Option<&Retained>) -> Result<(), LedgerError> {
         for entry in std::fs::read_dir(self.unsettled()).into_iter().flatten().flatten() {
             let (path, name) = (entry.path(), entry.file_name());
             let place = name.to_str().and_then(|name| name.split_once('.'));
-            let kept = match place.filter(|(project, query)| is_plain(project) && is_plain(query)) {
-                Some((project, query)) => self.read(&path, project, query)?,
-                None => None,
+            let place = place.filter(|(project, query)| is_plain(project) && is_plain(query));
+            let is_own = |own: &&Retained| place == Some((own.project.as_str(), own.query.as_str()));
+            let before = match (own.filter(is_own), place) {
+                (Some(own), _) => Some(own.ledger.0),
+                (None, Some((project, query))) => self.read(&path, project, query)?.map(|kept| kept.ledger.0),
+                (None, None) => None,
             };
             let failed = |source| LedgerError::Io { doing: "settle", path: path.clone(), source };
-            match kept.filter(|kept| kept.ledger.0 < entries) {
-                Some(kept) => {
-                    let settled = self.path(&kept.project, &kept.query);
+            match place.filter(|_| before.is_some_and(|before| before < entries)) {
+                Some((project, query)) => {
+                    let settled = self.path(project, query);
                     settled.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
                     std::fs::rename(&path, settled).map_err(failed)?;
                 }
@@ -250,5 +262,14 @@ pub(super) mod tests {
         files.settle(2).unwrap();
         assert_eq!(files.find("one", "q10").unwrap(), Some(kept("one", "q10")));
         assert_eq!(std::fs::read_dir(files.unsettled()).unwrap().count(), 0);
+        // Whoever prepared a copy settles it without a look into it, and what others left as ever.
+        files.prepare(&kept("one", "q11")).unwrap();
+        files.prepare(&kept("two", "q12")).unwrap();
+        files.settle_own(1, &kept("two", "q12")).unwrap();
+        assert_eq!(files.find("two", "q12").unwrap(), None);
+        assert_eq!(files.find("one", "q11").unwrap(), None);
+        files.prepare(&kept("two", "q12")).unwrap();
+        files.settle_own(2, &kept("two", "q12")).unwrap();
+        assert_eq!(files.find("two", "q12").unwrap(), Some(kept("two", "q12")));
     }
 }
