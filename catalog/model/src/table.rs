@@ -170,6 +170,11 @@ impl Column {
         };
         self.system.as_ref().or(looked_up).or(self.codes.as_ref()).map(String::as_str)
     }
+
+    /// Whether its values are ages in years.
+    pub fn is_age(&self) -> bool {
+        self.treat == Treatment::Age || self.unit.as_deref() == Some("歳")
+    }
 }
 
 /// The fields that a column is made of.

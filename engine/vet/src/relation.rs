@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
-use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant, Table, Treatment, WorkspaceTable};
+use catalog_model::{Bounds, Catalogue, Class, ColumnKind, Grant, Table, WorkspaceTable};
 use datafusion_common::{Column, DFSchema, TableReference};
 use datafusion_expr::{Distinct, LogicalPlan, TableScan};
 
@@ -320,7 +320,7 @@ impl<'a> Judge<'a> {
                 ..ColumnFact::made(Label::of(column.class), field.data_type().clone())
             };
             let mut fact = tier::fact(fact, column, self.grant).described(name, &column.name);
-            fact.describing.is_age = column.treat == Treatment::Age;
+            fact.describing.is_age = column.is_age();
             Ok(fact)
         };
         schema.fields().iter().map(fact).collect()

@@ -64,10 +64,6 @@ pub(crate) fn is_age(
         Expr::OuterReferenceColumn(_, column) => Ok(judge.outer_column(column)?.describing.is_age),
         Expr::Alias(alias) => is(alias.expr.as_ref()),
         Expr::Cast(cast) => is(cast.expr.as_ref()),
-        Expr::BinaryExpr(binary) => match binary.op {
-            Operator::Plus | Operator::Minus => Ok(is(binary.left.as_ref())? || is(binary.right.as_ref())?),
-            _ => Ok(false),
-        },
         Expr::Case(case) => {
             for branch in case.when_then_expr.iter().map(|(_, then)| then).chain(&case.else_expr) {
                 if is(branch.as_ref())? {
@@ -146,6 +142,9 @@ fn held_against(part: &Expr) -> Option<(&Expr, BTreeSet<i64>)> {
         Expr::ScalarFunction(call) if call.func.name() == "bucket" => {
             let cuts = call.args.iter().skip(1).filter_map(number);
             Some((call.args.first()?, cuts.collect()))
+        }
+        Expr::ScalarFunction(call) if call.func.name() == "nullif" => {
+            Some((call.args.first()?, edges(&call.args.iter().skip(1).filter_map(number).collect())))
         }
         _ => None,
     }
@@ -232,14 +231,14 @@ mod tests {
         let by =
             |group: &str, last: &str| format!("(SELECT p.person_id, {last} AS a FROM person p {group}) x");
         let smallest = by("GROUP BY p.person_id", &format!("min({age})"));
-        let later = by("", &format!("{age} + 3"));
         let either = by("", &format!("CASE WHEN p.sex = '1' THEN {age} END"));
         let united = format!(
             "(SELECT p.person_id, {age} AS a FROM person p UNION ALL SELECT r.person_id, r.service_days AS a FROM ndb_receipt r) x"
         );
-        for rows in [smallest, later, either, united] {
-            assert_eq!(rule("bucket(x.a, 40, 41)", &rows), Some(Rule::GroupKey), "{rows}");
-            assert_eq!(rule("bucket(x.a, 40, 45)", &rows), None, "{rows}");
+        for rows in [smallest, either, united, "ndb_dpc_patient x".to_owned()] {
+            let years = if rows.starts_with("ndb") { "x.age" } else { "x.a" };
+            assert_eq!(rule(&format!("bucket({years}, 40, 41)"), &rows), Some(Rule::GroupKey), "{rows}");
+            assert_eq!(rule(&format!("bucket({years}, 40, 45)"), &rows), None, "{rows}");
         }
         let words = |first: i64, second: i64| {
             format!("CASE WHEN {age} < {first} THEN 'a' WHEN {age} < {second} THEN 'b' ELSE 'c' END")
@@ -253,7 +252,9 @@ mod tests {
         assert_eq!(rule(&format!("{age} BETWEEN 70 AND 72"), person), Some(Rule::GroupKey));
         assert_eq!(rule(&format!("{age} IN (70, 71, 72, 73, 74)"), person), None);
         assert_eq!(rule(&format!("{age} >= 65"), person), None);
+        assert_eq!(rule(&format!("nullif({age}, 71) IS NULL"), person), Some(Rule::GroupKey));
         assert_eq!(rule(&format!("bucket({age} * 2, 80, 85)"), person), Some(Rule::Value));
+        assert_eq!(rule(&format!("bucket({age} - 100, -30, -29)"), person), Some(Rule::Value));
         assert_eq!(rule(&format!("bucket({age} + {age}, 80, 85)"), person), Some(Rule::Value));
         // What rows are picked by, and what is counted, is no group.
         let counted = format!(

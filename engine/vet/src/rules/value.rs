@@ -277,9 +277,12 @@ fn arithmetic(
     let right = fact(judge, &binary.right, schema, relation)?;
     let is_age = age_floor::is_age(judge, &binary.left, schema, relation)?
         || age_floor::is_age(judge, &binary.right, schema, relation)?;
-    // Bands of what is made of an age in any other way may be finer than they look.
-    if is_age && (binary.op == Operator::Multiply || left.measure.is_some() && right.measure.is_some()) {
-        return Err(refuse());
+    // Bands of what is made of an age may be finer than they look, and cuts of it mean other years.
+    if is_age {
+        return Err(Refusal::new(Rule::Value, "ages are compared and grouped as they are")
+            .ja("年齢は計算に使わず、そのまま比べるか区分します")
+            .at(judge.places.word(&binary.op.to_string()))
+            .suggest("age(birth_date, DATE '2024-04-01') with another day; bucket(age(…), 65, 75)"));
     }
     let factor = |expr: &Expr| match expr {
         Expr::Literal(ScalarValue::Int64(Some(number)), _) if number.abs() <= MOST_FACTOR => Some(*number),
