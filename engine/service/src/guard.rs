@@ -101,6 +101,9 @@ pub enum GuardError {
     /// Who must be left out of anonymized data cannot be worked out; then nothing of them is answered.
     #[error("who shares birth month and sex with too few cannot be worked out")]
     SmallClasses,
+    /// A question cannot be judged; that says nothing of the question.
+    #[error("there is no memory to judge a question with")]
+    NoStack,
     /// A name of the project's own was taken in the meantime.
     #[error("ws.{0} is there already")]
     Taken(String),

@@ -384,6 +384,7 @@ fn judge_over(guard: &Guard, question: &Question, left: &dyn Fn(&mut Space)) -> 
     let workspace = space.workspace(guard.now().unix_timestamp());
     let statement = match vet_statement(&question.sql, scope, &workspace) {
         Ok(statement) => statement,
+        Err(NotVetted::NoStack) => return Err(GuardError::NoStack),
         Err(not_vetted) => return Ok(Judged::NotVetted(not_vetted)),
     };
     if let Some(verdict) = erased::verdict(guard, (&*manifest, permit.grant()), &statement)? {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_model::{Catalogue, Grant, Workspace};
 use engine_protocol::{Verdict, VerdictKind};
-use engine_vet::{NotVetted, Scope, Statement, vet_statement};
+use engine_vet::{NotVetted, Rule, Scope, Statement, vet_statement};
 use policies::{Denied, RulePacks};
 
 use crate::identity::Bar;
@@ -117,6 +117,11 @@ pub(crate) fn not_vetted_verdict(not_vetted: &NotVetted) -> Verdict {
                 denial.span,
                 None,
             )
+        }
+        NotVetted::NoStack => {
+            let ja = "問合せを判定するためのメモリが足りません".to_owned();
+            let rule = Rule::Size.as_str().to_owned();
+            no(VerdictKind::Refused, rule, (not_vetted.to_string(), Some(ja)), None, None)
         }
     }
 }

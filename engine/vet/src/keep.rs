@@ -298,7 +298,7 @@ mod tests {
         match vet_in(sql, Scope { catalogue, grant: &grant }, workspace) {
             Ok(_) => None,
             Err(NotVetted::Refused(refusal)) => Some(refusal.rule()),
-            Err(NotVetted::Denied(denial)) => panic!("{denial}"),
+            Err(not_vetted) => panic!("{not_vetted}"),
         }
     }
 

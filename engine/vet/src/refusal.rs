@@ -250,4 +250,7 @@ pub enum NotVetted {
     /// The permit does not cover it.
     #[error(transparent)]
     Denied(#[from] Denial),
+    /// Nothing is said of it: the thread that would have judged it could not be started.
+    #[error("there is no memory to judge the query with")]
+    NoStack,
 }

@@ -55,12 +55,13 @@ pub fn vet_in(sql: &str, scope: Scope<'_>, workspace: &Workspace) -> Result<Vett
 
 /// Runs a judgement on a stack of its own.
 pub(crate) fn deep<T: Send>(judge: impl FnOnce() -> Result<T, NotVetted> + Send) -> Result<T, NotVetted> {
-    let cannot =
-        || Refusal::new(Rule::Size, "the query is too deep to be planned").suggest("ask two queries");
     std::thread::scope(|threads| {
         let builder = std::thread::Builder::new().name("vet".to_owned()).stack_size(STACK);
-        let running = builder.spawn_scoped(threads, judge).map_err(|_| cannot())?;
-        running.join().unwrap_or_else(|_| Err(cannot().into()))
+        let running = builder.spawn_scoped(threads, judge).map_err(|_| NotVetted::NoStack)?;
+        running.join().unwrap_or_else(|_| {
+            let refusal = Refusal::new(Rule::Size, "the query is too deep to be planned");
+            Err(refusal.suggest("ask two queries").into())
+        })
     })
 }
 

@@ -8,7 +8,7 @@ use datafusion::common::DataFusionError;
 use engine_protocol::{
     BucketSlice, Evidence, Keep, KeptFile, PersonKey, PublicRow, WorkerFault, WorkerReply, WorkerRequest,
 };
-use engine_vet::{Scope, Statement, VettedPlan, VettedRows, vet_statement};
+use engine_vet::{NotVetted, Scope, Statement, VettedPlan, VettedRows, vet_statement};
 use futures::StreamExt as _;
 
 use crate::accumulate::Cells;
@@ -29,7 +29,10 @@ fn answer(request: &WorkerRequest, files: Descriptors) -> Result<WorkerReply, Wo
     let catalogue = request.catalogue.catalogue();
     let scope = Scope { catalogue: &catalogue, grant: &request.grant };
     let statement = vet_statement(&request.sql, scope, &request.workspace);
-    let statement = statement.map_err(|_| WorkerFault::Vetting)?;
+    let statement = statement.map_err(|not_vetted| match not_vetted {
+        NotVetted::Refused(_) | NotVetted::Denied(_) => WorkerFault::Vetting,
+        NotVetted::NoStack => WorkerFault::Memory,
+    })?;
     let ground = Ground::new(catalogue, request, files)?;
     match (statement, &request.keep) {
         (Statement::Query(plan), None) if plan.hash() == request.plan_hash => match request.public {

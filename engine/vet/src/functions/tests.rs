@@ -252,7 +252,7 @@ fn a_call_tells_what_its_arguments_tell() {
         match vet(&sql, Scope { catalogue: &catalogue, grant: &grant }) {
             Ok(_) => None,
             Err(NotVetted::Refused(refusal)) => Some(refusal.rule()),
-            Err(NotVetted::Denied(denial)) => panic!("{denial}"),
+            Err(not_vetted) => panic!("{not_vetted}"),
         }
     };
     let mut groups = 0;

@@ -224,7 +224,7 @@ mod tests {
             match vet(&sql, Scope { catalogue: &catalogue, grant: &grant }) {
                 Ok(_) => None,
                 Err(NotVetted::Refused(refusal)) => Some(refusal.rule()),
-                Err(NotVetted::Denied(denial)) => panic!("{denial}"),
+                Err(not_vetted) => panic!("{not_vetted}"),
             }
         };
         let age = "age(p.birth_date, DATE '2024-04-01')";
