@@ -41,6 +41,8 @@ struct Written {
     persons: Sourced<u32>,
     zero_shown: Sourced<bool>,
     facilities: Option<Sourced<u32>>,
+    insurers: Option<Sourced<u32>>,
+    municipalities: Option<Sourced<u32>>,
     dominance: Option<Sourced<u32>>,
     estimate: Option<Sourced<u32>>,
     class_disclosure: Option<Sourced<bool>>,
@@ -87,6 +89,8 @@ impl Written {
         }
         let mut all = vec![one("persons", &self.persons), one("zero_shown", &self.zero_shown)];
         all.extend(self.facilities.as_ref().map(|number| one("facilities", number)));
+        all.extend(self.insurers.as_ref().map(|number| one("insurers", number)));
+        all.extend(self.municipalities.as_ref().map(|number| one("municipalities", number)));
         all.extend(self.dominance.as_ref().map(|number| one("dominance", number)));
         all.extend(self.estimate.as_ref().map(|number| one("estimate", number)));
         all.extend(self.class_disclosure.as_ref().map(|number| one("class_disclosure", number)));
@@ -171,6 +175,8 @@ impl RulePack {
         let general = CellRules::general(written.persons.value, written.zero_shown.value);
         CellRules {
             facilities: number(&written.facilities),
+            insurers: number(&written.insurers),
+            municipalities: number(&written.municipalities),
             dominance: number(&written.dominance).or(general.dominance),
             estimate: number(&written.estimate).or(general.estimate),
             class_disclosure: written.class_disclosure.as_ref().is_some_and(|sourced| sourced.value),

@@ -299,6 +299,9 @@ impl Findings<'_> {
         if column.class == Class::Exact && table.table != "person" {
             self.push(file, &column.name, Problem::Rule("exact values stand in the person table alone"));
         }
+        if column.class.is_unit() && column.kind != ColumnKind::Id {
+            self.push(file, &column.name, Problem::Rule("a facility, insurer or municipality is an id"));
+        }
         if let Some(problem) = column.generalise_problem() {
             self.push(file, &column.name, Problem::Rule(problem));
         }

@@ -54,7 +54,12 @@ impl Table {
 
     /// The facility behind a row: the first column of class `facility`. Wards and other offices follow it.
     pub fn facility_column(&self) -> Option<&Column> {
-        self.columns.iter().find(|column| column.class == Class::Facility)
+        self.unit_column(Class::Facility)
+    }
+
+    /// The facility, insurer or municipality behind a row: the first column of this class.
+    pub fn unit_column(&self, class: Class) -> Option<&Column> {
+        self.columns.iter().find(|column| column.class == class)
     }
 
     /// Says whether rows are about persons and therefore only leave as protected cells.
