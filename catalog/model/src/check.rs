@@ -426,13 +426,14 @@ impl Findings<'_> {
 /// Whether a delivered field of this class may become a column by this treatment.
 pub(crate) fn may_store(class: Class, treat: &Treatment) -> bool {
     match class {
-        Class::Direct => matches!(treat, Treatment::Surrogate),
+        Class::Direct => matches!(treat, Treatment::Surrogate | Treatment::PaddedSurrogate { .. }),
         // An insurer's first digits say its kind; the whole number is an identity component.
         Class::Link => {
             // So do completed years instead of a birth date.
             matches!(
                 treat,
                 Treatment::Surrogate
+                    | Treatment::PaddedSurrogate { .. }
                     | Treatment::Age
                     | Treatment::Part(_, 1..=2)
                     | Treatment::PaddedPart { length: 1..=2, .. }

@@ -242,6 +242,11 @@ pub enum Treatment {
     Plain,
     /// A keyed surrogate of the joined fields, numbered at publish.
     Surrogate,
+    /// The same of one field that is filled with zeros on the left first, where one number is written in several widths.
+    PaddedSurrogate {
+        /// The width to fill to.
+        width: usize,
+    },
     /// The last non-empty value of the field in the group.
     Carry,
     /// A part of the value: first character (from 0) and length.
