@@ -309,7 +309,7 @@ fn handed_on(plan: &LogicalPlan, at: usize) -> Carried {
 
 #[cfg(test)]
 mod tests {
-    use catalog_model::Catalogue;
+    use catalog_model::{Catalogue, Class, Column, CountedUnit};
 
     use crate::functions::tests::grant_of_all;
     use crate::plan::VettedPlan;
@@ -341,6 +341,58 @@ mod tests {
             let sql = format!("SELECT count(*) AS n, count(DISTINCT t.person_id) AS p FROM {below} t");
             assert!(plan(&catalogue, &sql).shape().has_facility, "{sql}");
         }
+    }
+
+    #[test]
+    fn the_municipality_goes_along_beside_the_facility() {
+        let catalogue = Catalogue::builtin().unwrap();
+        for below in [
+            "care_claim",
+            "(SELECT p.person_id, p.sex FROM person p JOIN care_claim c ON c.person_id = p.person_id)",
+            "(SELECT DISTINCT person_id, prefecture FROM care_claim)",
+            "(SELECT person_id, count(*) AS k FROM care_claim GROUP BY person_id)",
+            "(SELECT person_id, prefecture FROM ndb_receipt UNION ALL SELECT person_id, prefecture FROM care_claim)",
+        ] {
+            let sql = format!("SELECT count(DISTINCT t.person_id) AS p FROM {below} t");
+            let plan = plan(&catalogue, &sql);
+            let shape = plan.shape();
+            assert_eq!((shape.has_facility, &shape.units), (true, &vec![CountedUnit::Municipality]), "{sql}");
+            let text = plan.evidence().display_indent().to_string();
+            assert!(text.contains(" AS facility, ") && text.contains(" AS unit_0"), "{sql}\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_insurer_goes_along_where_a_table_names_one_and_each_unit_is_its_own() {
+        let mut catalogue = Catalogue::builtin().unwrap();
+        let sql = "SELECT count(DISTINCT r.person_id) AS p FROM (SELECT person_id FROM ndb_receipt) r \
+            JOIN (SELECT person_id FROM care_claim) c ON c.person_id = r.person_id";
+        let before = plan(&catalogue, "SELECT count(*) AS n FROM ndb_receipt");
+        assert!(before.shape().units.is_empty());
+        assert_eq!(plan(&catalogue, sql).shape().units, [CountedUnit::Municipality]);
+        let receipts = catalogue.tables.get_mut("ndb_receipt").unwrap();
+        let facility = receipts.facility_column().unwrap().clone();
+        let insurer = Column { name: "insurer_id".to_owned(), class: Class::Insurer, ..facility };
+        receipts.columns.push(insurer);
+        let both = plan(&catalogue, sql);
+        assert_eq!(both.shape().units, CountedUnit::ALL);
+        let text = both.evidence().display_indent().to_string();
+        for carried in
+            ["ndb_receipt.insurer_id AS #insurer 1", "care_claim.municipality_id AS #municipality 1"]
+        {
+            assert!(text.contains(carried), "{text}");
+        }
+        assert_ne!(plan(&catalogue, "SELECT count(*) AS n FROM ndb_receipt").hash(), before.hash());
+    }
+
+    #[test]
+    fn a_permit_without_the_municipality_carries_none() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let mut grant = grant_of_all(&catalogue);
+        grant.tables.get_mut("care_claim").unwrap().remove("municipality_id");
+        let sql = "SELECT count(DISTINCT person_id) AS n FROM care_claim";
+        let plan = vet(sql, Scope { catalogue: &catalogue, grant: &grant }).unwrap();
+        assert!(plan.shape().has_facility && plan.shape().units.is_empty());
     }
 
     #[test]
