@@ -7,7 +7,8 @@ use engine_protocol::{QuantileEvidence, QuantileStep, SumEvidence};
 use crate::shape::Shape;
 use crate::table::{BadEvidence, Cell, Part};
 
-/// Whether facilities, units, sums and quantiles keep to the rows and persons behind them, and sums to the declared bounds.
+/// Whether facilities, units, sums and quantiles keep to the rows and persons behind them, and sums to the declared
+/// bounds.
 pub(crate) fn check(cell: &Cell, shape: &Shape) -> Result<(), BadEvidence> {
     for (part, own) in cell.parts.iter().zip(&shape.parts) {
         check_part(part, own.sums.iter().copied(), shape)?;
