@@ -285,7 +285,9 @@ fn age(birth: &[u8], on: &[u8]) -> Value<'static> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Value, age, day_characters, day_set, days_between, decimal5, part, product};
+    use catalog_model::Encoding;
+
+    use super::{Make, Value, age, day_characters, day_set, days_between, decimal5, part, product};
 
     #[test]
     fn decimals_are_scaled_to_five_places() {
@@ -308,6 +310,20 @@ mod tests {
         assert_eq!(day_set(b",,,,,,,,,, ,1,00,,,,,,,,,,,,,,,,,,2", b','), Value::Days(1 << 11 | 1 << 30));
         let all = vec!["1"; 31].join(",");
         assert_eq!(day_set(all.as_bytes(), b','), Value::Days(0x7FFF_FFFF));
+    }
+
+    #[test]
+    fn a_number_in_several_widths_has_one_key() {
+        let key = |bytes: &[u8]| {
+            let (make, mut scratch) = (Make::PaddedSurrogate(8), Vec::new());
+            match make.value(&[bytes], Encoding::Utf8, b',', &mut scratch) {
+                Value::Key(key) => Some(key.to_vec()),
+                _ => None,
+            }
+        };
+        assert_eq!(key(b"131016"), Some(b"00131016".to_vec()));
+        assert_eq!(key(b"00131016"), key(b"131016"));
+        assert_eq!(key(b""), None);
     }
 
     #[test]
