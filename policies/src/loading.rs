@@ -40,6 +40,7 @@ impl Sources<'static> {
             ("disclosure/care-2023.toml", include_str!("../disclosure/care-2023.toml")),
             ("disclosure/care-2023-2.toml", include_str!("../disclosure/care-2023-2.toml")),
             ("disclosure/care-2023-3.toml", include_str!("../disclosure/care-2023-3.toml")),
+            ("disclosure/care-2023-4.toml", include_str!("../disclosure/care-2023-4.toml")),
             ("disclosure/dpc-2024.toml", include_str!("../disclosure/dpc-2024.toml")),
         ],
     };

@@ -99,6 +99,8 @@ impl Use {
             | Class::Link
             | Class::Text
             | Class::Facility
+            | Class::Insurer
+            | Class::Municipality
             | Class::Quasi
             | Class::Sensitive
             | Class::Plain => Self::Filter,

@@ -41,6 +41,8 @@ struct Written {
     persons: Sourced<u32>,
     zero_shown: Sourced<bool>,
     facilities: Option<Sourced<u32>>,
+    insurers: Option<Sourced<u32>>,
+    municipalities: Option<Sourced<u32>>,
     dominance: Option<Sourced<u32>>,
     estimate: Option<Sourced<u32>>,
     class_disclosure: Option<Sourced<bool>>,
@@ -87,6 +89,8 @@ impl Written {
         }
         let mut all = vec![one("persons", &self.persons), one("zero_shown", &self.zero_shown)];
         all.extend(self.facilities.as_ref().map(|number| one("facilities", number)));
+        all.extend(self.insurers.as_ref().map(|number| one("insurers", number)));
+        all.extend(self.municipalities.as_ref().map(|number| one("municipalities", number)));
         all.extend(self.dominance.as_ref().map(|number| one("dominance", number)));
         all.extend(self.estimate.as_ref().map(|number| one("estimate", number)));
         all.extend(self.class_disclosure.as_ref().map(|number| one("class_disclosure", number)));
@@ -171,6 +175,8 @@ impl RulePack {
         let general = CellRules::general(written.persons.value, written.zero_shown.value);
         CellRules {
             facilities: number(&written.facilities),
+            insurers: number(&written.insurers),
+            municipalities: number(&written.municipalities),
             dominance: number(&written.dominance).or(general.dominance),
             estimate: number(&written.estimate).or(general.estimate),
             class_disclosure: written.class_disclosure.as_ref().is_some_and(|sourced| sourced.value),
@@ -287,7 +293,7 @@ pub(crate) fn threshold(reading: Reading<'_>, key: &str, persons: u32) -> Result
 mod tests {
     use std::collections::BTreeSet;
 
-    use catalog_model::{BeyondAudit, Binding, Breach, Breached};
+    use catalog_model::{BeyondAudit, Binding, Breach, Breached, CountedUnit};
 
     use super::{RulePack, RulePacks};
 
@@ -313,6 +319,12 @@ mod tests {
             (facilities("care-2023"), facilities("ndb-2023"), facilities("ndb-2024")),
             (Some(3), Some(3), None)
         );
+        // Of units beside the facility only the latest reading of the care database's guideline says a number.
+        for pack in &packs {
+            let rules = pack.cell_rules();
+            let counts = (pack.pack() == "care-2023-4").then_some(3);
+            assert_eq!((rules.insurers, rules.municipalities), (None, counts), "{}", pack.pack());
+        }
         let care = pack("care-2023").output_rules();
         assert_eq!((care.least(1_500), care.least(20_000), care.least(30_000)), (u32::MAX, 20, 0));
         assert_eq!(care.dimensions, Some(3));
@@ -362,7 +374,7 @@ mod tests {
     #[test]
     fn the_latest_reading_of_the_care_guideline_has_three_dimensions_in_principle() {
         let packs = RulePacks::shipped().unwrap();
-        assert_eq!(packs.of_database("care").map(RulePack::pack), Some("care-2023-3"));
+        assert_eq!(packs.of_database("care").map(RulePack::pack), Some("care-2023-4"));
         let breach = |pack: &str| packs.output_rules(pack, ["care", "ndb"]).breach(&["sex"], 4);
         let broken = |binding| Some(Breach { binding, of: Breached::Dimensions(3) });
         assert_eq!(breach("general-2026"), broken(Binding::InPrinciple));
@@ -388,6 +400,18 @@ mod tests {
         let digests: BTreeSet<String> = all.map(several).into_iter().chain([general]).collect();
         assert_eq!(digests.len(), 4);
         assert_eq!(packs.digest("general-2026 gone"), None);
+    }
+
+    #[test]
+    fn units_that_a_pack_counts_have_a_source_and_a_pack_without_them_counts_none() {
+        let of = |unit: &str| format!("{GENERAL}\n[{unit}]\nvalue = 4\nsource = \"s\"\nreason = \"r\"\n");
+        let rules = |text: &str| parse_pack(text).cell_rules();
+        let both = rules(GENERAL).stricter(&rules(&of("insurers"))).stricter(&rules(&of("municipalities")));
+        assert_eq!(CountedUnit::ALL.map(|unit| rules(GENERAL).least(unit)), [0, 0]);
+        assert_eq!(CountedUnit::ALL.map(|unit| rules(&of("insurers")).least(unit)), [4, 0]);
+        assert_eq!(CountedUnit::ALL.map(|unit| both.least(unit)), [4, 4]);
+        let silent = of("municipalities").replace("\"s\"", "\"\"");
+        assert!(parse(&silent).unwrap_err().contains("municipalities.source"));
     }
 
     #[test]

@@ -45,6 +45,7 @@ mod templates;
 mod thresholds;
 mod tidy;
 mod tls;
+mod units;
 mod verdicts;
 mod workers;
 

@@ -299,6 +299,9 @@ impl Findings<'_> {
         if column.class == Class::Exact && table.table != "person" {
             self.push(file, &column.name, Problem::Rule("exact values stand in the person table alone"));
         }
+        if column.class.is_unit() && column.kind != ColumnKind::Id {
+            self.push(file, &column.name, Problem::Rule("a facility, insurer or municipality is an id"));
+        }
         if let Some(problem) = column.generalise_problem() {
             self.push(file, &column.name, Problem::Rule(problem));
         }
@@ -423,13 +426,14 @@ impl Findings<'_> {
 /// Whether a delivered field of this class may become a column by this treatment.
 pub(crate) fn may_store(class: Class, treat: &Treatment) -> bool {
     match class {
-        Class::Direct => matches!(treat, Treatment::Surrogate),
+        Class::Direct => matches!(treat, Treatment::Surrogate | Treatment::PaddedSurrogate { .. }),
         // An insurer's first digits say its kind; the whole number is an identity component.
         Class::Link => {
             // So do completed years instead of a birth date.
             matches!(
                 treat,
                 Treatment::Surrogate
+                    | Treatment::PaddedSurrogate { .. }
                     | Treatment::Age
                     | Treatment::Part(_, 1..=2)
                     | Treatment::PaddedPart { length: 1..=2, .. }

@@ -35,7 +35,7 @@ mod workspace;
 
 pub use calendar::{Date, Month, Period};
 pub use catalogue::{Catalogue, CatalogueError, Problem};
-pub use class::Class;
+pub use class::{Class, CountedUnit};
 pub use codes::{Code, CodeSystem, Edition, Former};
 pub use column_keys::ColumnKeys;
 pub use delivery::{DELIVERY_FILE, DeliveredFile, DeliveryHead, DeliveryManifest};

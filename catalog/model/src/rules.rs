@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::class::CountedUnit;
 use crate::rounding::{Rounded, Rounding};
 
 /// The numbers that every cell of a released table is held to.
@@ -19,6 +20,12 @@ pub struct CellRules {
     pub zero_shown: bool,
     /// A shown cell stands for at least so many distinct facilities, where its rows name one.
     pub facilities: Option<u32>,
+    /// The same of distinct insurers.
+    #[serde(default)]
+    pub insurers: Option<u32>,
+    /// The same of distinct municipalities.
+    #[serde(default)]
+    pub municipalities: Option<u32>,
     /// Per cent of a sum that the two largest contributors may have together.
     pub dominance: Option<u32>,
     /// Per cent within which nobody may estimate the largest contributor's total.
@@ -53,6 +60,8 @@ impl CellRules {
             persons,
             zero_shown,
             facilities: None,
+            insurers: None,
+            municipalities: None,
             dominance: Some(90),
             estimate: Some(10),
             class_disclosure: false,
@@ -60,6 +69,15 @@ impl CellRules {
             rounding: None,
             beyond_audit: BeyondAudit::Exact,
         }
+    }
+
+    /// How many distinct ones of a unit a shown cell stands for at least; 0 where nobody asks.
+    pub fn least(&self, unit: CountedUnit) -> u32 {
+        let least = match unit {
+            CountedUnit::Insurer => self.insurers,
+            CountedUnit::Municipality => self.municipalities,
+        };
+        least.unwrap_or(0)
     }
 
     /// The same with the number of persons raised to the edge of a bin, where everything shown is rounded: no shown bin
@@ -80,6 +98,8 @@ impl CellRules {
             persons: self.persons.max(other.persons),
             zero_shown: self.zero_shown && other.zero_shown,
             facilities: self.facilities.max(other.facilities),
+            insurers: self.insurers.max(other.insurers),
+            municipalities: self.municipalities.max(other.municipalities),
             dominance: lower(self.dominance, other.dominance),
             estimate: self.estimate.max(other.estimate),
             class_disclosure: self.class_disclosure || other.class_disclosure,
@@ -277,14 +297,23 @@ mod tests {
         BeyondAudit, Binding, Breach, Breached, CellRules, MergedAges, OutputRules, PopulationTier,
         Principles,
     };
+    use crate::class::CountedUnit;
 
     #[test]
     fn the_stricter_number_wins_each_time() {
-        let one = CellRules { facilities: Some(3), estimate: None, ..CellRules::general(10, true) };
-        let beyond_audit = BeyondAudit::Withhold;
-        let two = CellRules { dominance: Some(80), beyond_audit, ..CellRules::general(20, false) };
+        let general = CellRules::general(10, true);
+        let one = CellRules { facilities: Some(3), municipalities: Some(3), estimate: None, ..general };
+        let two = CellRules {
+            insurers: Some(4),
+            municipalities: Some(2),
+            dominance: Some(80),
+            beyond_audit: BeyondAudit::Withhold,
+            ..CellRules::general(20, false)
+        };
         let both = one.stricter(&two);
         assert_eq!((both.persons, both.zero_shown, both.facilities), (20, false, Some(3)));
+        let least = CountedUnit::ALL.map(|unit| (one.least(unit), two.least(unit), both.least(unit)));
+        assert_eq!(least, [(0, 4, 4), (3, 2, 3)]);
         assert_eq!((both.dominance, both.estimate), (Some(80), Some(10)));
         assert_eq!(both.beyond_audit, BeyondAudit::Withhold);
         assert_eq!(both, two.stricter(&one));

@@ -54,7 +54,12 @@ impl Table {
 
     /// The facility behind a row: the first column of class `facility`. Wards and other offices follow it.
     pub fn facility_column(&self) -> Option<&Column> {
-        self.columns.iter().find(|column| column.class == Class::Facility)
+        self.unit_column(Class::Facility)
+    }
+
+    /// The facility, insurer or municipality behind a row: the first column of this class.
+    pub fn unit_column(&self, class: Class) -> Option<&Column> {
+        self.columns.iter().find(|column| column.class == class)
     }
 
     /// Says whether rows are about persons and therefore only leave as protected cells.
@@ -237,6 +242,11 @@ pub enum Treatment {
     Plain,
     /// A keyed surrogate of the joined fields, numbered at publish.
     Surrogate,
+    /// The same of one field that is filled with zeros on the left first, where one number is written in several widths.
+    PaddedSurrogate {
+        /// The width to fill to.
+        width: usize,
+    },
     /// The last non-empty value of the field in the group.
     Carry,
     /// A part of the value: first character (from 0) and length.

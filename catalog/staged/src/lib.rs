@@ -104,8 +104,8 @@ pub fn staged_schema(table: &Table) -> SchemaRef {
         match column.class {
             // Given at publish.
             Class::Person | Class::Record => {}
-            // A 64-bit surrogate until facilities are numbered.
-            Class::Facility => fields.push(Field::new(field.name(), DataType::UInt64, true)),
+            // A 64-bit surrogate until facilities are numbered, insurers and municipalities with them.
+            class if class.is_unit() => fields.push(Field::new(field.name(), DataType::UInt64, true)),
             _ => fields.push(field.as_ref().clone()),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The first byte chooses the query that was asked; the rest is the message in the frame.
 
-use catalog_model::CellRules;
+use catalog_model::{CellRules, CountedUnit};
 use classified::Protected;
 use engine_disclosure::{
     AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, Setting, Shape, Withheld, release,
@@ -19,7 +19,7 @@ const MOST: u32 = 1 << 20;
 const FEW: u32 = 10;
 
 /// The queries that were asked, by number: persons, rows and a sum by a key with its total; and the same with two
-/// conditions, a quantile, and rows that name facilities.
+/// conditions, a quantile, and rows that name facilities and municipalities.
 pub(crate) fn shapes() -> [Shape; 2] {
     let plain = PartShape { sums: vec![0], quantiles: 0 };
     let sum = AggregateKind::Sum { at: 0, scale: 0 };
@@ -33,7 +33,8 @@ pub(crate) fn shapes() -> [Shape; 2] {
         (2, AggregateKind::Persons),
     ];
     let parts = vec![PartShape { quantiles: 1, ..plain.clone() }, plain.clone(), PartShape::default()];
-    [shape(vec![plain], &one), Shape { has_facility: true, ..shape(parts, &other) }]
+    let units = vec![CountedUnit::Municipality];
+    [shape(vec![plain], &one), Shape { has_facility: true, units, ..shape(parts, &other) }]
 }
 
 fn shape(parts: Vec<PartShape>, aggregates: &[(usize, AggregateKind)]) -> Shape {

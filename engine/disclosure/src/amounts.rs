@@ -7,7 +7,8 @@ use engine_protocol::{QuantileEvidence, QuantileStep, SumEvidence};
 use crate::shape::Shape;
 use crate::table::{BadEvidence, Cell, Part};
 
-/// Whether facilities, sums and quantiles keep to the rows and persons behind them, and sums to the declared bounds.
+/// Whether facilities, units, sums and quantiles keep to the rows and persons behind them, and sums to the declared
+/// bounds.
 pub(crate) fn check(cell: &Cell, shape: &Shape) -> Result<(), BadEvidence> {
     for (part, own) in cell.parts.iter().zip(&shape.parts) {
         check_part(part, own.sums.iter().copied(), shape)?;
@@ -19,7 +20,8 @@ pub(crate) fn check(cell: &Cell, shape: &Shape) -> Result<(), BadEvidence> {
 /// `of` says for each sum what is summed.
 fn check_part(part: &Part, of: impl Iterator<Item = usize>, shape: &Shape) -> Result<(), BadEvidence> {
     let persons = part.persons.len();
-    if part.facilities.is_some_and(|facilities| u64::from(facilities) > part.rows) {
+    let mut counted = part.facilities.iter().chain(&part.units);
+    if counted.any(|count| u64::from(*count) > part.rows) {
         return Err(BadEvidence::Facilities);
     }
     let can_be = |(sum, of): (&SumEvidence, usize)| {

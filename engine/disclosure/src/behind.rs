@@ -2,12 +2,13 @@
 //!
 //! It is as secret as the evidence: it stays inside, sealed beside the release, and is shown to reviewers only.
 
+use catalog_model::CountedUnit;
 use engine_protocol::{EvidenceLine, SumEvidence};
 
 use crate::hiding::Hidden;
 use crate::release::label;
 use crate::shape::Shape;
-use crate::table::{Cells, Part};
+use crate::table::{Cells, Part, units};
 
 /// Lines that a person can look at; a larger table is cut.
 const MOST: usize = 2_000;
@@ -32,6 +33,10 @@ impl Behind {
 }
 
 fn line(key: &[u32], (part, found): (usize, &Part), hidden: &Hidden, shape: &Shape) -> EvidenceLine {
+    let count = |unit: CountedUnit| {
+        let mut counts = units(found, shape).into_iter();
+        counts.find(|(own, _)| *own == unit).map(|(_, count)| count)
+    };
     let is_hidden = hidden.is_hidden(part, key);
     let why = hidden.why.get(&(key.to_vec(), part)).map(|reason| reason.as_str().to_owned());
     EvidenceLine {
@@ -40,6 +45,8 @@ fn line(key: &[u32], (part, found): (usize, &Part), hidden: &Hidden, shape: &Sha
         rows: found.rows,
         persons: found.persons.len(),
         facilities: found.facilities.map(u64::from),
+        insurers: count(CountedUnit::Insurer),
+        municipalities: count(CountedUnit::Municipality),
         largest: found.sums.iter().filter_map(largest).max(),
         is_hidden,
         why: why.or_else(|| is_hidden.then(|| "margins".to_owned())),

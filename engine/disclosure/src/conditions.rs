@@ -130,8 +130,8 @@ fn split(whole: &RoaringBitmap, parts: &[(u32, &RoaringBitmap)]) -> Option<BTree
     Some(groups.into_iter().map(|(met, group)| (met, group.len())).collect())
 }
 
-/// Two groups of rows as one. Who is in both is not known here, so the fewest facilities and the largest shares that
-/// there may be are taken.
+/// Two groups of rows as one. Who is in both is not known here, so the fewest facilities and units and the largest
+/// shares that there may be are taken.
 pub(crate) fn both(one: &Part, other: &Part) -> Part {
     let sums = one.sums.iter().zip(&other.sums).map(|(one, other)| {
         let add = |one: (i128, i128), other: (i128, i128)| {
@@ -148,10 +148,12 @@ pub(crate) fn both(one: &Part, other: &Part) -> Part {
             facility_tops: one.facility_tops.zip(other.facility_tops).map(|(one, other)| add(one, other)),
         }
     });
+    let units = one.units.iter().zip(&other.units).map(|(one, other)| *one.max(other));
     Part {
         rows: one.rows.saturating_add(other.rows),
         persons: &one.persons | &other.persons,
         facilities: one.facilities.zip(other.facilities).map(|(one, other)| one.max(other)),
+        units: units.collect(),
         sums: sums.collect(),
         quantiles: Vec::new(),
     }

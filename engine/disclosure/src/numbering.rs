@@ -16,7 +16,7 @@ use crate::conditions::{self, Block, sum_of};
 use crate::family::{Cell, CellNo, Family, Link, Of, Relation, Seen, Total};
 use crate::primary::{self, Reason};
 use crate::shape::{AggregateKind, Shape};
-use crate::table::{self, Cells, Part, breadth, projected, set_of};
+use crate::table::{self, Cells, Part, breadth, projected, set_of, units};
 
 /// The numbers of a table's cells.
 pub(crate) struct Numbering<'c> {
@@ -127,6 +127,7 @@ impl<'c> Numbering<'c> {
             least: least(key, shape),
             persons: part.persons.len(),
             facilities: part.facilities.map(u64::from),
+            units: units(part, shape),
             rows: rows(part.rows),
             breadth: 2 * breadth(key),
             ..Cell::default()
@@ -142,6 +143,7 @@ impl<'c> Numbering<'c> {
                 family.cells.push(Cell {
                     persons: never,
                     facilities: None,
+                    units: Vec::new(),
                     rows: rows(0),
                     is_rest: true,
                     ..cell((key, part))
@@ -180,6 +182,7 @@ impl<'c> Numbering<'c> {
         let unseen = |key: &Vec<u32>, part: &Part| Cell {
             persons: part.persons.len(),
             facilities: part.facilities.map(u64::from),
+            units: units(part, shape),
             least: least(key, shape),
             sums: part.sums.iter().map(total).collect(),
             seen: Seen::Free,

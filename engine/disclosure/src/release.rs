@@ -208,7 +208,7 @@ pub(crate) fn label(at: usize, key: &[u32], shape: &Shape) -> CellValue {
 
 #[cfg(test)]
 mod tests {
-    use catalog_model::{CellRules, Rounded, Rounding, RoundingMode};
+    use catalog_model::{CellRules, CountedUnit, Rounded, Rounding, RoundingMode};
     use classified::Protected;
     use engine_protocol::{
         CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, QuantileEvidence,
@@ -446,7 +446,7 @@ mod tests {
         }
     }
 
-    /// Of a snapshot of forty persons: facilities, a mean of values up to two, a quantile.
+    /// Of a snapshot of forty persons: facilities, municipalities, a mean of values up to two, a quantile.
     fn bounded() -> Shape {
         let one = shape(&[1]);
         Shape {
@@ -454,6 +454,7 @@ mod tests {
             aggregates: one.aggregates[..2].to_vec(),
             post: Post { columns: one.post.columns[..3].to_vec(), ..Post::default() },
             has_facility: true,
+            units: vec![CountedUnit::Municipality],
             persons: Some(40),
             largest: vec![2],
             ..one
@@ -467,8 +468,24 @@ mod tests {
         let steps = [(2, 1), (2, 2), (0, 5)].map(step).to_vec();
         part.quantiles = vec![QuantileEvidence { steps }];
         part.facilities = Some(3);
+        part.units = vec![3];
         part.sums[0].facility_tops = Some((20, 10));
         EvidenceCell { key: vec![key], parts: vec![part], ..EvidenceCell::default() }
+    }
+
+    #[test]
+    fn a_table_of_two_municipalities_is_hidden_and_one_of_three_is_shown() {
+        let shown = |municipalities: Option<u32>, behind: u32| {
+            let mut cell = bounded_cell(0, 0..20);
+            cell.parts[0].units = vec![behind];
+            let rules = CellRules { municipalities, ..rules() };
+            let evidence = Protected::new(Evidence { cells: vec![cell] });
+            let released = release(&evidence, &bounded(), setting(&rules)).unwrap();
+            (released.table.get().rows[0][1].clone(), released.reasons.get("few-municipalities").copied())
+        };
+        assert_eq!(shown(Some(3), 3), (CellValue::Integer(20), None));
+        assert_eq!(shown(Some(3), 2), (CellValue::Suppressed, Some(1)));
+        assert_eq!(shown(None, 2), (CellValue::Integer(20), None));
     }
 
     #[test]
@@ -487,8 +504,11 @@ mod tests {
         let more = vec![bounded_cell(0, 0..20), bounded_cell(1, 20..41)];
         assert_eq!(refused(more), Some(BadEvidence::Persons.to_string()));
         type Change = fn(&mut EvidencePart);
-        let changes: [(BadEvidence, Change); 13] = [
+        let changes: [(BadEvidence, Change); 16] = [
             (BadEvidence::Facilities, |part| part.facilities = Some(21)),
+            (BadEvidence::Facilities, |part| part.units = vec![21]),
+            (BadEvidence::Contributors, |part| part.units = Vec::new()),
+            (BadEvidence::Contributors, |part| part.units = vec![3, 3]),
             (BadEvidence::Sums, |part| part.sums[0].values = 21),
             (BadEvidence::Sums, |part| part.sums[0].negatives = 21),
             (BadEvidence::Sums, |part| part.sums[0].sum = 41),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use catalog_model::CountedUnit;
 use engine_protocol::{Post, TableColumnKind};
 
 /// The shape of a result.
@@ -19,6 +20,8 @@ pub struct Shape {
     pub post: Post,
     /// Whether every row names a facility, so that evidence without them cannot be used.
     pub has_facility: bool,
+    /// The insurers and municipalities that rows name, in the order in which evidence counts them.
+    pub units: Vec<CountedUnit>,
     /// Persons of the snapshot, where it is known: no more stand behind all cells together. Their numbers may be higher,
     /// since none is given twice.
     pub persons: Option<u64>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use catalog_model::CountedUnit;
 use engine_protocol::{Evidence, EvidenceCell, EvidencePart, QuantileEvidence, SumEvidence, TOTAL};
 use roaring::RoaringBitmap;
 
@@ -27,6 +28,8 @@ pub(crate) struct Part {
     pub(crate) rows: u64,
     pub(crate) persons: RoaringBitmap,
     pub(crate) facilities: Option<u32>,
+    /// One number for each unit of the shape; none in a cell that nobody is in.
+    pub(crate) units: Vec<u32>,
     pub(crate) sums: Vec<SumEvidence>,
     pub(crate) quantiles: Vec<QuantileEvidence>,
 }
@@ -50,14 +53,14 @@ pub(crate) enum BadEvidence {
     #[error("a cell has another number of parts, sums or quantiles than the query")]
     Parts,
     #[error(
-        "a cell has no facilities where its rows name them, or its largest contributions are not in order"
+        "a cell has no facilities or units where its rows name them, or its largest contributions are not in order"
     )]
     Contributors,
     #[error("a part has persons or rows that its cell has not")]
     NotWithin,
     #[error("more persons stand behind the cells than the snapshot has")]
     Persons,
-    #[error("a cell has more facilities than rows")]
+    #[error("a cell has more facilities, insurers or municipalities than rows")]
     Facilities,
     #[error(
         "a sum has more values than rows, more negative ones than values, or is beyond what its values give"
@@ -154,8 +157,8 @@ fn read_part(part: &EvidencePart, (sums, quantiles): (usize, usize)) -> Result<P
     if part.sums.len() != sums || part.quantiles.len() != quantiles {
         return Err(BadEvidence::Parts);
     }
-    let (sums, quantiles) = (part.sums.clone(), part.quantiles.clone());
-    Ok(Part { rows: part.rows, persons, facilities: part.facilities, sums, quantiles })
+    let (units, sums, quantiles) = (part.units.clone(), part.sums.clone(), part.quantiles.clone());
+    Ok(Part { rows: part.rows, persons, facilities: part.facilities, units, sums, quantiles })
 }
 
 /// A cell is there because somebody is in it, and its parts are parts of it.
@@ -168,16 +171,22 @@ fn check_parts(parts: &[Part]) -> Result<(), BadEvidence> {
     if parts.iter().all(is_within) { Ok(()) } else { Err(BadEvidence::NotWithin) }
 }
 
-/// Rules on facilities and on the largest contributors are not to be switched off by leaving them out.
+/// Rules on facilities, units and the largest contributors are not to be switched off by leaving them out.
 fn check_contributors(cell: &Cell, shape: &Shape) -> Result<(), BadEvidence> {
     let is_whole = |part: &Part| {
         let has = |is_there: bool| is_there || !shape.has_facility;
         let of_sum = |sum: &SumEvidence| has(sum.facility_tops.is_some()) && sum.top1 >= sum.top2;
-        has(part.facilities.is_some()) && part.sums.iter().all(of_sum)
+        let is_counted = has(part.facilities.is_some()) && part.units.len() == shape.units.len();
+        is_counted && part.sums.iter().all(of_sum)
     };
     let atoms = cell.atoms.iter().map(|(_, part)| part);
     let mut all = cell.parts.iter().chain(&cell.outside).chain(atoms);
     if all.all(is_whole) { Ok(()) } else { Err(BadEvidence::Contributors) }
+}
+
+/// The insurers and municipalities behind a part, each with its number.
+pub(crate) fn units(part: &Part, shape: &Shape) -> Vec<(CountedUnit, u64)> {
+    shape.units.iter().copied().zip(part.units.iter().copied().map(u64::from)).collect()
 }
 
 fn check_key(cell: &EvidenceCell, shape: &Shape) -> Result<(), BadEvidence> {

@@ -5,10 +5,10 @@
 
 #![cfg(test)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use catalog_model::CellRules;
+use catalog_model::{CellRules, CountedUnit};
 use classified::Protected;
 use engine_disclosure::{Setting, Shape, Withheld, release};
 use engine_protocol::{
@@ -40,7 +40,7 @@ fn value(person: u32) -> i128 {
     i128::from(1 + person % 9)
 }
 
-/// A row of each of these persons, with a value, at one of seven facilities.
+/// A row of each of these persons, with a value, at one of seven facilities in one of four municipalities.
 fn rows_of(persons: impl Iterator<Item = u32>, quantiles: usize) -> EvidencePart {
     let (set, mut bytes) = (RoaringBitmap::from_iter(persons), Vec::new());
     set.serialize_into(&mut bytes).unwrap();
@@ -48,6 +48,7 @@ fn rows_of(persons: impl Iterator<Item = u32>, quantiles: usize) -> EvidencePart
     for person in &set {
         *by_facility.entry(person % 7).or_default() += value(person);
     }
+    let municipalities: BTreeSet<u32> = set.iter().map(|person| person % 4).collect();
     let mut totals: Vec<i128> = by_facility.into_values().collect();
     totals.sort_unstable_by(|one, two| two.cmp(one));
     let facility = |at: usize| totals.get(at).copied().unwrap_or(0);
@@ -64,6 +65,7 @@ fn rows_of(persons: impl Iterator<Item = u32>, quantiles: usize) -> EvidencePart
         rows: set.len(),
         persons: bytes,
         facilities: u32::try_from(totals.len()).ok(),
+        units: vec![u32::try_from(municipalities.len()).unwrap()],
         sums: vec![sum],
         quantiles: vec![QuantileEvidence { steps }; quantiles],
     }
@@ -123,13 +125,15 @@ fn shown(data: &[u8]) -> Option<Vec<i64>> {
 }
 
 #[test]
-fn whole_evidence_makes_a_table_and_evidence_without_facilities_none_where_rows_name_them() {
+fn whole_evidence_makes_a_table_and_evidence_without_units_none_where_rows_name_them() {
     assert_eq!(shown(&whole(0)).unwrap(), [40, 35, 125, 200]);
     let rules = CellRules::general(10, true);
     let setting = Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", secret: None, past: None };
     let [shape, _] = shapes();
-    let shape = Shape { has_facility: true, ..shape };
-    assert!(release(&Protected::new(evidence()), &shape, setting).is_err());
+    let municipalities = Shape { units: vec![CountedUnit::Municipality], ..shape.clone() };
+    for shape in [Shape { has_facility: true, ..shape }, municipalities] {
+        assert!(release(&Protected::new(evidence()), &shape, setting).is_err());
+    }
 }
 
 #[test]

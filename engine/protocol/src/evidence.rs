@@ -66,6 +66,9 @@ pub struct EvidencePart {
     pub persons: Vec<u8>,
     /// How many distinct facilities stand behind the rows, where the rows name one.
     pub facilities: Option<u32>,
+    /// How many distinct ones of each unit that the query's rows name: insurers, municipalities.
+    #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
+    pub units: Vec<u32>,
     /// The sums of the part's measures.
     #[serde(deserialize_with = "bounded::<_, _, MOST_IN_CELL>")]
     pub sums: Vec<SumEvidence>,

@@ -151,10 +151,10 @@ mod tests {
         assert!(matches!(read, Err(FrameError::Form)), "{read:?}");
     }
 
-    /// A reply of so many cells, each with as many empty atoms as a cell may have: six bytes on the wire, a hundred in
+    /// A reply of so many cells, each with as many empty atoms as a cell may have: seven bytes on the wire, a hundred in
     /// memory.
     fn tiny_atoms(cells: u8) -> Vec<u8> {
-        let cell = [vec![0_u8, 0, 0, 0xFF, 0xFF, 0x03], vec![0; 6 * 0xFFFF]].concat();
+        let cell = [vec![0_u8, 0, 0, 0xFF, 0xFF, 0x03], vec![0; 7 * 0xFFFF]].concat();
         framed(&[vec![0, cells], cell.repeat(cells.into())].concat())
     }
 

@@ -445,6 +445,12 @@ pub struct EvidenceLine {
     pub persons: u64,
     /// Distinct facilities, where they are counted.
     pub facilities: Option<u64>,
+    /// Distinct insurers, where they are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insurers: Option<u64>,
+    /// Distinct municipalities, where they are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub municipalities: Option<u64>,
     /// The largest share of one person in a sum, in thousandths.
     pub largest: Option<u32>,
     /// Whether it is hidden.

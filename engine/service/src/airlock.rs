@@ -47,8 +47,7 @@ pub(crate) fn telling(
 ) -> BTreeMap<String, BTreeSet<String>> {
     let links = |table: &str, column: &str| {
         let class = catalogue.tables.get(table).and_then(|table| table.column(column)).map(|one| one.class);
-        matches!(class, Some(Class::Person | Class::Record | Class::Facility))
-            || table.starts_with("ws.") && column == "person_id"
+        class.is_some_and(Class::is_identity) || table.starts_with("ws.") && column == "person_id"
     };
     let told = |(table, columns): (&String, &BTreeSet<String>)| {
         let left = columns.iter().filter(|column| !links(table, column)).cloned();

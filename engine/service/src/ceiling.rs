@@ -42,7 +42,9 @@ fn of_cell(shape: &PlanShape, persons: u64) -> u64 {
     let atoms = if conditions > 1 { 1_u64.checked_shl(bits(conditions)).unwrap_or(MOST_ATOMS) } else { 0 };
     let parts = (2 * conditions as u64 + 1).saturating_add(atoms.min(MOST_ATOMS));
     let sums = (shape.measures.len() as u64).saturating_mul(wide::<SumEvidence>());
-    let part = wide::<EvidenceAtom>().saturating_add(sums).saturating_add(bitmap(persons));
+    let units = shape.units.len() as u64 * wide::<u32>();
+    let part =
+        wide::<EvidenceAtom>().saturating_add(sums).saturating_add(units).saturating_add(bitmap(persons));
     let ranks = shape.ranked.as_ref().map_or(0, |ranked| ranked.ranks.len() as u64);
     let quantile = wide::<QuantileEvidence>() + STEPS * wide::<QuantileStep>();
     let own = wide::<EvidenceCell>() + shape.keys.len() as u64 * wide::<u32>();
@@ -66,6 +68,7 @@ const fn bitmap(persons: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use catalog_model::CountedUnit;
     use engine_protocol::{
         Evidence, EvidenceAtom, EvidenceCell, EvidencePart, Limits, QuantileEvidence, QuantileStep,
         SumEvidence, WorkerReply, read_packed, write_packed,
@@ -98,6 +101,7 @@ mod tests {
             measures: (0..=conditions).map(measure).collect(),
             ranked: Some(RankedColumn { part: 0, scale: 0, ranks: vec![500], largest: i64::MAX, unit: None }),
             has_facility: true,
+            units: CountedUnit::ALL.to_vec(),
             ..PlanShape::default()
         }
     }
@@ -126,6 +130,7 @@ mod tests {
             rows: u64::MAX,
             persons: bytes,
             facilities: Some(u32::MAX),
+            units: vec![u32::MAX; CountedUnit::ALL.len()],
             sums: vec![sum; sums],
             quantiles: vec![QuantileEvidence { steps: vec![step; 48] }; quantiles],
         }

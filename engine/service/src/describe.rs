@@ -71,7 +71,7 @@ fn usage(table: &Table, column: &Column) -> &'static str {
     }
     match column.class {
         Class::Person => "join, count(DISTINCT …)",
-        Class::Record | Class::Facility => "join",
+        Class::Record | Class::Facility | Class::Insurer | Class::Municipality => "join",
         Class::Exact => "age_band(…)",
         Class::Quasi if column.domain.is_some() => "filter, group",
         Class::Quasi | Class::Sensitive | Class::Plain => "filter",

@@ -558,7 +558,8 @@ fn terms<'p>(
 fn may_leave(terms: &RowProvision, name: &str, kept: &KeptTable) -> Result<(), ProvisionError> {
     let named = terms.tables.get(name).ok_or_else(|| ProvisionError::NotNamed(name.to_owned()))?;
     let is_shared = |class: &Class| match class {
-        Class::Direct | Class::Link | Class::Text | Class::Person | Class::Record | Class::Facility => true,
+        Class::Direct | Class::Link | Class::Text | Class::Person | Class::Record => true,
+        Class::Facility | Class::Insurer | Class::Municipality => true,
         Class::Exact | Class::Quasi | Class::Sensitive | Class::Measure | Class::Plain => false,
     };
     kept.table.columns.iter().filter(|column| !column.is_person).try_for_each(|column| {

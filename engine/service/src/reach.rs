@@ -139,7 +139,8 @@ impl Reach<'_> {
 }
 
 /// Whether a worker gets the key of a column: the permit covers it, and the statement names it or the rewrite adds it
-/// (the person, the facility, the month within the permit's period). `used` has what the statement names.
+/// (the person, the facility, insurer and municipality, the month within the permit's period). `used` has what the
+/// statement names.
 pub fn may_read(
     (table, column): (&Table, &str),
     grant: &Grant,
@@ -148,7 +149,8 @@ pub fn may_read(
     let is_named = used.get(&table.table).is_some_and(|named| named.contains(column));
     let is_added = || {
         let class = table.column(column).map(|column| column.class);
-        table.period.as_deref() == Some(column) || matches!(class, Some(Class::Person | Class::Facility))
+        let is_behind = |class: Class| class == Class::Person || class.is_unit();
+        table.period.as_deref() == Some(column) || class.is_some_and(is_behind)
     };
     (is_named || is_added()) && is_there(table, column, grant)
 }

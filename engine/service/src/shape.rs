@@ -31,6 +31,7 @@ pub fn shape(plan: &VettedPlan) -> Shape {
         aggregates: shape.aggregates.iter().map(|asked| aggregate(shape, *asked)).collect(),
         post: shape.post.clone(),
         has_facility: shape.has_facility,
+        units: shape.units.clone(),
         largest: (0..shape.summed()).map(largest).collect(),
         ..Shape::default()
     }

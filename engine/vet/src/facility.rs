@@ -1,16 +1,18 @@
-//! The facility behind every row, carried to the release where a query does not hand it on.
+//! The facility, insurer and municipality behind every row, carried to the release where a query does not hand them on.
 //!
 //! Rules on how many facilities stand behind a cell, and on how much one of them adds, need the facility of each row. A
 //! subquery that leaves it out would switch them off, so it goes along as a column that the query does not see. Where
 //! rows of a person become one row, by an aggregation or DISTINCT, the first of their facilities stands for all; under
-//! a condition that every aggregate has, the first of those of rows that meet it.
+//! a condition that every aggregate has, the first of those of rows that meet it. Insurers and municipalities go the same
+//! way, one after the other, wherever a table names one: whether a rule pack counts them is asked of the evidence.
 //!
 //! Columns are added and none is changed, so what was judged of the query's own columns holds as before.
 
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use catalog_model::Class;
+use catalog_model::{Class, CountedUnit};
+use datafusion_common::tree_node::TreeNode as _;
 use datafusion_common::{Column, DataFusionError, ScalarValue};
 use datafusion_expr::{
     Aggregate, Distinct, Expr, Join, JoinType, LogicalPlan, Projection, TableScan, Union, lit, when,
@@ -22,53 +24,85 @@ use crate::refusal::NotVetted;
 use crate::relation::{ColumnFact, Judge, Relation};
 use crate::vet::explain;
 
-/// Rows with the facility behind each, where a table among theirs names one.
+/// Rows with the facility and the units behind each, where a table among theirs names one.
 #[derive(Debug)]
 pub(crate) struct Behind {
     pub(crate) plan: LogicalPlan,
     pub(crate) relation: Relation,
     pub(crate) facility: Option<Column>,
+    pub(crate) units: Vec<(CountedUnit, Column)>,
 }
 
-/// Adds the facility to the rows below the release.
+/// Adds the facility and the units to the rows below the release.
 pub(crate) fn behind(
     judge: &Judge<'_>,
     plan: &LogicalPlan,
     relation: &Relation,
 ) -> Result<Behind, NotVetted> {
-    let carried = Carrier { judge, made: 0 }.carry(plan)?;
-    let relation = facts(&carried.plan, plan, relation);
-    Ok(Behind { relation, plan: carried.plan, facility: carried.facility })
+    let mut behind =
+        Behind { plan: plan.clone(), relation: relation.clone(), facility: None, units: Vec::new() };
+    behind.facility = behind.carry(judge, Class::Facility)?;
+    for unit in CountedUnit::ALL {
+        let column = behind.carry(judge, unit.class())?;
+        behind.units.extend(column.map(|column| (unit, column)));
+    }
+    Ok(behind)
 }
 
-/// The first column with a facility.
-fn column(plan: &LogicalPlan, relation: &Relation) -> Option<Column> {
-    let is_facility = |fact: &ColumnFact| fact.class() == Class::Facility && fact.kind == DataType::UInt32;
-    let at = relation.iter().position(is_facility)?;
+impl Behind {
+    /// Adds the column of a class, where some table names one.
+    fn carry(&mut self, judge: &Judge<'_>, class: Class) -> Result<Option<Column>, NotVetted> {
+        if !is_named(judge, &self.plan, class) {
+            return Ok(None);
+        }
+        let carried = Carrier { judge, class, made: 0 }.carry(&self.plan)?;
+        if carried.unit.is_some() {
+            self.relation = facts(class, &carried.plan, &self.plan, &self.relation);
+            self.plan = carried.plan;
+        }
+        Ok(carried.unit)
+    }
+}
+
+/// Whether a table below may have a column of this class; of what a project kept it is seen when it is reached.
+fn is_named(judge: &Judge<'_>, plan: &LogicalPlan, class: Class) -> bool {
+    let has = |node: &LogicalPlan| {
+        let LogicalPlan::TableScan(scan) = node else { return false };
+        judge.table(&scan.table_name).is_none_or(|table| table.unit_column(class).is_some())
+    };
+    plan.exists(|node| Ok(has(node))).unwrap_or(true)
+}
+
+/// The first column of a class.
+fn column(plan: &LogicalPlan, relation: &Relation, class: Class) -> Option<Column> {
+    let is_unit = |fact: &ColumnFact| fact.class() == class && fact.kind == DataType::UInt32;
+    let at = relation.iter().position(is_unit)?;
     Some(Column::from(plan.schema().qualified_field(at)))
 }
 
 /// What is known of the columns with those that were added.
-fn facts(plan: &LogicalPlan, before: &LogicalPlan, known: &Relation) -> Relation {
+fn facts(class: Class, plan: &LogicalPlan, before: &LogicalPlan, known: &Relation) -> Relation {
     let before = before.schema().columns();
     let fact = |column: Column| {
         let found = before.iter().position(|own| *own == column).and_then(|at| known.get(at));
-        found.cloned().unwrap_or_else(|| ColumnFact::made(Label::of(Class::Facility), DataType::UInt32))
+        found.cloned().unwrap_or_else(|| ColumnFact::made(Label::of(class), DataType::UInt32))
     };
     plan.schema().columns().into_iter().map(fact).collect()
 }
 
 struct Carrier<'j, 'a> {
     judge: &'j Judge<'a>,
+    /// Of which class the column is that goes along.
+    class: Class,
     /// How many columns were made so far: each has a name of its own.
     made: usize,
 }
 
-/// A plan with all columns that it had, and its column with the facility behind the row.
+/// A plan with all columns that it had, and its column with the unit behind the row: facility, insurer or municipality.
 struct Carried {
     plan: LogicalPlan,
     /// None where no table names one; the plan is as it was then.
-    facility: Option<Column>,
+    unit: Option<Column>,
 }
 
 impl Carrier<'_, '_> {
@@ -79,8 +113,8 @@ impl Carrier<'_, '_> {
             LogicalPlan::SubqueryAlias(alias) => {
                 let input = self.carry(&alias.input)?;
                 let named = |column: Column| Column::new(Some(alias.alias.clone()), column.name);
-                let facility = input.facility.map(named);
-                Ok(Carried { plan: self.over(plan, vec![input.plan])?, facility })
+                let unit = input.unit.map(named);
+                Ok(Carried { plan: self.over(plan, vec![input.plan])?, unit })
             }
             LogicalPlan::Filter(filter) => self.along(plan, &filter.input),
             LogicalPlan::Window(window) => self.along(plan, &window.input),
@@ -106,58 +140,58 @@ impl Carrier<'_, '_> {
             | LogicalPlan::Dml(_)
             | LogicalPlan::Ddl(_)
             | LogicalPlan::Copy(_)
-            | LogicalPlan::Extension(_) => Ok(Carried { plan: plan.clone(), facility: None }),
+            | LogicalPlan::Extension(_) => Ok(Carried { plan: plan.clone(), unit: None }),
         }
     }
 
     /// The facility of a table's rows is the table's own: a ward is none, nor is another office that it names. Of what a
     /// project kept the column's class is all that is known.
     fn scan(&self, plan: &LogicalPlan, scan: &TableScan) -> Result<Carried, NotVetted> {
-        let facility = match self.judge.table(&scan.table_name) {
+        let unit = match self.judge.table(&scan.table_name) {
             Some(table) => table
-                .facility_column()
+                .unit_column(self.class)
                 .and_then(|own| plan.schema().columns().into_iter().find(|column| column.name == own.name)),
-            None => column(plan, &self.judge.relation(plan)?),
+            None => column(plan, &self.judge.relation(plan)?, self.class),
         };
-        Ok(Carried { facility, plan: plan.clone() })
+        Ok(Carried { unit, plan: plan.clone() })
     }
 
     /// A node that hands on the columns of its input under their names.
     fn along(&mut self, plan: &LogicalPlan, input: &LogicalPlan) -> Result<Carried, NotVetted> {
         let input = self.carry(input)?;
-        Ok(Carried { plan: self.over(plan, vec![input.plan])?, facility: input.facility })
+        Ok(Carried { plan: self.over(plan, vec![input.plan])?, unit: input.unit })
     }
 
     fn projection(&mut self, plan: &LogicalPlan, projection: &Projection) -> Result<Carried, NotVetted> {
         let input = self.carry(&projection.input)?;
-        let facility = input.facility.map(Expr::Column);
-        let Some(facility) = facility else { return Ok(Carried { plan: plan.clone(), facility: None }) };
-        let own = projection.expr.iter().position(|expr| expr.clone().unalias() == facility);
+        let unit = input.unit.map(Expr::Column);
+        let Some(unit) = unit else { return Ok(Carried { plan: plan.clone(), unit: None }) };
+        let own = projection.expr.iter().position(|expr| expr.clone().unalias() == unit);
         if let Some(at) = own {
             return Ok(handed_on(plan, at));
         }
-        let exprs = projection.expr.iter().cloned().chain([facility.alias(self.name())]).collect();
+        let exprs = projection.expr.iter().cloned().chain([unit.alias(self.name())]).collect();
         let plan = Projection::try_new(exprs, Arc::new(input.plan)).map_err(|error| self.explain(&error))?;
         Ok(handed_on(&LogicalPlan::Projection(plan), projection.expr.len()))
     }
 
-    /// Where both sides name a facility, that of the first counts (decision 0114), and where it has none the other's.
+    /// Where both sides name a unit, that of the first counts (decision 0114), and where it has none the other's.
     fn join(&mut self, plan: &LogicalPlan, join: &Join) -> Result<Carried, NotVetted> {
         let (left, right) = (self.carry(&join.left)?, self.carry(&join.right)?);
         let (first, other) = match join.join_type {
-            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (left.facility, None),
-            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (right.facility, None),
-            JoinType::Right => (right.facility, left.facility),
-            JoinType::Inner | JoinType::Left | JoinType::Full => (left.facility, right.facility),
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (left.unit, None),
+            JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (right.unit, None),
+            JoinType::Right => (right.unit, left.unit),
+            JoinType::Inner | JoinType::Left | JoinType::Full => (left.unit, right.unit),
         };
         let plan = self.over(plan, vec![left.plan, right.plan])?;
         match (first, other) {
             (Some(first), Some(other)) => self.either(plan, first, other),
-            (first, other) => Ok(Carried { facility: first.or(other), plan }),
+            (first, other) => Ok(Carried { unit: first.or(other), plan }),
         }
     }
 
-    /// All columns of a join, and the facility of one side or the other.
+    /// All columns of a join, and the unit of one side or the other.
     fn either(&mut self, plan: LogicalPlan, first: Column, other: Column) -> Result<Carried, NotVetted> {
         let columns = plan.schema().columns();
         let at = columns.len();
@@ -169,19 +203,19 @@ impl Carrier<'_, '_> {
         Ok(handed_on(&LogicalPlan::Projection(plan), at))
     }
 
-    /// Every branch with the facility behind its rows; a branch of which no table names one has none.
+    /// Every branch with the unit behind its rows; a branch of which no table names one has none.
     fn union(&mut self, plan: &LogicalPlan, union: &Union) -> Result<Carried, NotVetted> {
         let branches = union.inputs.iter().map(|input| self.carry(input));
         let branches = branches.collect::<Result<Vec<_>, _>>()?;
-        if branches.iter().all(|branch| branch.facility.is_none()) {
-            return Ok(Carried { plan: plan.clone(), facility: None });
+        if branches.iter().all(|branch| branch.unit.is_none()) {
+            return Ok(Carried { plan: plan.clone(), unit: None });
         }
         let name = self.name();
         let mut inputs = Vec::with_capacity(branches.len());
         for (input, branch) in union.inputs.iter().zip(branches) {
-            let facility = branch.facility.map_or_else(|| lit(ScalarValue::UInt32(None)), Expr::Column);
+            let unit = branch.unit.map_or_else(|| lit(ScalarValue::UInt32(None)), Expr::Column);
             let own = input.schema().columns().into_iter().map(Expr::Column);
-            let exprs = own.chain([facility.alias(&name)]).collect();
+            let exprs = own.chain([unit.alias(&name)]).collect();
             let branch = Projection::try_new(exprs, Arc::new(branch.plan));
             inputs.push(Arc::new(LogicalPlan::Projection(branch.map_err(|error| self.explain(&error))?)));
         }
@@ -191,31 +225,31 @@ impl Carrier<'_, '_> {
 
     fn aggregate(&mut self, plan: &LogicalPlan, aggregate: &Aggregate) -> Result<Carried, NotVetted> {
         let input = self.carry(&aggregate.input)?;
-        let facility = input.facility.map(Expr::Column);
-        let Some(facility) = facility else { return Ok(Carried { plan: plan.clone(), facility: None }) };
-        let key = aggregate.group_expr.iter().position(|key| key.clone().unalias() == facility);
+        let unit = input.unit.map(Expr::Column);
+        let Some(unit) = unit else { return Ok(Carried { plan: plan.clone(), unit: None }) };
+        let key = aggregate.group_expr.iter().position(|key| key.clone().unalias() == unit);
         if let Some(at) = key {
             return Ok(handed_on(plan, at));
         }
-        let first = first(facility, condition(&aggregate.aggr_expr)).alias(self.name());
+        let first = first(unit, condition(&aggregate.aggr_expr)).alias(self.name());
         let aggregates = aggregate.aggr_expr.iter().cloned().chain([first]).collect();
         self.grouped(input.plan, (aggregate.group_expr.clone(), aggregates), plan)
     }
 
     fn distinct(&mut self, plan: &LogicalPlan, input: &LogicalPlan) -> Result<Carried, NotVetted> {
         let carried = self.carry(input)?;
-        let Some(facility) = carried.facility else {
-            return Ok(Carried { plan: plan.clone(), facility: None });
+        let Some(unit) = carried.unit else {
+            return Ok(Carried { plan: plan.clone(), unit: None });
         };
         let columns = input.schema().columns();
-        if let Some(at) = columns.iter().position(|column| *column == facility) {
+        if let Some(at) = columns.iter().position(|column| *column == unit) {
             return Ok(handed_on(plan, at));
         }
-        let first = min(Expr::Column(facility)).alias(self.name());
+        let first = min(Expr::Column(unit)).alias(self.name());
         self.grouped(carried.plan, (columns.into_iter().map(Expr::Column).collect(), vec![first]), plan)
     }
 
-    /// Rows that become one, with the first of their facilities behind the columns of `before`.
+    /// Rows that become one, with the first of their units behind the columns of `before`.
     fn grouped(
         &self,
         input: LogicalPlan,
@@ -230,7 +264,7 @@ impl Carrier<'_, '_> {
     /// A name for a column of ours.
     fn name(&mut self) -> String {
         self.made += 1;
-        format!("#facility {}", self.made)
+        format!("#{} {}", self.class.as_str(), self.made)
     }
 
     fn over(&self, plan: &LogicalPlan, inputs: Vec<LogicalPlan>) -> Result<LogicalPlan, NotVetted> {
@@ -242,9 +276,9 @@ impl Carrier<'_, '_> {
     }
 }
 
-/// The first facility of rows that meet a condition.
-fn first(facility: Expr, condition: Option<&Expr>) -> Expr {
-    match min(facility) {
+/// The first unit of rows that meet a condition.
+fn first(unit: Expr, condition: Option<&Expr>) -> Expr {
+    match min(unit) {
         Expr::AggregateFunction(mut call) => {
             call.params.filter = condition.cloned().map(Box::new);
             Expr::AggregateFunction(call)
@@ -268,14 +302,14 @@ fn taken_by(aggregate: &Expr) -> Option<&Expr> {
     }
 }
 
-/// A plan whose column of this number is the facility.
+/// A plan whose column of this number is the unit.
 fn handed_on(plan: &LogicalPlan, at: usize) -> Carried {
-    Carried { facility: Some(Column::from(plan.schema().qualified_field(at))), plan: plan.clone() }
+    Carried { unit: Some(Column::from(plan.schema().qualified_field(at))), plan: plan.clone() }
 }
 
 #[cfg(test)]
 mod tests {
-    use catalog_model::Catalogue;
+    use catalog_model::{Catalogue, Class, Column, CountedUnit};
 
     use crate::functions::tests::grant_of_all;
     use crate::plan::VettedPlan;
@@ -307,6 +341,58 @@ mod tests {
             let sql = format!("SELECT count(*) AS n, count(DISTINCT t.person_id) AS p FROM {below} t");
             assert!(plan(&catalogue, &sql).shape().has_facility, "{sql}");
         }
+    }
+
+    #[test]
+    fn the_municipality_goes_along_beside_the_facility() {
+        let catalogue = Catalogue::builtin().unwrap();
+        for below in [
+            "care_claim",
+            "(SELECT p.person_id, p.sex FROM person p JOIN care_claim c ON c.person_id = p.person_id)",
+            "(SELECT DISTINCT person_id, prefecture FROM care_claim)",
+            "(SELECT person_id, count(*) AS k FROM care_claim GROUP BY person_id)",
+            "(SELECT person_id, prefecture FROM ndb_receipt UNION ALL SELECT person_id, prefecture FROM care_claim)",
+        ] {
+            let sql = format!("SELECT count(DISTINCT t.person_id) AS p FROM {below} t");
+            let plan = plan(&catalogue, &sql);
+            let shape = plan.shape();
+            assert_eq!((shape.has_facility, &shape.units), (true, &vec![CountedUnit::Municipality]), "{sql}");
+            let text = plan.evidence().display_indent().to_string();
+            assert!(text.contains(" AS facility, ") && text.contains(" AS unit_0"), "{sql}\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_insurer_goes_along_where_a_table_names_one_and_each_unit_is_its_own() {
+        let mut catalogue = Catalogue::builtin().unwrap();
+        let sql = "SELECT count(DISTINCT r.person_id) AS p FROM (SELECT person_id FROM ndb_receipt) r \
+            JOIN (SELECT person_id FROM care_claim) c ON c.person_id = r.person_id";
+        let before = plan(&catalogue, "SELECT count(*) AS n FROM ndb_receipt");
+        assert!(before.shape().units.is_empty());
+        assert_eq!(plan(&catalogue, sql).shape().units, [CountedUnit::Municipality]);
+        let receipts = catalogue.tables.get_mut("ndb_receipt").unwrap();
+        let facility = receipts.facility_column().unwrap().clone();
+        let insurer = Column { name: "insurer_id".to_owned(), class: Class::Insurer, ..facility };
+        receipts.columns.push(insurer);
+        let both = plan(&catalogue, sql);
+        assert_eq!(both.shape().units, CountedUnit::ALL);
+        let text = both.evidence().display_indent().to_string();
+        for carried in
+            ["ndb_receipt.insurer_id AS #insurer 1", "care_claim.municipality_id AS #municipality 1"]
+        {
+            assert!(text.contains(carried), "{text}");
+        }
+        assert_ne!(plan(&catalogue, "SELECT count(*) AS n FROM ndb_receipt").hash(), before.hash());
+    }
+
+    #[test]
+    fn a_permit_without_the_municipality_carries_none() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let mut grant = grant_of_all(&catalogue);
+        grant.tables.get_mut("care_claim").unwrap().remove("municipality_id");
+        let sql = "SELECT count(DISTINCT person_id) AS n FROM care_claim";
+        let plan = vet(sql, Scope { catalogue: &catalogue, grant: &grant }).unwrap();
+        assert!(plan.shape().has_facility && plan.shape().units.is_empty());
     }
 
     #[test]

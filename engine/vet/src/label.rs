@@ -20,13 +20,15 @@ pub(crate) struct Label {
 }
 
 /// From the strictest to the mildest.
-const ORDER: [Class; 11] = [
+const ORDER: [Class; 13] = [
     Class::Direct,
     Class::Link,
     Class::Text,
     Class::Person,
     Class::Record,
     Class::Facility,
+    Class::Insurer,
+    Class::Municipality,
     Class::Exact,
     Class::Sensitive,
     Class::Quasi,
@@ -86,8 +88,9 @@ impl Label {
 
     /// The label of a number of such values: how many there are says nothing of which ones, even of identities.
     pub(crate) const fn counted(self) -> Self {
+        let units = Classes::bit(Class::Insurer) | Classes::bit(Class::Municipality);
         let identities =
-            Classes::bit(Class::Person) | Classes::bit(Class::Record) | Classes::bit(Class::Facility);
+            Classes::bit(Class::Person) | Classes::bit(Class::Record) | Classes::bit(Class::Facility) | units;
         let told = self.outcome();
         Self { value: told.value, control: Classes(told.control.0 & !identities) }
     }
@@ -128,6 +131,8 @@ mod tests {
         let joined = case.join(Label::of(Class::Quasi));
         assert_eq!((joined.held(), joined.strictest()), (Class::Quasi, Class::Sensitive));
         assert_eq!(joined.outcome().held(), Class::Plain);
-        assert_eq!(Label::of(Class::Facility).counted().strictest(), Class::Plain);
+        for identity in [Class::Facility, Class::Insurer, Class::Municipality] {
+            assert_eq!(Label::of(identity).counted().strictest(), Class::Plain);
+        }
     }
 }

@@ -42,7 +42,7 @@ pub use plan::{
 pub use refusal::{Denial, NotVetted, Refusal, Rule};
 pub use rewrite::{
     FACILITY, KEY_PREFIX, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, PUBLIC_PREFIX, RANKED, ROWS,
-    ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX, of_period,
+    ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX, UNIT_PREFIX, of_period,
 };
 pub use said::{Said, SaidCondition, SaidPart, SaidTakes};
 pub use schema::{aggregates, granted_schema, windows};

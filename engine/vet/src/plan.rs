@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use catalog_model::CountedUnit;
 use datafusion_expr::LogicalPlan;
 use engine_protocol::Post;
 
@@ -37,6 +38,8 @@ pub struct PlanShape {
     pub ranked: Option<RankedColumn>,
     /// Whether the rows name a facility.
     pub has_facility: bool,
+    /// The units beside the facility that rows name: insurers, municipalities.
+    pub units: Vec<CountedUnit>,
     /// The aggregates, which the post-program refers to by number.
     pub aggregates: Vec<Aggregate>,
     /// What is computed from protected aggregates.
@@ -136,7 +139,7 @@ impl VettedPlan {
         &self.shape
     }
 
-    /// The plan that gives one row for each group and person (and facility, and ranked value).
+    /// The plan that gives one row for each group and person (and facility, unit and ranked value).
     pub const fn evidence(&self) -> &LogicalPlan {
         &self.evidence
     }

@@ -1,5 +1,5 @@
-//! The evidence plan: one row for each group and person (and facility, and ranked value), so that every cell can show
-//! who stands behind it.
+//! The evidence plan: one row for each group and person (and facility, unit and ranked value), so that every cell can
+//! show who stands behind it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use crate::stored::Meant;
 pub const PERSON: &str = "person";
 /// The column with the facility behind the row.
 pub const FACILITY: &str = "facility";
+/// Columns with the insurer or municipality behind the row are `unit_0` …, in the order of the shape.
+pub const UNIT_PREFIX: &str = "unit_";
 /// The column with the value that is ranked.
 pub const RANKED: &str = "ranked";
 /// The column with the number of rows of the group and person.
@@ -52,6 +54,7 @@ pub(crate) struct Wanted {
     pub(crate) measures: Vec<(Expr, MeasureFact, usize, bool)>,
     pub(crate) ranked: Option<(Expr, MeasureFact, usize)>,
     pub(crate) facility: Option<Expr>,
+    pub(crate) units: Vec<Expr>,
 }
 
 impl Wanted {
@@ -91,6 +94,8 @@ pub(crate) fn evidence(
         columns.push(facility.clone().alias(FACILITY));
         groups.push(col(FACILITY));
     }
+    columns.extend(numbered(&wanted.units, UNIT_PREFIX));
+    groups.extend((0..wanted.units.len()).map(|at| col(format!("{UNIT_PREFIX}{at}"))));
     if let Some((ranked, fact, part)) = &wanted.ranked {
         columns.push(of_part(clamped(ranked, fact)?, *part, wanted)?.alias(RANKED));
         groups.push(col(RANKED));

@@ -135,7 +135,8 @@ fn release(
     }
     let behind = facility::behind(&judge, input, &relation)?;
     let facility = behind.facility.map(Expr::Column);
-    let wanted = Wanted { keys: point.keys, facility, ..Wanted::default() };
+    let (units, of_units) = behind.units.into_iter().map(|(unit, of)| (unit, Expr::Column(of))).unzip();
+    let wanted = Wanted { keys: point.keys, facility, units: of_units, ..Wanted::default() };
     let mut draft = Draft { wanted, seen: vec![Arc::clone(input.schema())], ..Draft::default() };
     for asked in asked {
         draft.add(&judge, asked)?;
@@ -153,6 +154,7 @@ fn release(
         sets: point.sets,
         conditions: draft.wanted.conditions.iter().map(ToString::to_string).collect(),
         has_facility: draft.wanted.facility.is_some(),
+        units,
         measures: draft.measures,
         ranked: draft.ranked,
         aggregates: draft.aggregates,
@@ -345,13 +347,13 @@ fn add(bytes: &mut Vec<u8>, text: &str) {
 
 /// What a shape is, apart from the values of its keys, of which only their number is said.
 fn without_values(shape: &PlanShape) -> String {
-    let PlanShape { keys, sets, conditions, measures, ranked, has_facility, aggregates, post, public } =
+    let PlanShape { keys, sets, conditions, measures, ranked, has_facility, units, aggregates, post, public } =
         shape;
     let key = |KeyColumn { name, domain }: &KeyColumn| (name.clone(), domain.kind, domain.values.len());
     let keys: Vec<(String, KeyKind, usize)> = keys.iter().map(key).collect();
     // The plan has the conditions; their text has what the query calls its tables.
     let conditions = conditions.len();
-    format!("{:?}", (keys, sets, conditions, measures, ranked, has_facility, aggregates, post, public))
+    format!("{:?}", (keys, sets, conditions, measures, ranked, has_facility, units, aggregates, post, public))
 }
 
 /// Says in our words what the planner did not find; its own message may name tables that are not granted.
@@ -448,7 +450,7 @@ impl VettedPlan {
         rewrite::with_sources(self.public.as_ref().ok_or_else(none)?, source)
     }
 
-    /// The rows that the evidence plan groups, as they stand: its keys, person, facility, ranked value, parts and
+    /// The rows that the evidence plan groups, as they stand: its keys, person, facility, units, ranked value, parts and
     /// measures.
     ///
     /// # Errors

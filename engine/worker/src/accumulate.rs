@@ -33,6 +33,8 @@ pub(crate) struct Cell {
     /// Where there are several conditions, the rows by which of them they meet, with the same sums.
     atoms: BTreeMap<u32, Part>,
     facilities: Facilities,
+    /// Insurers and municipalities, in the order of the shape.
+    units: Vec<Facilities>,
     /// Values whose quantiles are asked: value, person, rows.
     ranked: Vec<(i128, u32, u64)>,
 }
@@ -172,6 +174,11 @@ impl Cell {
         self.facilities = facilities;
     }
 
+    /// Takes who the next unit of the shape is in the cell.
+    pub(crate) fn keep_units(&mut self, units: Facilities) {
+        self.units.push(units);
+    }
+
     fn all(&mut self) -> impl Iterator<Item = &mut Part> {
         self.parts.iter_mut().chain(&mut self.outside).chain(self.atoms.values_mut())
     }
@@ -199,15 +206,16 @@ impl Cell {
             }
         }
         self.ranked.extend(other.ranked);
+        self.units.iter_mut().zip(other.units).try_for_each(|(known, units)| known.merge(units))?;
         self.facilities.merge(other.facilities)
     }
 
     fn evidence(self, key: Vec<u32>, shape: &PlanShape) -> Result<EvidenceCell, WorkerFault> {
-        let facilities = &self.facilities;
+        let (facilities, behind) = (&self.facilities, (&self.facilities, self.units.as_slice()));
         let mut cell = EvidenceCell { key, ..EvidenceCell::default() };
         for (at, part) in self.parts.into_iter().enumerate() {
             let tops = (0..part.sums.len()).map(|measure| facilities.largest_of_measure(measure)).collect();
-            let found = part.evidence(facilities, |met| is_in(met, at), tops, shape)?;
+            let found = part.evidence(behind, |met| is_in(met, at), tops, shape)?;
             let of_part = shape.measures.iter().zip(&found.sums).filter(|(measure, _)| measure.part == at);
             let sums = of_part.map(|(_, sum)| *sum).collect();
             let quantiles = shape.ranked.iter().filter(|ranked| ranked.part == at);
@@ -219,11 +227,11 @@ impl Cell {
         };
         for (part, at) in self.outside.into_iter().zip(1..) {
             let is_outside = |met: u32| !is_in(met, at);
-            cell.outside.push(part.evidence(facilities, is_outside, tops(&is_outside), shape)?);
+            cell.outside.push(part.evidence(behind, is_outside, tops(&is_outside), shape)?);
         }
         for (met, part) in self.atoms {
             let is_same = |other: u32| other == met;
-            let rows = part.evidence(facilities, is_same, tops(&is_same), shape)?;
+            let rows = part.evidence(behind, is_same, tops(&is_same), shape)?;
             cell.atoms.push(EvidenceAtom { met, rows });
         }
         Ok(cell)
@@ -294,7 +302,7 @@ impl Part {
     /// As evidence, with the two largest totals of one facility for each sum.
     fn evidence(
         mut self,
-        facilities: &Facilities,
+        (facilities, units): (&Facilities, &[Facilities]),
         is_in: impl Fn(u32) -> bool,
         tops: Vec<(i128, i128)>,
         shape: &PlanShape,
@@ -302,11 +310,13 @@ impl Part {
         for (sum, tops) in self.sums.iter_mut().zip(tops).filter(|_| shape.has_facility) {
             sum.facility_tops = Some(tops);
         }
-        let count = u32::try_from(facilities.count(is_in)).ok();
+        let count = |of: &Facilities| u32::try_from(of.count(&is_in)).map_err(|_| WorkerFault::TooLarge);
+        let facilities = count(facilities)?;
         Ok(EvidencePart {
             rows: self.rows,
             persons: bytes(&self.known)?,
-            facilities: count.filter(|_| shape.has_facility),
+            facilities: shape.has_facility.then_some(facilities),
+            units: units.iter().map(count).collect::<Result<_, _>>()?,
             sums: self.sums,
             quantiles: Vec::new(),
         })

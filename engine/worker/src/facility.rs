@@ -1,4 +1,5 @@
-//! What each facility adds to a cell, by the conditions that its rows meet.
+//! What each facility adds to a cell, by the conditions that its rows meet. Insurers and municipalities are counted the
+//! same way, and nothing is added up for them.
 //!
 //! A question has many cells, and each of them many facilities. So nothing is allocated for one facility of one cell:
 //! while rows are read they have places in one list for all cells, and from then on a sorted list for each cell.
@@ -132,7 +133,10 @@ const PLAIN: usize = 1 << 20;
 const MARKS: usize = 1 << 28;
 
 /// What each facility adds to each cell, while rows are read.
-pub(crate) struct Gathering {
+pub(crate) struct Gathering<'r> {
+    rows: &'r Rows,
+    /// The facility, or another unit, behind each row.
+    of_row: &'r [Option<u32>],
     places: Places,
     measures: usize,
     all: Vec<Placed>,
@@ -157,22 +161,38 @@ enum Places {
     Marked { bits: Vec<u64>, facilities: usize },
 }
 
-impl Gathering {
-    /// For so many cells of these rows.
-    pub(crate) fn new(cells: usize, rows: &Rows, shape: &PlanShape) -> Self {
-        let facilities = rows.facilities();
+impl<'r> Gathering<'r> {
+    /// What facilities add to so many cells of these rows.
+    pub(crate) fn new(cells: usize, rows: &'r Rows, shape: &PlanShape) -> Self {
+        Self::of(cells, rows, rows.facilities(), (shape, shape.measures.len()))
+    }
+
+    /// Of each other unit of the shape how many there are, with nothing added up.
+    pub(crate) fn of_units(cells: usize, rows: &'r Rows, shape: &PlanShape) -> Vec<Self> {
+        let units = rows.units().iter();
+        units.map(|of_row| Self::of(cells, rows, of_row, (shape, 0))).collect()
+    }
+
+    fn of(
+        cells: usize,
+        rows: &'r Rows,
+        of_row: &'r [Option<u32>],
+        (shape, measures): (&PlanShape, usize),
+    ) -> Self {
+        // One more than the largest number.
+        let facilities = of_row.iter().flatten().max().map_or(0, |largest| *largest as usize + 1);
         let marks = cells.checked_mul(facilities).filter(|marks| *marks <= MARKS);
-        let is_counted = shape.measures.is_empty() && shape.conditions.is_empty();
+        let is_counted = measures == 0 && shape.conditions.is_empty();
         let places = match marks.filter(|_| is_counted) {
             Some(marks) => Places::Marked { bits: vec![0; marks.div_ceil(64)], facilities },
             None => Places::Last(Known::new(cells, facilities, PLAIN.max(2 * rows.len()))),
         };
-        Self { places, measures: shape.measures.len(), all: Vec::new(), totals: Vec::new() }
+        Self { rows, of_row, places, measures, all: Vec::new(), totals: Vec::new() }
     }
 
     /// Adds a row of a cell.
-    pub(crate) fn add(&mut self, cell: u32, rows: &Rows, row: usize) -> Result<(), WorkerFault> {
-        let Some(facility) = rows.facility(row) else { return Ok(()) };
+    pub(crate) fn add(&mut self, cell: u32, row: usize) -> Result<(), WorkerFault> {
+        let Some(facility) = self.of_row.get(row).copied().flatten() else { return Ok(()) };
         match &mut self.places {
             Places::Marked { bits, facilities } => {
                 let at = cell as usize * *facilities + facility as usize;
@@ -185,7 +205,7 @@ impl Gathering {
                 Ok(())
             }
             Places::Last(known) => {
-                let (last, met) = (known.slot(cell, facility), rows.met(row));
+                let (last, met) = (known.slot(cell, facility), self.rows.met(row));
                 let mut at = *last;
                 while let Some(other) = self.all.get(at as usize).filter(|one| one.entry.met != met) {
                     at = other.before;
@@ -197,7 +217,7 @@ impl Gathering {
                     *last = at;
                 }
                 let own = self.totals.iter_mut().skip(at as usize * self.measures);
-                for (total, measure) in own.zip(rows.measures()) {
+                for (total, measure) in own.zip(self.rows.measures()) {
                     *total = total.checked_add(measure.at(row).0).ok_or(WorkerFault::Execution)?;
                 }
                 Ok(())
@@ -229,6 +249,7 @@ impl Gathering {
 mod tests {
     use std::collections::BTreeSet;
 
+    use catalog_model::CountedUnit;
     use engine_vet::PlanShape;
     use proptest::prelude::*;
 
@@ -242,29 +263,36 @@ mod tests {
             rows in prop::collection::vec((0_u32..3, 0_u32..200), 0..80),
             split in any::<prop::sample::Index>(),
         ) {
-            let shape = PlanShape { has_facility: true, ..PlanShape::default() };
+            let units = vec![CountedUnit::Municipality];
+            let shape = PlanShape { has_facility: true, units, ..PlanShape::default() };
             let row = |(_, facility): &(u32, u32)| TestRow {
                 person: 0,
                 facility: *facility,
+                units: vec![facility.checked_sub(100)],
                 keys: Vec::new(),
                 parts: vec![1],
                 values: Vec::new(),
             };
             let of_cells = |rows: &[(u32, u32)]| {
                 let listed = Rows::of(&rows.iter().map(row).collect::<Vec<_>>(), &shape);
-                let mut gathering = Gathering::new(3, &listed, &shape);
+                let mut units = Gathering::of_units(3, &listed, &shape);
+                let mut all = vec![Gathering::new(3, &listed, &shape), units.remove(0)];
                 for (at, (cell, _)) in rows.iter().enumerate() {
-                    gathering.add(*cell, &listed, at).unwrap();
+                    all.iter_mut().for_each(|gathering| gathering.add(*cell, at).unwrap());
                 }
-                gathering.settle(3)
+                all.into_iter().map(|gathering| gathering.settle(3)).collect::<Vec<_>>()
             };
             let (one, other) = rows.split_at(split.index(rows.len() + 1));
-            for (cell, (mut found, more)) in (0_u32..).zip(of_cells(one).into_iter().zip(of_cells(other))) {
-                found.merge(more).unwrap();
-                let there = rows.iter().filter(|(of, _)| *of == cell).map(|(_, facility)| *facility);
-                prop_assert_eq!(found.count(|_| true), there.collect::<BTreeSet<u32>>().len());
-                prop_assert_eq!(found.count(|_| false), 0);
-                prop_assert_eq!(found.largest_of_measure(0), (0, 0));
+            // Of the second unit rows may have none.
+            for (from, (one, other)) in [0, 100].into_iter().zip(of_cells(one).into_iter().zip(of_cells(other))) {
+                for (cell, (mut found, more)) in (0_u32..).zip(one.into_iter().zip(other)) {
+                    found.merge(more).unwrap();
+                    let there = rows.iter().filter(|(of, unit)| *of == cell && *unit >= from);
+                    let there: BTreeSet<u32> = there.map(|(_, unit)| *unit).collect();
+                    prop_assert_eq!(found.count(|_| true), there.len());
+                    prop_assert_eq!(found.count(|_| false), 0);
+                    prop_assert_eq!(found.largest_of_measure(0), (0, 0));
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use arrow::record_batch::RecordBatch;
 use engine_protocol::WorkerFault;
 use engine_vet::{
     FACILITY, KEY_PREFIX, KeyDomain, KeyKind, MEASURE_PREFIX, NUM_PREFIX, PART_PREFIX, PERSON, PlanShape,
-    RANKED, ROWS, ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX,
+    RANKED, ROWS, ROWS_PREFIX, SQUARE_PREFIX, SUM_PREFIX, UNIT_PREFIX,
 };
 
 use crate::memo::{Memo, packed};
@@ -23,7 +23,7 @@ const SPARSE: usize = 8;
 /// Which rows there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// One for each group and person (and facility, and ranked value).
+    /// One for each group and person (and facility, unit and ranked value).
     Grouped,
     /// As they stand below the grouping.
     Single,
@@ -38,6 +38,8 @@ pub(crate) struct Rows {
     memos: Vec<Memo>,
     persons: Vec<u32>,
     facilities: Vec<Option<u32>>,
+    /// Insurers and municipalities, in the order of the shape.
+    units: Vec<Vec<Option<u32>>>,
     ranked: Vec<Option<i128>>,
     /// Rows of the whole cell, then of each condition.
     parts: Vec<Counts>,
@@ -148,6 +150,7 @@ impl Rows {
             memos: shape.keys.iter().map(|_| Memo::default()).collect(),
             persons: Vec::new(),
             facilities: Vec::new(),
+            units: vec![Vec::new(); shape.units.len()],
             ranked: Vec::new(),
             parts: (0..shape.parts()).map(counts).collect(),
             measures: shape.measures.iter().map(|measure| Measure::new(form, measure.squares)).collect(),
@@ -178,6 +181,10 @@ impl Rows {
         if shape.has_facility {
             let facilities = column(FACILITY)?.as_primitive_opt::<UInt32Type>();
             self.facilities.extend(facilities.ok_or(WorkerFault::Execution)?.iter());
+        }
+        for (at, known) in self.units.iter_mut().enumerate() {
+            let units = column(&format!("{UNIT_PREFIX}{at}"))?.as_primitive_opt::<UInt32Type>();
+            known.extend(units.ok_or(WorkerFault::Execution)?.iter());
         }
         if let Some(ranked) = &shape.ranked {
             self.ranked.extend(optional(column(RANKED)?, ranked.scale)?);
@@ -302,13 +309,14 @@ impl Rows {
         &self.keys
     }
 
-    /// One more than the largest number of a facility.
-    pub(crate) fn facilities(&self) -> usize {
-        self.facilities.iter().flatten().max().map_or(0, |largest| *largest as usize + 1)
+    /// The facility behind each row; nothing where rows name none.
+    pub(crate) fn facilities(&self) -> &[Option<u32>] {
+        &self.facilities
     }
 
-    pub(crate) fn facility(&self, row: usize) -> Option<u32> {
-        self.facilities.get(row).copied().flatten()
+    /// For each unit of the shape the one behind each row.
+    pub(crate) fn units(&self) -> &[Vec<Option<u32>>] {
+        &self.units
     }
 
     pub(crate) fn ranked(&self, row: usize) -> Option<i128> {
@@ -419,6 +427,8 @@ pub(crate) fn optional(column: &ArrayRef, scale: u32) -> Result<Vec<Option<i128>
 pub(crate) struct TestRow {
     pub(crate) person: u32,
     pub(crate) facility: u32,
+    /// In the order of the shape.
+    pub(crate) units: Vec<Option<u32>>,
     pub(crate) keys: Vec<u32>,
     pub(crate) parts: Vec<u64>,
     pub(crate) values: Vec<Option<i64>>,
@@ -431,6 +441,7 @@ impl Rows {
         for row in rows {
             own.persons.push(row.person);
             own.facilities.push(Some(row.facility));
+            own.units.iter_mut().zip(&row.units).for_each(|(column, unit)| column.push(*unit));
             own.keys.iter_mut().zip(&row.keys).for_each(|(column, key)| column.push(*key));
             for (part, rows) in own.parts.iter_mut().zip(&row.parts) {
                 if let Counts::Numbers(part) = part {

@@ -24,6 +24,7 @@ pub(crate) fn cells(
     let mut cells: Vec<Cell> = numbering.keys.iter().map(|_| Cell::new(shape)).collect();
     let mut own = Adding::new(shape, cells.len());
     let mut facilities = Gathering::new(cells.len(), rows, shape);
+    let mut units = Gathering::of_units(cells.len(), rows, shape);
     let mut last = None;
     for row in order.iter().map(|row| *row as usize) {
         let person = rows.person(row);
@@ -35,7 +36,8 @@ pub(crate) fn cells(
         }
         let number = numbering.of_row.get(row).copied().ok_or(WorkerFault::Execution)?;
         own.add((person, number), rows, row)?;
-        facilities.add(number, rows, row)?;
+        facilities.add(number, row)?;
+        units.iter_mut().try_for_each(|unit| unit.add(number, row))?;
         if let (Some(ranked), Some(value)) = (&shape.ranked, rows.ranked(row)) {
             let count = rows.part(ranked.part, row);
             if let Some(cell) = cells.get_mut(number as usize).filter(|_| count > 0) {
@@ -49,6 +51,10 @@ pub(crate) fn cells(
     own.settle(&mut cells);
     let facilities = facilities.settle(cells.len());
     cells.iter_mut().zip(facilities).for_each(|(cell, facilities)| cell.keep_facilities(facilities));
+    for unit in units {
+        let of_cells = unit.settle(cells.len());
+        cells.iter_mut().zip(of_cells).for_each(|(cell, units)| cell.keep_units(units));
+    }
     Ok(numbering.keys.into_iter().zip(cells).collect())
 }
 
@@ -247,6 +253,7 @@ impl Present {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    use catalog_model::CountedUnit;
     use engine_protocol::{Evidence, EvidencePart, SumEvidence, TOTAL, WorkerFault};
     use engine_vet::{DomainValue, KeyColumn, KeyDomain, KeyKind, MeasureColumn, PlanShape};
     use proptest::prelude::*;
@@ -288,6 +295,7 @@ mod tests {
             conditions: vec![String::new(); 2],
             measures: [(0, 0), (1, 0), (2, 1)].map(measure).into(),
             has_facility: true,
+            units: CountedUnit::ALL.to_vec(),
             ..PlanShape::default()
         }
     }
@@ -298,6 +306,7 @@ mod tests {
         rows: u64,
         persons: BTreeSet<u32>,
         facilities: u32,
+        units: Vec<u32>,
         sums: Vec<SumEvidence>,
     }
 
@@ -324,6 +333,8 @@ mod tests {
         found.persons = rows.iter().map(|row| row.person).collect();
         let facilities: BTreeSet<u32> = rows.iter().map(|row| row.facility).collect();
         found.facilities = facilities.len().try_into().unwrap();
+        let unit = |at: usize| rows.iter().filter_map(|row| row.units[at]).collect::<BTreeSet<u32>>();
+        found.units = [unit(0), unit(1)].map(|units| u32::try_from(units.len()).unwrap()).to_vec();
         let sum = |(of, squares): &(usize, bool)| {
             let values = || rows.iter().filter_map(|row| Some((row, value(row, *of)?)));
             let totals = |by: fn(&TestRow) -> u32| {
@@ -384,6 +395,7 @@ mod tests {
             rows: part.rows,
             persons: RoaringBitmap::deserialize_from(part.persons.as_slice()).unwrap().iter().collect(),
             facilities: part.facilities.unwrap(),
+            units: part.units.clone(),
             sums: part.sums.clone(),
         };
         for cell in &evidence.cells {
@@ -400,10 +412,13 @@ mod tests {
     fn row() -> impl Strategy<Value = TestRow> {
         let values = [-5_i64..40, -5_i64..40];
         let met = [any::<bool>(), any::<bool>()];
-        (0_u32..12, 0_u32..4, [0_u32..4, 0_u32..3], 1_u64..3, met, values).prop_map(
-            |(person, facility, keys, rows, met, [value, other])| TestRow {
+        let units = [prop::option::of(0_u32..3), prop::option::of(0_u32..5)];
+        let of = (0_u32..12, 0_u32..4, units);
+        (of, [0_u32..4, 0_u32..3], 1_u64..3, met, values).prop_map(
+            |((person, facility, units), keys, rows, met, [value, other])| TestRow {
                 person,
                 facility,
+                units: units.to_vec(),
                 keys: keys.to_vec(),
                 parts: vec![rows, if met[0] { rows } else { 0 }, if met[1] { rows } else { 0 }],
                 values: vec![Some(value), met[0].then_some(value), met[1].then_some(other)],
@@ -435,7 +450,7 @@ mod tests {
             let counted = |shape: &PlanShape| {
                 let found = Cells::of(&Rows::of(&rows, shape), shape, 1_000).unwrap();
                 let cells = Cells::evidence(vec![found], shape, (1_000, 1)).unwrap().cells.into_iter();
-                let whole = |part: &EvidencePart| (part.rows, part.persons.clone(), part.facilities);
+                let whole = |part: &EvidencePart| (part.rows, part.persons.clone(), part.facilities, part.units.clone());
                 cells.map(|cell| (whole(&cell.parts[0]), cell.key)).collect::<Vec<_>>()
             };
             prop_assert_eq!(counted(&plain), counted(&full));
@@ -465,6 +480,7 @@ mod tests {
         let row = |person: u32| TestRow {
             person,
             facility: 0,
+            units: vec![None; 2],
             keys: vec![person % 3, person % 2],
             parts: vec![1, 0, 0],
             values: vec![Some(1), None, None],

@@ -217,6 +217,8 @@ fn evidence() -> EvidencePack {
         rows: 3,
         persons: 2,
         facilities: Some(1),
+        insurers: None,
+        municipalities: None,
         largest: Some(700),
         is_hidden: true,
         why: Some("few-persons".to_owned()),

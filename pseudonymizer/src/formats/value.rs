@@ -61,6 +61,7 @@ pub(crate) enum Make {
     Count,
     ClaimRun,
     Surrogate,
+    PaddedSurrogate(usize),
     Constant(Arc<str>),
 }
 
@@ -99,6 +100,7 @@ impl Make {
                 ColumnKind::String => Self::Text,
             },
             Treatment::Surrogate => Self::Surrogate,
+            Treatment::PaddedSurrogate { width } => Self::PaddedSurrogate(*width),
             Treatment::Part(start, length) => Self::Part(*start, *length),
             Treatment::PaddedPart { width, start, length } => {
                 Self::PaddedPart { width: *width, start: *start, length: *length }
@@ -147,10 +149,7 @@ impl Make {
             Self::Decimal5 => decimal5(first).map_or(Value::Null, Value::Decimal5),
             Self::Part(start, length) => text(part(first, *start, *length), encoding, scratch),
             Self::PaddedPart { width, start, length } => {
-                let digits = first.trim_ascii();
-                scratch.clear();
-                scratch.resize(width.saturating_sub(digits.len()), b'0');
-                scratch.extend_from_slice(digits);
+                pad(first, *width, scratch);
                 std::str::from_utf8(part(scratch, *start, *length)).map_or(Value::Null, Value::Text)
             }
             Self::LastDigit { odd, even } => match first.last() {
@@ -179,6 +178,10 @@ impl Make {
                 }
                 Value::Key(scratch)
             }
+            Self::PaddedSurrogate(width) => {
+                pad(first, *width, scratch);
+                Value::Key(scratch)
+            }
             // These come from the group, not from bytes.
             Self::Count | Self::ClaimRun => Value::Null,
         }
@@ -204,6 +207,14 @@ fn text<'a>(bytes: &'a [u8], encoding: Encoding, scratch: &'a mut Vec<u8>) -> Va
     scratch.clear();
     scratch.extend_from_slice(decoded.as_bytes());
     std::str::from_utf8(scratch).map_or(Value::Null, Value::Text)
+}
+
+/// The digits, filled with zeros on the left.
+fn pad(bytes: &[u8], width: usize, scratch: &mut Vec<u8>) {
+    let digits = bytes.trim_ascii();
+    scratch.clear();
+    scratch.resize(width.saturating_sub(digits.len()), b'0');
+    scratch.extend_from_slice(digits);
 }
 
 fn part(bytes: &[u8], start: usize, length: usize) -> &[u8] {
@@ -274,7 +285,9 @@ fn age(birth: &[u8], on: &[u8]) -> Value<'static> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Value, age, day_characters, day_set, days_between, decimal5, part, product};
+    use catalog_model::Encoding;
+
+    use super::{Make, Value, age, day_characters, day_set, days_between, decimal5, part, product};
 
     #[test]
     fn decimals_are_scaled_to_five_places() {
@@ -297,6 +310,20 @@ mod tests {
         assert_eq!(day_set(b",,,,,,,,,, ,1,00,,,,,,,,,,,,,,,,,,2", b','), Value::Days(1 << 11 | 1 << 30));
         let all = vec!["1"; 31].join(",");
         assert_eq!(day_set(all.as_bytes(), b','), Value::Days(0x7FFF_FFFF));
+    }
+
+    #[test]
+    fn a_number_in_several_widths_has_one_key() {
+        let key = |bytes: &[u8]| {
+            let (make, mut scratch) = (Make::PaddedSurrogate(8), Vec::new());
+            match make.value(&[bytes], Encoding::Utf8, b',', &mut scratch) {
+                Value::Key(key) => Some(key.to_vec()),
+                _ => None,
+            }
+        };
+        assert_eq!(key(b"131016"), Some(b"00131016".to_vec()));
+        assert_eq!(key(b"00131016"), key(b"131016"));
+        assert_eq!(key(b""), None);
     }
 
     #[test]

@@ -183,7 +183,7 @@ fn lay_out(
         columns.push(match column.class {
             Class::Person => take(source(super::spill::PERSON)?, &indices, None).map_err(arrow)?,
             Class::Record => Arc::new(UInt64Array::from_iter_values(order.iter().map(|place| place.record))),
-            Class::Facility => {
+            class if class.is_unit() => {
                 let surrogates = take(source(&column.name)?, &indices, None).map_err(arrow)?;
                 let surrogates = surrogates.as_primitive_opt::<UInt64Type>();
                 let surrogates = surrogates

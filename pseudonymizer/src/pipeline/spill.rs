@@ -16,7 +16,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt32Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use catalog_model::{Catalogue, Class, Keep, Table};
+use catalog_model::{Catalogue, Keep, Table};
 use catalog_staged::{LINE, RECORD, StagedPart, staged_schema};
 use catalog_store::{EnvironmentError, KeyError, SecretKey, StagedFiles, decrypt, encrypt};
 
@@ -71,7 +71,7 @@ pub(super) struct Spilled {
     key: SecretKey,
     /// Claims by bucket.
     pub(super) claims: Vec<Vec<SpilledClaim>>,
-    /// Facility surrogates that occur.
+    /// Surrogates of facilities, insurers and municipalities that occur.
     pub(super) facilities: BTreeSet<u64>,
     tables: BTreeSet<String>,
 }
@@ -197,9 +197,8 @@ impl<'a> Spill<'a> {
     ) -> Result<(), FileError> {
         let records = link::numbers(batch, RECORD, path)?;
         for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
-            let is_facility =
-                table.column(field.name()).is_some_and(|column| column.class == Class::Facility);
-            if let Some(surrogates) = column.as_primitive_opt::<UInt64Type>().filter(|_| is_facility) {
+            let is_unit = table.column(field.name()).is_some_and(|column| column.class.is_unit());
+            if let Some(surrogates) = column.as_primitive_opt::<UInt64Type>().filter(|_| is_unit) {
                 // Neighbouring rows share a facility.
                 let mut last = None;
                 for surrogate in surrogates.iter().flatten() {

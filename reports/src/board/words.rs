@@ -23,6 +23,8 @@ pub(super) fn hiding(rule: &str, language: Language) -> String {
     let known = match rule {
         "few-persons" => ("最小人数に満たない", "too few persons"),
         "few-facilities" => ("施設が少ない", "too few facilities"),
+        "few-insurers" => ("保険者が少ない", "too few insurers"),
+        "few-municipalities" => ("市区町村が少ない", "too few municipalities"),
         "dominance" => ("少数の者による支配", "dominance"),
         "estimate" => ("隣の値から推定できる", "can be estimated"),
         "class-disclosure" => ("ほぼ全員が同じ区分", "class disclosure"),

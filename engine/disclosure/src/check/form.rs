@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalog_model::Rounding;
+use catalog_model::{CountedUnit, Rounding};
 use serde::Deserialize;
 
 /// A table made elsewhere, with the tables that were or will be published beside it.
@@ -53,6 +53,10 @@ pub(crate) struct CellForm {
     #[serde(default)]
     pub(crate) facilities: Option<u64>,
     #[serde(default)]
+    pub(crate) insurers: Option<u64>,
+    #[serde(default)]
+    pub(crate) municipalities: Option<u64>,
+    #[serde(default)]
     pub(crate) sum: Option<serde_json::Number>,
     #[serde(default)]
     pub(crate) top1: Option<serde_json::Number>,
@@ -63,6 +67,15 @@ pub(crate) struct CellForm {
     /// The environment's numbers of the persons behind it, where whoever made the table has them.
     #[serde(default)]
     pub(crate) cohort: Option<Vec<u32>>,
+}
+
+impl CellForm {
+    /// The insurers and municipalities that the file counts.
+    pub(crate) fn units(&self) -> Vec<(CountedUnit, u64)> {
+        let counts =
+            [(CountedUnit::Insurer, self.insurers), (CountedUnit::Municipality, self.municipalities)];
+        counts.into_iter().filter_map(|(unit, count)| Some((unit, count?))).collect()
+    }
 }
 
 impl LevelForm {

@@ -233,6 +233,19 @@ mod tests {
     }
 
     #[test]
+    fn units_are_counted_where_the_file_says_them_and_the_pack_asks() {
+        let cells = json!([
+            {"at": {"d": "a"}, "count": 30, "municipalities": 2}, {"at": {"d": "b"}, "count": 30, "municipalities": 3},
+            {"at": {"d": "c"}, "count": 30, "insurers": 1}, {"at": {"d": "d"}, "count": 30},
+        ]);
+        let table = json!({"dimensions": [{"name": "d", "levels": ["a", "b", "c", "d"]}], "cells": cells});
+        let rules = CellRules { municipalities: Some(3), ..CellRules::general(10, true) };
+        let care = check_table(&table.to_string(), CheckOptions::default(), |_| Some((rules, output())));
+        assert_eq!(whys(&care.unwrap()), ["few-municipalities", "shown", "shown", "shown"]);
+        assert_eq!(whys(&checked(&table, false)), ["shown"; 4]);
+    }
+
+    #[test]
     fn a_small_place_needs_more_and_a_forbidden_crossing_is_never_safe() {
         let table = |other: &str| {
             let cell =

@@ -164,6 +164,7 @@ impl Tables {
             // Without counts the sums alone decide.
             persons: persons.unwrap_or(u64::from(u32::MAX)),
             facilities: form.facilities,
+            units: form.units(),
             rows: form.count,
             sums,
             breadth,

@@ -6,6 +6,7 @@
 
 mod relation;
 
+use catalog_model::CountedUnit;
 pub(crate) use relation::{Link, Of, Relation, Row};
 
 /// The number of a cell in its family.
@@ -29,6 +30,8 @@ pub(crate) struct Cell {
     pub(crate) persons: u64,
     /// Distinct facilities, where the rows name one.
     pub(crate) facilities: Option<u64>,
+    /// Distinct insurers and municipalities, where the rows name one.
+    pub(crate) units: Vec<(CountedUnit, u64)>,
     /// Rows, where they are shown beside the persons.
     pub(crate) rows: Option<u64>,
     /// One for each measure that is summed.
@@ -63,6 +66,12 @@ impl Cell {
     /// Whether no reader asks for it.
     pub(crate) fn is_unseen(&self) -> bool {
         self.seen != Seen::Asked
+    }
+
+    /// Whether one person, facility or other unit is alone in it, as far as it is known.
+    pub(crate) fn is_of_one(&self) -> bool {
+        let mut counted = self.units.iter().map(|(_, count)| *count).chain(self.facilities);
+        self.persons == 1 || counted.any(|count| count == 1)
     }
 
     /// Whether nothing of it is shown, however many persons it has.

@@ -6,13 +6,14 @@ mod dominance;
 mod estimate;
 mod few_facilities;
 mod few_persons;
+mod few_units;
 mod freedom;
 mod negative;
 mod small_place;
 
 use std::collections::BTreeMap;
 
-use catalog_model::CellRules;
+use catalog_model::{CellRules, CountedUnit};
 
 use crate::family::{Cell, CellNo, Family};
 
@@ -23,6 +24,7 @@ pub(crate) enum Reason {
     SmallPlace,
     SmallAmount,
     FewFacilities,
+    FewUnits(CountedUnit),
     Dominated,
     Estimable,
     Class,
@@ -40,6 +42,8 @@ impl Reason {
             Self::SmallPlace => "small-place",
             Self::SmallAmount => "small-amount",
             Self::FewFacilities => "few-facilities",
+            Self::FewUnits(CountedUnit::Insurer) => "few-insurers",
+            Self::FewUnits(CountedUnit::Municipality) => "few-municipalities",
             Self::Dominated => "dominance",
             Self::Estimable => "estimate",
             Self::Class => "class-disclosure",
@@ -71,12 +75,13 @@ fn of_cell(cell: &Cell, rules: &CellRules) -> Option<Reason> {
         (estimate::applies(cell, rules), Reason::Estimable),
         (freedom::applies(cell, rules), Reason::Freedom),
     ];
-    checks.into_iter().find_map(|(applies, reason)| applies.then_some(reason))
+    let few_units = || few_units::found(cell, rules).map(Reason::FewUnits);
+    checks.into_iter().find_map(|(applies, reason)| applies.then_some(reason)).or_else(few_units)
 }
 
 #[cfg(test)]
 mod tests {
-    use catalog_model::CellRules;
+    use catalog_model::{CellRules, CountedUnit};
 
     use super::{Reason, of_cell, sensitive};
     use crate::family::{Cell, Family, Link, Of, Relation, Total};
@@ -115,6 +120,23 @@ mod tests {
         assert_eq!((reason(spread(10)), reason(spread(11))), (Some(Reason::Freedom), None));
         let signed = Total { sum: 5, is_signed: true, ..Total::default() };
         assert_eq!(reason(Cell { sums: vec![signed], ..cell(20) }), Some(Reason::Negative));
+    }
+
+    #[test]
+    fn a_cell_of_few_municipalities_is_hidden_where_a_pack_counts_them() {
+        let of = |counts: [(CountedUnit, u64); 2]| Cell { units: counts.to_vec(), ..cell(20) };
+        let [insurer, municipality] = CountedUnit::ALL;
+        let municipalities = |count| of([(insurer, 1), (municipality, count)]);
+        assert_eq!(of_cell(&municipalities(1), &rules()), None, "a pack without the key counts none");
+        let rules = CellRules { municipalities: Some(3), ..rules() };
+        let few = Some(Reason::FewUnits(municipality));
+        let reason = |cell: Cell| of_cell(&cell, &rules);
+        assert_eq!([2, 3].map(|count| reason(municipalities(count))), [few, None]);
+        assert_eq!(reason(municipalities(0)), few, "whose rows all name none");
+        assert_eq!(reason(Cell { persons: 0, ..municipalities(0) }), None, "nobody is of no municipality");
+        assert_eq!(reason(cell(20)), None, "whose tables have no such column");
+        let insurers = CellRules { insurers: Some(2), ..rules.clone() };
+        assert_eq!(of_cell(&municipalities(9), &insurers), Some(Reason::FewUnits(insurer)));
     }
 
     #[test]

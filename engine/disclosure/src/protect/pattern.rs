@@ -110,8 +110,7 @@ fn near(family: &Family, sensitive: &BTreeSet<CellNo>) -> Vec<usize> {
 
 /// Sensitive cells beside one that somebody is alone in. Where nobody is in a cell there is nobody to learn of.
 fn beside(family: &Family, sensitive: &BTreeSet<CellNo>) -> Vec<(CellNo, CellNo)> {
-    let is_one = |cell: &Cell| cell.persons == 1 || cell.facilities == Some(1);
-    let is_alone = |at: &CellNo| family.cell(*at).is_some_and(|cell| is_one(cell) && !cell.is_unseen());
+    let is_alone = |at: &CellNo| family.cell(*at).is_some_and(|cell| cell.is_of_one() && !cell.is_unseen());
     let is_somebody = |at: &CellNo| family.cell(*at).is_some_and(|cell| cell.persons > 0);
     let mut pairs = BTreeMap::new();
     for relation in &family.relations {

@@ -88,6 +88,8 @@ fn is_open(fact: &ColumnFact) -> bool {
             | Class::Person
             | Class::Record
             | Class::Facility
+            | Class::Insurer
+            | Class::Municipality
             | Class::Exact
     );
     if is_secret {

@@ -25,6 +25,16 @@ pub(crate) fn check(fact: &ColumnFact, name: &str) -> Result<(), Refusal> {
             "は施設を識別します。結合だけに使えます",
             "group by prefecture",
         ),
+        Class::Insurer => (
+            "identifies an insurer and may only be joined",
+            "は保険者を識別します。結合だけに使えます",
+            "group by prefecture",
+        ),
+        Class::Municipality => (
+            "identifies a municipality and may only be joined",
+            "は市区町村を識別します。結合だけに使えます",
+            "group by prefecture",
+        ),
         Class::Exact => (
             "is an exact value",
             "は正確な値です。年齢階級などの関数を通して使います",

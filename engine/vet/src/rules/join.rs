@@ -106,8 +106,7 @@ fn equality(
     let crosses = (at_one < width) != (at_two < width);
     let first = judge.column(one, schema, both)?;
     let second = judge.column(two, schema, both)?;
-    let is_identity = |class: Class| matches!(class, Class::Person | Class::Record | Class::Facility);
-    if !is_identity(first.class()) && !is_identity(second.class()) {
+    if !first.class().is_identity() && !second.class().is_identity() {
         return Ok(None);
     }
     if !crosses || first.class() != second.class() || first.kind != second.kind {
