@@ -696,12 +696,15 @@ impl<'p> Reader<'p> {
         self.account(fault.or((!has_identity).then_some(FaultKind::NoIdentity)));
     }
 
-    /// Books the lines of the settled group.
+    /// Books the lines of the settled group. That it names nobody is a fault of its first line, which leaves the others
+    /// orphans.
     fn account(&mut self, fault: Option<FaultKind>) {
         let lines = std::mem::take(&mut self.group.lines);
-        for (line, record, fate) in &lines {
+        for (index, (line, record, fate)) in lines.iter().enumerate() {
             match (fault, fate) {
                 (Some(kind), _) => {
+                    let is_orphan = index > 0 && kind == FaultKind::NoIdentity;
+                    let kind = if is_orphan { FaultKind::Orphan } else { kind };
                     self.distrust_totals(Some(*record));
                     self.quarantine(*line, *record, "".into(), kind);
                 }
