@@ -422,8 +422,9 @@ impl<'p> Reader<'p> {
             }
             Part::Body => self.body_line(line, record, claims),
         }
-        self.state_totals(record);
-        self.sum(line, record);
+        if layout.is_totalled {
+            self.total(line, record);
+        }
     }
 
     fn body_line(&mut self, line: &[u8], record: usize, claims: &mut impl Claims) {
@@ -754,20 +755,15 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn sum(&mut self, line: &[u8], record: usize) {
+    /// Takes what a line adds to sums and what it states of its frame. A file of several frames is compared as a whole,
+    /// with the sum of what they state; where one of them states nothing there is nothing to compare.
+    fn total(&mut self, line: &[u8], record: usize) {
         for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
             if let Some((of, at)) = total.sum
                 && of == record
             {
                 state.counted += whole(self.fields.get(line, at));
             }
-        }
-    }
-
-    /// Takes what a line states of its frame. A file of several frames is compared as a whole, with the sum of what they
-    /// state; where one of them states nothing there is nothing to compare.
-    fn state_totals(&mut self, record: usize) {
-        for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
             if total.stated_by != record {
                 continue;
             }
