@@ -26,6 +26,11 @@ def delivery(persons, months, size):
     return cached(name, "misu", lambda folder: make(folder, persons, months, size))
 
 
+def medical(quick):
+    """The delivery of the ingest bench, of its growth and of its size."""
+    return delivery(*((20_000, 12, 64_000_000) if quick else (100_000, 34, 1_000_000_000)))
+
+
 def shares(whole, target):
     """Deliveries with a quarter, a half and the whole of the file, as folders by share."""
     source = whole / UKE

@@ -13,7 +13,7 @@ QUICK = (64_000_000, 256_000_000, 640_000_000)
 
 def run(quick):
     sizes = QUICK if quick else SIZES
-    first = delivery.delivery(*((20_000, 12) if quick else (100_000, 34)), sizes[0])
+    first = delivery.medical(quick)
     target = empty(SCRATCH.parent / "growth")
     measured = {}
     for size in sizes:

@@ -22,8 +22,7 @@ UKE = Job({"Python, 2 processes": "python2.py", "Polars": "polars_stream.py", "D
 
 
 def run(quick):
-    persons, months, size, repetitions = (20_000, 12, 64_000_000, 1) if quick else (100_000, 34, 1_000_000_000, 3)
-    folder = delivery.delivery(persons, months, size)
+    folder, repetitions = delivery.medical(quick), 1 if quick else 3
     result = turns(UKE, folder, folder / delivery.UKE, repetitions) | {"growth": grow(folder)}
     show("one medical file", result, repetitions)
     table.show("misu's peak memory by share of the file", ["share", "peak MB"],

@@ -11,12 +11,13 @@ import growth
 import ingest
 import many
 import queries
+import size
 import ten
 from places import RESULTS
 
 BENCHES = {"ingest": ingest.run, "ef": ef.run, "queries": queries.run, "ten": ten.run, "many": many.run}
-# Those that run only when they are asked for by name: an hour and 25 GB of disk.
-ASKED = {"growth": growth.run}
+# Those that run only when they are asked for by name: an hour and 25 GB of disk, and what changes with a layout alone.
+ASKED = {"growth": growth.run, "size": size.run}
 
 
 def machine():

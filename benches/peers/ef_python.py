@@ -5,7 +5,6 @@ where stays begin and hashes each once.
 """
 
 import hmac
-import multiprocessing
 import os
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from ef_job import ACT, ADMISSION, DATA_ID, DISCHARGE, FACILITY, FIELDS
+from halves import read_both
 from job import KEY, arguments
 
 BLOCK = 1 << 24
@@ -102,11 +102,4 @@ if __name__ == "__main__":
     source, target = arguments()
     cut, stays, lines = middle(source)
     size = os.path.getsize(source)
-    halves = [(source, 0, cut, 0, 1, None, target, 1), (source, cut, size, stays, lines + 1, None, target, 2)]
-    workers = [multiprocessing.Process(target=read, args=half) for half in halves]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if any(worker.exitcode for worker in workers):
-        raise SystemExit("a half could not be read")
+    read_both(read, [(source, 0, cut, 0, 1, None, target, 1), (source, cut, size, stays, lines + 1, None, target, 2)])

@@ -5,13 +5,13 @@ Arrow in batches, and the hashes of an identity that was seen before are not com
 """
 
 import hmac
-import multiprocessing
 import os
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from halves import read_both
 from job import COLUMNS, KEY, arguments
 
 BATCH = 100_000
@@ -146,11 +146,4 @@ def middle(source):
 if __name__ == "__main__":
     source, target = arguments()
     cut, before = middle(source)
-    halves = [(source, 0, cut, 0, target, 1), (source, cut, os.path.getsize(source), before, target, 2)]
-    workers = [multiprocessing.Process(target=read, args=half) for half in halves]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if any(worker.exitcode for worker in workers):
-        raise SystemExit("a half could not be read")
+    read_both(read, [(source, 0, cut, 0, target, 1), (source, cut, os.path.getsize(source), before, target, 2)])

@@ -27,6 +27,7 @@ pub(crate) enum Stream {
     Forms = 14,
     Faults = 15,
     Slips = 16,
+    Nobody = 17,
 }
 
 /// A stream of random numbers for one decision.

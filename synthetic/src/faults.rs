@@ -17,14 +17,16 @@
 //! | `code` | a code outside its closed list | the line |
 //! | `unexpected` | `1` in a reserved position | the line |
 //! | `revision` | a day before the months that the layout is for, or after them | the line |
+//! | `orphan` | a line of the first receipt stands in front of all receipts as well; never one that a total counts or sums | the line |
+//! | `no-identity` | a receipt without names, insured numbers and recipient numbers; `・` where one is required | the receipt's first line |
 //! | `duplicate` | a receipt, stay or certification stands a second time at the end of its file | the second group, whose first line is named |
 //! | `truncated` | a UKE file ends inside its last body line, without GO; the manifest has the size and digest of what is there | the file, at that line |
 //! | `heading` | the last column of a heading has another name | the heading, and with it the file |
 //! | `markup` | a check-up document ends with another tag than it began | the document, at its last line |
 //! | `totals` | GO says one point more than was billed; only where no other fault hides it | the trailer |
 //!
-//! Consequences are not listed. Where the first line of a receipt (RE) is faulty, its other lines are `orphan`; where
-//! the record type of a receipt's line is unknown, so are the lines after it; where a file is cut, its last receipt
+//! Consequences are not listed. Where the first line of a receipt (RE) is faulty or it names nobody, its other lines are
+//! `orphan`; where the record type of a receipt's line is unknown, so are the lines after it; where a file is cut, its last receipt
 //! goes with it, and the half line itself has too few columns or half a character. A group whose first line is faulty,
 //! and one that is written twice, has no other fault. The fields that make lines a group (the first five of 様式1) are
 //! never touched, so that a fault stays where it is; nor is the RE of a payer's receipt, which alone says whose it is.
@@ -32,6 +34,8 @@
 //! Totals (GO, the record count of a care claim) are those that the sender computed before anything went wrong: they
 //! count every line of the file whatever is wrong with it, a receipt written twice both times, and sum the points as
 //! billed. A reader that had to put a summed line (HO) aside cannot compare the sum.
+
+mod nobody;
 
 use catalog_model::{Encoding, Family, FaultKind, FieldKind, Grouping, Width};
 
@@ -48,13 +52,15 @@ const WRONG_HEADINGS: f64 = 4.0;
 #[derive(Debug)]
 pub(crate) struct Misfortune {
     dice: Dice,
+    nobody: Dice,
     rate: f64,
 }
 
 impl Misfortune {
     /// The misfortune of a file, by its delivery and path.
     pub(crate) fn of(seed: u64, rate: f64, delivery: &str, path: &str) -> Self {
-        Self { dice: Dice::new(seed, Stream::Faults, digest(delivery), digest(path)), rate }
+        let dice = |stream| Dice::new(seed, stream, digest(delivery), digest(path));
+        Self { dice: dice(Stream::Faults), nobody: dice(Stream::Nobody), rate }
     }
 
     /// Plants faults in the body of a draft.
@@ -69,6 +75,7 @@ impl Misfortune {
             }
             return;
         }
+        nobody::stray(draft, &mut self.nobody, self.rate);
         let may_repeat = !family.unique_key.is_empty();
         let grouping: &[usize] = if let Grouping::Key(keys) = &family.group { keys } else { &[] };
         // A line whose kind of content is spoilt would be left out as another content, not found faulty.
@@ -78,6 +85,9 @@ impl Misfortune {
         let count = draft.groups.len();
         let mut copies = Vec::new();
         for (index, group) in draft.groups.iter_mut().enumerate() {
+            if nobody::unname(group, &mut self.nobody, self.rate) {
+                continue;
+            }
             // Equal lines that follow each other may be one group, so the last is never the one that is repeated.
             if may_repeat && index + 1 < count && self.strikes_first(group) && self.dice.percent(30.0) {
                 copies.push(copy(group));

@@ -31,7 +31,7 @@ pub enum FaultKind {
     Revision,
     /// The line belongs to a group whose first line is in quarantine or missing.
     Orphan,
-    /// No identity scheme can be built from the record.
+    /// No identity scheme can be built from the record that the line begins.
     NoIdentity,
     /// The same receipt or stay was read before.
     Duplicate,

@@ -84,6 +84,8 @@ impl Reading<'_> {
         let places = self.whole("municipality", &["municipality", PREFECTURE])?;
         let (Some(facts), Some(places)) = (facts, places) else { return Ok(None) };
         let key = || [col("municipality")];
+        // A code whose name or area changed is in the list once for each time, in one prefecture.
+        let places = places.group_by(key()).agg([col(PREFECTURE).first()]);
         let joined = facts
             .filter(col("year").eq(col("year").max()))
             .join(places, key(), key(), JoinArgs::new(JoinType::Inner))

@@ -59,6 +59,9 @@ fn found_faults_are_the_planted_ones_kind_by_kind() {
         *planted.entry((delivery.to_owned(), kind.to_owned())).or_default() += 1;
     }
     assert!(planted.values().sum::<u64>() > 150);
+    for kind in ["orphan", "no-identity"] {
+        assert!(planted.keys().any(|(_, planted)| planted == kind), "{kind}");
+    }
     let profile = world.profile();
     let found: BTreeMap<(String, String), u64> = profile
         .deliveries

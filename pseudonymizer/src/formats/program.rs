@@ -89,6 +89,8 @@ pub(crate) struct Record {
     pub(crate) unkept: u64,
     /// The totals in which its lines count.
     pub(crate) counted: Vec<usize>,
+    /// Whether a total is stated or summed by its lines.
+    pub(crate) is_totalled: bool,
     /// A position, its values in lines that are content, and the reason number of the others.
     pub(crate) kept: Option<(usize, Vec<Vec<u8>>, usize)>,
     /// The reason number under which its lines are dropped; none where they are stored.
@@ -442,6 +444,7 @@ impl<'a> Compiler<'a> {
                 places.filter(|at| *at < 64).fold(bits, |bits, at| bits | 1 << at)
             }),
             counted: Vec::new(),
+            is_totalled: false,
             kept,
             dropped,
         }
@@ -682,6 +685,11 @@ impl<'a> Compiler<'a> {
                     && !record.counted.contains(&number)
                 {
                     record.counted.push(number);
+                }
+            }
+            for number in sum.iter().map(|(of, _)| *of).chain([stated_by]) {
+                if let Some(record) = self.program.records.get_mut(number) {
+                    record.is_totalled = true;
                 }
             }
             self.program.totals.push(Total { stated, stated_by, sum });

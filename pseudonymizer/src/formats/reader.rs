@@ -422,8 +422,9 @@ impl<'p> Reader<'p> {
             }
             Part::Body => self.body_line(line, record, claims),
         }
-        self.state_totals(record);
-        self.sum(line, record);
+        if layout.is_totalled {
+            self.total(line, record);
+        }
     }
 
     fn body_line(&mut self, line: &[u8], record: usize, claims: &mut impl Claims) {
@@ -696,12 +697,15 @@ impl<'p> Reader<'p> {
         self.account(fault.or((!has_identity).then_some(FaultKind::NoIdentity)));
     }
 
-    /// Books the lines of the settled group.
+    /// Books the lines of the settled group. That it names nobody is a fault of its first line, which leaves the others
+    /// orphans.
     fn account(&mut self, fault: Option<FaultKind>) {
         let lines = std::mem::take(&mut self.group.lines);
-        for (line, record, fate) in &lines {
+        for (index, (line, record, fate)) in lines.iter().enumerate() {
             match (fault, fate) {
                 (Some(kind), _) => {
+                    let is_orphan = index > 0 && kind == FaultKind::NoIdentity;
+                    let kind = if is_orphan { FaultKind::Orphan } else { kind };
                     self.distrust_totals(Some(*record));
                     self.quarantine(*line, *record, "".into(), kind);
                 }
@@ -751,20 +755,15 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn sum(&mut self, line: &[u8], record: usize) {
+    /// Takes what a line adds to sums and what it states of its frame. A file of several frames is compared as a whole,
+    /// with the sum of what they state; where one of them states nothing there is nothing to compare.
+    fn total(&mut self, line: &[u8], record: usize) {
         for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
             if let Some((of, at)) = total.sum
                 && of == record
             {
                 state.counted += whole(self.fields.get(line, at));
             }
-        }
-    }
-
-    /// Takes what a line states of its frame. A file of several frames is compared as a whole, with the sum of what they
-    /// state; where one of them states nothing there is nothing to compare.
-    fn state_totals(&mut self, record: usize) {
-        for (total, state) in self.program.totals.iter().zip(&mut self.summary.totals) {
             if total.stated_by != record {
                 continue;
             }

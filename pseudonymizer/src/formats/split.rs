@@ -235,7 +235,7 @@ impl Fields {
 }
 
 /// The next eight bytes and what is behind them; where there are fewer, bytes follow that are no delimiter.
-fn next_word(bytes: &[u8], delimiter: u8) -> (u64, &[u8]) {
+pub(super) fn next_word(bytes: &[u8], delimiter: u8) -> (u64, &[u8]) {
     if let Some((eight, more)) = bytes.split_first_chunk::<8>() {
         return (u64::from_le_bytes(*eight), more);
     }
@@ -245,11 +245,17 @@ fn next_word(bytes: &[u8], delimiter: u8) -> (u64, &[u8]) {
 }
 
 /// The upper bit of each byte that is the delimiter.
-const fn matches(word: u64, delimiter: u8) -> u64 {
+pub(super) const fn matches(word: u64, delimiter: u8) -> u64 {
     const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
     let differs = word ^ (0x0101_0101_0101_0101 * delimiter as u64);
     // Without the upper bits nothing carries from one byte into the next.
     !(((differs & LOW) + LOW) | differs | LOW)
+}
+
+/// How many bytes have their upper bit set, where no other bit is.
+pub(super) const fn marked(found: u64) -> usize {
+    // The bits of all bytes add up in the uppermost.
+    ((found >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56) as usize
 }
 
 /// What stands behind so many delimiters begins here; nothing where there are fewer.
@@ -258,8 +264,7 @@ pub(crate) fn behind(line: &[u8], delimiter: u8, count: usize) -> Option<usize> 
     while left > 0 && !rest.is_empty() {
         let (word, more) = next_word(rest, delimiter);
         let mut found = matches(word, delimiter);
-        // The bits of all bytes add up in the uppermost.
-        let here = ((found >> 7).wrapping_mul(0x0101_0101_0101_0101) >> 56) as usize;
+        let here = marked(found);
         if here >= left {
             for _ in 1..left {
                 found &= found - 1;

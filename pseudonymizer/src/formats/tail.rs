@@ -4,6 +4,11 @@
 //! Nearly all fields of such a tail are empty, and the others have a short number. Anything else goes the general way,
 //! whose outcome this one must have.
 
+use super::split::{marked, matches, next_word};
+
+/// The upper bit of each of eight bytes.
+const UPPER: u64 = 0x8080_8080_8080_8080;
+
 /// What a plain tail says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PlainTail {
@@ -14,32 +19,49 @@ pub(crate) struct PlainTail {
 }
 
 /// Looks over a tail whose fields may have numbers of up to `width` digits; nothing where there is anything else.
+///
+/// Eight bytes at a time, and of those the digits alone one by one.
 pub(crate) fn plain_tail(tail: &[u8], delimiter: u8, width: usize) -> Option<PlainTail> {
-    let (mut before, mut days, mut length, mut rest) = (0_usize, 0_i32, 0, tail);
+    let (mut before, mut days, mut rest) = (0_usize, 0_i32, tail);
+    // The field of the last digit, and how many digits it has so far.
+    let (mut field, mut length) = (usize::MAX, 0_usize);
+    let empty = 0x0101_0101_0101_0101 * u64::from(delimiter);
     while !rest.is_empty() {
-        if let Some((eight, more)) = rest.split_first_chunk::<8>()
-            && *eight == [delimiter; 8]
-        {
+        let there = UPPER >> (8 * (8 - rest.len().min(8)));
+        let (word, more) = next_word(rest, delimiter);
+        if word == empty {
             before += 8;
-            length = 0;
             rest = more;
             continue;
         }
-        let (some, more) = rest.split_at_checked(8).unwrap_or((rest, &[]));
-        for byte in some {
-            if *byte == delimiter {
-                before += 1;
-                length = 0;
-            } else if byte.is_ascii_digit() && length < width {
-                length += 1;
-                days |= i32::from(*byte != b'0' && before < 31) << (before % 32);
-            } else {
+        let (delimiters, mut numbers) = (matches(word, delimiter), digits(word));
+        if delimiters | numbers != there {
+            return None;
+        }
+        while numbers != 0 {
+            let at = numbers.trailing_zeros() - 7;
+            let here = before + marked(delimiters & ((1_u64 << at) - 1));
+            length = if here == field { length + 1 } else { 1 };
+            field = here;
+            if length > width {
                 return None;
             }
+            let is_some = word >> at & 0xFF != u64::from(b'0');
+            days |= i32::from(is_some && here < 31) << (here % 32);
+            numbers &= numbers - 1;
         }
+        before += marked(delimiters);
         rest = more;
     }
     Some(PlainTail { count: before + 1, days })
+}
+
+/// The upper bit of each byte that is an ASCII digit.
+const fn digits(word: u64) -> u64 {
+    // Of seven bits each, so that nothing carries from one byte into the next.
+    let low = word & !UPPER;
+    let (from_zero, above_nine) = (low + 0x5050_5050_5050_5050, low + 0x4646_4646_4646_4646);
+    from_zero & !above_nine & !word & UPPER
 }
 
 #[cfg(test)]

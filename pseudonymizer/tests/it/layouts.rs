@@ -50,8 +50,12 @@ fn fixtures(root: &Path) -> BTreeMap<String, usize> {
         *fixtures.entry(family.trim().to_owned()).or_insert(0) += 1;
     }
     for master in std::fs::read_dir(root.join("tests/masters")).unwrap() {
-        let is_dpc = master.unwrap().file_name().to_string_lossy().starts_with("dpc6");
-        let family = if is_dpc { "master-dpc6-assumed" } else { "master" };
+        let name = master.unwrap().file_name().to_string_lossy().into_owned();
+        let family = match name.split_once('_') {
+            Some(("dpc6", _)) => "master-dpc6-assumed",
+            Some(("dpc14", _)) => "master-dpc14-assumed",
+            _ => "master",
+        };
         *fixtures.entry(family.to_owned()).or_insert(0) += 1;
     }
     fixtures

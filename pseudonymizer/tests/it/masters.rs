@@ -118,6 +118,33 @@ fn every_official_master_gives_names_dates_and_facts() {
 }
 
 #[test]
+fn dpc_codes_have_branches_periods_and_points() {
+    let world = World::new();
+    let path = world.file("dpc14_20240601.csv", Encoding::Utf8);
+    let imported = import(&world.environment, &path, "master-dpc14-assumed", None, Absent::EndFew).unwrap();
+    assert_eq!((imported.lines, imported.entries, imported.dropped), (4, 2, 1));
+    let fault = &imported.faults[0];
+    assert_eq!((fault.line, &*fault.field, fault.kind.as_str()), (4, "code", "width"));
+    let plain = world.code("dpc14", "990010xx99x0xx");
+    assert_eq!((plain.ja.as_str(), plain.from, plain.to), ("架空の傷病", day("2024-06-01"), None));
+    let fact = |name: &str| plain.attributes.get(name).map(String::as_str);
+    assert_eq!(
+        [fact("operation"), fact("treatment_1"), fact("treatment_2")],
+        [Some("なし"), None, Some("なし")]
+    );
+    assert_eq!([fact("days_1"), fact("days_2"), fact("days_3")], [Some("4"), Some("9"), Some("30")]);
+    assert_eq!(
+        [fact("points_1"), fact("points_2"), fact("points_3")],
+        [Some("3210"), Some("2109"), Some("1987")]
+    );
+    let treated = world.code("dpc14", "990010xx99x1xx");
+    assert_eq!(treated.attributes["treatment_2"], "1あり、架空の薬剤");
+    assert_eq!(treated.to, day("2026-05-31"));
+    // The codes of the invented population stay.
+    assert_eq!(world.code("dpc14", "050130xx9900xx").en, "heart failure");
+}
+
+#[test]
 fn the_dental_master_fills_the_same_system_and_ends_no_code_of_the_medical_one() {
     let world = World::new();
     world.import("s_ALL20240601.csv").unwrap();

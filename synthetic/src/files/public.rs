@@ -21,7 +21,7 @@ pub(super) fn write(
     mut writer: DeliveryWriter<'_>,
     month: Month,
 ) -> Result<(Ledger, Counts), SynthError> {
-    let draft = municipalities(books, forms)?;
+    let draft = municipalities(books, forms, month)?;
     writer.plain_file(draft)?;
     let draft = inhabitants(books, forms, month)?;
     writer.plain_file(draft)?;
@@ -30,7 +30,8 @@ pub(super) fn write(
     writer.close()
 }
 
-fn municipalities<'t>(books: Books<'_>, forms: &'t Forms) -> Result<Draft<'t>, SynthError> {
+/// The municipalities as they are, in force for as long as their areas.
+fn municipalities<'t>(books: Books<'_>, forms: &'t Forms, month: Month) -> Result<Draft<'t>, SynthError> {
     let family = &forms.municipalities;
     let mut draft = Draft::new("municipality.csv".to_owned(), family.family());
     let template = family.record("row")?;
@@ -43,7 +44,9 @@ fn municipalities<'t>(books: Books<'_>, forms: &'t Forms) -> Result<Draft<'t>, S
                 books.world.prefecture(place.prefecture).map_or("", |place| place.code.as_str()),
             )?
             .set("name", &place.name)?
-            .set("medical_area", &place.area)?;
+            .set("medical_area", &place.area)?
+            .set("valid_from", &in_force_from(month))?
+            .set("valid_to", "99999999")?;
         draft.groups.push(of_nobody(line)?);
     }
     Ok(draft)
@@ -67,7 +70,8 @@ fn inhabitants<'t>(books: Books<'_>, forms: &'t Forms, month: Month) -> Result<D
                         .set("year", &year.to_string())?
                         .set("sex", sex.code())?
                         .set("age_band", &age_band(band))?
-                        .number("persons", persons)?;
+                        .number("persons", persons)?
+                        .set("counted_on", &format!("{year}0101"))?;
                     draft.groups.push(of_nobody(line)?);
                 }
             }
@@ -82,7 +86,6 @@ fn medical_areas<'t>(books: Books<'_>, forms: &'t Forms, month: Month) -> Result
     let mut draft = Draft::new("medical_area.csv".to_owned(), family.family());
     let template = family.record("row")?;
     draft.header.push(heading(template));
-    let from = format!("{}0401", month.fiscal_year() - 1);
     for place in &books.world.municipalities {
         let prefecture = books.world.prefecture(place.prefecture);
         // The first municipality of an area gives it its name.
@@ -93,11 +96,15 @@ fn medical_areas<'t>(books: Books<'_>, forms: &'t Forms, month: Month) -> Result
             .set("medical_area", &place.area)?
             .set("name", &name)?
             .set("prefecture", prefecture.map_or("", |place| place.code.as_str()))?
-            .set("valid_from", &from)?
+            .set("valid_from", &in_force_from(month))?
             .set("valid_to", "99999999")?;
         draft.groups.push(of_nobody(line)?);
     }
     Ok(draft)
+}
+
+fn in_force_from(month: Month) -> String {
+    format!("{}0401", month.fiscal_year() - 1)
 }
 
 fn age_band(band: usize) -> String {
