@@ -146,3 +146,10 @@ pub struct CodeList {
     /// The codes, each once, in order.
     pub codes: Vec<String>,
 }
+
+impl CodeList {
+    /// The digest of its codes: what two versions have in common that say the same.
+    pub fn digest(&self) -> String {
+        blake3::hash(self.codes.join("\n").as_bytes()).to_hex().to_string()
+    }
+}

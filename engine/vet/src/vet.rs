@@ -414,7 +414,7 @@ fn quoted(text: &str) -> Option<String> {
         .find_map(|prefix| text.split_once(prefix).map(|(_, rest)| rest))?;
     let name: String = after
         .chars()
-        .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'))
+        .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '@'))
         .filter(|c| *c != '"')
         .collect();
     let name = name.trim_end_matches('.').to_owned();
