@@ -5,6 +5,7 @@ use std::sync::Arc;
 use catalog_model::{Catalogue, Grant, Workspace};
 use datafusion_common::{DFSchemaRef, DataFusionError};
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
+use datafusion_sql::parser::DFParser;
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
 
@@ -51,6 +52,15 @@ pub fn vet(sql: &str, scope: Scope<'_>) -> Result<VettedPlan, NotVetted> {
 pub fn vet_in(sql: &str, scope: Scope<'_>, workspace: &Workspace) -> Result<VettedPlan, NotVetted> {
     let meant = Meant { catalogue: scope.catalogue, grant: scope.grant, workspace };
     deep(|| vet_here(sql, meant))
+}
+
+/// Whether DataFusion by itself parses a text and plans it over what is granted; nothing is judged. What vetting takes
+/// is measured beside this.
+pub fn is_planned(sql: &str, scope: Scope<'_>, workspace: &Workspace) -> bool {
+    let schema = GrantedSchema::new(Meant { catalogue: scope.catalogue, grant: scope.grant, workspace });
+    let statement = DFParser::parse_sql(sql).ok().and_then(|mut statements| statements.pop_front());
+    let planner = SqlToRel::new_with_options(&schema, options());
+    statement.is_some_and(|statement| planner.statement_to_plan(statement).is_ok())
 }
 
 /// Runs a judgement on a stack of its own.
