@@ -123,8 +123,9 @@ fn release(
     let domains = domains.collect::<Result<Vec<_>, _>>()?;
     let system = |key: &Expr| group_key::system(&judge, key, input.schema(), &relation);
     let key_systems = point.keys.iter().map(system).collect();
-    let ages = point.keys.iter().zip(&domains).map(|(key, domain)| group_key::is_age(key, domain));
-    let key_ages = ages.collect();
+    let ages = point.keys.iter().zip(&domains);
+    let ages = ages.map(|key| group_key::is_age(&judge, key, input.schema(), &relation));
+    let key_ages = ages.collect::<Result<Vec<_>, _>>()?;
     let asked = point.aggregate.aggr_expr.iter();
     let asked = asked.map(|expr| aggregate::asked(&judge, expr, input.schema(), &relation));
     let asked = asked.collect::<Result<Vec<_>, _>>()?;
