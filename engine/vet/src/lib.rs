@@ -11,6 +11,7 @@ mod canonical;
 mod checked_mean;
 mod checked_sum;
 mod domain;
+mod explain;
 mod facility;
 mod functions;
 mod keep;
