@@ -1,7 +1,7 @@
 //! A release's certificate held against its table, offline: the signature, the table, the entry of the record.
 
 use audit::{Digest, NoteError, SignedCheckpoint, SignedStatement, StatementKind, VerifierKey};
-use engine_protocol::{CERTIFICATE_VERSION, Certificate, ReleasedTable};
+use engine_protocol::{Certificate, ReleasedTable, certificate_version};
 use serde::Deserialize;
 
 use crate::Language;
@@ -60,7 +60,8 @@ pub fn verify(
     let signed = SignedStatement::parse(StatementKind::Certificate, note)?;
     signed.verify(key)?;
     let certificate: Certificate = serde_json::from_str(signed.json()).map_err(|_| CertificateFault::Form)?;
-    if !matches!((certificate.version, &certificate.exclusion), (1, None) | (CERTIFICATE_VERSION, Some(_))) {
+    let form = certificate_version(certificate.exclusion.as_deref(), &certificate.lists);
+    if form != Some(certificate.version) {
         return Err(CertificateFault::Form);
     }
     let bytes = table.certified().map_err(|_| CertificateFault::Table)?;
@@ -118,6 +119,11 @@ pub fn text(certified: &Certified, language: Language) -> String {
         Language::English => format!("opt-outs {exclusion} (the same where the same persons are left out)\n"),
     });
     let left_out: String = left_out.collect();
+    let lists = match (certificate.lists.join(" "), language) {
+        (lists, _) if lists.is_empty() => lists,
+        (lists, Language::Japanese) => format!("コードの一覧 {lists}\n"),
+        (lists, Language::English) => format!("lists of codes {lists}\n"),
+    };
     match language {
         Language::Japanese => {
             let proof = proven_in.map_or_else(
@@ -128,6 +134,7 @@ pub fn text(certified: &Certified, language: Language) -> String {
                 "証明書と表は一致する：{project} の {query}\n\
                  スナップショット {snapshot}\n\
                  {left_out}\
+                 {lists}\
                  公表基準 {rules}\n\
                  表示された値はすべて {threshold} 人以上、秘匿は {values} 個中 {hidden} 個\n\
                  値は {differ} 人未満だけ異なる集団のものであることがある\n\
@@ -143,6 +150,7 @@ pub fn text(certified: &Certified, language: Language) -> String {
                 "the certificate holds for this table: {query} of {project}\n\
                  snapshot {snapshot}\n\
                  {left_out}\
+                 {lists}\
                  rules {rules}\n\
                  every value shown has at least {threshold} persons; {hidden} of {values} values are hidden\n\
                  a value may be that of a group that differs by fewer than {differ} persons\n\
@@ -177,6 +185,7 @@ mod tests {
             query: table.query.clone(),
             question: text("q"),
             plan: text("p"),
+            lists: vec![],
             snapshot: table.snapshot.clone(),
             exclusion: Some(text("e")),
             rules: table.rules.clone(),
@@ -254,6 +263,23 @@ mod tests {
         assert!(super::text(&second, Language::Japanese).contains("利用停止の状態 e（"));
         for (version, exclusion) in [(1, Some("e")), (2, None), (3, Some("e"))] {
             assert_eq!(found(version, exclusion), Err(CertificateFault::Form), "{version}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_the_third_version_names_the_versions_of_lists() {
+        let table = sample();
+        let found = |version: u32, lists: &[&str]| {
+            let lists = lists.iter().map(|list| (*list).to_owned()).collect();
+            let certificate = Certificate { version, lists, ..certificate(&table) };
+            verify(&signed(&certificate), &table, signer(1).verifier(), None)
+        };
+        let third = found(3, &["diabetes@2", "drugs@1"]).unwrap();
+        assert!(super::text(&third, Language::English).contains("lists of codes diabetes@2 drugs@1\n"));
+        assert!(super::text(&third, Language::Japanese).contains("コードの一覧 diabetes@2 drugs@1\n"));
+        assert!(!super::text(&found(2, &[]).unwrap(), Language::English).contains("lists"));
+        for (version, lists) in [(2, &["diabetes@2"][..]), (3, &[]), (1, &["diabetes@2"])] {
+            assert_eq!(found(version, lists), Err(CertificateFault::Form), "{version}");
         }
     }
 

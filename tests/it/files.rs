@@ -118,7 +118,8 @@ pub(crate) fn stored_reply(
     let (_, manifest) = environment.snapshots().unwrap().head().unwrap().unwrap();
     let (mut buckets, mut files) = (BTreeMap::<u32, BucketSlice>::new(), Vec::new());
     for table in plan.used().keys() {
-        let definition = &catalogue.tables[table];
+        // A list of codes has no file.
+        let Some(definition) = catalogue.tables.get(table) else { continue };
         let Some(entry) = manifest.body.tables.get(table) else { continue };
         for file in entry.files_in(grant.period) {
             let may = |column: &str| may_read((definition, column), grant, plan.used());

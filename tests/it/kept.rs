@@ -100,6 +100,59 @@ fn a_certificate_names_the_state_of_opt_outs_and_tells_of_nobody() {
     assert!(!record.contains("[0,1,2,"));
 }
 
+/// Adds a version of the list `diabetes`.
+fn add_codes(guard: &Guard, codes: &[&str]) {
+    let (user, project) = (USER.to_owned(), "demo".to_owned());
+    let codes = codes.iter().map(|code| (*code).to_owned()).collect();
+    let act = WorkspaceAct::AddCodes { name: "diabetes".to_owned(), system: "icd10".to_owned(), codes };
+    let reply = guard.answer(&ClientRequest::Workspace(WorkspaceAsk { user, project, act }));
+    assert!(matches!(reply, ClientReply::Workspace(WorkspaceReply::Done { .. })), "{reply:?}");
+}
+
+#[test]
+fn record_and_certificate_name_the_version_of_a_list_and_no_version_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join("env");
+    copy(&untouched(), &env);
+    let house = guard(&env);
+    add_codes(&house, &["E110", "E112", "E114", "E119"]);
+    add_codes(&house, &["E119"]);
+    let by = |list: &str| {
+        format!(
+            "SELECT count(DISTINCT person_id) AS n FROM ndb_diagnosis WHERE icd10 IN (SELECT code FROM {list})"
+        )
+    };
+    let ClientReply::Released(table) = ask(&house, &by("lists.diabetes@1")) else { panic!("not released") };
+    let said = table.certificate.as_deref().and_then(|note| note.lines().nth(1)).unwrap();
+    let said: Certificate = serde_json::from_str(said).unwrap();
+    assert_eq!((said.version, said.lists), (3, vec!["diabetes@1".to_owned()]));
+    let record = || std::fs::read_to_string(env.join("audit/log.jsonl")).unwrap();
+    assert_eq!(record().matches("\"lists\":\"diabetes@1\"").count(), 1);
+    // Without a number it is the newest, then and now.
+    let _ = ask(&house, &by("lists.diabetes"));
+    assert_eq!(record().matches("\"lists\":\"diabetes@2\"").count(), 1);
+    let make = "CREATE TABLE ws.ill AS SELECT person_id FROM ndb_diagnosis WHERE icd10 IN (SELECT code FROM lists.diabetes)";
+    assert!(matches!(ask(&house, make), ClientReply::Released(_)));
+    assert_eq!(record().matches("\"lists\":\"diabetes@2\"").count(), 2);
+    add_codes(&house, &["E110"]);
+    let _ = ask(&house, &by("lists.diabetes"));
+    assert_eq!(record().matches("\"lists\":\"diabetes@3\"").count(), 1);
+    let record = record();
+    let added: Vec<&str> = record.lines().filter(|line| line.contains("\"act\":\"codes-added\"")).collect();
+    for (entry, said) in added.iter().zip(["\"version\":1", "\"version\":2", "\"version\":3"]) {
+        assert!(entry.contains(said), "{entry}");
+    }
+    assert_eq!(added.len(), 3);
+    let (user, project) = (USER.to_owned(), "demo".to_owned());
+    let listed =
+        house.answer(&ClientRequest::Workspace(WorkspaceAsk { user, project, act: WorkspaceAct::List }));
+    let ClientReply::Workspace(WorkspaceReply::Listing { kept }) = listed else { panic!("{listed:?}") };
+    let lists: Vec<&str> =
+        kept.iter().filter(|item| item.kind == "list").map(|item| item.name.as_str()).collect();
+    assert_eq!(lists, ["lists.diabetes", "lists.diabetes@2", "lists.diabetes@1"]);
+    assert!(kept.iter().all(|item| item.by == USER));
+}
+
 /// Has the persons with the first numbers opt out.
 fn leave_out(env: &Path) {
     let environment = Environment::open(env).unwrap();

@@ -77,7 +77,7 @@ fn keep(statement: &str, catalogue: &Catalogue, grant: &Grant, workspace: &mut W
 }
 
 /// Keeps the list of a line `# list NAME SYSTEM CODE…`.
-fn keep_list(line: &str, workspace: &mut Workspace) {
+pub(crate) fn keep_list(line: &str, workspace: &mut Workspace) {
     let Some(list) = line.strip_prefix("# list ") else { return };
     let mut words = list.split(' ').map(str::to_owned);
     let (name, system) = (words.next().unwrap(), words.next().unwrap());
@@ -199,10 +199,18 @@ fn a_refusal_of_a_long_query_is_quick() {
         (0..190).map(|at| format!("  AND p.first_month < DATE '2024-{:02}-01'\n", at % 12 + 1)).collect();
     let sql =
         format!("SELECT p.person_id, count(*) FROM person p WHERE p.sex = '1'\n{lines}GROUP BY p.person_id");
-    let begin = std::time::Instant::now();
     let packs = RulePacks::shipped().unwrap();
-    let verdict =
-        offline_verdict(&sql, Judging { catalogue: &catalogue, grant: &grant, packs: &packs, pack: PACK });
-    println!("refusal of {} lines: {:?}", sql.lines().count(), begin.elapsed());
-    assert_eq!((verdict.verdict, verdict.rule.as_deref()), (VerdictKind::Refused, Some("identity")));
+    let judging = Judging { catalogue: &catalogue, grant: &grant, packs: &packs, pack: PACK };
+    let mut times: Vec<_> = (0..20)
+        .map(|_| {
+            let begin = std::time::Instant::now();
+            let verdict = offline_verdict(&sql, judging);
+            let time = begin.elapsed();
+            assert_eq!((verdict.verdict, verdict.rule.as_deref()), (VerdictKind::Refused, Some("identity")));
+            time
+        })
+        .collect();
+    times.sort_unstable();
+    // Printed, not asserted: a busy machine must not fail the build.
+    println!("refusal of {} lines: median {:?}, slowest {:?}", sql.lines().count(), times[10], times[19]);
 }

@@ -1,7 +1,7 @@
 """An independent answer to every query of the corpus, by DuckDB and a slow reference of the rules.
 
-Reads one JSON document from standard input: the Parquet files of each table, and for every case its SQL, the declared
-domains of its keys and the rows that misu released. Writes the differences, one line each. It shares no code with the
+Reads one JSON document from standard input: the Parquet files of each table, the codes of each list, and for every case
+its SQL, the declared domains of its keys and the rows that misu released. Writes the differences, one line each. It shares no code with the
 engine: the text is read by sqlglot, the figures are DuckDB's, and which cells must be hidden is worked out here.
 """
 
@@ -356,6 +356,10 @@ def main():
     for table, columns in document["empty"].items():
         listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         database.execute(f"CREATE TABLE {table} ({listed})")
+    database.execute("CREATE SCHEMA lists")
+    for name, codes in document["lists"].items():
+        database.execute(f'CREATE TABLE lists."{name}" (code VARCHAR)')
+        database.executemany(f'INSERT INTO lists."{name}" VALUES (?)', [[code] for code in codes])
     shown = spared = 0
     for case in document["cases"]:
         try:

@@ -35,6 +35,9 @@ pub struct WorkspaceTable {
     pub lineage: BTreeSet<String>,
     /// The quasi-identifying columns whose values its rows were picked by.
     pub bound: BTreeSet<String>,
+    /// The ages at which conditions change that its rows were picked by; none are known of tables that earlier builds kept.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ages: BTreeSet<i64>,
 }
 
 /// One column of a project's table, with what vetting found of it.
@@ -59,6 +62,12 @@ pub struct WorkspaceColumn {
     /// Whether it is an age, or made of one; not known of columns that earlier builds kept.
     #[serde(default)]
     pub is_age: bool,
+    /// The ages from which on it may be another value; none are known of columns that earlier builds kept.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ages: BTreeSet<i64>,
+    /// The ages at which conditions change that decide whether it is there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub met: BTreeSet<i64>,
     /// The code system of its values, if there is one.
     pub codes: Option<String>,
     /// The finite set of its values, if there is one.
@@ -145,4 +154,11 @@ pub struct CodeList {
     pub system: String,
     /// The codes, each once, in order.
     pub codes: Vec<String>,
+}
+
+impl CodeList {
+    /// The digest of its codes: what two versions have in common that say the same.
+    pub fn digest(&self) -> String {
+        blake3::hash(self.codes.join("\n").as_bytes()).to_hex().to_string()
+    }
 }

@@ -109,6 +109,16 @@ impl Space {
         }
     }
 
+    /// What names of lists among these mean now, each with its version: `diabetes@2` for `lists.diabetes`.
+    pub fn versions<'n>(&self, used: impl Iterator<Item = &'n str>) -> Vec<String> {
+        let lists = used.filter_map(|name| name.strip_prefix("lists."));
+        let meant = lists.map(|list| match self.lists.get(list) {
+            Some(versions) => format!("{list}@{}", versions.len()),
+            None => list.to_owned(),
+        });
+        meant.collect()
+    }
+
     /// Bytes of all tables.
     pub fn bytes(&self) -> u64 {
         self.tables.values().flat_map(|kept| &kept.files).map(|file| file.bytes).sum()

@@ -10,7 +10,7 @@ use super::query::{Whose, show_verdict, unexpected};
 use crate::failure::{Failure, REFUSED, WITHHELD, io};
 use crate::screen;
 
-/// Lists of codes, for `column IN (SELECT code FROM lists.NAME)`.
+/// Lists of codes, for `column IN (SELECT code FROM lists.NAME)`; `lists.NAME@1` is the first version.
 #[derive(Subcommand)]
 pub(crate) enum Codes {
     /// Adds a list, or the next version of one: a file with one code in each line.
@@ -26,7 +26,7 @@ pub(crate) enum Codes {
         #[command(flatten)]
         whose: Whose,
     },
-    /// Shows what the project keeps: tables, views and lists.
+    /// Shows what the project keeps: tables, views, and every version of each list.
     List(Whose),
 }
 

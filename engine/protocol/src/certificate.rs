@@ -8,8 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{CellValue, ReleasedTable, TableColumnKind};
 
-/// The present version of the form. The first one said nothing of who was left out.
-pub const CERTIFICATE_VERSION: u32 = 2;
+/// The version of the form that says so much: the first one says nothing of who was left out, the second nothing of lists.
+pub const fn certificate_version(exclusion: Option<&str>, lists: &[String]) -> Option<u32> {
+    match (exclusion, lists) {
+        (None, []) => Some(1),
+        (Some(_), []) => Some(2),
+        (Some(_), [_, ..]) => Some(3),
+        (None, [_, ..]) => None,
+    }
+}
 
 /// The reader's copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +36,9 @@ pub struct Certificate {
     pub question: String,
     /// The digest of the vetted plan.
     pub plan: String,
+    /// The project's lists of codes that the question names, each with the version that was meant: `diabetes@2`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<String>,
     /// The snapshot.
     pub snapshot: String,
     /// Under which state of who opted out it was made, as a keyed digest: two answers on one snapshot with the same one

@@ -30,7 +30,7 @@ pub use analysis::{
     AnalysisAct, AnalysisAsk, AnalysisOutput, AnalysisOutputs, AnalysisReply, AnalysisRun, AnalysisState,
     AnalysisStep, StepCame,
 };
-pub use certificate::{Beyond, BoardCertificate, CERTIFICATE_VERSION, Certificate, LeftOut};
+pub use certificate::{Beyond, BoardCertificate, Certificate, LeftOut, certificate_version};
 pub use client::{
     Budget, CatalogueColumn, CatalogueTable, CatalogueView, CellValue, ClientReply, ClientRequest, Question,
     ReleasedTable, TableColumn, TableColumnKind, TemplateQuestion, Verdict, VerdictKind,

@@ -70,7 +70,7 @@ pub struct KeptItem {
     pub kind: String,
     /// Its name in SQL.
     pub name: String,
-    /// Columns of a table, the SELECT of a view, code system and versions of a list.
+    /// Columns of a table, the SELECT of a view; of a version of a list its system, codes, and who added it when.
     pub what: String,
     /// Who made it; nobody is named for a view.
     pub by: String,

@@ -135,6 +135,7 @@ pub(crate) fn kept(
     let kept = other.map_or_else(make, |kept| Retained {
         project: project.to_owned(),
         asker: user.to_owned(),
+        lists: Vec::new(),
         ..kept
     });
     files.keep(&kept).map_err(GovernError::from)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use audit::{Closed, Digest, Event, Kind, SignedStatement, StatementKind};
 use catalog_store::{Environment, KeyRole, SecretKey};
-use engine_protocol::{BoardCertificate, CERTIFICATE_VERSION, Certificate, ReleasedTable};
+use engine_protocol::{BoardCertificate, Certificate, ReleasedTable, certificate_version};
 use time::format_description::well_known::Rfc3339;
 
 use crate::cases::{Retained, RetainedFiles};
@@ -55,13 +55,14 @@ fn sign(guard: &Guard, kept: &Retained, closed: &Closed) -> Result<String, Guard
     let digest = |bytes: &[u8]| Digest::of(&[bytes]).to_string();
     let certificate = Certificate {
         // Of a release that an earlier version kept nobody knows who was left out.
-        version: if exclusion.is_some() { CERTIFICATE_VERSION } else { 1 },
+        version: certificate_version(exclusion.as_deref(), &kept.lists).unwrap_or(1),
         at: guard.now().format(&Rfc3339).unwrap_or_default(),
         program: concat!("misu ", env!("CARGO_PKG_VERSION")).to_owned(),
         project: kept.project.clone(),
         query: kept.query.clone(),
         question: digest(kept.sql.as_bytes()),
         plan: kept.plan.clone(),
+        lists: kept.lists.clone(),
         snapshot: table.snapshot.clone(),
         exclusion,
         rules: table.rules.clone(),
@@ -149,6 +150,7 @@ mod tests {
             query: kept.query.clone(),
             question: text(),
             plan: text(),
+            lists: vec![],
             snapshot: text(),
             exclusion: None,
             rules: text(),

@@ -53,13 +53,17 @@ fn add(
     }
     let list =
         CodeList { system: system.to_owned(), codes: codes.iter().map(|code| (*code).to_owned()).collect() };
-    let digest = blake3::hash(list.codes.join("\n").as_bytes()).to_hex().to_string();
     let event = Event::new(Kind::WorkspaceChanged, ask.user.clone()).project(ask.project.clone());
     let event = event.with("act", "codes-added").with("name", format!("lists.{name}"));
-    guard.log.record(event.with("system", system).with("codes", digest))?;
+    let event = event.with("system", system).with("codes", list.digest()).with("count", codes.len());
     let kept = KeptList { list, by: ask.user.clone(), added: guard.now().unix_timestamp() };
-    let version =
-        guard.workspaces.change(&ask.project, |space| Ok::<_, GuardError>(push(space, name, kept)))?;
+    let version = guard.workspaces.change(&ask.project, |space| {
+        let version = push(space, name, kept);
+        // What is done stands in the record before it is done, under the version that it will have.
+        let done = version.map(|version| guard.log.record(event.with("version", version)));
+        done.transpose()?;
+        Ok::<_, GuardError>(version)
+    })?;
     Ok(match version {
         Some(version) => WorkspaceReply::Done {
             message: format!("lists.{name} has version {version}: {} codes of {system}", codes.len()),
@@ -74,12 +78,13 @@ fn add(
 
 /// Adds a version; none where there is no room, or where the name stands for codes of another system.
 fn push(space: &mut Space, name: &str, kept: KeptList) -> Option<usize> {
-    let lists = space.lists.len();
-    let versions = space.lists.entry(name.to_owned()).or_default();
-    let is_same = versions.iter().all(|version| version.list.system == kept.list.system);
-    if !is_same || versions.len() >= MOST_LISTS || (versions.is_empty() && lists >= MOST_LISTS) {
+    let earlier = space.lists.get(name).map_or(&[][..], Vec::as_slice);
+    let is_same = earlier.iter().all(|version| version.list.system == kept.list.system);
+    let is_room = !earlier.is_empty() || space.lists.len() < MOST_LISTS;
+    if !is_same || !is_room || earlier.len() >= MOST_LISTS {
         return None;
     }
+    let versions = space.lists.entry(name.to_owned()).or_default();
     versions.push(kept);
     Some(versions.len())
 }
@@ -191,18 +196,30 @@ fn listing(guard: &Guard, project: &str) -> Result<WorkspaceReply, GuardError> {
         until: None,
         registered: None,
     });
-    let lists = space.lists.iter().filter_map(|(name, versions)| {
-        let last = versions.last()?;
-        Some(KeptItem {
-            kind: "list".to_owned(),
-            name: format!("lists.{name}"),
-            what: format!("{} version {}, {} codes", last.list.system, versions.len(), last.list.codes.len()),
-            by: last.by.clone(),
-            until: None,
-            registered: None,
-        })
+    let lists = space.lists.iter().flat_map(|(name, versions)| {
+        let newest = versions.len();
+        versions.iter().enumerate().rev().map(move |(at, kept)| version_of(name, (at + 1, newest), kept))
     });
     Ok(WorkspaceReply::Listing { kept: tables.chain(views).chain(lists).collect() })
+}
+
+/// One version of a list, under the name by which a query asks for it.
+fn version_of(name: &str, (version, newest): (usize, usize), kept: &KeptList) -> KeptItem {
+    let KeptList { list, by, added } = kept;
+    let added = day(*added).unwrap_or_default();
+    KeptItem {
+        kind: "list".to_owned(),
+        name: if version == newest { format!("lists.{name}") } else { format!("lists.{name}@{version}") },
+        what: format!(
+            "{} version {version}, {} codes, added by {by} on {added} as {}",
+            list.system,
+            list.codes.len(),
+            list.digest()
+        ),
+        by: by.clone(),
+        until: None,
+        registered: None,
+    }
 }
 
 fn day(seconds: i64) -> Option<String> {

@@ -350,6 +350,17 @@ mod tests {
         assert_eq!(of(&format!("bucket({age}, 75, 85)")), None);
         assert_eq!(of("p.sex"), None);
         assert_eq!(of(&format!("bucket({age}, 40, 65)")).unwrap().rule, "ages");
+        // Nor does a subquery hide that its words are ages.
+        let made = |what: &str| {
+            let sql = format!(
+                "SELECT x.k, count(DISTINCT c.person_id) AS n FROM care_claim c JOIN (SELECT p.person_id, {what} AS k \
+                 FROM person p) x ON x.person_id = c.person_id GROUP BY x.k"
+            );
+            broken(&plan(&catalogue, &sql), &catalogue, &rules).map(|broken| broken.rule)
+        };
+        assert_eq!(made(&format!("bucket({age}, 40, 65)")), Some("ages"));
+        assert_eq!(made(&format!("bucket({age}, 75, 85)")), None);
+        assert_eq!(made(&format!("CASE WHEN {age} < 40 THEN 'young' ELSE 'old' END")), Some("ages"));
     }
 
     #[test]

@@ -270,6 +270,7 @@ pub(crate) fn retained(
         sql: vetted.plan.sql().to_owned(),
         plan: vetted.plan.hash().to_owned(),
         tables: vetted.plan.used().keys().cloned().collect(),
+        lists: vetted.lists(),
         rule_digest: digest_of(vetted, &table.rules),
         table: table.clone(),
         cells: behind.map(|behind| behind.lines.clone()).unwrap_or_default(),
@@ -324,6 +325,11 @@ impl Vetted {
         let told = self.broken.as_ref().map(|broken| broken.verdict(&self.plan));
         told.unwrap_or_else(|| vetted_verdict(self.plan.used()))
     }
+
+    /// The lists that it names, each with the version that is meant.
+    fn lists(&self) -> Vec<String> {
+        self.space.versions(self.plan.used().keys().map(String::as_str))
+    }
 }
 
 enum Judged {
@@ -373,15 +379,15 @@ fn judge_over(guard: &Guard, question: &Question, left: &dyn Fn(&mut Space)) -> 
     };
     let manifest = guard.manifests.find(&guard.environment.snapshots()?, &permit.grant().snapshot)?;
     let scope = Scope { catalogue: &guard.catalogue, grant: permit.grant() };
-    if let Some(answer) = engine_vet::metadata(&question.sql, scope) {
+    let mut space = guard.workspaces.read(&question.project)?;
+    left(&mut space);
+    let workspace = space.workspace(guard.now().unix_timestamp());
+    if let Some(answer) = engine_vet::metadata(&question.sql, scope, &workspace) {
         return Ok(match answer {
             Ok(table) => Judged::Metadata(table, permit.grant().snapshot.clone()),
             Err(refusal) => Judged::NotVetted(refusal.into()),
         });
     }
-    let mut space = guard.workspaces.read(&question.project)?;
-    left(&mut space);
-    let workspace = space.workspace(guard.now().unix_timestamp());
     let statement = match vet_statement(&question.sql, scope, &workspace) {
         Ok(statement) => statement,
         Err(NotVetted::NoStack) => return Err(GuardError::NoStack),
@@ -446,12 +452,18 @@ pub(crate) fn permit(guard: &Guard, question: &Question) -> Result<Option<Permit
 fn request_of(guard: &Guard, question: &Question, vetted: &Vetted) -> Result<QueryRequest, GuardError> {
     let (sql, plan) = committed(guard, question, vetted.plan.hash())?;
     let columns: Vec<String> = columns(vetted.plan.used());
-    Ok(QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
+    let request = QueryRequest::new(&question.user, &question.project, vetted.manifest.id.as_str(), plan)
         .with("columns", columns.join(" "))
         .with("rules", digest_of(vetted, &releasing::rules(guard, vetted).1))
         .with("policies", vetted.permit.policy_digest())
         .with("exclusion", vetted.exclusion.exclusion.as_str())
-        .with("sql", sql))
+        .with("sql", sql);
+    Ok(with_lists(request, &vetted.lists()))
+}
+
+/// The request with the versions of the lists that it names, if it names any.
+pub(crate) fn with_lists(request: QueryRequest, lists: &[String]) -> QueryRequest {
+    if lists.is_empty() { request } else { request.with("lists", lists.join(" ")) }
 }
 
 /// A released table with its outcome.

@@ -35,7 +35,7 @@ pub fn offline_verdict(sql: &str, judging: Judging<'_>) -> Verdict {
 pub fn offline_verdict_in(sql: &str, judging: Judging<'_>, workspace: &Workspace) -> Verdict {
     let Judging { catalogue, grant, packs, pack } = judging;
     let scope = Scope { catalogue, grant };
-    match engine_vet::metadata(sql, scope) {
+    match engine_vet::metadata(sql, scope, workspace) {
         Some(Ok(table)) => return metadata::verdict(&table),
         Some(Err(refusal)) => return not_vetted_verdict(&refusal.into()),
         None => {}

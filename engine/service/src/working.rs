@@ -130,7 +130,8 @@ fn keep(
         .with("policies", inside.permit.policy_digest())
         .with("exclusion", inside.exclusion.exclusion.as_str())
         .with("sql", sql);
-    let opened = guard.log.open_query(request)?;
+    let lists = inside.space.versions(rows.used().keys().map(String::as_str));
+    let opened = guard.log.open_query(query::with_lists(request, &lists))?;
     let entry = opened.query().to_string();
     let id = guard.workspaces.new_id()?;
     let look = || stopped(guard, inside);
@@ -209,7 +210,8 @@ pub(crate) fn provided(
         .with("policies", inside.permit.policy_digest())
         .with("exclusion", inside.exclusion.exclusion.as_str())
         .with("sql", sql);
-    let opened = guard.log.open_query(request)?;
+    let lists = inside.space.versions(rows.used().keys().map(String::as_str));
+    let opened = guard.log.open_query(query::with_lists(request, &lists))?;
     let entry = opened.query().to_string();
     let running = guard.running.begin((&question.user, &question.project), &Asking::STAYS);
     let look = || stopped(guard, &inside);

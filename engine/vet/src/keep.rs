@@ -101,6 +101,7 @@ impl VettedRows {
             columns: self.columns.clone(),
             lineage: self.seen.lineage.clone(),
             bound: self.seen.bound.clone(),
+            ages: self.seen.ages.clone(),
         }
     }
 

@@ -11,6 +11,7 @@ mod canonical;
 mod checked_mean;
 mod checked_sum;
 mod domain;
+mod explain;
 mod facility;
 mod functions;
 mod keep;
@@ -47,5 +48,5 @@ pub use rewrite::{
 pub use said::{Said, SaidCondition, SaidPart, SaidTakes};
 pub use schema::{aggregates, granted_schema, windows};
 pub use tier::is_there;
-pub use vet::{Scope, vet, vet_in};
+pub use vet::{Scope, is_planned, vet, vet_in};
 pub use workspace::{fields as workspace_fields, grant_digest, schema as workspace_schema, stored_name};

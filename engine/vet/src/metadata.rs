@@ -1,10 +1,12 @@
-//! `SELECT … FROM misu.functions`, `misu.tables` and `misu.columns`: what may be asked, answered without touching data.
+//! `SELECT … FROM misu.functions`, `misu.tables`, `misu.columns` and `misu.lists`: what may be asked, answered without
+//! touching data.
 //!
-//! The rows come from our own functions and from the catalogue as far as the permit covers it. This is not
+//! The rows come from our own functions, from the catalogue as far as the permit covers it, and from the project's lists
+//! of codes. This is not
 //! `information_schema`: there is no figure, no file and no table of another project in it. Conditions are equalities
 //! and prefixes of texts, joined by AND; nothing else is needed to look something up.
 
-use catalog_model::{Catalogue, Column, ColumnKind, Domain, Grant, Table};
+use catalog_model::{Catalogue, CodeList, Column, ColumnKind, Domain, Grant, Table, Workspace};
 use datafusion_sql::parser::{DFParserBuilder, Statement};
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr,
@@ -24,7 +26,7 @@ const FORM: &str = "SELECT * FROM misu.columns WHERE \"table\" = 'person'";
 /// A table about what may be asked; texts only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataTable {
-    /// Its name: `misu.functions`, `misu.tables` or `misu.columns`.
+    /// Its name: `misu.functions`, `misu.tables`, `misu.columns` or `misu.lists`.
     pub name: String,
     /// The names of the columns.
     pub columns: Vec<String>,
@@ -37,7 +39,11 @@ pub struct MetadataTable {
 /// # Errors
 ///
 /// A question about `misu.…` in a form that is not known is refused.
-pub fn metadata(sql: &str, scope: Scope<'_>) -> Option<Result<MetadataTable, Refusal>> {
+pub fn metadata(
+    sql: &str,
+    scope: Scope<'_>,
+    workspace: &Workspace,
+) -> Option<Result<MetadataTable, Refusal>> {
     let is_small = sql.len() <= statement::MAX_BYTES;
     if !is_small || !sql.to_ascii_lowercase().contains("misu") {
         return None;
@@ -54,7 +60,7 @@ pub fn metadata(sql: &str, scope: Scope<'_>) -> Option<Result<MetadataTable, Ref
     };
     let SqlStatement::Query(query) = *first else { return None };
     let name = asked(&query)?;
-    Some(clauses::check(&query, &places).and_then(|()| answer(&name, &query, scope, &places)))
+    Some(clauses::check(&query, &places).and_then(|()| answer(&name, &query, (scope, workspace), &places)))
 }
 
 /// The name after `misu.`, where that is the only table of the query.
@@ -75,13 +81,13 @@ fn asked(query: &Query) -> Option<String> {
 fn answer(
     name: &str,
     query: &Query,
-    scope: Scope<'_>,
+    (scope, workspace): (Scope<'_>, &Workspace),
     places: &Places<'_>,
 ) -> Result<MetadataTable, Refusal> {
     let refuse = || {
         Refusal::new(
             Rule::Root,
-            "misu.functions, misu.tables and misu.columns are looked up, not computed with",
+            "misu.functions, misu.tables, misu.columns and misu.lists are looked up, not computed with",
         )
         .at(places.word(SCHEMA))
         .suggest(FORM)
@@ -94,10 +100,11 @@ fn answer(
         "functions" => of_functions(),
         "tables" => of_tables(scope.catalogue, scope.grant),
         "columns" => of_columns(scope.catalogue, scope.grant),
+        "lists" => of_lists(workspace),
         _ => {
             return Err(Refusal::new(Rule::Names, format!("there is no table misu.{name}"))
                 .at(places.word(name))
-                .suggest("misu.functions, misu.tables or misu.columns"));
+                .suggest("misu.functions, misu.tables, misu.columns or misu.lists"));
         }
     };
     let table = MetadataTable {
@@ -257,6 +264,17 @@ fn of_columns(catalogue: &Catalogue, grant: &Grant) -> Rows {
     )
 }
 
+/// Every version of the project's lists; the newest of a list is what its name alone means.
+fn of_lists(workspace: &Workspace) -> Rows {
+    let row = |(name, list): (&String, &CodeList)| {
+        let (name, version) = name.split_once('@')?;
+        let (codes, digest) = (list.codes.len().to_string(), list.digest());
+        let texts: [&str; 5] = [name, version, &list.system, &codes, &digest];
+        Some(texts.map(str::to_owned).to_vec())
+    };
+    (&["name", "version", "system", "codes", "digest"], workspace.lists.iter().filter_map(row).collect())
+}
+
 const fn kind(kind: ColumnKind) -> &'static str {
     match kind {
         ColumnKind::Id => "id",
@@ -272,7 +290,7 @@ const fn kind(kind: ColumnKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use catalog_model::Catalogue;
+    use catalog_model::{Catalogue, CodeList, Workspace};
 
     use super::{MetadataTable, metadata};
     use crate::functions::{documentation, tests::grant};
@@ -283,7 +301,11 @@ mod tests {
         let catalogue = Catalogue::builtin().unwrap();
         let mut grant = grant();
         grant.tables.insert("person".to_owned(), ["person_id", "sex"].map(str::to_owned).into());
-        metadata(sql, Scope { catalogue: &catalogue, grant: &grant })
+        let list = |code: &str| CodeList { system: "icd10".to_owned(), codes: vec![code.to_owned()] };
+        let named = [("heart@1", "I21"), ("heart@2", "I22"), ("heart", "I22")];
+        let lists = named.map(|(name, code)| (name.to_owned(), list(code))).into();
+        let workspace = Workspace { lists, ..Workspace::default() };
+        metadata(sql, Scope { catalogue: &catalogue, grant: &grant }, &workspace)
     }
 
     #[test]
@@ -303,6 +325,14 @@ mod tests {
         assert_eq!(table.rows, [["person"]]);
         let table = ask("SELECT \"table\", name, class FROM misu.columns").unwrap().unwrap();
         assert_eq!(table.rows, [["person", "person_id", "person"], ["person", "sex", "quasi"]]);
+    }
+
+    #[test]
+    fn every_version_of_a_list_has_a_line() {
+        let table = ask("SELECT name, version, system, codes FROM misu.lists").unwrap().unwrap();
+        assert_eq!(table.rows, [["heart", "1", "icd10", "1"], ["heart", "2", "icd10", "1"]]);
+        let digests = ask("SELECT digest FROM misu.lists WHERE name = 'heart'").unwrap().unwrap();
+        assert_ne!(digests.rows[0], digests.rows[1]);
     }
 
     #[test]

@@ -20,6 +20,18 @@ impl<'a> Places<'a> {
         Self { text, words }
     }
 
+    /// The text.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The word or mark at a line and column, both counted from 1; the one character where there is no word.
+    pub(crate) fn located(&self, line: u64, column: u64) -> Option<(usize, usize)> {
+        let from = offset(self.text, &line_starts(self.text), line, column)?;
+        let word = self.words.iter().map(|(_, place)| *place).find(|place| place.0 == from);
+        word.or_else(|| Some((from, from + self.text.get(from..)?.chars().next()?.len_utf8())))
+    }
+
     /// The word or mark of this number, with its place.
     pub(crate) fn at(&self, number: usize) -> Option<(&str, (usize, usize))> {
         self.words.get(number).map(|(word, place)| (word.as_str(), *place))

@@ -46,6 +46,10 @@ pub(crate) struct Describing {
     pub(crate) is_chosen: bool,
     /// Whether it is a number that is an age, or made of one.
     pub(crate) is_age: bool,
+    /// The ages, in years, from which on it may be another value.
+    pub(crate) ages: BTreeSet<i64>,
+    /// The ages at which conditions change that decide whether it is there, or from which branch it comes.
+    pub(crate) met: BTreeSet<i64>,
 }
 
 /// Whether a column is the person behind the row.
@@ -79,7 +83,13 @@ impl ColumnFact {
             origin: None,
             system: None,
             is_literal: false,
-            describing: Describing { columns: BTreeSet::new(), is_chosen: false, is_age: false },
+            describing: Describing {
+                columns: BTreeSet::new(),
+                is_chosen: false,
+                is_age: false,
+                ages: BTreeSet::new(),
+                met: BTreeSet::new(),
+            },
         }
     }
 
@@ -127,6 +137,8 @@ pub(crate) struct Seen {
     pub(crate) systems: BTreeSet<String>,
     /// The quasi-identifying columns whose values rows are picked by.
     pub(crate) bound: BTreeSet<String>,
+    /// The ages at which conditions change that rows are picked by.
+    pub(crate) ages: BTreeSet<i64>,
 }
 
 impl<'a> Judge<'a> {
@@ -148,6 +160,24 @@ impl<'a> Judge<'a> {
         seen.bound.len()
     }
 
+    /// Notes the ages at which a condition changes that rows are picked by.
+    pub(crate) fn meet(&self, ages: &BTreeSet<i64>) {
+        self.seen.borrow_mut().ages.extend(ages);
+    }
+
+    /// Judges, and says at which ages the conditions change that were met on the way.
+    pub(crate) fn meeting<T>(
+        &self,
+        judge: impl FnOnce() -> Result<T, Refusal>,
+    ) -> Result<(T, BTreeSet<i64>), Refusal> {
+        let before = std::mem::take(&mut self.seen.borrow_mut().ages);
+        let judged = judge();
+        let mut seen = self.seen.borrow_mut();
+        let met = seen.ages.clone();
+        seen.ages.extend(before);
+        judged.map(|judged| (judged, met))
+    }
+
     /// Notes that a list of codes is looked up.
     pub(crate) fn use_list(&self, name: &str) {
         self.seen.borrow_mut().used.entry(format!("{}.{name}", workspace::LISTS)).or_default();
@@ -162,6 +192,7 @@ impl<'a> Judge<'a> {
             LogicalPlan::Filter(filter) => {
                 let relation = self.relation(&filter.input)?;
                 rules::predicate::check(self, &filter.predicate, filter.input.schema(), &relation)?;
+                rules::age_floor::meet(self, &filter.predicate, filter.input.schema(), &relation)?;
                 Ok(relation)
             }
             LogicalPlan::Projection(projection) => {
@@ -332,5 +363,6 @@ impl<'a> Judge<'a> {
         seen.used.entry(format!("{}.{name}", workspace::SCHEMA)).or_default();
         seen.lineage.extend(table.lineage.iter().cloned());
         seen.bound.extend(table.bound.iter().cloned());
+        seen.ages.extend(&table.ages);
     }
 }

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use catalog_model::{Catalogue, Grant, Workspace};
 use datafusion_common::{DFSchemaRef, DataFusionError};
 use datafusion_expr::{Expr, LogicalPlan, TableSource};
+use datafusion_sql::parser::DFParser;
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use engine_protocol::PostExpr;
 
 use crate::canonical;
 use crate::domain::{DomainValue, KeyKind};
+pub(crate) use crate::explain::explain;
 use crate::facility;
 use crate::normal::normal;
 use crate::places::Places;
 use crate::plan::{Aggregate, AggregateKind, KeyColumn, MeasureColumn, PlanShape, RankedColumn, VettedPlan};
-use crate::refusal::{Denial, NotVetted, Refusal, Rule};
+use crate::refusal::{NotVetted, Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, MeasureFact, Seen};
 use crate::rewrite::{self, Wanted};
 use crate::rules::aggregate::{Asked, AskedKind, Measured};
 use crate::rules::public::Public;
-use crate::rules::{aggregate, function, group_key, root, statement};
+use crate::rules::{aggregate, group_key, root, statement};
 use crate::schema::{GrantedSchema, is_small};
 use crate::spelled;
 use crate::stored::Meant;
@@ -53,6 +55,15 @@ pub fn vet_in(sql: &str, scope: Scope<'_>, workspace: &Workspace) -> Result<Vett
     deep(|| vet_here(sql, meant))
 }
 
+/// Whether DataFusion by itself parses a text and plans it over what is granted; nothing is judged. What vetting takes
+/// is measured beside this.
+pub fn is_planned(sql: &str, scope: Scope<'_>, workspace: &Workspace) -> bool {
+    let schema = GrantedSchema::new(Meant { catalogue: scope.catalogue, grant: scope.grant, workspace });
+    let statement = DFParser::parse_sql(sql).ok().and_then(|mut statements| statements.pop_front());
+    let planner = SqlToRel::new_with_options(&schema, options());
+    statement.is_some_and(|statement| planner.statement_to_plan(statement).is_ok())
+}
+
 /// Runs a judgement on a stack of its own.
 pub(crate) fn deep<T: Send>(judge: impl FnOnce() -> Result<T, NotVetted> + Send) -> Result<T, NotVetted> {
     std::thread::scope(|threads| {
@@ -69,7 +80,7 @@ pub(crate) fn deep<T: Send>(judge: impl FnOnce() -> Result<T, NotVetted> + Send)
 /// a deep query is a refused or a planned one, never the end of the process.
 const STACK: usize = 64 << 20;
 
-fn vet_here(sql: &str, meant: Meant<'_>) -> Result<VettedPlan, NotVetted> {
+pub(crate) fn vet_here(sql: &str, meant: Meant<'_>) -> Result<VettedPlan, NotVetted> {
     let judge = Judge::new(sql, meant);
     let plan = plan(&judge, sql)?;
     if !is_small(&plan) {
@@ -97,7 +108,7 @@ pub(crate) fn planned(sql: &str, schema: &GrantedSchema<'_>) -> Result<LogicalPl
     SqlToRel::new_with_options(schema, options()).statement_to_plan(statement)
 }
 
-fn options() -> ParserOptions {
+pub(crate) fn options() -> ParserOptions {
     ParserOptions::default().with_collect_spans(true).with_parse_float_as_decimal(true)
 }
 
@@ -114,8 +125,9 @@ fn release(
     let domains = domains.collect::<Result<Vec<_>, _>>()?;
     let system = |key: &Expr| group_key::system(&judge, key, input.schema(), &relation);
     let key_systems = point.keys.iter().map(system).collect();
-    let ages = point.keys.iter().zip(&domains).map(|(key, domain)| group_key::is_age(key, domain));
-    let key_ages = ages.collect();
+    let ages = point.keys.iter().zip(&domains);
+    let ages = ages.map(|key| group_key::is_age(&judge, key, input.schema(), &relation));
+    let key_ages = ages.collect::<Result<Vec<_>, _>>()?;
     let asked = point.aggregate.aggr_expr.iter();
     let asked = asked.map(|expr| aggregate::asked(&judge, expr, input.schema(), &relation));
     let asked = asked.collect::<Result<Vec<_>, _>>()?;
@@ -354,74 +366,6 @@ fn without_values(shape: &PlanShape) -> String {
     // The plan has the conditions; their text has what the query calls its tables.
     let conditions = conditions.len();
     format!("{:?}", (keys, sets, conditions, measures, ranked, has_facility, units, aggregates, post, public))
-}
-
-/// Says in our words what the planner did not find; its own message may name tables that are not granted.
-pub(crate) fn explain(judge: &Judge<'_>, error: &DataFusionError) -> NotVetted {
-    let text = error.strip_backtrace();
-    if let Some(denial) = denied(judge, &text) {
-        return denial.into();
-    }
-    let quoted = quoted(&text);
-    let place = quoted.as_deref().and_then(|name| match name.split_once('.') {
-        Some((schema, table)) => judge.places.phrase(&[schema, ".", table]),
-        None => judge.places.word(name),
-    });
-    let refusal = if text.contains("no table") || text.contains("No table") {
-        let tables: Vec<&str> = judge.grant.tables.keys().map(String::as_str).collect();
-        Refusal::new(Rule::Names, "there is no such table")
-            .ja("その名前の表はありません")
-            .suggest(format!("the tables are {}", tables.join(", ")))
-    } else if text.contains("GROUP BY") || text.contains("resolved from available columns") {
-        Refusal::new(Rule::Root, "what is shown is a group or an aggregate")
-            .ja("SELECT に書けるのは GROUP BY の列か集計だけです")
-            .at(judge.places.word("SELECT"))
-            .suggest("put the column into GROUP BY, or into an aggregate")
-    } else if text.contains("No field named") || text.contains("column") {
-        let name = quoted.as_deref().unwrap_or("of this name");
-        Refusal::new(Rule::Names, format!("there is no column {name}"))
-            .ja("その名前の列はありません")
-            .suggest("the catalogue lists the columns of each table")
-    } else if text.contains("Invalid function") || text.contains("function") {
-        Refusal::new(Rule::Function, "there is no such function")
-            .ja("その名前の関数はありません")
-            .suggest(function::list())
-    } else {
-        Refusal::new(Rule::Syntax, "the query cannot be planned")
-            .ja("この問合せは実行計画にできません")
-            .at(judge.places.word("SELECT"))
-            .suggest("SELECT groups, aggregates FROM tables JOIN … ON person_id WHERE … GROUP BY …")
-    };
-    refusal.at(place).into()
-}
-
-/// A table or column that exists and that the permit does not cover.
-fn denied(judge: &Judge<'_>, text: &str) -> Option<Denial> {
-    let name = quoted(text)?;
-    let short = name.rsplit('.').next().unwrap_or(&name);
-    let span = judge.places.word(short);
-    if judge.catalogue.tables.contains_key(short) && !judge.grant.tables.contains_key(short) {
-        return Some(Denial { what: short.to_owned(), span });
-    }
-    let mut tables =
-        judge.catalogue.tables.values().filter(|table| judge.places.word(&table.table).is_some());
-    let table =
-        tables.find(|table| table.column(short).is_some() && !judge.grant.allows(&table.table, short))?;
-    Some(Denial { what: format!("{}.{short}", table.table), span })
-}
-
-/// The name that the planner's message is about.
-fn quoted(text: &str) -> Option<String> {
-    let after = ["No field named ", "no table ", "Invalid function '", "No table named '"]
-        .iter()
-        .find_map(|prefix| text.split_once(prefix).map(|(_, rest)| rest))?;
-    let name: String = after
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'))
-        .filter(|c| *c != '"')
-        .collect();
-    let name = name.trim_end_matches('.').to_owned();
-    (!name.is_empty()).then_some(name)
 }
 
 impl VettedPlan {

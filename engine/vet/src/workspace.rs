@@ -81,6 +81,8 @@ pub(crate) fn fact(table: &str, column: &WorkspaceColumn) -> ColumnFact {
     .described(&format!("{SCHEMA}.{table}"), &column.name);
     fact.describing.is_chosen = column.is_chosen;
     fact.describing.is_age = column.is_age;
+    fact.describing.ages.clone_from(&column.ages);
+    fact.describing.met.clone_from(&column.met);
     fact
 }
 
@@ -100,6 +102,8 @@ pub(crate) fn column(name: &str, kind: &DataType, fact: &ColumnFact) -> Option<W
         is_column: fact.origin.is_some(),
         is_chosen: fact.describing.is_chosen,
         is_age: fact.describing.is_age,
+        ages: fact.describing.ages.clone(),
+        met: fact.describing.met.clone(),
         codes: fact.system.clone(),
         values: fact.domain.as_ref().map(values),
         measure: fact.measure.as_ref().map(measure),

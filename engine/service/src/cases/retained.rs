@@ -29,6 +29,10 @@ pub(crate) struct Retained {
     pub(crate) sql: String,
     pub(crate) plan: String,
     pub(crate) tables: Vec<String>,
+    /// The lists that it names, each with the version that was meant; none in copies from before they were kept, and in
+    /// those that another project's copy was made of.
+    #[serde(default)]
+    pub(crate) lists: Vec<String>,
     pub(crate) rule_digest: String,
     pub(crate) table: ReleasedTable,
     pub(crate) cells: Vec<EvidenceLine>,
@@ -206,6 +210,7 @@ pub(super) mod tests {
             sql: text("SELECT 1"),
             plan: text("p"),
             tables: vec![text("person")],
+            lists: vec![],
             rule_digest: text("d"),
             table: ReleasedTable {
                 query: text(query),

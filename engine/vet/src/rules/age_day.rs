@@ -6,6 +6,7 @@
 //! person has several. Ages on firsts of months tell months of birth at most, in whatever query, subquery or kept
 //! table they are taken, so no two of them have to be looked at together.
 
+use catalog_model::Month;
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::Expr;
 
@@ -60,13 +61,20 @@ fn written(on: &Expr) -> Option<(&str, &str)> {
     }
 }
 
-/// The first of the month of a day, as it is written in a query.
+/// The first of a month that is nearest to a day, as it is written in a query.
 fn nearest(on: &Expr) -> String {
     match on {
         Expr::Column(column) => format!("month_of({})", column.name),
-        _ => match written(on) {
-            Some((month, _)) => format!("DATE '{month}-01'"),
+        _ => match written(on).and_then(|(month, day)| first(month, day)) {
+            Some(month) => format!("DATE '{month}-01'"),
             None => "month_of(…)".to_owned(),
         },
     }
+}
+
+/// The month whose first is nearest: an age at the end of a fiscal year is that on the first of April, but for a day.
+fn first(month: &str, day: &str) -> Option<Month> {
+    let month: Month = month.parse().ok()?;
+    let is_late = day.parse::<u32>().is_ok_and(|day| 2 * day > month.days());
+    Some(if is_late { month.plus(1) } else { month })
 }

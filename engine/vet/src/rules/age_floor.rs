@@ -1,18 +1,19 @@
 //! Groups tell ages in bands of at least five years, with 90 and over together, as `age_band` does.
 //!
 //! Looked at are the cuts of a `bucket` over ages wherever it stands, of a CASE that gives codes, and of whatever else a
-//! single group key compares an age with. What rows are picked by is no group: conditions take single years. What two
-//! keys tell together is not looked at.
+//! single group key compares an age with, in the key, in what subqueries and kept tables made of it, and by the branch of
+//! a union or the side of an outer join that its rows come from. What rows are picked by is no group: conditions take
+//! single years. What two keys tell together is not looked at.
 
 use std::collections::BTreeSet;
 
-use datafusion_common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::Case;
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
+use super::picked;
 use crate::refusal::{Refusal, Rule};
-use crate::relation::{Judge, Relation};
+use crate::relation::{Describing, Judge, Relation};
 
 /// The fewest years of a band.
 const NARROWEST: i64 = 5;
@@ -26,20 +27,26 @@ pub(crate) fn check(
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<(), Refusal> {
-    let mut cuts: BTreeSet<i64> = BTreeSet::new();
-    let mut looked: Result<(), Refusal> = Ok(());
-    let visited = expr.apply(|part| {
-        match told_apart(judge, part, schema, relation) {
-            Ok(more) => cuts.extend(more),
-            Err(refusal) => looked = Err(refusal),
-        }
-        Ok(if looked.is_ok() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-    });
-    looked?;
-    visited.map_err(|_| Refusal::new(Rule::Size, "the query is too deep to be planned"))?;
+    let cuts = all(&picked::describing(judge, expr, schema, relation)?);
     let word = if matches!(expr, Expr::Case(_)) { "CASE" } else { "age" };
     far_apart(&cuts)
         .map_err(|refusal| refusal.at(judge.places.word(word)).at(judge.places.phrase(&["GROUP", "BY"])))
+}
+
+/// Notes the ages at which a condition changes that rows are picked by.
+pub(crate) fn meet(
+    judge: &Judge<'_>,
+    condition: &Expr,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<(), Refusal> {
+    judge.meet(&all(&picked::describing(judge, condition, schema, relation)?));
+    Ok(())
+}
+
+/// Every age that a value tells apart, by what it is or by whether it is there.
+fn all(describing: &Describing) -> BTreeSet<i64> {
+    describing.ages.union(&describing.met).copied().collect()
 }
 
 /// Judges the cuts of a `bucket` over ages.
@@ -114,16 +121,61 @@ fn refuse(kept: &[i64]) -> Refusal {
     .suggest(format!("bucket(age(birth_date, DATE '2024-04-01'), {cuts})"))
 }
 
-/// The ages from which on a part of an expression tells something else.
-fn told_apart(
+/// The ages from which on a part of an expression, by itself, tells something else.
+pub(crate) fn told_apart(
     judge: &Judge<'_>,
     part: &Expr,
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<BTreeSet<i64>, Refusal> {
     match held_against(part) {
-        Some((of, cuts)) if !cuts.is_empty() && is_age(judge, of, schema, relation)? => Ok(cuts),
-        _ => Ok(BTreeSet::new()),
+        Some((of, cuts)) if !cuts.is_empty() && is_age(judge, of, schema, relation)? => return Ok(cuts),
+        _ => {}
+    }
+    for (of, by) in compared_with(part) {
+        let is_both = number(by).is_none()
+            && is_age(judge, of, schema, relation)?
+            && is_written(judge, by, schema, relation)?;
+        if is_both {
+            // Which number it is, and whether it is one, stands elsewhere in the query: it may be any.
+            return Ok((1..=TOP).collect());
+        }
+    }
+    Ok(BTreeSet::new())
+}
+
+/// Whether a number is one that the query wrote, in a subquery or as an outcome of a CASE.
+fn is_written(
+    judge: &Judge<'_>,
+    expr: &Expr,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<bool, Refusal> {
+    let is_literal = match expr {
+        Expr::Column(column) => judge.column(column, schema, relation)?.label.is_of_nothing(),
+        Expr::OuterReferenceColumn(_, column) => judge.outer_column(column)?.label.is_of_nothing(),
+        _ => false,
+    };
+    Ok(is_literal || picked::describing(judge, expr, schema, relation)?.is_chosen)
+}
+
+/// What a part of an expression compares, each with the other.
+fn compared_with(part: &Expr) -> Vec<(&Expr, &Expr)> {
+    match part {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
+            vec![(left.as_ref(), right.as_ref()), (right.as_ref(), left.as_ref())]
+        }
+        Expr::Between(between) => {
+            let of = between.expr.as_ref();
+            vec![(of, between.low.as_ref()), (of, between.high.as_ref())]
+        }
+        Expr::InList(list) => list.list.iter().map(|by| (list.expr.as_ref(), by)).collect(),
+        Expr::Case(case) => {
+            let whens = case.when_then_expr.iter().map(|(when, _)| when.as_ref());
+            let subject = case.expr.as_deref();
+            subject.map(|of| whens.flat_map(|when| [(of, when), (when, of)]).collect()).unwrap_or_default()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -148,6 +200,13 @@ fn held_against(part: &Expr) -> Option<(&Expr, BTreeSet<i64>)> {
         }
         _ => None,
     }
+}
+
+const fn is_comparison(op: Operator) -> bool {
+    matches!(
+        op,
+        Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
+    )
 }
 
 fn compared(binary: &BinaryExpr) -> Option<(&Expr, BTreeSet<i64>)> {
@@ -256,6 +315,36 @@ mod tests {
         assert_eq!(rule(&format!("bucket({age} * 2, 80, 85)"), person), Some(Rule::Value));
         assert_eq!(rule(&format!("bucket({age} - 100, -30, -29)"), person), Some(Rule::Value));
         assert_eq!(rule(&format!("bucket({age} + {age}, 80, 85)"), person), Some(Rule::Value));
+        // Nor by what a subquery made, by the branch or side that rows come from, or by a number that stands elsewhere.
+        let made = |what: &str| by("", what);
+        assert_eq!(rule("x.a", &made(&format!("{age} = 71"))), Some(Rule::GroupKey));
+        assert_eq!(rule("x.a", &made(&format!("{age} >= 65"))), None);
+        assert_eq!(
+            rule("x.a", &made(&format!("CASE WHEN {age} = 71 THEN 1 ELSE 0 END"))),
+            Some(Rule::GroupKey)
+        );
+        let ill = by("GROUP BY p.person_id", &format!("count(*) FILTER (WHERE {age} = 71)"));
+        assert_eq!(rule("x.a > 0", &ill), Some(Rule::GroupKey));
+        let written = "(SELECT p.person_id, p.birth_date, 71 AS y FROM person p) x";
+        assert_eq!(rule("age(x.birth_date, DATE '2024-04-01') = x.y", written), Some(Rule::GroupKey));
+        let branches = |one: &str, two: &str, when: &str, otherwise: &str| {
+            format!(
+                "(SELECT p.person_id, {one} AS a FROM person p WHERE {age} {when} UNION ALL \
+                 SELECT p.person_id, {two} AS a FROM person p WHERE {age} {otherwise}) x"
+            )
+        };
+        assert_eq!(rule("x.a", &branches("'a'", "'b'", "= 71", "<> 71")), Some(Rule::GroupKey));
+        assert_eq!(rule("x.a", &branches("'a'", "'b'", ">= 65", "< 65")), None);
+        assert_eq!(rule("x.a", &branches("p.sex", "p.sex", "= 71", "<> 71")), None);
+        let (one, two) = (format!("bucket({age}, 40, 45)"), format!("bucket({age}, 41, 46)"));
+        assert_eq!(rule("x.a", &branches(&one, &two, ">= 0", ">= 0")), Some(Rule::GroupKey));
+        let sides = |when: &str| {
+            format!(
+                "person q LEFT JOIN (SELECT p.person_id FROM person p WHERE {age} {when}) x ON x.person_id = q.person_id"
+            )
+        };
+        assert_eq!(rule("x.person_id IS NOT NULL", &sides("= 71")), Some(Rule::GroupKey));
+        assert_eq!(rule("x.person_id IS NOT NULL", &sides(">= 65")), None);
         // What rows are picked by, and what is counted, is no group.
         let counted = format!(
             "SELECT count(DISTINCT CASE WHEN {age} = 71 THEN p.person_id END) AS n FROM person p WHERE {age} >= 70"

@@ -5,7 +5,7 @@ use datafusion_common::DFSchema;
 use datafusion_common::tree_node::TreeNode as _;
 use datafusion_expr::Expr;
 
-use super::{age_floor, identity, value};
+use super::{age_floor, identity, picked, value};
 use crate::domain::KeyDomain;
 use crate::functions::are_bands;
 use crate::refusal::{Refusal, Rule};
@@ -68,13 +68,21 @@ pub(crate) fn system(
     }
 }
 
-/// Whether a key tells ages: something in it takes one, or its values are the bands of ages.
-pub(crate) fn is_age(expr: &Expr, domain: &KeyDomain) -> bool {
-    let takes = |expr: &Expr| match expr {
-        Expr::ScalarFunction(call) => matches!(call.func.name(), "age" | "age_band"),
+/// Whether a key tells ages: something in it is one, its values change at written ages, or they are the bands of ages.
+pub(crate) fn is_age(
+    judge: &Judge<'_>,
+    (expr, domain): (&Expr, &KeyDomain),
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<bool, Refusal> {
+    let is_band = |part: &Expr| match part {
+        Expr::ScalarFunction(call) => call.func.name() == "age_band",
         _ => false,
     };
-    expr.exists(|expr| Ok(takes(expr))).unwrap_or(false) || are_bands(&domain.values)
+    let is_age = |part: &Expr| age_floor::is_age(judge, part, schema, relation).unwrap_or(true);
+    let is_told = expr.exists(|part| Ok(is_band(part) || is_age(part))).unwrap_or(true);
+    let found = picked::describing(judge, expr, schema, relation)?;
+    Ok(is_told || !found.ages.is_empty() || are_bands(&domain.values))
 }
 
 /// A column of a table is grouped where its class allows it; a value has named its own few values.

@@ -4,12 +4,14 @@
 //! it would join strangers (ZetaSQL's negative cases). A facility as the only bridge would give every patient of a
 //! hospital to each of them (attack 23).
 
+use std::collections::BTreeSet;
+
 use catalog_model::Class;
 use datafusion_common::{DFSchema, JoinType, NullEquality};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, Join, Operator};
 
-use super::predicate;
+use super::{age_floor, predicate};
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Judge, Person, Relation};
 
@@ -30,8 +32,8 @@ pub(crate) fn relation(judge: &Judge<'_>, join: &Join) -> Result<Relation, Refus
                 .suggest("SELECT person_id … UNION ALL SELECT person_id …, or LEFT JOIN on person_id"));
         }
     }
-    let mut left = judge.relation(&join.left)?;
-    let right = judge.relation(&join.right)?;
+    let (mut left, in_left) = judge.meeting(|| judge.relation(&join.left))?;
+    let (right, in_right) = judge.meeting(|| judge.relation(&join.right))?;
     let width = left.len();
     // A semi-join's own schema has one side only.
     let schema = join.left.schema().join(join.right.schema());
@@ -65,16 +67,26 @@ pub(crate) fn relation(judge: &Judge<'_>, join: &Join) -> Result<Relation, Refus
             .at(judge.places.word("JOIN").or_else(|| judge.places.word("FROM")))
             .suggest("JOIN … ON a.person_id = b.person_id, with other conditions joined by AND"));
     }
-    for expr in &rest {
-        predicate::check(judge, expr, schema, &both)?;
-    }
-    Ok(after(join.join_type, both, width))
+    let ((), on) = judge.meeting(|| {
+        rest.iter().try_for_each(|expr| {
+            predicate::check(judge, expr, schema, &both)?;
+            age_floor::meet(judge, expr, schema, &both)
+        })
+    })?;
+    let far = match join.join_type {
+        JoinType::Right => in_left,
+        _ => in_right,
+    };
+    Ok(after(join.join_type, both, width, &far.into_iter().chain(on).collect()))
 }
 
 /// The columns that a join hands on. On the far side of an outer join the person is null where nothing matched, and no
-/// longer stands behind every row.
-fn after(join: JoinType, mut both: Relation, width: usize) -> Relation {
-    let loosen = |fact: &mut ColumnFact| fact.person = fact.person.min(Person::Perhaps);
+/// longer stands behind every row; and whether a value is there tells what was met.
+fn after(join: JoinType, mut both: Relation, width: usize, met: &BTreeSet<i64>) -> Relation {
+    let loosen = |fact: &mut ColumnFact| {
+        fact.person = fact.person.min(Person::Perhaps);
+        fact.describing.met.extend(met);
+    };
     match join {
         JoinType::Left => both.iter_mut().skip(width).for_each(loosen),
         JoinType::Right => both.iter_mut().take(width).for_each(loosen),

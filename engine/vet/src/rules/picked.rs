@@ -5,6 +5,8 @@
 //! `BETWEEN` and `NOT <>` pick one value as `=` does, and so do a function of the column, and a column that a CASE of
 //! written values is compared with.
 
+use std::collections::BTreeSet;
+
 use datafusion_common::DFSchema;
 use datafusion_common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion_expr::Expr;
@@ -27,8 +29,10 @@ pub(crate) fn describing(
     let mut add = |fact: &ColumnFact| {
         found.columns.extend(fact.describing.columns.iter().cloned());
         found.is_chosen |= fact.describing.is_chosen;
+        found.ages.extend(&fact.describing.ages);
+        found.met.extend(&fact.describing.met);
     };
-    let mut is_chosen = false;
+    let (mut is_chosen, mut ages) = (false, BTreeSet::new());
     let mut looked = Ok(());
     let visited = expr.apply(|part| {
         match part {
@@ -44,11 +48,16 @@ pub(crate) fn describing(
             Expr::ScalarFunction(call) => is_chosen |= call.func.name() == "coalesce",
             _ => {}
         }
+        match age_floor::told_apart(judge, part, schema, relation) {
+            Ok(more) => ages.extend(more),
+            Err(refusal) => looked = Err(refusal),
+        }
         Ok(if looked.is_ok() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
     });
     looked?;
     visited.map_err(|_| Refusal::new(Rule::Size, "the query is too deep to be planned"))?;
     found.is_chosen |= is_chosen;
+    found.ages.extend(ages);
     found.is_age = age_floor::is_age(judge, expr, schema, relation)?;
     Ok(found)
 }

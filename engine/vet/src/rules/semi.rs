@@ -8,7 +8,7 @@ use datafusion_expr::expr::{Exists, InSubquery};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, Filter, LogicalPlan, Operator};
 
-use super::{list, predicate};
+use super::{age_floor, list, predicate};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{Judge, Person, Relation};
@@ -71,7 +71,12 @@ pub(crate) fn exists(
         return Err(refuse());
     }
     judge.within(schema, relation, || {
-        let labels = rest.iter().map(|expr| predicate::check(judge, expr, filter.input.schema(), &inside));
+        let schema = filter.input.schema();
+        let labels = rest.iter().map(|expr| {
+            let label = predicate::check(judge, expr, schema, &inside)?;
+            age_floor::meet(judge, expr, schema, &inside)?;
+            Ok(label)
+        });
         labels.sum::<Result<Label, Refusal>>()
     })
 }

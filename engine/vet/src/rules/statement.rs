@@ -5,6 +5,7 @@ use datafusion_sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion_sql::sqlparser::dialect::GenericDialect;
 
 use super::clauses;
+use crate::explain::FORM;
 use crate::places::Places;
 use crate::refusal::{Refusal, Rule};
 
@@ -13,6 +14,8 @@ const MAX_WORDS: usize = 4_000;
 pub(crate) const MAX_NESTING: usize = 40;
 /// Terms joined by AND and OR: each deepens the plan's expression tree by one.
 const MAX_TERMS: usize = 200;
+
+const HALF_WIDTH: &str = "brackets, commas, quotes, signs and spaces in half width (半角): SELECT count(*) FROM person WHERE sex = '1'";
 
 /// Parses the text into the one statement that it may be.
 pub(crate) fn parse(sql: &str, places: &Places<'_>) -> Result<Statement, Refusal> {
@@ -31,7 +34,7 @@ pub(crate) fn parse(sql: &str, places: &Places<'_>) -> Result<Statement, Refusal
         .build()
         .and_then(|mut parser| parser.parse_statements());
     // The parser's message quotes the query, which is the asker's own text, and nothing else.
-    let mut statements = parsed.map_err(|error| Refusal::new(Rule::Syntax, plain(&error.to_string())))?;
+    let mut statements = parsed.map_err(|error| unread(&plain(&error.to_string()), places))?;
     let (Some(statement), true) = (statements.pop_front(), statements.is_empty()) else {
         return Err(Refusal::new(Rule::OneSelect, "a query is one SELECT statement"));
     };
@@ -59,6 +62,19 @@ fn only_select(places: &Places<'_>, sql: &str) -> Refusal {
     )
     .at(places.word(first))
     .suggest("SELECT sex, count(DISTINCT person_id) FROM person GROUP BY sex")
+}
+
+/// What cannot be read, at the place that the parser's message names.
+fn unread(message: &str, places: &Places<'_>) -> Refusal {
+    let at = message.rsplit_once(" at line: ").and_then(|(_, at)| {
+        let (line, column) = at.split_once(", column: ")?;
+        places.located(line.parse().ok()?, column.parse().ok()?)
+    });
+    // As a Japanese keyboard types them: outside of texts none of these is SQL.
+    let is_wide = places
+        .text()
+        .contains(['　', '（', '）', '，', '、', '；', '＝', '＜', '＞', '’', '‘', '”', '“', '＊']);
+    Refusal::new(Rule::Syntax, message).at(at).suggest(if is_wide { HALF_WIDTH } else { FORM })
 }
 
 /// The parser's message without its own prefix.

@@ -1,5 +1,7 @@
 //! Unions of subqueries that each carry the person behind their rows in the same column.
 
+use std::collections::BTreeSet;
+
 use datafusion_expr::Union;
 
 use super::kinds;
@@ -9,17 +11,22 @@ use crate::relation::{ColumnFact, Describing, Judge, MeasureFact, Relation};
 
 /// The facts of a union's columns: what holds in every branch.
 pub(crate) fn relation(judge: &Judge<'_>, union: &Union) -> Result<Relation, Refusal> {
-    let branches = union.inputs.iter().map(|input| judge.relation(input));
+    let branches = union.inputs.iter().map(|input| judge.meeting(|| judge.relation(input)));
     let branches = branches.collect::<Result<Vec<_>, _>>()?;
+    let met: BTreeSet<i64> = branches.iter().flat_map(|(_, met)| met).copied().collect();
     let mut branches = branches.into_iter();
-    let Some(mut facts) = branches.next() else { return Err(refuse(judge)) };
-    for branch in branches {
+    let Some((mut facts, _)) = branches.next() else { return Err(refuse(judge)) };
+    for (branch, _) in branches {
         let hands_on = facts.iter().zip(&branch).any(|(one, two)| one.is_unit() && two.is_unit());
         if branch.len() != facts.len() || !hands_on {
             return Err(refuse(judge));
         }
         let both = facts.into_iter().zip(branch).map(|(one, two)| both(one, two));
         facts = both.collect::<Option<_>>().ok_or_else(|| refuse_kinds(judge))?;
+    }
+    // Unless it is one column of one table, a value tells which branch it is of, and what picked the rows there.
+    for fact in facts.iter_mut().filter(|fact| fact.origin.is_none()) {
+        fact.describing.met.extend(&met);
     }
     Ok(facts)
 }
@@ -63,6 +70,8 @@ fn both(one: ColumnFact, two: ColumnFact) -> Option<ColumnFact> {
                 || one.label.is_of_nothing()
                 || two.label.is_of_nothing(),
             is_age: one.describing.is_age || two.describing.is_age,
+            ages: one.describing.ages.into_iter().chain(two.describing.ages).collect(),
+            met: one.describing.met.into_iter().chain(two.describing.met).collect(),
         },
         ..ColumnFact::made(label, kind)
     })

@@ -73,10 +73,16 @@ fn window_fact(
             }
             let fact = call_fact(judge, call, expr, schema, input)?;
             // What orders the rows of a person says which one is meant, and describes nobody.
-            let describing = match params.args.first() {
+            let mut describing = match params.args.first() {
                 Some(argument) => picked::describing(judge, argument, schema, input)?,
                 None => Describing::default(),
             };
+            // But it may be an age that does.
+            for by in params.partition_by.iter().chain(params.order_by.iter().map(|sort| &sort.expr)) {
+                let told = picked::describing(judge, by, schema, input)?;
+                describing.ages.extend(told.ages);
+                describing.met.extend(told.met);
+            }
             Ok(ColumnFact { label: fact.label.under(told), describing, ..fact })
         }
         _ => Err(refuse(judge, "not a window function", "ウィンドウ関数ではありません")),

@@ -49,6 +49,7 @@ pub(crate) fn columns(judge: &Judge<'_>, plan: &LogicalPlan) -> Result<Vec<Works
             .suggest(FORM));
     }
     one_person(judge, fields.iter().map(|field| field.name().as_str()), &relation)?;
+    one_facility(judge, fields.iter().map(|field| field.name().as_str()), &relation)?;
     let mut columns: Vec<WorkspaceColumn> = Vec::with_capacity(fields.len());
     for (field, fact) in fields.iter().zip(&relation) {
         let name = field.name();
@@ -91,6 +92,26 @@ fn one_person<'n>(
             format!("a kept table has the person behind each row once, as {PERSON}"),
             format!("保存する表は、行の人を {PERSON} として一列だけ持ちます"),
         )),
+    }
+}
+
+/// At most one column is a facility: rules on facilities count the one behind the row, and nobody chooses which that is.
+fn one_facility<'n>(
+    judge: &Judge<'_>,
+    names: impl Iterator<Item = &'n str>,
+    relation: &Relation,
+) -> Result<(), Refusal> {
+    let is_facility = |fact: &ColumnFact| fact.class() == catalog_model::Class::Facility;
+    let mut facilities = names.zip(relation).filter(|(_, fact)| is_facility(fact)).map(|(name, _)| name);
+    match facilities.nth(1) {
+        Some(second) => Err(Refusal::new(
+            Rule::Workspace,
+            format!("{second} is a second facility; a kept table names one"),
+        )
+        .ja(format!("{second} は二つ目の施設です。保存する表の施設は一列だけです"))
+        .at(judge.places.word(second))
+        .suggest("keep two tables, each with a facility of its own, and join them by person_id")),
+        None => Ok(()),
     }
 }
 
