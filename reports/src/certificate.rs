@@ -278,7 +278,8 @@ mod tests {
         assert!(super::text(&third, Language::English).contains("lists of codes diabetes@2 drugs@1\n"));
         assert!(super::text(&third, Language::Japanese).contains("コードの一覧 diabetes@2 drugs@1\n"));
         assert!(!super::text(&found(2, &[]).unwrap(), Language::English).contains("lists"));
-        for (version, lists) in [(2, &["diabetes@2"][..]), (3, &[]), (1, &["diabetes@2"])] {
+        let wrong: [(u32, &[&str]); 3] = [(2, &["diabetes@2"]), (3, &[]), (1, &["diabetes@2"])];
+        for (version, lists) in wrong {
             assert_eq!(found(version, lists), Err(CertificateFault::Form), "{version}");
         }
     }

@@ -213,8 +213,8 @@ fn nearest(judge: &Judge<'_>, name: &str, span: Option<(usize, usize)>, text: &s
         return Some(format!("'{name}', where a text is meant: \"…\" names a column"));
     }
     let (table, short) = name.rsplit_once('.').map_or((None, name), |(table, short)| (Some(table), short));
-    let is_meant = |(called, _): &&(&[&str], &str)| called.contains(&short.to_ascii_lowercase().as_str());
-    if let Some((_, here)) = CALLED.iter().find(is_meant) {
+    let called = short.to_ascii_lowercase();
+    if let Some((_, here)) = CALLED.iter().find(|(names, _)| names.contains(&called.as_str())) {
         return Some((*here).to_owned());
     }
     let near = text.split_once("Did you mean '").and_then(|(_, rest)| rest.split_once("'?"));
@@ -247,7 +247,8 @@ fn table_of<'j>(judge: &'j Judge<'_>, alias: Option<&str>) -> Option<&'j str> {
 
 fn unknown_function(judge: &Judge<'_>, text: &str) -> Option<Refusal> {
     let name = unknown(judge, text)?;
-    let instead = INSTEAD.iter().find(|(called, _)| called.contains(&name.to_ascii_lowercase().as_str()));
+    let called = name.to_ascii_lowercase();
+    let instead = INSTEAD.iter().find(|(names, _)| names.contains(&called.as_str()));
     let instead = instead.map_or_else(function::list, |(_, instead)| (*instead).to_owned());
     Some(
         Refusal::new(Rule::Function, "there is no such function")

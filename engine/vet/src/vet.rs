@@ -250,6 +250,9 @@ impl Draft {
         part: usize,
         squares: bool,
     ) -> Result<usize, Refusal> {
+        if squares && !are_added_up(largest(&measured.fact)) {
+            return Err(too_large(judge));
+        }
         let known = self.wanted.measures.iter_mut().zip(&mut self.measures).position(
             |((expr, _, known, has), column)| {
                 let is_same = *expr == measured.expr && *known == part;
@@ -319,6 +322,24 @@ fn too_many(judge: &Judge<'_>, what: &str, ja: &str, most: usize) -> Refusal {
         .ja(format!("{ja}は一つの問合せに {most} 個までです"))
         .at(judge.places.word("SELECT"))
         .suggest("ask two queries")
+}
+
+/// Rows over which squares are added up, at their largest, without an end of the numbers: more than any join has.
+const MOST_SQUARED: i128 = 10_000_000_000;
+
+/// Whether the squares of values up to this one are added up in 128 bits. Asked of the declared bounds, so that no value
+/// of any row ends a run.
+fn are_added_up(largest: i64) -> bool {
+    let square = i128::from(largest).checked_pow(2);
+    square.and_then(|square| square.checked_mul(MOST_SQUARED)).is_some()
+}
+
+fn too_large(judge: &Judge<'_>) -> Refusal {
+    let places = &judge.places;
+    Refusal::new(Rule::Aggregate, "the squares of these values may be more than is added up")
+        .ja("この値の二乗の合計は大きくなりすぎることがあります")
+        .at(places.word("stddev").or_else(|| places.word("variance")))
+        .suggest("stddev of a column as it stands, of a count, or of a sum of whole numbers; median and quantile of any")
 }
 
 /// The largest absolute value, scaled.
@@ -407,5 +428,21 @@ impl VettedPlan {
         let inputs = self.evidence.inputs();
         let rows = inputs.first().ok_or_else(|| DataFusionError::Plan("evidence is of rows".to_owned()))?;
         rewrite::with_sources(rows, source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_added_up;
+
+    #[test]
+    fn squares_of_what_is_declared_are_added_up_and_no_larger_ones() {
+        // The largest columns: whole numbers of nine digits, decimals of eight before and five after the point.
+        for largest in [0, 999_999_999, 9_999_999_900_000, 1_000_000_000_000, 99_999_999_900_000] {
+            assert!(are_added_up(largest), "{largest}");
+        }
+        for largest in [1_000_000_000_000_000, i64::MAX] {
+            assert!(!are_added_up(largest), "{largest}");
+        }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn exists(
     }
     judge.within(schema, relation, || {
         let schema = filter.input.schema();
-        let labels = rest.iter().map(|expr| {
+        let labels = rest.iter().map(|expr| -> Result<Label, Refusal> {
             let label = predicate::check(judge, expr, schema, &inside)?;
             age_floor::meet(judge, expr, schema, &inside)?;
             Ok(label)
