@@ -231,7 +231,7 @@ impl Carrier<'_, '_> {
         if let Some(at) = key {
             return Ok(handed_on(plan, at));
         }
-        let first = first(unit, condition(&aggregate.aggr_expr)).alias(self.name());
+        let first = first(unit, condition(&aggregate.aggr_expr));
         let aggregates = aggregate.aggr_expr.iter().cloned().chain([first]).collect();
         self.grouped(input.plan, (aggregate.group_expr.clone(), aggregates), plan)
     }
@@ -245,20 +245,27 @@ impl Carrier<'_, '_> {
         if let Some(at) = columns.iter().position(|column| *column == unit) {
             return Ok(handed_on(plan, at));
         }
-        let first = min(Expr::Column(unit)).alias(self.name());
+        let first = min(Expr::Column(unit));
         self.grouped(carried.plan, (columns.into_iter().map(Expr::Column).collect(), vec![first]), plan)
     }
 
     /// Rows that become one, with the first of their units behind the columns of `before`.
     fn grouped(
-        &self,
+        &mut self,
         input: LogicalPlan,
         (keys, aggregates): (Vec<Expr>, Vec<Expr>),
         before: &LogicalPlan,
     ) -> Result<Carried, NotVetted> {
+        let width = before.schema().fields().len();
         let plan = Aggregate::try_new(Arc::new(input), keys, aggregates);
-        let plan = plan.map_err(|error| self.explain(&error))?;
-        Ok(handed_on(&LogicalPlan::Aggregate(plan), before.schema().fields().len()))
+        let plan = LogicalPlan::Aggregate(plan.map_err(|error| self.explain(&error))?);
+        // It gets its name above the aggregation: an alias within keeps the engine from counting distinct values well.
+        let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        if let Some(last) = columns.pop() {
+            columns.push(last.alias(self.name()));
+        }
+        let plan = Projection::try_new(columns, Arc::new(plan)).map_err(|error| self.explain(&error))?;
+        Ok(handed_on(&LogicalPlan::Projection(plan), width))
     }
 
     /// A name for a column of ours.
