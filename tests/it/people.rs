@@ -143,6 +143,7 @@ const TEXTS: [(&str, [&str; 3]); 3] = [
     ("prefecture", ["13", "27", "40"]),
     ("setting", ["inpatient", "outpatient", "outpatient"]),
     ("icd10", ["G10", "I10", "E119"]),
+    ("care_level", ["21", "23", "25"]),
 ];
 
 pub(crate) fn write(catalogue: &Catalogue, table: &str, rows: &Rows, folder: &Path) -> PathBuf {

@@ -259,7 +259,7 @@ impl Findings<'_> {
         if let Some(unfit) = rule.unfit_source() {
             self.unknown(file, "derive.lines", unfit);
         }
-        for (source, columns) in rule.sources() {
+        for (source, columns) in rule.sources(table) {
             let found = self.catalogue.tables.get(source).filter(|source| source.derive.is_none());
             let Some(found) = found else {
                 self.unknown(file, "derive", source);
