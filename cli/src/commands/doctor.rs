@@ -90,7 +90,9 @@ fn catalogue(environment: &Environment) -> Finding {
     let mut text = format!("{} layouts, {} tables", catalogue.families.len(), catalogue.tables.len());
     let uncounted = uncounted(&catalogue);
     if !uncounted.is_empty() {
-        text.push_str("; cells of few municipalities are shown, since these tables do not name them as ours do: ");
+        text.push_str(
+            "; cells of few municipalities are shown, since these tables do not name them as ours do: ",
+        );
         text.push_str(&uncounted.join(", "));
         text.push_str(
             "; take our tables over (`misu catalog add FOLDER --replace`), read their deliveries again (`misu ingest \

@@ -79,6 +79,19 @@ pub enum PublishError {
     /// A file of tables cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A delivery was read before its table had all its columns.
+    #[error(
+        "the delivery {delivery} was read before {table} had the column {column}; read it again: `misu ingest \
+         --replay-quarantine` with its folder, then `misu link` and `misu publish`"
+    )]
+    Older {
+        /// The holder's name for the delivery.
+        delivery: String,
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// The snapshot cannot be committed.
     #[error(transparent)]
     Snapshot(#[from] catalog_store::SnapshotError),
@@ -268,9 +281,20 @@ impl<'a> Publisher<'a> {
             };
             let of_delivery = file_ranks.get(part.delivery.as_str()).map(Vec::as_slice).unwrap_or_default();
             let file_rank = |file: u32| of_delivery.get(file as usize).copied().unwrap_or_default();
-            spill.part(number, &folder, &person_of, &file_rank)?;
+            spill.part(number, &folder, &person_of, &file_rank).map_err(|error| match error {
+                FileError::Older { table, column } => {
+                    PublishError::Older { delivery: self.name_of(&part.delivery), table, column }
+                }
+                other => PublishError::File(other),
+            })?;
         }
         Ok((spill.finish()?, ranks))
+    }
+
+    /// The holder's name for a delivery, or its id.
+    fn name_of(&self, id: &str) -> String {
+        let named = self.deliveries.iter().find(|delivery| delivery.id == id);
+        named.map_or(id, |delivery| delivery.name.as_str()).to_owned()
     }
 
     fn person_facts(
