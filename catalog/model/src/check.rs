@@ -239,6 +239,7 @@ impl Findings<'_> {
         {
             self.push(&file, "period", Problem::Rule("the period is a column of type month"));
         }
+        self.times(&file, table);
         for feed in &table.feeds {
             self.feed(&file, table, feed);
         }
@@ -248,6 +249,19 @@ impl Findings<'_> {
                 self.push(&file, "feed", Problem::Rule("a table is fed or derived"));
             }
             None => {}
+        }
+    }
+
+    fn times(&mut self, file: &str, table: &Table) {
+        let Some(times) = &table.times else { return };
+        let is = |name: &str, kind: ColumnKind| table.column(name).is_some_and(|column| column.kind == kind);
+        let days = [&times.from, &times.to].into_iter().all(|name| is(name, ColumnKind::Date));
+        if table.is_private() || !days || !is(&times.of, ColumnKind::String) {
+            self.push(
+                file,
+                "times",
+                Problem::Rule("a public table's code, a text, holds from a date to a date"),
+            );
         }
     }
 
