@@ -105,6 +105,13 @@ impl Findings<'_> {
         if framing.title.is_some() && framing.skip_lines == 0 {
             self.push(file, "framing.title", Problem::Rule("the title stands on a skipped line"));
         }
+        if framing.same_columns && family.records.len() != 1 {
+            self.push(
+                file,
+                "framing.same_columns",
+                Problem::Rule("one record type has the same columns throughout"),
+            );
+        }
         if !framing.header {
             return;
         }
