@@ -256,7 +256,8 @@ pub enum Treatment {
     Plain,
     /// A keyed surrogate of the joined fields, numbered at publish.
     Surrogate,
-    /// The same of one field that is filled with zeros on the left first, where one number is written in several widths.
+    /// The same of the digits of one field, filled with zeros on the left first, where one number is written in several
+    /// widths; nothing where there are more digits.
     PaddedSurrogate {
         /// The width to fill to.
         width: usize,

@@ -105,6 +105,7 @@ fn table(family: &Family, record: &str) -> Table {
         row: family.name.clone(),
         unit: Unit::Public,
         period: None,
+        times: None,
         source: family.source.clone(),
         note: None,
         feeds: vec![Feed {
