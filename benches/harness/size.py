@@ -63,7 +63,7 @@ def show(found):
             row("misu: tables of lines", facts),
             row("  of these the peers' five", total(lambda name, _: name in COMPARED)),
             row("misu: tables made of them", others),
-            row("misu: keys and persons", keys),
+            row("misu: keys and links", keys),
             row("misu: all", facts + others + keys)]
     rows += [row(f"{peer}: {what}", size) for peer, sizes in found["own"].items() for what, size in sizes.items()]
     table.show(f"Published: {found['lines']:,} lines; the aim is {AIM} bytes a line", ["", "MB", "bytes a line"], rows)

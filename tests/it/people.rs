@@ -139,10 +139,11 @@ fn condition_without_subquery(dice: &mut Dice) -> String {
 /// Rows of a table as named columns; a column that is not named is missing everywhere.
 pub(crate) type Rows = Vec<BTreeMap<&'static str, i64>>;
 
-const TEXTS: [(&str, [&str; 3]); 3] = [
+const TEXTS: [(&str, [&str; 3]); 4] = [
     ("prefecture", ["13", "27", "40"]),
     ("setting", ["inpatient", "outpatient", "outpatient"]),
     ("icd10", ["G10", "I10", "E119"]),
+    ("care_level", ["21", "23", "25"]),
 ];
 
 pub(crate) fn write(catalogue: &Catalogue, table: &str, rows: &Rows, folder: &Path) -> PathBuf {

@@ -31,6 +31,44 @@ fn claims(catalogue: &Catalogue, folder: &Path) -> Tables {
     [("care_claim".to_owned(), vec![write(catalogue, "care_claim", &rows, folder)])].into()
 }
 
+/// Thirty persons of each of two care levels; those of one are of one municipality, those of the other of three.
+fn intervals(catalogue: &Catalogue, folder: &Path) -> Tables {
+    let month = i64::from(Date::from_ymd(2023, 5, 1).unwrap().days());
+    let row = |person: i64| {
+        BTreeMap::from([
+            ("person_id", person),
+            ("interval_id", person),
+            ("first_month", month),
+            ("care_level", person % 2),
+            ("municipality_id", 1 + person % 2 * (person / 2 % 3)),
+        ])
+    };
+    let rows: Rows = (1..=60).map(row).collect();
+    let table = "care_need_interval";
+    [(table.to_owned(), vec![write(catalogue, table, &rows, folder)])].into()
+}
+
+#[test]
+fn care_levels_of_one_municipality_are_hidden() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let tables = intervals(&catalogue, folder.path());
+    let (granted, worker) = (grant(&catalogue), crate::files::worker());
+    let packs = RulePacks::shipped().unwrap();
+    let rules = packs.find("care-2023-4").unwrap().cell_rules();
+    let sql = "SELECT care_level, count(DISTINCT person_id) AS n FROM care_need_interval GROUP BY care_level";
+    let plan = vet(sql, Scope { catalogue: &catalogue, grant: &granted }).unwrap();
+    let protected = Protected::new(evidence(&worker, &plan, &catalogue, &tables));
+    let shape = engine_service::shape(&plan);
+    let released =
+        engine_disclosure::release(&protected, &shape, Setting { rules: &rules, ..SETTING }).unwrap();
+    let shown = |code: &str| {
+        let rows = &released.table.get().rows;
+        rows.iter().find(|row| row[0].text() == code).map(|row| row[1].text())
+    };
+    assert_eq!((shown("21").as_deref(), shown("23").as_deref()), (Some("***"), Some("30")));
+}
+
 #[test]
 fn a_table_of_two_municipalities_is_hidden_however_the_question_is_asked() {
     let catalogue = Catalogue::builtin().unwrap();

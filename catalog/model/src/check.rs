@@ -105,6 +105,13 @@ impl Findings<'_> {
         if framing.title.is_some() && framing.skip_lines == 0 {
             self.push(file, "framing.title", Problem::Rule("the title stands on a skipped line"));
         }
+        if framing.same_columns && family.records.len() != 1 {
+            self.push(
+                file,
+                "framing.same_columns",
+                Problem::Rule("one record type has the same columns throughout"),
+            );
+        }
         if !framing.header {
             return;
         }
@@ -239,6 +246,7 @@ impl Findings<'_> {
         {
             self.push(&file, "period", Problem::Rule("the period is a column of type month"));
         }
+        self.times(&file, table);
         for feed in &table.feeds {
             self.feed(&file, table, feed);
         }
@@ -251,6 +259,19 @@ impl Findings<'_> {
         }
     }
 
+    fn times(&mut self, file: &str, table: &Table) {
+        let Some(times) = &table.times else { return };
+        let is = |name: &str, kind: ColumnKind| table.column(name).is_some_and(|column| column.kind == kind);
+        let days = [&times.from, &times.to].into_iter().all(|name| is(name, ColumnKind::Date));
+        if table.is_private() || !days || !is(&times.of, ColumnKind::String) {
+            self.push(
+                file,
+                "times",
+                Problem::Rule("a public table's code, a text, holds from a date to a date"),
+            );
+        }
+    }
+
     // Rules read tables that files feed, so the order in which tables are made does not matter.
     fn derivation(&mut self, file: &str, table: &Table, rule: &Derivation) {
         if !table.feeds.is_empty() || !table.is_private() {
@@ -259,7 +280,7 @@ impl Findings<'_> {
         if let Some(unfit) = rule.unfit_source() {
             self.unknown(file, "derive.lines", unfit);
         }
-        for (source, columns) in rule.sources() {
+        for (source, columns) in rule.sources(table) {
             let found = self.catalogue.tables.get(source).filter(|source| source.derive.is_none());
             let Some(found) = found else {
                 self.unknown(file, "derive", source);

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use crate::table::ColumnKind::{self, Bool, Date, Id, Int, Month, String as Text};
+use crate::table::Table;
 
 /// How a table is made from others.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -141,6 +142,9 @@ const CARE_CLAIM: DerivationSource = (
 );
 const CERTIFICATION: DerivationSource =
     ("care_certification", &["application_month", "previous_care_level", "previous_from", "previous_to"]);
+/// Who insures, where the table says it: a catalogue from before these columns asks for none.
+const CARE_MUNICIPALITY: [DerivationSource; 2] =
+    [("care_claim", &["municipality_id"]), ("care_certification", &["municipality_id"])];
 const LIFE_USER: DerivationSource = ("life_service_user", &["death_date"]);
 
 /// The tables of lines, each with the columns that runs and days of service need.
@@ -217,6 +221,7 @@ const CARE_NEED: Outputs = &[
     ("is_billed", Bool),
     ("is_cut", Bool),
     ("is_open", Bool),
+    ("municipality_id", Id),
 ];
 const STAY_RECEIPT: Outputs = &[
     ("stay_id", Id),
@@ -267,12 +272,15 @@ const SERVICE_DATE: Outputs = &[
 ];
 
 impl Derivation {
-    /// The tables that it reads, each with the columns that it needs besides the person.
-    pub fn sources(&self) -> Vec<DerivationSource> {
+    /// The tables that it reads to make `table`, each with the columns that it needs besides the person.
+    pub fn sources(&self, table: &Table) -> Vec<DerivationSource> {
         match self {
             Self::Admission { .. } => vec![RECEIPT, DIAGNOSIS, DPC_GROUP],
             Self::DrugEpisode { .. } => vec![DRUG_SUPPLY, DISPENSING, PRESCRIPTION],
-            Self::CareNeed {} => vec![CARE_CLAIM, CERTIFICATION],
+            Self::CareNeed {} => {
+                let who_insures = table.column("municipality_id").map(|_| CARE_MUNICIPALITY);
+                [CARE_CLAIM, CERTIFICATION].into_iter().chain(who_insures.into_iter().flatten()).collect()
+            }
             Self::StayReceipt { .. } => vec![RECEIPT, STAY],
             Self::Death { .. } => vec![RECEIPT, DIAGNOSIS, DPC_GROUP, STAY, CARE_CLAIM, LIFE_USER],
             Self::Run { .. } => LINES.into_iter().chain([DISPENSING]).collect(),

@@ -129,6 +129,7 @@ fn whole_table(table: &TableExcerpt) -> Table {
         row: nameless(),
         unit: if table.is_private { Unit::Person } else { Unit::Public },
         period: table.period.clone(),
+        times: None,
         source: String::new(),
         note: None,
         feeds: Vec::new(),

@@ -128,6 +128,9 @@ pub struct Framing {
     /// order; a file may leave out columns that are not required, and may not have others.
     #[serde(default)]
     pub header: bool,
+    /// Whether every line has as many columns as the first one, skipped or not, that has a number the layout knows.
+    #[serde(default)]
+    pub same_columns: bool,
     /// The positions whose values, joined by `:`, name the record type; empty where a file has one type only.
     #[serde(default)]
     pub tag: Vec<usize>,
@@ -506,6 +509,7 @@ mod tests {
             skip_lines: 0,
             title: None,
             header: false,
+            same_columns: false,
             tag: vec![0],
             refine: BTreeMap::from([("2".to_owned(), vec![2]), ("2:7131|71A3".to_owned(), vec![3])]),
             package: None,

@@ -60,7 +60,9 @@ pub use rules::{
 };
 pub use schema::arrow_schema;
 pub use scheme::{IdentityRole, Normaliser, Profile, Scheme};
-pub use table::{Bounds, Column, ColumnKind, Domain, Feed, Pick, RowOf, Source, Table, Treatment, Unit};
+pub use table::{
+    Bounds, Column, ColumnKind, Domain, Feed, Pick, RowOf, Source, Table, Times, Treatment, Unit,
+};
 pub use workspace::{
     CodeList, StoredKind, StoredMeasure, ValueKind, ValueSet, Workspace, WorkspaceColumn, WorkspaceTable,
     WorkspaceView,

@@ -27,6 +27,8 @@ pub struct Table {
     pub unit: Unit,
     /// The month column that cuts files by fiscal year and that a permit's period limits.
     pub period: Option<String>,
+    /// The time for which a row of a public table holds, where it holds for one.
+    pub times: Option<Times>,
     /// The document that defines the content.
     pub source: String,
     /// What a reader must know before using it.
@@ -84,6 +86,18 @@ pub enum Unit {
     Person,
     /// Nobody: public facts, or facilities ([`Table::is_open`]).
     Public,
+}
+
+/// The time for which a row holds: those of one code do not overlap. A day that is not given bounds nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Times {
+    /// The column with the code.
+    pub of: String,
+    /// The column with the first day.
+    pub from: String,
+    /// The column with the last day.
+    pub to: String,
 }
 
 /// Where a table's rows come from.
@@ -242,7 +256,8 @@ pub enum Treatment {
     Plain,
     /// A keyed surrogate of the joined fields, numbered at publish.
     Surrogate,
-    /// The same of one field that is filled with zeros on the left first, where one number is written in several widths.
+    /// The same of the digits of one field, filled with zeros on the left first, where one number is written in several
+    /// widths; nothing where there are more digits.
     PaddedSurrogate {
         /// The width to fill to.
         width: usize,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 
+use catalog_model::{Catalogue, CountedUnit, Table};
 use catalog_store::{Environment, EnvironmentError, KeyRole, Passphrase};
 use serde::Serialize;
 
@@ -81,14 +82,38 @@ fn keys(environment: &Environment) -> Finding {
 }
 
 fn catalogue(environment: &Environment) -> Finding {
-    match environment.catalogue() {
-        Ok((catalogue, _)) => Finding {
-            what: "catalogue",
-            is_well: true,
-            text: format!("{} layouts, {} tables", catalogue.families.len(), catalogue.tables.len()),
-        },
-        Err(error) => Finding { what: "catalogue", is_well: false, text: error.to_string() },
+    const WHAT: &str = "catalogue";
+    let catalogue = match environment.catalogue() {
+        Ok((catalogue, _)) => catalogue,
+        Err(error) => return Finding { what: WHAT, is_well: false, text: error.to_string() },
+    };
+    let mut text = format!("{} layouts, {} tables", catalogue.families.len(), catalogue.tables.len());
+    let uncounted = uncounted(&catalogue);
+    if !uncounted.is_empty() {
+        text.push_str(
+            "; cells of few municipalities are shown, since these tables do not name them as ours do: ",
+        );
+        text.push_str(&uncounted.join(", "));
+        text.push_str(
+            "; take our tables over (`misu catalog add FOLDER --replace`), read their deliveries again (`misu ingest \
+             --replay-quarantine DELIVERY`), link and publish",
+        );
     }
+    Finding { what: WHAT, is_well: uncounted.is_empty(), text }
+}
+
+/// Tables without the insurer or municipality that the shipped ones of their name have: no rule pack can count it there.
+fn uncounted(own: &Catalogue) -> Vec<String> {
+    let lacks = |shipped: &&Table| {
+        let is_missing = |known: &Table, unit: CountedUnit| {
+            shipped.unit_column(unit.class()).is_some() && known.unit_column(unit.class()).is_none()
+        };
+        let known = own.tables.get(&shipped.table);
+        known.is_some_and(|known| CountedUnit::ALL.into_iter().any(|unit| is_missing(known, unit)))
+    };
+    let shipped = Catalogue::builtin();
+    let tables = shipped.iter().flat_map(|shipped| shipped.tables.values());
+    tables.filter(lacks).map(|table| table.table.clone()).collect()
 }
 
 fn snapshots(environment: &Environment) -> Finding {
@@ -171,4 +196,23 @@ fn confinement(environment: &Environment) -> Finding {
         Err(error) => (false, error.to_string()),
     };
     Finding { what: WHAT, is_well, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog_model::{Catalogue, Class};
+
+    use super::uncounted;
+
+    #[test]
+    fn tables_of_an_older_catalogue_that_name_no_municipality_are_told() {
+        let mut catalogue = Catalogue::builtin().unwrap();
+        assert_eq!(uncounted(&catalogue), Vec::<String>::new());
+        for table in ["care_claim", "care_need_interval"] {
+            let table = catalogue.tables.get_mut(table).unwrap();
+            table.columns.retain(|column| column.class != Class::Municipality);
+        }
+        catalogue.tables.remove("care_total");
+        assert_eq!(uncounted(&catalogue), ["care_claim", "care_need_interval"]);
+    }
 }

@@ -370,6 +370,18 @@ mod tests {
     }
 
     #[test]
+    fn every_care_table_about_persons_names_the_municipality() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let is_care = |table: &&catalog_model::Table| table.database == "care" && table.is_private();
+        for table in catalogue.tables.values().filter(is_care) {
+            let sql = format!("SELECT count(DISTINCT person_id) AS n FROM {}", table.table);
+            assert_eq!(plan(&catalogue, &sql).shape().units, [CountedUnit::Municipality], "{sql}");
+        }
+        let sql = "SELECT care_level, count(DISTINCT person_id) FROM care_need_interval GROUP BY care_level";
+        assert_eq!(plan(&catalogue, sql).shape().units, [CountedUnit::Municipality]);
+    }
+
+    #[test]
     fn an_insurer_goes_along_where_a_table_names_one_and_each_unit_is_its_own() {
         let mut catalogue = Catalogue::builtin().unwrap();
         let sql = "SELECT count(DISTINCT r.person_id) AS p FROM (SELECT person_id FROM ndb_receipt) r \

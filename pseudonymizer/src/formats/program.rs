@@ -29,6 +29,7 @@ pub struct Program {
     pub(crate) ends: LineEnds,
     pub(crate) may_be_cp932: bool,
     pub(crate) skip_lines: usize,
+    pub(crate) same_columns: bool,
     pub(crate) heading: HeadingProgram,
     pub(crate) tag: Vec<usize>,
     pub(crate) refine: ByTag<Vec<usize>>,
@@ -320,6 +321,7 @@ impl<'a> Compiler<'a> {
             ends: framing.ends,
             may_be_cp932: framing.may_be_cp932,
             skip_lines: framing.skip_lines,
+            same_columns: framing.same_columns,
             heading: HeadingProgram::new(family),
             tag: framing.tag.clone(),
             refine,
@@ -341,6 +343,7 @@ impl<'a> Compiler<'a> {
                 && !has_trailer
                 && framing.skip_lines == 0
                 && !framing.header
+                && !framing.same_columns
                 && framing.ends == LineEnds::Feed,
             totals: Vec::new(),
             package: framing.package.as_ref().map(|package| Elements::new(package, family)),

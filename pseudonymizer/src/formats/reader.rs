@@ -94,6 +94,8 @@ pub struct Reader<'p> {
     pub(super) program: &'p Program,
     fields: Fields,
     heading: Heading,
+    /// How many columns the file's lines have, where they have the same number and it is known.
+    columns: Option<usize>,
     header: Slots,
     group: Group,
     next_record: u32,
@@ -118,6 +120,7 @@ impl<'p> Reader<'p> {
             program,
             fields: Fields::default(),
             heading: Heading::Awaited,
+            columns: None,
             header: Slots::new(program.header_slots),
             group: Group::new(program),
             next_record: first_record,
@@ -172,6 +175,7 @@ impl<'p> Reader<'p> {
         self.file = part.file;
         self.line_no = part.lines_before;
         self.heading = Heading::Awaited;
+        self.columns = None;
         self.known_at = None;
         (self.group.is_open, self.group.is_broken) = (false, false);
         self.header.clear();
@@ -265,6 +269,10 @@ impl<'p> Reader<'p> {
                 Err(field) => Some(field),
             }
         } else {
+            let columns = self.fields.len();
+            if self.program.records.iter().any(|record| record.columns.contains(&columns)) {
+                self.columns = self.columns.or(Some(columns));
+            }
             let is_title = self.line_no > 1 || program.is_title(line, &self.fields);
             (!is_title).then(|| "title".into())
         };
@@ -355,6 +363,10 @@ impl<'p> Reader<'p> {
         let Some(record) = self.program.records.get(record) else { return Ok(()) };
         // No column count is known of a record from which nothing is read.
         if !record.columns.is_empty() && !record.columns.contains(&self.fields.len()) {
+            return Err(("".into(), FaultKind::Columns));
+        }
+        let columns = self.fields.len();
+        if self.program.same_columns && *self.columns.get_or_insert(columns) != columns {
             return Err(("".into(), FaultKind::Columns));
         }
         for (at, number) in record.sieve.due(self.fields.filled()) {

@@ -178,10 +178,10 @@ impl Make {
                 }
                 Value::Key(scratch)
             }
-            Self::PaddedSurrogate(width) => {
-                pad(first, *width, scratch);
-                Value::Key(scratch)
-            }
+            Self::PaddedSurrogate(width) => match pad_digits(first, *width, scratch) {
+                true => Value::Key(scratch),
+                false => Value::Null,
+            },
             // These come from the group, not from bytes.
             Self::Count | Self::ClaimRun => Value::Null,
         }
@@ -215,6 +215,16 @@ fn pad(bytes: &[u8], width: usize, scratch: &mut Vec<u8>) {
     scratch.clear();
     scratch.resize(width.saturating_sub(digits.len()), b'0');
     scratch.extend_from_slice(digits);
+}
+
+/// The digits alone, filled with zeros on the left, as linkage reads an insurer's number; false where there is none or
+/// more than the number has.
+fn pad_digits(bytes: &[u8], width: usize, scratch: &mut Vec<u8>) -> bool {
+    let digits = || bytes.iter().copied().filter(u8::is_ascii_digit);
+    let count = digits().count();
+    scratch.clear();
+    scratch.extend(std::iter::repeat_n(b'0', width.saturating_sub(count)).chain(digits()));
+    (1..=width).contains(&count)
 }
 
 fn part(bytes: &[u8], start: usize, length: usize) -> &[u8] {
@@ -323,6 +333,9 @@ mod tests {
         };
         assert_eq!(key(b"131016"), Some(b"00131016".to_vec()));
         assert_eq!(key(b"00131016"), key(b"131016"));
+        assert_eq!(key(b"13-1016 "), key(b"131016"));
+        assert_ne!(key(b"131017"), key(b"131016"));
+        assert_eq!((key(b"131016001"), key(b"--")), (None, None));
         assert_eq!(key(b""), None);
     }
 

@@ -21,6 +21,27 @@ pub struct Entry {
     pub changed: Option<Date>,
     /// The last day on which it holds; none while it is in force.
     pub to: Option<Date>,
+    /// What the master says that it meant before, the first first.
+    pub former: Vec<Former>,
+}
+
+impl Entry {
+    /// Two rows of one code as one entry; nothing where a day would have two meanings.
+    pub(super) fn beside(self, other: Self) -> Option<Self> {
+        let (before, mut now) = if self.listed <= other.listed { (self, other) } else { (other, self) };
+        now.former.extend(before.former);
+        now.former.push(Former {
+            ja: before.ja,
+            attributes: before.attributes,
+            from: before.listed,
+            to: before.to,
+        });
+        now.former.sort_by_key(|former| former.from);
+        let ends = now.former.iter().map(|former| former.to);
+        let begins = now.former.iter().skip(1).map(|former| former.from).chain([now.listed]);
+        let are_apart = ends.zip(begins).all(|(to, from)| to.zip(from).is_some_and(|(to, from)| to < from));
+        are_apart.then_some(now)
+    }
 }
 
 /// What becomes of codes in force that an edition leaves out.
@@ -126,12 +147,34 @@ fn fresh(code: String, entry: Entry, before: Option<Date>, edition: Date) -> Cod
         attributes: entry.attributes,
         from,
         to: entry.to,
-        former: Vec::new(),
+        former: entry.former,
     }
 }
 
 /// Says whether the entry changed the code.
-fn update(known: &mut Code, entry: Entry, edition: Date) -> bool {
+fn update(known: &mut Code, mut entry: Entry, edition: Date) -> bool {
+    let (former, listed) = (std::mem::take(&mut entry.former), entry.listed);
+    let is_changed = mean(known, entry, edition);
+    tell(known, former, listed) || is_changed
+}
+
+/// What the master says of times before takes the place of what its editions tell of them.
+fn tell(known: &mut Code, former: Vec<Former>, listed: Option<Date>) -> bool {
+    let Some(last) = former.last().and_then(|last| last.to) else { return false };
+    let before = (known.from, known.former.clone());
+    if known.from.is_none_or(|from| from <= last) {
+        known.from = listed;
+    }
+    let begins_by = |from: Option<Date>, to: Option<Date>| from.zip(to).is_none_or(|(from, to)| from <= to);
+    let meets = |one: &Former, other: &Former| begins_by(one.from, other.to) && begins_by(other.from, one.to);
+    known.former.retain(|own| !former.iter().any(|told| meets(own, told)));
+    known.former.extend(former);
+    known.former.sort_by_key(|former| former.from);
+    before != (known.from, known.former.clone())
+}
+
+/// Gives the code the entry's meaning; says whether it had another.
+fn mean(known: &mut Code, entry: Entry, edition: Date) -> bool {
     let is_same_meaning = known.ja == entry.ja && known.attributes == entry.attributes;
     if is_same_meaning {
         let is_changed = known.to != entry.to;
@@ -187,6 +230,7 @@ mod tests {
                 listed: None,
                 changed: None,
                 to: Date::parse(to),
+                former: Vec::new(),
             };
             ((*code).to_owned(), entry)
         });
@@ -239,6 +283,7 @@ mod tests {
                 listed: None,
                 changed: None,
                 to: None,
+                former: Vec::new(),
             };
             let entries = rows.iter().map(|(code, ja, _)| ((*code).to_owned(), entry(ja))).collect();
             let (file, blake3) = ("g".to_owned(), String::new());
@@ -259,5 +304,38 @@ mod tests {
         assert_eq!(change.changed, 1);
         assert_eq!((known.codes[0].ja.as_str(), known.codes[0].former.len()), ("c", 1));
         assert_eq!(known.editions.len(), 2);
+    }
+
+    /// A row of a code that holds from the one day to the other.
+    fn row(ja: &str, from: &str, to: &str) -> Entry {
+        let (listed, to) = (Date::parse(from), Date::parse(to));
+        let (ja, attributes) = (ja.to_owned(), BTreeMap::new());
+        Entry { ja, attributes, listed, changed: listed, to, former: Vec::new() }
+    }
+
+    #[test]
+    fn rows_of_one_code_are_its_meanings_one_after_the_other() {
+        let (first, second) = (row("a", "2022-04-01", "2023-03-31"), row("b", "2024-06-01", ""));
+        let entry = second.clone().beside(first.clone()).unwrap();
+        assert_eq!(Some(&entry), first.clone().beside(second.clone()).as_ref());
+        assert_eq!(entry.clone().beside(row("c", "2023-03-31", "2023-05-01")), None);
+        assert_eq!(second.clone().beside(second.clone()), None);
+        let all = entry.clone().beside(row("c", "2023-04-01", "2024-05-31")).unwrap();
+        let told = all.former.iter().map(|former| former.ja.as_str()).collect::<Vec<_>>();
+        assert_eq!((all.ja.as_str(), told), ("b", vec!["a", "c"]));
+
+        let head =
+            |date: &str| Edition { date: day(date), file: "f".to_owned(), blake3: date.to_owned(), codes: 1 };
+        let with = |known, date: &str, entry: &Entry| {
+            merge(known, head(date), [("1".to_owned(), entry.clone())].into(), Absent::EndFew).unwrap()
+        };
+        let (known, _) = with(system(), "2022-04-01", &row("a", "2022-04-01", ""));
+        let (known, change) = with(known, "2024-06-01", &entry);
+        assert_eq!(change.changed, 1);
+        let code = &known.codes[0];
+        assert_eq!((code.ja.as_str(), code.from, &code.former), ("b", entry.listed, &entry.former));
+        assert!(code.holds_on(day("2023-03-31")) && !code.holds_on(day("2023-04-01")));
+        let (again, change) = with(known.clone(), "2024-06-01", &entry);
+        assert_eq!((change.changed, &again.codes), (0, &known.codes));
     }
 }

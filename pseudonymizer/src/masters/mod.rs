@@ -65,7 +65,7 @@ pub enum MasterError {
         /// The newest edition that is there.
         newest: Date,
     },
-    /// The same code stands in the file twice.
+    /// The same code stands in the file twice, for one day.
     #[error("{file}: line {line}: code: the same code stood on line {first}")]
     Twice {
         /// The file.

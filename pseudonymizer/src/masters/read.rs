@@ -64,11 +64,17 @@ pub(super) fn read(
         let names = fields.iter().map(|field| field.key.as_str());
         let cells: HashMap<&str, Cell> = names.zip(row.cells).collect();
         let Some((code, entry)) = entry(master, &cells) else { continue };
-        if let Some(first) = places.insert((master.system.clone(), code.clone()), row.line) {
-            return Err(MasterError::Twice { file: file.to_owned(), line: row.line, first });
-        }
+        let first = places.insert((master.system.clone(), code.clone()), row.line);
         let place = (master.file().to_owned(), master.system.clone());
-        entries.entry(place).or_default().insert(code, entry);
+        let known = entries.entry(place).or_default();
+        let entry = match first {
+            None => entry,
+            Some(first) => known
+                .remove(&code)
+                .and_then(|other| other.beside(entry))
+                .ok_or_else(|| MasterError::Twice { file: file.to_owned(), line: row.line, first })?,
+        };
+        known.insert(code, entry);
     }
     let dropped = summary.dropped.iter().sum();
     Ok(Read { entries, lines: summary.read, dropped, faults: summary.faults })
@@ -105,6 +111,7 @@ fn table(family: &Family, record: &str) -> Table {
         row: family.name.clone(),
         unit: Unit::Public,
         period: None,
+        times: None,
         source: family.source.clone(),
         note: None,
         feeds: vec![Feed {
@@ -138,6 +145,7 @@ fn entry(master: &Master, cells: &HashMap<&str, Cell>) -> Option<(String, Entry)
         listed: day(&master.listed),
         changed: day(&master.changed),
         to: day(&master.to),
+        former: Vec::new(),
     };
     Some((text(&master.code)?, entry))
 }

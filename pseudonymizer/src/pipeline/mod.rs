@@ -28,6 +28,7 @@ mod spent;
 mod spill;
 mod store;
 mod ties;
+mod times;
 
 pub use account::PartAccount;
 pub use delivery::{Delivery, Rejection, deliveries_in};

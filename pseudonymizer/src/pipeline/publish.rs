@@ -27,6 +27,7 @@ use super::optout::{self, OptOutError};
 use super::rotation;
 use super::spill::{FileRank, Spill, Spilled, SpilledClaim};
 use super::store::{fresh_folder, sync_filesystem, write_json};
+use super::times::{self, Overlap};
 use crate::linkage::RULES;
 use crate::tables::derived::{Sources, Wanted};
 use crate::tables::{FileError, schema_fingerprint};
@@ -79,6 +80,34 @@ pub enum PublishError {
     /// A file of tables cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A delivery was read before its table had all its columns.
+    #[error(
+        "the delivery {delivery} was read before {table} had the column {column}; read it again: `misu ingest \
+         --replay-quarantine` with its folder, then `misu link` and `misu publish`"
+    )]
+    Older {
+        /// The holder's name for the delivery.
+        delivery: String,
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// A code of a public table holds twice for one day.
+    #[error(
+        "{table} lists the code {code} twice for one day, in the deliveries {one} and {other}: its figures would be \
+         counted twice; recall the one that is outdated (`misu delivery recall`)"
+    )]
+    Overlap {
+        /// The table.
+        table: String,
+        /// The code.
+        code: String,
+        /// The holder's name for the delivery of one row.
+        one: String,
+        /// That of the other; it may be the same.
+        other: String,
+    },
     /// The snapshot cannot be committed.
     #[error(transparent)]
     Snapshot(#[from] catalog_store::SnapshotError),
@@ -162,6 +191,7 @@ impl<'a> Publisher<'a> {
         let numbers = self.numbers(head.as_ref().map(|(_, manifest)| manifest))?;
         let offsets = link::offsets(self.environment, &self.parts)?;
         let (spilled, ranks) = self.spill(scratch, &numbers.persons, &offsets)?;
+        self.check_times(&spilled)?;
         let facts = self.person_facts(&numbers.persons, &offsets)?;
         let facilities = numbering::number_facilities(&spilled.facilities, &numbers.facilities_before);
         let content_key = self.environment.key(KeyRole::Content)?;
@@ -268,9 +298,40 @@ impl<'a> Publisher<'a> {
             };
             let of_delivery = file_ranks.get(part.delivery.as_str()).map(Vec::as_slice).unwrap_or_default();
             let file_rank = |file: u32| of_delivery.get(file as usize).copied().unwrap_or_default();
-            spill.part(number, &folder, &person_of, &file_rank)?;
+            spill.part(number, &folder, &person_of, &file_rank).map_err(|error| match error {
+                FileError::Older { table, column } => {
+                    PublishError::Older { delivery: self.name_of(&part.delivery), table, column }
+                }
+                other => PublishError::File(other),
+            })?;
         }
         Ok((spill.finish()?, ranks))
+    }
+
+    /// A code that public rows list twice for one day would be counted twice.
+    fn check_times(&self, spilled: &Spilled) -> Result<(), PublishError> {
+        for table in self.catalogue.tables.values() {
+            let Some(times) = &table.times else { continue };
+            let Some(rows) = spilled.rows(table, 0)? else { continue };
+            if let Some(Overlap { code, parts: (one, other) }) = times::overlap(times, &rows)? {
+                let (table, [one, other]) =
+                    (table.table.clone(), [one, other].map(|part| self.of_part(part)));
+                return Err(PublishError::Overlap { table, code, one, other });
+            }
+        }
+        Ok(())
+    }
+
+    /// The holder's name for the delivery of a part.
+    fn of_part(&self, part: u32) -> String {
+        let part = self.parts.get(part as usize);
+        part.map_or_else(String::new, |part| self.name_of(&part.delivery))
+    }
+
+    /// The holder's name for a delivery, or its id.
+    fn name_of(&self, id: &str) -> String {
+        let named = self.deliveries.iter().find(|delivery| delivery.id == id);
+        named.map_or(id, |delivery| delivery.name.as_str()).to_owned()
     }
 
     fn person_facts(

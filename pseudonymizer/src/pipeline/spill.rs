@@ -195,6 +195,9 @@ impl<'a> Spill<'a> {
         persons: &[u32],
         path: &Path,
     ) -> Result<(), FileError> {
+        if let Some(column) = missing(table, batch) {
+            return Err(FileError::Older { table: table.table.clone(), column });
+        }
         let records = link::numbers(batch, RECORD, path)?;
         for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
             let is_unit = table.column(field.name()).is_some_and(|column| column.class.is_unit());
@@ -313,6 +316,15 @@ impl Spilled {
     }
 }
 
+/// A column of the table that rows have not, or not of its type: they were staged under another catalogue.
+fn missing(table: &Table, batch: &RecordBatch) -> Option<String> {
+    let (wanted, found) = (staged_schema(table), batch.schema());
+    let has = |field: &Field| {
+        found.field_with_name(field.name()).is_ok_and(|own| own.data_type() == field.data_type())
+    };
+    wanted.fields().iter().find(|field| !has(field)).map(|field| field.name().clone())
+}
+
 fn spilled_schema(table: &Table) -> SchemaRef {
     let mut fields =
         vec![Field::new(PERSON, DataType::UInt32, false), Field::new(PART, DataType::UInt32, false)];
@@ -356,6 +368,7 @@ mod tests {
     use catalog_store::{SecretKey, StagedFiles};
 
     use super::{Spill, Spilled};
+    use crate::tables::FileError;
 
     const MARK: &str = "a value of somebody's row";
     /// A person whose number reads as TSIM on disk.
@@ -400,5 +413,20 @@ mod tests {
         // Another run has another key.
         let stranger = Spilled { key: SecretKey::random().unwrap(), ..spilled };
         assert!(stranger.rows(table, 0).is_err());
+    }
+    #[test]
+    fn rows_that_were_staged_before_a_column_are_refused_by_its_name() {
+        let (folder, catalogue) = (tempfile::tempdir().unwrap(), Catalogue::builtin().unwrap());
+        let files = StagedFiles::Clear;
+        for (table, column) in [("care_claim", "municipality_id"), ("municipality", "valid_to")] {
+            let table = &catalogue.tables[table];
+            let mut older = table.clone();
+            older.columns.retain(|known| known.name != column);
+            let mut spill = Spill::new(folder.path(), &files, &catalogue, 1).unwrap();
+            spill.rows(0, table, &batch(table), &[SOMEBODY], folder.path()).unwrap();
+            let refused = spill.rows(1, table, &batch(&older), &[SOMEBODY], folder.path()).unwrap_err();
+            let FileError::Older { table: named, column: missing } = refused else { panic!("{refused:?}") };
+            assert_eq!((named, missing.as_str()), (table.table.clone(), column));
+        }
     }
 }

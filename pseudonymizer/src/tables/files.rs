@@ -73,6 +73,14 @@ pub enum FileError {
         /// The column.
         column: String,
     },
+    /// Rows were staged when their table had other columns.
+    #[error("the staged rows of {table} have no column {column}")]
+    Older {
+        /// The table.
+        table: String,
+        /// A column that the catalogue has since.
+        column: String,
+    },
     /// A staged file cannot be written or read.
     #[error(transparent)]
     Store(Box<EnvironmentError>),

@@ -16,9 +16,14 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// A delivery of these files, by name, layout and bytes.
 fn delivery(folder: &Path, files: &[(&str, &str, &[u8])]) {
+    named_delivery(folder, "checkup-2024-05", files);
+}
+
+/// The same under a name.
+pub(super) fn named_delivery(folder: &Path, name: &str, files: &[(&str, &str, &[u8])]) {
     std::fs::create_dir_all(folder).unwrap();
-    let mut list = String::from(
-        "[delivery]\nname = \"checkup-2024-05\"\ndatabase = \"ndb\"\nholder = \"an insurer\"\nmonth = \"2024-05\"\n",
+    let mut list = format!(
+        "[delivery]\nname = \"{name}\"\ndatabase = \"ndb\"\nholder = \"an insurer\"\nmonth = \"2024-05\"\n"
     );
     for (path, family, bytes) in files {
         std::fs::write(folder.join(path), bytes).unwrap();

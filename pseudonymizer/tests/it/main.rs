@@ -27,6 +27,7 @@ mod keys;
 mod layouts;
 mod life;
 mod linkage;
+mod lists;
 mod masters;
 mod mutations;
 mod optout;

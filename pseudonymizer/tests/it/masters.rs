@@ -142,6 +142,17 @@ fn dpc_codes_have_branches_periods_and_points() {
     assert_eq!(treated.to, day("2026-05-31"));
     // The codes of the invented population stay.
     assert_eq!(world.code("dpc14", "050130xx9900xx").en, "heart failure");
+    // The next edition has a code twice, one time after the other.
+    let path = world.file("dpc14_20260601.csv", Encoding::Utf8);
+    import(&world.environment, &path, "master-dpc14-assumed", None, Absent::EndFew).unwrap();
+    let again = world.code("dpc14", "990010xx99x0xx");
+    assert_eq!(
+        (again.from, again.to, again.attributes["points_1"].as_str()),
+        (day("2026-06-01"), None, "3300")
+    );
+    let [former] = again.former.as_slice() else { panic!("{again:?}") };
+    assert_eq!((former.from, former.to), (day("2024-06-01"), day("2026-05-31")));
+    assert_eq!(former.attributes["points_1"], "3210");
 }
 
 #[test]

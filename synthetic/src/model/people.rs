@@ -45,8 +45,21 @@ impl Names {
 /// Prefectures, municipalities and the words that names of facilities are made of.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Places {
+    pub(crate) merged: MergedModel,
     pub(crate) prefecture: Vec<PrefectureModel>,
     pub(crate) facility_names: FacilityNames,
+}
+
+/// A municipality that another one took over, which got a new name then.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MergedModel {
+    pub(crate) code: String,
+    pub(crate) name: String,
+    /// The code of the one that took it over.
+    pub(crate) into: String,
+    /// What that one was called before.
+    pub(crate) former: String,
+    pub(crate) inhabitants: u32,
 }
 
 /// A prefecture and what it has.

@@ -192,6 +192,29 @@ fn every_line_has_its_layouts_columns_and_encoding() {
 }
 
 #[test]
+fn a_merged_municipality_is_listed_in_its_time_and_counted_before() {
+    let (out, _) = write(small(300, 3, 0.0));
+    let files = delivered(out.path());
+    let rows = |family: &str| -> Vec<Vec<String>> {
+        let file = files.iter().find(|file| file.family == family).unwrap();
+        let text = String::from_utf8(file.bytes.clone()).unwrap();
+        text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    };
+    let listed = rows("public-municipality");
+    let ended: Vec<&Vec<String>> = listed.iter().filter(|row| !row[6].is_empty()).collect();
+    let [ended] = ended.as_slice() else { panic!("{ended:?}") };
+    let successor: Vec<&Vec<String>> = listed.iter().filter(|row| row[0] == ended[6]).collect();
+    assert_eq!(successor.len(), 2, "its successor had another name before");
+    assert!(successor[0][5] == ended[5] && successor[1][4] > ended[5] && successor[1][5] == "99999999");
+    let counted: BTreeSet<String> = rows("public-population")
+        .into_iter()
+        .filter(|row| row[0] == ended[0])
+        .map(|row| row[5].clone())
+        .collect();
+    assert!(!counted.is_empty() && counted.iter().all(|day| *day < ended[5] && *day >= ended[4]));
+}
+
+#[test]
 fn receipts_add_up() {
     let catalogue = Catalogue::builtin().unwrap();
     let (out, _) = write(small(600, 2, 0.0));

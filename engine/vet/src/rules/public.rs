@@ -22,7 +22,7 @@ use crate::rewrite::{self, KEY_PREFIX, PUBLIC_PREFIX};
 use crate::stored::Meant;
 
 /// A rate by a public population; it is the proposal wherever a public table is joined to rows of persons.
-pub(crate) const FORM: &str = "SELECT c.prefecture, round(100000.0 * c.patients / q.persons, 1) AS per_100000 FROM (SELECT prefecture, count(DISTINCT person_id) AS patients FROM ndb_receipt GROUP BY prefecture) c JOIN (SELECT m.prefecture, sum(p.persons) AS persons FROM population p JOIN municipality m ON m.municipality = p.municipality WHERE p.year = 2023 GROUP BY m.prefecture) q ON q.prefecture = c.prefecture";
+pub(crate) const FORM: &str = "SELECT c.prefecture, round(100000.0 * c.patients / q.persons, 1) AS per_100000 FROM (SELECT prefecture, count(DISTINCT person_id) AS patients FROM ndb_receipt GROUP BY prefecture) c JOIN (SELECT m.prefecture, sum(p.persons) AS persons FROM population p JOIN municipality m ON m.municipality = p.municipality WHERE p.year = 2023 AND (m.valid_from IS NULL OR m.valid_from <= p.counted_on) AND (m.valid_to IS NULL OR m.valid_to >= p.counted_on) GROUP BY m.prefecture) q ON q.prefecture = c.prefecture";
 
 /// The two sides of a join above the release.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 //!
 //! A later certification replaces an earlier one from its first day, for good: after a change of level (区分変更) the
 //! former certification does not come back when the new one ends. Of two that begin on one day, the one that was seen
-//! later counts.
+//! later counts. Who insures is what the first record of the interval's first certification names.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use super::rows::{Cell, Rows};
 use super::sources::{Reading, Source, each_person, text, value};
 use crate::tables::files::FileError;
 
-use arrow::array::{Date32Array, StringArray};
-use arrow::datatypes::Date32Type;
+use arrow::array::{Date32Array, StringArray, UInt32Array};
+use arrow::datatypes::{Date32Type, UInt32Type};
 
 /// A certification as records state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ struct Certification<'a> {
     /// The first and the last month in which a record states it, by their first days.
     seen: (i32, i32),
     is_billed: bool,
+    municipality: Option<u32>,
 }
 
 /// A period of one level.
@@ -35,6 +36,7 @@ struct Interval<'a> {
     certifications: usize,
     is_billed: bool,
     is_cut: bool,
+    municipality: Option<u32>,
 }
 
 /// Resolves overlaps and joins successive periods of one level.
@@ -57,6 +59,7 @@ fn intervals<'a>(certifications: &[Certification<'a>]) -> Vec<Interval<'a>> {
             certifications: 1,
             is_billed: one.is_billed,
             is_cut: to < one.to,
+            municipality: one.municipality,
         };
         let follows = |last: &&mut Interval<'_>| last.level == interval.level && last.to + 1 == interval.from;
         match intervals.last_mut().filter(follows) {
@@ -66,6 +69,7 @@ fn intervals<'a>(certifications: &[Certification<'a>]) -> Vec<Interval<'a>> {
                 last.certifications += 1;
                 last.is_billed |= interval.is_billed;
                 last.is_cut = interval.is_cut;
+                last.municipality = last.municipality.or(interval.municipality);
             }
             None => intervals.push(interval),
         }
@@ -105,6 +109,7 @@ pub(super) fn derive(context: &Context<'_>, reading: &Reading<'_>, rows: &mut Ro
                     Cell::Flag(interval.is_billed),
                     Cell::Flag(interval.is_cut),
                     Cell::Flag(interval.from <= period_end && interval.to >= period_end),
+                    Cell::facility(interval.municipality),
                 ],
             );
         }
@@ -118,6 +123,8 @@ struct Stated {
     levels: StringArray,
     from: Date32Array,
     to: Date32Array,
+    /// None where the table does not say who insures.
+    municipalities: Option<UInt32Array>,
 }
 
 impl Stated {
@@ -128,6 +135,7 @@ impl Stated {
             levels: source.texts(level)?,
             from: source.numbers::<Date32Type>(from)?,
             to: source.numbers::<Date32Type>(to)?,
+            municipalities: source.numbers::<UInt32Type>("municipality_id").ok(),
         })
     }
 
@@ -146,9 +154,12 @@ impl Stated {
             to,
             seen: (month, month),
             is_billed,
+            municipality: None,
         });
         known.seen = (known.seen.0.min(month), known.seen.1.max(month));
         known.is_billed |= is_billed;
+        let municipality = self.municipalities.as_ref().and_then(|array| value(array, row));
+        known.municipality = known.municipality.or(municipality);
     }
 }
 
@@ -170,7 +181,8 @@ mod tests {
     fn certifications() -> impl Strategy<Value = Vec<Certification<'static>>> {
         let one = (0_usize..3, 0_i32..60, -3_i32..40, 0_i32..5).prop_map(|(level, from, length, seen)| {
             let level = LEVELS[level];
-            Certification { level, from, to: from + length, seen: (seen, seen), is_billed: seen > 2 }
+            let (seen, is_billed, municipality) = ((seen, seen), seen > 2, None);
+            Certification { level, from, to: from + length, seen, is_billed, municipality }
         });
         prop::collection::vec(one, 0..7)
     }

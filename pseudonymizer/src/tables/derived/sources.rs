@@ -22,8 +22,8 @@ impl Wanted {
     /// What the rules of this catalogue need.
     pub fn of(catalogue: &Catalogue) -> Self {
         let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let rules = catalogue.tables.values().filter_map(|table| table.derive.as_ref());
-        for (table, columns) in rules.flat_map(catalog_model::Derivation::sources) {
+        let sources = |table: &Table| table.derive.as_ref().map(|rule| rule.sources(table));
+        for (table, columns) in catalogue.tables.values().filter_map(sources).flatten() {
             wanted.entry(table).or_default().extend(columns);
         }
         Self(wanted)
