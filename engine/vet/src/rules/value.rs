@@ -180,17 +180,7 @@ fn case(
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<ColumnFact, Refusal> {
-    let mut told = Label::default();
-    for (when, _) in &case.when_then_expr {
-        let label = match &case.expr {
-            Some(subject) => {
-                let equal = subject.as_ref().clone().eq(when.as_ref().clone());
-                predicate::check(judge, &equal, schema, relation)?
-            }
-            None => predicate::check(judge, when, schema, relation)?,
-        };
-        told = told.join(label);
-    }
+    let told = told(judge, case, schema, relation)?;
     let branches = case.when_then_expr.iter().map(|(_, then)| then).chain(&case.else_expr);
     let branches = branches
         .filter(|branch| !matches!(branch.as_ref(), Expr::Literal(value, _) if value.is_null()))
@@ -209,6 +199,19 @@ fn case(
         measure: measure_of(&branches, &kind),
         ..ColumnFact::made(label.under(told), kind)
     })
+}
+
+/// What the conditions of a CASE tell of. What it names once is judged once, however many values it is compared with.
+fn told(judge: &Judge<'_>, case: &Case, schema: &DFSchema, relation: &Relation) -> Result<Label, Refusal> {
+    let subject = match &case.expr {
+        Some(subject) => Some((&**subject, predicate::operand(judge, subject, schema, relation)?)),
+        None => None,
+    };
+    let whens = case.when_then_expr.iter().map(|(when, _)| match &subject {
+        Some((expr, fact)) => predicate::compared(judge, (*expr, fact), when, schema, relation),
+        None => predicate::check(judge, when, schema, relation),
+    });
+    whens.sum::<Result<Label, Refusal>>()
 }
 
 /// The values that the branches can take, where each is finite.

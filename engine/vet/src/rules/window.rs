@@ -77,6 +77,7 @@ fn window_fact(
                 Some(argument) => picked::describing(judge, argument, schema, input)?,
                 None => Describing::default(),
             };
+            describing.is_chosen |= picked::is_of_many(call.fun.name());
             // But it may be an age that does.
             for by in params.partition_by.iter().chain(params.order_by.iter().map(|sort| &sort.expr)) {
                 let told = picked::describing(judge, by, schema, input)?;
