@@ -21,7 +21,7 @@ use crate::relation::{ColumnFact, Judge, MeasureFact, Seen};
 use crate::rewrite::{self, Wanted};
 use crate::rules::aggregate::{Asked, AskedKind, Measured};
 use crate::rules::public::Public;
-use crate::rules::{aggregate, group_key, root, statement};
+use crate::rules::{aggregate, group_key, root, semi, statement};
 use crate::schema::{GrantedSchema, is_small};
 use crate::spelled;
 use crate::stored::Meant;
@@ -131,6 +131,7 @@ fn release(
     let asked = point.aggregate.aggr_expr.iter();
     let asked = asked.map(|expr| aggregate::asked(&judge, expr, input.schema(), &relation));
     let asked = asked.collect::<Result<Vec<_>, _>>()?;
+    semi::in_values(&judge, point.keys.iter().chain(&point.aggregate.aggr_expr))?;
     if asked.is_empty() {
         return Err(Refusal::new(Rule::Root, "a result counts or sums something")
             .ja("結果には人数・件数・合計などの集計が要ります")

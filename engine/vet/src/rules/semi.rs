@@ -4,6 +4,7 @@
 //! is the only bridge; a value that is looked up in rows of all persons would tell of others (attack 32).
 
 use datafusion_common::DFSchema;
+use datafusion_common::tree_node::TreeNode as _;
 use datafusion_expr::expr::{Exists, InSubquery};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, Filter, LogicalPlan, Operator};
@@ -43,6 +44,26 @@ pub(crate) fn in_subquery(
         [only] if only.is_unit() => Ok(Label::default()),
         _ => Err(refuse()),
     }
+}
+
+/// Refuses what looks up persons in a value: the engine looks them up where rows are picked, and nowhere else.
+pub(crate) fn in_values<'e>(
+    judge: &Judge<'_>,
+    values: impl IntoIterator<Item = &'e Expr>,
+) -> Result<(), Refusal> {
+    let looks_up = |part: &Expr| match part {
+        Expr::InSubquery(condition) => workspace::list_of(&condition.subquery.subquery).is_none(),
+        Expr::Exists(_) => true,
+        _ => false,
+    };
+    let mut values = values.into_iter();
+    if !values.any(|value| value.exists(|part| Ok(looks_up(part))).unwrap_or(true)) {
+        return Ok(());
+    }
+    Err(Refusal::new(Rule::Join, "persons are looked up in WHERE, and not in a value")
+        .ja("人の突合（IN・EXISTS の副問合せ）は WHERE に書きます。値の中には書けません")
+        .at(judge.places.word("EXISTS").or_else(|| judge.places.word("IN")))
+        .suggest("LEFT JOIN (SELECT DISTINCT person_id FROM …) x ON x.person_id = p.person_id, and x.person_id IS NOT NULL"))
 }
 
 /// `EXISTS (SELECT … WHERE x.person_id = p.person_id AND …)`.

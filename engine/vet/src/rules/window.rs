@@ -10,7 +10,7 @@ use datafusion_expr::{
     WindowFunctionDefinition,
 };
 
-use super::{inner, picked, projection, value};
+use super::{inner, picked, projection, semi, value};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Describing, Judge, Relation};
@@ -26,6 +26,7 @@ pub(crate) fn relation(judge: &Judge<'_>, window: &Window) -> Result<Relation, R
     let schema = window.input.schema();
     let windows = window.window_expr.iter().map(|expr| window_fact(judge, expr, schema, &input));
     let windows = windows.collect::<Result<Relation, _>>()?;
+    semi::in_values(judge, &window.window_expr)?;
     Ok(input.into_iter().chain(windows).collect())
 }
 
