@@ -3,8 +3,8 @@
 //! `person_id IN (SELECT person_id …)` and `EXISTS (… WHERE x.person_id = p.person_id …)`, both also negated. The person
 //! is the only bridge; a value that is looked up in rows of all persons would tell of others (attack 32).
 
-use datafusion_common::DFSchema;
 use datafusion_common::tree_node::TreeNode as _;
+use datafusion_common::{Column, DFSchema};
 use datafusion_expr::expr::{Exists, InSubquery};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, Filter, LogicalPlan, Operator};
@@ -103,7 +103,7 @@ pub(crate) fn exists(
 }
 
 /// The condition of a subquery, below what it selects: only whether there is a row counts.
-fn correlated(plan: &LogicalPlan) -> Option<&Filter> {
+pub(crate) fn correlated(plan: &LogicalPlan) -> Option<&Filter> {
     match plan {
         LogicalPlan::Projection(projection) => {
             let is_plain = |expr: &Expr| matches!(expr, Expr::Literal(_, _) | Expr::Column(_));
@@ -124,15 +124,18 @@ fn same_person(
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<bool, Refusal> {
-    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = term else { return Ok(false) };
-    let (
-        (Expr::Column(inner), Expr::OuterReferenceColumn(_, outer))
-        | (Expr::OuterReferenceColumn(_, outer), Expr::Column(inner)),
-    ) = ((left.as_ref(), right.as_ref()),)
-    else {
-        return Ok(false);
-    };
+    let Some((inner, outer)) = equated(term) else { return Ok(false) };
     let inner = judge.column(inner, filter.input.schema(), inside)?;
     let outer = judge.column(outer, schema, relation)?;
     Ok(inner.is_unit() && outer.person != Person::Not)
+}
+
+/// The columns inside and outside that a term equates.
+pub(crate) fn equated(term: &Expr) -> Option<(&Column, &Column)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = term else { return None };
+    match (left.as_ref(), right.as_ref()) {
+        (Expr::Column(inner), Expr::OuterReferenceColumn(_, outer))
+        | (Expr::OuterReferenceColumn(_, outer), Expr::Column(inner)) => Some((inner, outer)),
+        _ => None,
+    }
 }
