@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use catalog_model::{Class, CountedUnit};
-use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion_common::{Column, DataFusionError, ScalarValue};
 use datafusion_expr::expr::{Exists, InSubquery};
 use datafusion_expr::utils::{conjunction, split_conjunction};
@@ -39,7 +39,13 @@ pub(crate) struct Behind {
     pub(crate) relation: Relation,
     pub(crate) facility: Option<Column>,
     pub(crate) units: Vec<(CountedUnit, Column)>,
+    /// Whether a row may have none since it is of no table that names one.
+    pub(crate) has_gaps: bool,
 }
+
+/// The number of every facility and unit that a row does not say although its table does, where rows of other tables have
+/// none: the last of all, which is given to nobody.
+const UNSAID: u32 = u32::MAX;
 
 /// Adds the facility and the units to the rows below the release.
 pub(crate) fn behind(
@@ -47,8 +53,13 @@ pub(crate) fn behind(
     plan: &LogicalPlan,
     relation: &Relation,
 ) -> Result<Behind, NotVetted> {
-    let mut behind =
-        Behind { plan: plan.clone(), relation: relation.clone(), facility: None, units: Vec::new() };
+    let mut behind = Behind {
+        plan: plan.clone(),
+        relation: relation.clone(),
+        facility: None,
+        units: Vec::new(),
+        has_gaps: has_gaps(plan),
+    };
     behind.facility = behind.carry(judge, Class::Facility)?;
     for unit in CountedUnit::ALL {
         let column = behind.carry(judge, unit.class())?;
@@ -63,7 +74,7 @@ impl Behind {
         if !is_named(judge, &self.plan, class) {
             return Ok(None);
         }
-        let carried = Carrier { judge, class, made: 0 }.carry(&self.plan)?;
+        let carried = Carrier { judge, class, has_gaps: self.has_gaps, made: 0 }.carry(&self.plan)?;
         if carried.unit.is_some() {
             self.relation = facts(class, &carried.plan, &self.plan, &self.relation);
             self.plan = carried.plan;
@@ -87,6 +98,18 @@ fn is_named(judge: &Judge<'_>, plan: &LogicalPlan, class: Class) -> bool {
     is_named || visited.is_err()
 }
 
+/// Whether rows may come to stand without those of a table: beside an outer join's other side, or in a union's branch.
+fn has_gaps(plan: &LogicalPlan) -> bool {
+    let leaves = |node: &LogicalPlan| match node {
+        LogicalPlan::Join(join) => {
+            matches!(join.join_type, JoinType::Left | JoinType::Right | JoinType::Full)
+        }
+        LogicalPlan::Union(_) => true,
+        _ => false,
+    };
+    plan.exists(|node| Ok(leaves(node))).unwrap_or(true)
+}
+
 /// The first column of a class.
 fn column(plan: &LogicalPlan, relation: &Relation, class: Class) -> Option<Column> {
     let is_unit = |fact: &ColumnFact| fact.class() == class && fact.kind == DataType::UInt32;
@@ -108,6 +131,8 @@ struct Carrier<'j, 'a> {
     judge: &'j Judge<'a>,
     /// Of which class the column is that goes along.
     class: Class,
+    /// Whether a table's rows say a number where they have none.
+    has_gaps: bool,
     /// How many columns were made so far: each has a name of its own.
     made: usize,
 }
@@ -167,14 +192,30 @@ impl Carrier<'_, '_> {
 
     /// The facility of a table's rows is the table's own: a ward is none, nor is another office that it names. Of what a
     /// project kept the column's class is all that is known.
-    fn scan(&self, plan: &LogicalPlan, scan: &TableScan) -> Result<Carried, NotVetted> {
+    fn scan(&mut self, plan: &LogicalPlan, scan: &TableScan) -> Result<Carried, NotVetted> {
         let unit = match self.judge.table(&scan.table_name) {
             Some(table) => table
                 .unit_column(self.class)
                 .and_then(|own| plan.schema().columns().into_iter().find(|column| column.name == own.name)),
             None => column(plan, &self.judge.relation(plan)?, self.class),
         };
-        Ok(Carried { unit, plan: plan.clone() })
+        match unit {
+            Some(unit) => self.said(Carried { unit: Some(unit), plan: plan.clone() }),
+            None => Ok(Carried { unit: None, plan: plan.clone() }),
+        }
+    }
+
+    /// Rows of a table that names a unit name one each, where other rows may have none.
+    fn said(&mut self, carried: Carried) -> Result<Carried, NotVetted> {
+        let Carried { plan, unit: Some(unit) } = carried else { return Ok(carried) };
+        if !self.has_gaps {
+            return Ok(Carried { plan, unit: Some(unit) });
+        }
+        let (columns, unit) = (plan.schema().columns(), Expr::Column(unit));
+        let unsaid = lit(ScalarValue::UInt32(Some(UNSAID)));
+        let said = when(unit.clone().is_null(), unsaid).otherwise(unit);
+        let said = said.map_err(|error| self.explain(&error))?;
+        self.with(plan, columns, said)
     }
 
     /// A node that hands on the columns of its input under their names.
@@ -387,9 +428,12 @@ impl Carrier<'_, '_> {
         if let Some(at) = key {
             return Ok(handed_on(plan, at));
         }
-        let first = first(unit, condition(&aggregate.aggr_expr)).alias(self.name());
+        let condition = condition(&aggregate.aggr_expr);
+        let first = first(unit, condition).alias(self.name());
         let aggregates = aggregate.aggr_expr.iter().cloned().chain([first]).collect();
-        self.grouped(input.plan, (aggregate.group_expr.clone(), aggregates), plan)
+        let grouped = self.grouped(input.plan, (aggregate.group_expr.clone(), aggregates), plan)?;
+        // Of a person none of whose rows meets the condition there are rows all the same.
+        if condition.is_some() { self.said(grouped) } else { Ok(grouped) }
     }
 
     fn distinct(&mut self, plan: &LogicalPlan, input: &LogicalPlan) -> Result<Carried, NotVetted> {
@@ -639,18 +683,18 @@ mod tests {
         for (from, carried) in [
             (
                 format!("{receipts} LEFT JOIN {nowhere}"),
-                "CASE WHEN r.#facility 1 IS NULL THEN x.facility_id ELSE r.#facility 1 END AS #facility 2",
+                "CASE WHEN r.#facility 2 IS NULL THEN x.#facility 4 ELSE r.#facility 2 END AS #facility 5",
             ),
             (
                 format!("ndb_receipt r LEFT JOIN {nowhere}"),
-                "CASE WHEN r.facility_id IS NULL THEN x.facility_id ELSE r.facility_id END AS #facility 1",
+                "CASE WHEN r.#facility 1 IS NULL THEN x.#facility 3 ELSE r.#facility 1 END AS #facility 4",
             ),
             (
                 format!(
                     "(SELECT r.person_id, x.facility_id FROM person r LEFT JOIN {nowhere}) y \
                     JOIN {receipts} ON r.person_id = y.person_id"
                 ),
-                "CASE WHEN y.facility_id IS NULL THEN r.#facility 1 ELSE y.facility_id END AS #facility 2",
+                "CASE WHEN y.#facility 3 IS NULL THEN r.#facility 5 ELSE y.#facility 3 END AS #facility 6",
             ),
         ] {
             let sql = format!(
@@ -659,6 +703,26 @@ mod tests {
             );
             let text = plan(&catalogue, &sql).evidence().display_indent().to_string();
             assert!(text.contains(carried), "{sql}\n{text}");
+        }
+    }
+
+    #[test]
+    fn where_rows_of_other_tables_have_no_unit_those_of_its_table_have_one_each() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let care = "(SELECT person_id, count(*) FILTER (WHERE care_level = '25') AS k FROM care_claim GROUP BY person_id) c";
+        let said = "CASE WHEN care_claim.municipality_id IS NULL THEN UInt32(4294967295) ELSE";
+        for (from, has_gaps) in [
+            ("person p JOIN care_claim c ON c.person_id = p.person_id".to_owned(), false),
+            ("person p LEFT JOIN care_claim ON care_claim.person_id = p.person_id".to_owned(), true),
+            (format!("person p LEFT JOIN {care} ON c.person_id = p.person_id"), true),
+            ("(SELECT person_id FROM person UNION ALL SELECT person_id FROM care_claim) p".to_owned(), true),
+        ] {
+            let plan = plan(&catalogue, &format!("SELECT count(DISTINCT p.person_id) AS n FROM {from}"));
+            let text = plan.evidence().display_indent().to_string();
+            assert_eq!((plan.shape().has_gaps, text.contains(said)), (has_gaps, has_gaps), "{from}\n{text}");
+            // A person of whose rows none meets the condition of an aggregate is of a table that names a unit.
+            let is_twice = text.matches("THEN UInt32(4294967295) ELSE").count() > 2;
+            assert_eq!(is_twice, from.contains("FILTER"), "{text}");
         }
     }
 

@@ -168,6 +168,7 @@ fn release(
         conditions: draft.wanted.conditions.iter().map(ToString::to_string).collect(),
         has_facility: draft.wanted.facility.is_some(),
         units,
+        has_gaps: behind.has_gaps,
         measures: draft.measures,
         ranked: draft.ranked,
         aggregates: draft.aggregates,
@@ -381,8 +382,20 @@ fn add(bytes: &mut Vec<u8>, text: &str) {
 
 /// What a shape is, apart from the values of its keys, of which only their number is said.
 fn without_values(shape: &PlanShape) -> String {
-    let PlanShape { keys, sets, conditions, measures, ranked, has_facility, units, aggregates, post, public } =
-        shape;
+    // Whether it has gaps is a matter of its plan.
+    let PlanShape {
+        keys,
+        sets,
+        conditions,
+        measures,
+        ranked,
+        has_facility,
+        units,
+        has_gaps: _,
+        aggregates,
+        post,
+        public,
+    } = shape;
     let key = |KeyColumn { name, domain }: &KeyColumn| (name.clone(), domain.kind, domain.values.len());
     let keys: Vec<(String, KeyKind, usize)> = keys.iter().map(key).collect();
     // The plan has the conditions; their text has what the query calls its tables.
