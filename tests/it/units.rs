@@ -53,20 +53,20 @@ fn care_levels_of_one_municipality_are_hidden() {
     let catalogue = Catalogue::builtin().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let tables = intervals(&catalogue, folder.path());
-    let (granted, worker) = (grant(&catalogue), crate::files::worker());
-    let packs = RulePacks::shipped().unwrap();
-    let rules = packs.find("care-2023-4").unwrap().cell_rules();
     let sql = "SELECT care_level, count(DISTINCT person_id) AS n FROM care_need_interval GROUP BY care_level";
-    let plan = vet(sql, Scope { catalogue: &catalogue, grant: &granted }).unwrap();
-    let protected = Protected::new(evidence(&worker, &plan, &catalogue, &tables));
-    let shape = engine_service::shape(&plan);
-    let released =
-        engine_disclosure::release(&protected, &shape, Setting { rules: &rules, ..SETTING }).unwrap();
-    let shown = |code: &str| {
-        let rows = &released.table.get().rows;
-        rows.iter().find(|row| row[0].text() == code).map(|row| row[1].text())
-    };
-    assert_eq!((shown("21").as_deref(), shown("23").as_deref()), (Some("***"), Some("30")));
+    assert_eq!(shown(sql, "care-2023-4", &catalogue, &tables), ["***", "30"]);
+}
+
+/// The numbers of persons that are shown under a pack, less the zeros.
+fn shown(sql: &str, pack: &str, catalogue: &Catalogue, tables: &Tables) -> Vec<String> {
+    let (granted, worker) = (grant(catalogue), crate::files::worker());
+    let rules: CellRules = RulePacks::shipped().unwrap().find(pack).unwrap().cell_rules();
+    let plan = vet(sql, Scope { catalogue, grant: &granted }).unwrap();
+    let protected = Protected::new(evidence(&worker, &plan, catalogue, tables));
+    let setting = Setting { rules: &rules, ..SETTING };
+    let released = engine_disclosure::release(&protected, &engine_service::shape(&plan), setting).unwrap();
+    let rows = &released.table.get().rows;
+    rows.iter().map(|row| row.last().unwrap().text()).filter(|persons| persons != "0").collect()
 }
 
 #[test]
@@ -74,9 +74,6 @@ fn a_table_of_two_municipalities_is_hidden_however_the_question_is_asked() {
     let catalogue = Catalogue::builtin().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let tables = claims(&catalogue, folder.path());
-    let (granted, worker) = (grant(&catalogue), crate::files::worker());
-    let packs = RulePacks::shipped().unwrap();
-    let rules = |pack: &str| packs.find(pack).unwrap().cell_rules();
     for below in [
         "care_claim",
         "(SELECT person_id, prefecture FROM care_claim)",
@@ -86,16 +83,36 @@ fn a_table_of_two_municipalities_is_hidden_however_the_question_is_asked() {
         let sql = format!(
             "SELECT c.prefecture, count(DISTINCT c.person_id) AS n FROM {below} c GROUP BY c.prefecture"
         );
-        let plan = vet(&sql, Scope { catalogue: &catalogue, grant: &granted }).unwrap();
-        let protected = Protected::new(evidence(&worker, &plan, &catalogue, &tables));
-        let shape = engine_service::shape(&plan);
-        let shown = |rules: CellRules| -> Vec<String> {
-            let setting = Setting { rules: &rules, ..SETTING };
-            let released = engine_disclosure::release(&protected, &shape, setting).unwrap();
-            let rows = &released.table.get().rows;
-            rows.iter().map(|row| row[1].text()).filter(|persons| persons != "0").collect()
-        };
-        assert_eq!(shown(rules("care-2023-4")), ["30", "***"], "{sql}");
-        assert_eq!(shown(rules("care-2023-3")), ["30", "30"], "{sql}");
+        assert_eq!(shown(&sql, "care-2023-4", &catalogue, &tables), ["30", "***"], "{sql}");
+        assert_eq!(shown(&sql, "care-2023-3", &catalogue, &tables), ["30", "30"], "{sql}");
+    }
+}
+
+#[test]
+fn municipalities_are_counted_of_rows_that_are_looked_up_and_of_no_other_persons() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut tables = claims(&catalogue, folder.path());
+    let persons: Rows = (1..=90).map(|person| BTreeMap::from([("person_id", person)])).collect();
+    tables.insert("person".to_owned(), vec![write(&catalogue, "person", &persons, folder.path())]);
+    let of = |sql: &str| {
+        let mut shown = shown(sql, "care-2023-4", &catalogue, &tables);
+        shown.sort();
+        shown
+    };
+    // Thirty persons have claims of three municipalities, thirty of two, and thirty have none.
+    let beside = "SELECT c.person_id IS NOT NULL AS k, count(DISTINCT p.person_id) AS n FROM person p \
+        LEFT JOIN (SELECT DISTINCT person_id FROM care_claim) c ON c.person_id = p.person_id \
+        GROUP BY c.person_id IS NOT NULL";
+    assert_eq!(of(beside), ["30", "60"]);
+    for (prefecture, expected) in [("13", "30"), ("27", "***")] {
+        let rows = format!("FROM care_claim c WHERE c.prefecture = '{prefecture}'");
+        for condition in [
+            format!("p.person_id IN (SELECT c.person_id {rows})"),
+            format!("EXISTS (SELECT 1 {rows} AND c.person_id = p.person_id)"),
+        ] {
+            let sql = format!("SELECT count(DISTINCT p.person_id) AS n FROM person p WHERE {condition}");
+            assert_eq!(of(&sql), [expected], "{sql}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! What a project keeps inside: row-level tables of its own, views, and lists of codes.
 //!
 //! A table's columns carry what vetting found of them, so that a later query is judged as if it had read the tables
-//! behind. Plain values: where the rows lie and who may read them is decided elsewhere.
+//! behind. Plain values: where the rows lie and who may read them is decided elsewhere. They go to workers in a form that
+//! knows no names of fields, so none may be left out where it is empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +37,7 @@ pub struct WorkspaceTable {
     /// The quasi-identifying columns whose values its rows were picked by.
     pub bound: BTreeSet<String>,
     /// The ages at which conditions change that its rows were picked by; none are known of tables that earlier builds kept.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub ages: BTreeSet<i64>,
 }
 
@@ -63,10 +64,10 @@ pub struct WorkspaceColumn {
     #[serde(default)]
     pub is_age: bool,
     /// The ages from which on it may be another value; none are known of columns that earlier builds kept.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub ages: BTreeSet<i64>,
     /// The ages at which conditions change that decide whether it is there.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub met: BTreeSet<i64>,
     /// The code system of its values, if there is one.
     pub codes: Option<String>,

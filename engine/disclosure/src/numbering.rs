@@ -16,7 +16,7 @@ use crate::conditions::{self, Block, sum_of};
 use crate::family::{Cell, CellNo, Family, Link, Of, Relation, Seen, Total};
 use crate::primary::{self, Reason};
 use crate::shape::{AggregateKind, Shape};
-use crate::table::{self, Cells, Part, breadth, projected, set_of, units};
+use crate::table::{self, Cells, Part, breadth, facilities, projected, set_of, units};
 
 /// The numbers of a table's cells.
 pub(crate) struct Numbering<'c> {
@@ -126,7 +126,7 @@ impl<'c> Numbering<'c> {
         let cell = |(key, part): (&Vec<u32>, &Part)| Cell {
             least: least(key, shape),
             persons: part.persons.len(),
-            facilities: part.facilities.map(u64::from),
+            facilities: facilities(part, shape),
             units: units(part, shape),
             rows: rows(part.rows),
             breadth: 2 * breadth(key),
@@ -181,7 +181,7 @@ impl<'c> Numbering<'c> {
         };
         let unseen = |key: &Vec<u32>, part: &Part| Cell {
             persons: part.persons.len(),
-            facilities: part.facilities.map(u64::from),
+            facilities: facilities(part, shape),
             units: units(part, shape),
             least: least(key, shape),
             sums: part.sums.iter().map(total).collect(),

@@ -475,17 +475,23 @@ mod tests {
 
     #[test]
     fn a_table_of_two_municipalities_is_hidden_and_one_of_three_is_shown() {
-        let shown = |municipalities: Option<u32>, behind: u32| {
+        let of = |municipalities: Option<u32>, behind: u32, has_gaps: bool| {
             let mut cell = bounded_cell(0, 0..20);
             cell.parts[0].units = vec![behind];
             let rules = CellRules { municipalities, ..rules() };
             let evidence = Protected::new(Evidence { cells: vec![cell] });
-            let released = release(&evidence, &bounded(), setting(&rules)).unwrap();
+            let shape = Shape { has_gaps, ..bounded() };
+            let released = release(&evidence, &shape, setting(&rules)).unwrap();
             (released.table.get().rows[0][1].clone(), released.reasons.get("few-municipalities").copied())
         };
+        let shown = |municipalities, behind| of(municipalities, behind, false);
         assert_eq!(shown(Some(3), 3), (CellValue::Integer(20), None));
         assert_eq!(shown(Some(3), 2), (CellValue::Suppressed, Some(1)));
         assert_eq!(shown(None, 2), (CellValue::Integer(20), None));
+        // Who is in no row of a table that names one is of none; otherwise all may be of one.
+        assert_eq!(of(Some(3), 0, true), (CellValue::Integer(20), None));
+        assert_eq!(of(Some(3), 1, true), (CellValue::Suppressed, Some(1)));
+        assert_eq!(shown(Some(3), 0), (CellValue::Suppressed, Some(1)));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Shape {
     pub has_facility: bool,
     /// The insurers and municipalities that rows name, in the order in which evidence counts them.
     pub units: Vec<CountedUnit>,
+    /// Whether a row of no table that names a facility or unit names none. Otherwise whoever names none may be of one.
+    pub has_gaps: bool,
     /// Persons of the snapshot, where it is known: no more stand behind all cells together. Their numbers may be higher,
     /// since none is given twice.
     pub persons: Option<u64>,

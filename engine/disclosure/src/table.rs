@@ -184,9 +184,19 @@ fn check_contributors(cell: &Cell, shape: &Shape) -> Result<(), BadEvidence> {
     if all.all(is_whole) { Ok(()) } else { Err(BadEvidence::Contributors) }
 }
 
-/// The insurers and municipalities behind a part, each with its number.
+/// The insurers and municipalities behind a part, each with its number, as far as a row is of a table that names one.
 pub(crate) fn units(part: &Part, shape: &Shape) -> Vec<(CountedUnit, u64)> {
-    shape.units.iter().copied().zip(part.units.iter().copied().map(u64::from)).collect()
+    let counts = shape.units.iter().copied().zip(part.units.iter().copied().map(u64::from));
+    counts.filter(|(_, count)| is_named(*count, shape)).collect()
+}
+
+/// The number of facilities behind a part, where a row is of a table that names one.
+pub(crate) fn facilities(part: &Part, shape: &Shape) -> Option<u64> {
+    part.facilities.map(u64::from).filter(|count| is_named(*count, shape))
+}
+
+const fn is_named(count: u64, shape: &Shape) -> bool {
+    count > 0 || !shape.has_gaps
 }
 
 fn check_key(cell: &EvidenceCell, shape: &Shape) -> Result<(), BadEvidence> {

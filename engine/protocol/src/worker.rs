@@ -220,3 +220,72 @@ impl WorkerFault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use catalog_model::{
+        Catalogue, CodeList, Grant, Period, SnapshotId, Thresholds, Tier, Workspace, WorkspaceTable,
+    };
+
+    use super::{BucketSlice, FileSlice, Limits, WorkerRequest};
+    use crate::frame::{read_packed, write_packed};
+
+    /// A kept table as builds wrote it that knew nothing of ages.
+    const OLDER: &str = r#"{
+        "id": "1", "grant": "g", "lineage": ["person"], "bound": [],
+        "columns": [{
+            "name": "person_id", "kind": "number32", "is_person": true, "held": ["person"], "told": [],
+            "is_column": true, "codes": null, "values": null, "measure": null
+        }]
+    }"#;
+
+    fn request(table: WorkspaceTable) -> WorkerRequest {
+        let period = Period { from: "2022-04".parse().unwrap(), to: "2026-03".parse().unwrap() };
+        let list = CodeList { system: "sex".to_owned(), codes: vec!["1".to_owned()] };
+        let file = FileSlice { descriptor: 0, bytes: 1, is_within: true, keys: None };
+        WorkerRequest {
+            sql: "SELECT count(*) AS n FROM ws.cohort".to_owned(),
+            grant: Grant {
+                project: "p".to_owned(),
+                snapshot: SnapshotId::from_digest(&[0; 32]),
+                tier: Tier::Pseudonymized,
+                period,
+                tables: BTreeMap::new(),
+                thresholds: Thresholds { persons: 10, zero_shown: true },
+            },
+            catalogue: Catalogue::builtin().unwrap().excerpt(["person", "care_claim"], &["sex"]),
+            workspace: Workspace {
+                tables: BTreeMap::from([("cohort".to_owned(), table)]),
+                views: Vec::new(),
+                lists: BTreeMap::from([("men".to_owned(), list)]),
+            },
+            plan_hash: String::new(),
+            excluded: Vec::new(),
+            buckets: vec![BucketSlice { tables: BTreeMap::from([("ws.cohort".to_owned(), vec![file])]) }],
+            descriptors: 1,
+            limits: Limits { cells: 1, bytes: 1, seconds: 1, memory: 1, threads: 1, single: 1 },
+            keep: None,
+            public: false,
+        }
+    }
+
+    #[test]
+    fn a_request_over_a_kept_table_arrives_as_it_was_sent() {
+        let none: WorkspaceTable = serde_json::from_str(OLDER).unwrap();
+        let mut some = none.clone();
+        some.ages.insert(65);
+        for column in &mut some.columns {
+            column.ages.insert(70);
+            column.met.insert(75);
+        }
+        for table in [none, some] {
+            let (sent, mut bytes) = (request(table), Vec::new());
+            write_packed(&mut bytes, &sent).unwrap();
+            assert_eq!(read_packed::<WorkerRequest>(&mut bytes.as_slice(), 1 << 24).unwrap(), sent);
+            let written = serde_json::to_string(&sent.workspace).unwrap();
+            assert_eq!(serde_json::from_str::<Workspace>(&written).unwrap(), sent.workspace);
+        }
+    }
+}

@@ -32,6 +32,7 @@ pub fn shape(plan: &VettedPlan) -> Shape {
         post: shape.post.clone(),
         has_facility: shape.has_facility,
         units: shape.units.clone(),
+        has_gaps: shape.has_gaps,
         largest: (0..shape.summed()).map(largest).collect(),
         ..Shape::default()
     }

@@ -19,13 +19,16 @@ use engine_vet::{Scope, is_planned, vet_in};
 type Failure = Box<dyn Error>;
 
 const ROUNDS: usize = 50;
+/// How deep a text is nested.
+const DEPTH: usize = 11;
 
 fn main() -> Result<(), Failure> {
     let rounds = std::env::args().nth(1).map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     let catalogue = Catalogue::builtin().map_err(|faults| format!("{faults:?}"))?;
     let grant = grant(&catalogue)?;
     let scope = Scope { catalogue: &catalogue, grant: &grant };
-    let (accepted, lists) = accepted()?;
+    let (mut accepted, lists) = accepted()?;
+    accepted.extend(nested());
     let vetted = |sql: &str| vet_in(sql, scope, &lists).is_ok();
     let refused: Vec<String> = refused()?.into_iter().filter(|sql| !vetted(sql)).collect();
     if let Some(sql) = accepted.iter().find(|sql| !vetted(sql)) {
@@ -124,6 +127,20 @@ fn accepted() -> Result<(Vec<String>, Workspace), Failure> {
         }));
     }
     Ok((queries, lists))
+}
+
+/// Texts that are as deep as the parser takes them: none may take long.
+fn nested() -> [String; 3] {
+    let within = |innermost: &str, around: &dyn Fn(String) -> String| {
+        (0..DEPTH).fold(innermost.to_owned(), |inner, _| around(inner))
+    };
+    let calls = within("sex", &|inner| format!("coalesce({inner}, '1')"));
+    let cases =
+        within("sex", &|inner| format!("CASE {inner} WHEN '1' THEN '2' WHEN '2' THEN '1' ELSE '3' END"));
+    let age = "age(birth_date, DATE '2024-04-01')";
+    let ages = within("1", &|inner| format!("CASE WHEN {age} = {inner} THEN 1 ELSE 2 END"));
+    let by = |key: String| format!("SELECT {key} AS k, count(*) AS n FROM person GROUP BY k");
+    [by(calls), by(cases), format!("SELECT count(*) AS n FROM person WHERE {ages} = 1")]
 }
 
 /// The statements of the refusal corpus, those among them that are let through included.

@@ -40,6 +40,9 @@ pub struct PlanShape {
     pub has_facility: bool,
     /// The units beside the facility that rows name: insurers, municipalities.
     pub units: Vec<CountedUnit>,
+    /// Whether rows may name no facility and no unit since no row of a table that does stands behind them. Rows of such
+    /// a table that have no number then name one of their own.
+    pub has_gaps: bool,
     /// The aggregates, which the post-program refers to by number.
     pub aggregates: Vec<Aggregate>,
     /// What is computed from protected aggregates.

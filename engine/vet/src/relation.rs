@@ -199,7 +199,9 @@ impl<'a> Judge<'a> {
                 let relation = self.relation(&projection.input)?;
                 let schema = projection.input.schema();
                 let fact = |expr| rules::projection::fact(self, expr, schema, &relation);
-                projection.expr.iter().map(fact).collect()
+                let facts = projection.expr.iter().map(fact).collect::<Result<Relation, _>>()?;
+                rules::semi::in_values(self, &projection.expr)?;
+                Ok(facts)
             }
             LogicalPlan::Join(join) => rules::join::relation(self, join),
             LogicalPlan::Aggregate(aggregate) => rules::inner::relation(self, aggregate),

@@ -21,7 +21,7 @@ use crate::relation::{ColumnFact, Judge, MeasureFact, Seen};
 use crate::rewrite::{self, Wanted};
 use crate::rules::aggregate::{Asked, AskedKind, Measured};
 use crate::rules::public::Public;
-use crate::rules::{aggregate, group_key, root, statement};
+use crate::rules::{aggregate, group_key, root, semi, statement};
 use crate::schema::{GrantedSchema, is_small};
 use crate::spelled;
 use crate::stored::Meant;
@@ -131,6 +131,7 @@ fn release(
     let asked = point.aggregate.aggr_expr.iter();
     let asked = asked.map(|expr| aggregate::asked(&judge, expr, input.schema(), &relation));
     let asked = asked.collect::<Result<Vec<_>, _>>()?;
+    semi::in_values(&judge, point.keys.iter().chain(&point.aggregate.aggr_expr))?;
     if asked.is_empty() {
         return Err(Refusal::new(Rule::Root, "a result counts or sums something")
             .ja("結果には人数・件数・合計などの集計が要ります")
@@ -167,6 +168,7 @@ fn release(
         conditions: draft.wanted.conditions.iter().map(ToString::to_string).collect(),
         has_facility: draft.wanted.facility.is_some(),
         units,
+        has_gaps: behind.has_gaps,
         measures: draft.measures,
         ranked: draft.ranked,
         aggregates: draft.aggregates,
@@ -380,8 +382,20 @@ fn add(bytes: &mut Vec<u8>, text: &str) {
 
 /// What a shape is, apart from the values of its keys, of which only their number is said.
 fn without_values(shape: &PlanShape) -> String {
-    let PlanShape { keys, sets, conditions, measures, ranked, has_facility, units, aggregates, post, public } =
-        shape;
+    // Whether it has gaps is a matter of its plan.
+    let PlanShape {
+        keys,
+        sets,
+        conditions,
+        measures,
+        ranked,
+        has_facility,
+        units,
+        has_gaps: _,
+        aggregates,
+        post,
+        public,
+    } = shape;
     let key = |KeyColumn { name, domain }: &KeyColumn| (name.clone(), domain.kind, domain.values.len());
     let keys: Vec<(String, KeyKind, usize)> = keys.iter().map(key).collect();
     // The plan has the conditions; their text has what the query calls its tables.

@@ -2,16 +2,16 @@
 //!
 //! Looked at are the cuts of a `bucket` over ages wherever it stands, of a CASE that gives codes, and of whatever else a
 //! single group key compares an age with, in the key, in what subqueries and kept tables made of it, and by the branch of
-//! a union or the side of an outer join that its rows come from. What rows are picked by is no group: conditions take
-//! single years. What two keys tell together is not looked at.
+//! a union or the side of an outer join that its rows come from. An age that is compared with anything but a written
+//! number or another age counts as cut at every year. What rows are picked by is no group: conditions take single years.
+//! What two keys tell together is not looked at.
 
 use std::collections::BTreeSet;
 
 use datafusion_common::{DFSchema, ScalarValue};
-use datafusion_expr::expr::Case;
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
-use super::picked;
+use super::{function, picked};
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{Describing, Judge, Relation};
 
@@ -128,78 +128,77 @@ pub(crate) fn told_apart(
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<BTreeSet<i64>, Refusal> {
-    match held_against(part) {
-        Some((of, cuts)) if !cuts.is_empty() && is_age(judge, of, schema, relation)? => return Ok(cuts),
-        _ => {}
-    }
-    for (of, by) in compared_with(part) {
-        let is_both = number(by).is_none()
-            && is_age(judge, of, schema, relation)?
-            && is_written(judge, by, schema, relation)?;
-        if is_both {
+    let (mut cuts, mut named) = (BTreeSet::new(), BTreeSet::new());
+    for (of, op, by) in compared(part).into_iter().flat_map(both_ways) {
+        if !is_age(judge, of, schema, relation)? {
+            continue;
+        }
+        match (number(by), op) {
+            (Some((_, above)), Operator::Lt | Operator::GtEq) => cuts.extend([above]),
+            (Some((below, _)), Operator::Gt | Operator::LtEq) => cuts.extend([below.saturating_add(1)]),
+            (Some((below, _)), _) => named.extend([below]),
             // Which number it is, and whether it is one, stands elsewhere in the query: it may be any.
-            return Ok((1..=TOP).collect());
+            (None, _) if !is_bare(judge, by, schema, relation)? => cuts.extend(1..=TOP),
+            (None, _) => {}
         }
     }
-    Ok(BTreeSet::new())
+    match part {
+        // A list has one outcome for all of its numbers, a CASE one for each.
+        Expr::InList(_) => cuts.extend(edges(&named)),
+        _ => cuts.extend(named.into_iter().flat_map(|age| [age, age.saturating_add(1)])),
+    }
+    Ok(cuts)
 }
 
-/// Whether a number is one that the query wrote, in a subquery or as an outcome of a CASE.
-fn is_written(
-    judge: &Judge<'_>,
-    expr: &Expr,
-    schema: &DFSchema,
-    relation: &Relation,
-) -> Result<bool, Refusal> {
-    let is_literal = match expr {
-        Expr::Column(column) => judge.column(column, schema, relation)?.label.is_of_nothing(),
-        Expr::OuterReferenceColumn(_, column) => judge.outer_column(column)?.label.is_of_nothing(),
-        _ => false,
-    };
-    Ok(is_literal || picked::describing(judge, expr, schema, relation)?.is_chosen)
+/// Whether a number is an age as it is, and can be none that the query wrote or counted.
+fn is_bare(judge: &Judge<'_>, expr: &Expr, schema: &DFSchema, relation: &Relation) -> Result<bool, Refusal> {
+    let is = |describing: &Describing| describing.is_age && !describing.is_chosen;
+    match expr {
+        Expr::Column(column) => Ok(is(&judge.column(column, schema, relation)?.describing)),
+        Expr::OuterReferenceColumn(_, column) => Ok(is(&judge.outer_column(column)?.describing)),
+        Expr::Alias(alias) => is_bare(judge, &alias.expr, schema, relation),
+        Expr::Cast(cast) => is_bare(judge, &cast.expr, schema, relation),
+        Expr::ScalarFunction(call) => Ok(call.func.name() == "age"),
+        _ => Ok(false),
+    }
 }
 
-/// What a part of an expression compares, each with the other.
-fn compared_with(part: &Expr) -> Vec<(&Expr, &Expr)> {
+/// One value, how it is compared, and the other.
+type Compared<'e> = (&'e Expr, Operator, &'e Expr);
+
+/// What a part of an expression compares.
+fn compared(part: &Expr) -> Vec<Compared<'_>> {
     match part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(*op) => {
-            vec![(left.as_ref(), right.as_ref()), (right.as_ref(), left.as_ref())]
+            vec![(left.as_ref(), *op, right.as_ref())]
         }
         Expr::Between(between) => {
             let of = between.expr.as_ref();
-            vec![(of, between.low.as_ref()), (of, between.high.as_ref())]
+            vec![(of, Operator::GtEq, between.low.as_ref()), (of, Operator::LtEq, between.high.as_ref())]
         }
-        Expr::InList(list) => list.list.iter().map(|by| (list.expr.as_ref(), by)).collect(),
+        Expr::InList(list) => list.list.iter().map(|by| (list.expr.as_ref(), Operator::Eq, by)).collect(),
         Expr::Case(case) => {
             let whens = case.when_then_expr.iter().map(|(when, _)| when.as_ref());
-            let subject = case.expr.as_deref();
-            subject.map(|of| whens.flat_map(|when| [(of, when), (when, of)]).collect()).unwrap_or_default()
+            let of = case.expr.iter();
+            of.flat_map(|of| whens.clone().map(move |when| (of.as_ref(), Operator::Eq, when))).collect()
+        }
+        Expr::ScalarFunction(call) => {
+            let op = match call.func.name() {
+                "bucket" => Operator::GtEq,
+                "nullif" => Operator::Eq,
+                _ => return Vec::new(),
+            };
+            let mut args = call.args.iter();
+            let of = args.next().into_iter();
+            of.flat_map(|of| args.clone().map(move |by| (of, op, by))).collect()
         }
         _ => Vec::new(),
     }
 }
 
-/// What is held against written numbers, and the numbers from which on the outcome is another.
-fn held_against(part: &Expr) -> Option<(&Expr, BTreeSet<i64>)> {
-    match part {
-        Expr::BinaryExpr(binary) => compared(binary),
-        Expr::Between(between) => {
-            let after = number(&between.high).map(|last| last.saturating_add(1));
-            Some((between.expr.as_ref(), number(&between.low).into_iter().chain(after).collect()))
-        }
-        Expr::InList(list) => {
-            Some((list.expr.as_ref(), edges(&list.list.iter().filter_map(number).collect())))
-        }
-        Expr::Case(case) => equal(case),
-        Expr::ScalarFunction(call) if call.func.name() == "bucket" => {
-            let cuts = call.args.iter().skip(1).filter_map(number);
-            Some((call.args.first()?, cuts.collect()))
-        }
-        Expr::ScalarFunction(call) if call.func.name() == "nullif" => {
-            Some((call.args.first()?, edges(&call.args.iter().skip(1).filter_map(number).collect())))
-        }
-        _ => None,
-    }
+/// A comparison from either side.
+fn both_ways((one, op, two): Compared<'_>) -> impl Iterator<Item = Compared<'_>> {
+    [Some((one, op, two)), op.swap().map(|op| (two, op, one))].into_iter().flatten()
 }
 
 const fn is_comparison(op: Operator) -> bool {
@@ -209,28 +208,6 @@ const fn is_comparison(op: Operator) -> bool {
     )
 }
 
-fn compared(binary: &BinaryExpr) -> Option<(&Expr, BTreeSet<i64>)> {
-    let (of, op, age) = match (number(&binary.left), number(&binary.right)) {
-        (None, Some(age)) => (binary.left.as_ref(), binary.op, age),
-        (Some(age), None) => (binary.right.as_ref(), binary.op.swap()?, age),
-        _ => return None,
-    };
-    let cuts = match op {
-        Operator::Eq | Operator::NotEq => edges(&BTreeSet::from([age])),
-        Operator::Lt | Operator::GtEq => BTreeSet::from([age]),
-        Operator::Gt | Operator::LtEq => BTreeSet::from([age.saturating_add(1)]),
-        _ => return None,
-    };
-    Some((of, cuts))
-}
-
-/// The numbers of a CASE that names what it compares once.
-fn equal(case: &Case) -> Option<(&Expr, BTreeSet<i64>)> {
-    let of = case.expr.as_ref()?;
-    let whens = case.when_then_expr.iter().filter_map(|(when, _)| number(when));
-    Some((of.as_ref(), whens.flat_map(|age| [age, age.saturating_add(1)]).collect()))
-}
-
 /// Where runs of numbers begin, and the first numbers after them.
 fn edges(ages: &BTreeSet<i64>) -> BTreeSet<i64> {
     let first = ages.iter().copied().filter(|age| !ages.contains(&age.saturating_sub(1)));
@@ -238,15 +215,21 @@ fn edges(ages: &BTreeSet<i64>) -> BTreeSet<i64> {
     first.chain(after).collect()
 }
 
-/// A written number; of one with decimal places what stands before them.
-fn number(expr: &Expr) -> Option<i64> {
+/// The whole numbers on both sides of a written number; it, twice, where it is whole.
+fn number(expr: &Expr) -> Option<(i64, i64)> {
     match expr {
-        Expr::Literal(ScalarValue::Int64(number), _) => *number,
+        Expr::Alias(alias) => number(&alias.expr),
+        Expr::Cast(cast) => number(&cast.expr),
+        Expr::Negative(inner) => {
+            let (below, above) = number(inner)?;
+            above.checked_neg().zip(below.checked_neg())
+        }
         Expr::Literal(ScalarValue::Decimal128(Some(number), _, places), _) => {
             let one = 10_i128.checked_pow(u32::try_from(*places).ok()?)?;
-            i64::try_from(number.div_euclid(one)).ok()
+            let below = i64::try_from(number.div_euclid(one)).ok()?;
+            Some((below, below.saturating_add(i64::from(number.rem_euclid(one) > 0))))
         }
-        _ => None,
+        other => function::whole_number(other).map(|number| (number, number)),
     }
 }
 
@@ -326,7 +309,27 @@ mod tests {
         let ill = by("GROUP BY p.person_id", &format!("count(*) FILTER (WHERE {age} = 71)"));
         assert_eq!(rule("x.a > 0", &ill), Some(Rule::GroupKey));
         let written = "(SELECT p.person_id, p.birth_date, 71 AS y FROM person p) x";
-        assert_eq!(rule("age(x.birth_date, DATE '2024-04-01') = x.y", written), Some(Rule::GroupKey));
+        let years = "age(x.birth_date, DATE '2024-04-01')";
+        for key in ["? = x.y", "? IN (-1, x.y)", "CASE ? WHEN -10 THEN 'a' WHEN x.y THEN 'b' ELSE 'c' END"] {
+            assert_eq!(rule(&key.replace('?', years), written), Some(Rule::GroupKey), "{key}");
+        }
+        for key in ["? BETWEEN 71 AND x.y", "? BETWEEN x.y AND 90", "nullif(?, x.y) IS NULL", "? < x.y"] {
+            assert_eq!(rule(&key.replace('?', years), written), Some(Rule::GroupKey), "{key}");
+        }
+        // However a number is written, and on whichever side.
+        for key in ["? = CAST(71 AS BIGINT)", "? = -(-71)", "71 BETWEEN ? AND ?"] {
+            assert_eq!(rule(&key.replace('?', age), person), Some(Rule::GroupKey), "{key}");
+        }
+        for key in
+            ["CASE 71 WHEN ? THEN 'a' ELSE 'b' END", "CASE WHEN ? < 65.5 OR ? > 69 THEN 'a' ELSE 'b' END"]
+        {
+            assert_eq!(rule(&key.replace('?', age), person), Some(Rule::GroupKey), "{key}");
+        }
+        let months = "months_between(DATE '2018-04-01', DATE '2024-03-01')";
+        assert_eq!(rule(&format!("{age} = {months}"), person), Some(Rule::GroupKey));
+        assert_eq!(rule(&format!("{age} >= CAST(65 AS BIGINT)"), person), None);
+        assert_eq!(rule(&format!("65 > {age}"), person), None);
+        assert_eq!(rule(&format!("{age} > age(p.birth_date, p.first_month)"), person), None);
         let branches = |one: &str, two: &str, when: &str, otherwise: &str| {
             format!(
                 "(SELECT p.person_id, {one} AS a FROM person p WHERE {age} {when} UNION ALL \

@@ -37,9 +37,9 @@ pub(crate) fn fact(
     for (at, expr) in call.args.iter().enumerate() {
         let argument =
             function.argument(at).ok_or_else(|| refuse(format!("{name} takes other arguments")))?;
-        let kind = check(judge, function, argument, expr, schema, relation, &mut seen)
+        let fact = check(judge, function, argument, expr, schema, relation, &mut seen)
             .map_err(|refusal| refusal.at(judge.places.word(name)))?;
-        seen.first.get_or_insert(kind);
+        seen.first.get_or_insert(fact);
     }
     if let (true, Some(first)) = (name == "nullif", call.args.first()) {
         // It is a comparison with a written value, whatever is made of it.
@@ -50,33 +50,30 @@ pub(crate) fn fact(
     {
         age_floor::cuts(&seen.cuts()).map_err(|refusal| refusal.at(judge.places.word(name)))?;
     }
-    let first_domain = call.args.first().and_then(|first| domain_of(judge, first, schema, relation));
+    // The first argument is judged once: nested calls would double it with each call around it.
+    let first = seen.first.as_ref();
+    let first_domain = call.args.first().zip(first).and_then(|(expr, fact)| domain_of(expr, fact));
     let of = Call {
         literals: &seen.literals,
-        first: first_domain.as_ref(),
+        first: first_domain,
         period: judge.grant.period,
         catalogue: judge.catalogue,
     };
-    let kind = function.gives.kind(&seen.first.unwrap_or(DataType::Utf8));
-    let measure = measure(judge, call, schema, relation).filter(|_| predicate::is_number(&kind));
+    let kind = function.gives.kind(first.map_or(&DataType::Utf8, |fact| &fact.kind));
+    let measure = measure(call, first).filter(|_| predicate::is_number(&kind));
     let domain = (function.domain)(&of);
     Ok(ColumnFact { domain, measure, ..ColumnFact::made(seen.label, kind) })
 }
 
 /// The bounds within which a call's number is summed: of a length of time, and of a measure that is handed through.
-fn measure(
-    judge: &Judge<'_>,
-    call: &ScalarFunction,
-    schema: &DFSchema,
-    relation: &Relation,
-) -> Option<MeasureFact> {
+fn measure(call: &ScalarFunction, first: Option<&ColumnFact>) -> Option<MeasureFact> {
     let bounded = |low, high| Some(MeasureFact { bounds: Bounds { low, high }, scale: 0, unit: None });
     match call.func.name() {
         "age" => bounded(0, 120),
         "months_between" => bounded(-1_200, 1_200),
         "days_between" => bounded(-36_500, 36_500),
         "coalesce" | "nullif" => {
-            let first = super::value::fact(judge, call.args.first()?, schema, relation).ok()?.measure?;
+            let first = first?.measure.clone()?;
             let is_small = call.args.iter().skip(1).all(|arg| whole_number(arg) == Some(0));
             let bounds = Bounds { low: first.bounds.low.min(0), high: first.bounds.high.max(0) };
             is_small.then_some(MeasureFact { bounds, ..first })
@@ -89,20 +86,18 @@ fn measure(
 #[derive(Default)]
 struct Seen {
     literals: Vec<Literal>,
-    first: Option<DataType>,
+    first: Option<ColumnFact>,
     label: Label,
 }
 
 /// The declared domain of an argument, where it has one.
-fn domain_of(judge: &Judge<'_>, expr: &Expr, schema: &DFSchema, relation: &Relation) -> Option<KeyDomain> {
-    match expr {
-        Expr::Column(column) => {
-            let fact = judge.column(column, schema, relation).ok()?;
-            fact.domain.clone().filter(|_| fact.origin.is_none() || fact.class() == Class::Quasi)
-        }
-        Expr::ScalarFunction(call) => fact(judge, call, schema, relation).ok()?.domain,
-        _ => None,
-    }
+fn domain_of<'f>(expr: &Expr, fact: &'f ColumnFact) -> Option<&'f KeyDomain> {
+    let is_declared = match expr {
+        Expr::Column(_) => fact.origin.is_none() || fact.class() == Class::Quasi,
+        Expr::ScalarFunction(_) => true,
+        _ => false,
+    };
+    fact.domain.as_ref().filter(|_| is_declared)
 }
 
 fn check(
@@ -113,13 +108,14 @@ fn check(
     schema: &DFSchema,
     relation: &Relation,
     seen: &mut Seen,
-) -> Result<DataType, Refusal> {
+) -> Result<ColumnFact, Refusal> {
     let refuse = |message: String| Err(Refusal::new(Rule::Function, message).suggest(function.doc.example));
+    let written = |kind: DataType| ColumnFact::made(Label::default(), kind);
     let name = function.name;
     match argument {
         Argument::BirthDate if is_birth_date(judge, expr, schema, relation)? => {
             seen.label = seen.label.join(Label::of(Class::Quasi));
-            Ok(DataType::Date32)
+            Ok(written(DataType::Date32))
         }
         Argument::BirthDate => refuse(format!("the first argument of {name} is a birth date column")),
         Argument::Day | Argument::Code | Argument::Number | Argument::Any => {
@@ -130,36 +126,36 @@ fn check(
             seen.label = seen.label.join(operand.label);
             match misfit(argument, &operand.kind) {
                 Some(what) => refuse(format!("an argument of {name} is {what}")),
-                None => Ok(operand.kind),
+                None => Ok(operand),
             }
         }
         Argument::Literal { low, high } => {
             match whole_number(expr).filter(|value| (low..=high).contains(value)) {
-                Some(value) => Ok(seen.number(value)),
+                Some(value) => Ok(written(seen.number(value))),
                 None => refuse(format!(
                     "an argument of {name} is a number from {low} to {high}, written in the query"
                 )),
             }
         }
         Argument::Cuts(most) => match whole_number(expr).filter(|cut| seen.is_above(*cut)) {
-            Some(cut) => Ok(seen.number(cut)),
+            Some(cut) => Ok(written(seen.number(cut))),
             None => refuse(format!(
                 "the cuts of {name} are up to {most} ascending whole numbers, written in the query"
             )),
         },
         Argument::Word(words) => match text(expr).filter(|word| words.contains(word)) {
-            Some(word) => Ok(seen.text(word)),
+            Some(word) => Ok(written(seen.text(word))),
             None => refuse(format!("an argument of {name} is one of '{}'", words.join("', '"))),
         },
         Argument::Value => {
             let operand = predicate::operand(judge, expr, schema, relation)?;
-            if !operand.is_literal || seen.first.as_ref() != Some(&operand.kind) {
+            if !operand.is_literal || seen.first.as_ref().map(|first| &first.kind) != Some(&operand.kind) {
                 return refuse(format!(
                     "the last argument of {name} is a value of the same type, written in the query"
                 ));
             }
             seen.literals.push(text(expr).map_or(Literal::Other, |text| Literal::Text(text.to_owned())));
-            Ok(operand.kind)
+            Ok(operand)
         }
     }
 }
@@ -241,7 +237,8 @@ fn text(expr: &Expr) -> Option<&str> {
     }
 }
 
-fn whole_number(expr: &Expr) -> Option<i64> {
+/// A whole number that the query wrote.
+pub(crate) fn whole_number(expr: &Expr) -> Option<i64> {
     match expr {
         Expr::Literal(ScalarValue::Int64(value), _) => *value,
         Expr::Negative(inner) => whole_number(inner).and_then(i64::checked_neg),

@@ -9,7 +9,7 @@ use datafusion_common::DFSchema;
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::{Aggregate, Expr, ExprSchemable as _};
 
-use super::{picked, predicate, projection, value};
+use super::{picked, predicate, projection, semi, value};
 use crate::checked_mean::PLACES;
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
@@ -34,6 +34,7 @@ pub(crate) fn relation(judge: &Judge<'_>, aggregate: &Aggregate) -> Result<Relat
     for expr in &aggregate.aggr_expr {
         facts.push(aggregate_fact(judge, expr, schema, &input)?);
     }
+    semi::in_values(judge, aggregate.group_expr.iter().chain(&aggregate.aggr_expr))?;
     Ok(facts)
 }
 

@@ -46,6 +46,8 @@ pub(crate) fn describing(
             },
             Expr::Case(_) => is_chosen = true,
             Expr::ScalarFunction(call) => is_chosen |= call.func.name() == "coalesce",
+            // How many rows there are of a person is for the query to say.
+            Expr::AggregateFunction(call) => is_chosen |= is_of_many(call.func.name()),
             _ => {}
         }
         match age_floor::told_apart(judge, part, schema, relation) {
@@ -60,6 +62,11 @@ pub(crate) fn describing(
     found.ages.extend(ages);
     found.is_age = age_floor::is_age(judge, expr, schema, relation)?;
     Ok(found)
+}
+
+/// Whether an aggregate grows with the rows that it is over.
+pub(crate) fn is_of_many(aggregate: &str) -> bool {
+    matches!(aggregate, "count" | "sum")
 }
 
 /// Notes that rows are picked by comparing two values: by the columns of either where the other is, or may be, written.

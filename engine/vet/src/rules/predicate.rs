@@ -108,9 +108,7 @@ fn comparison(
         }
         Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
             let left = operand(judge, &binary.left, schema, relation)?;
-            let right = operand(judge, &binary.right, schema, relation)?;
-            picked::compared(judge, (&binary.left, &binary.right), schema, relation)?;
-            comparable(&left, &right).map_err(|refusal| refusal.at(first_place(judge, &binary.left)))
+            compared(judge, (&binary.left, &left), &binary.right, schema, relation)
         }
         _ => Err(Refusal::new(
             Rule::Predicate,
@@ -120,6 +118,19 @@ fn comparison(
         .at(judge.places.word(&binary.op.to_string()))
         .suggest("compare with =, <>, <, <=, >, >=, BETWEEN, IN or LIKE 'prefix%'")),
     }
+}
+
+/// Judges the comparison of a value that was judged with another one.
+pub(crate) fn compared(
+    judge: &Judge<'_>,
+    (one, fact): (&Expr, &ColumnFact),
+    two: &Expr,
+    schema: &DFSchema,
+    relation: &Relation,
+) -> Result<Label, Refusal> {
+    let other = operand(judge, two, schema, relation)?;
+    picked::compared(judge, (one, two), schema, relation)?;
+    comparable(fact, &other).map_err(|refusal| refusal.at(first_place(judge, one)))
 }
 
 fn between(

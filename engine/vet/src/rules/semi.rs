@@ -3,7 +3,8 @@
 //! `person_id IN (SELECT person_id …)` and `EXISTS (… WHERE x.person_id = p.person_id …)`, both also negated. The person
 //! is the only bridge; a value that is looked up in rows of all persons would tell of others (attack 32).
 
-use datafusion_common::DFSchema;
+use datafusion_common::tree_node::TreeNode as _;
+use datafusion_common::{Column, DFSchema};
 use datafusion_expr::expr::{Exists, InSubquery};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, Filter, LogicalPlan, Operator};
@@ -45,6 +46,26 @@ pub(crate) fn in_subquery(
     }
 }
 
+/// Refuses what looks up persons in a value: the engine looks them up where rows are picked, and nowhere else.
+pub(crate) fn in_values<'e>(
+    judge: &Judge<'_>,
+    values: impl IntoIterator<Item = &'e Expr>,
+) -> Result<(), Refusal> {
+    let looks_up = |part: &Expr| match part {
+        Expr::InSubquery(condition) => workspace::list_of(&condition.subquery.subquery).is_none(),
+        Expr::Exists(_) => true,
+        _ => false,
+    };
+    let mut values = values.into_iter();
+    if !values.any(|value| value.exists(|part| Ok(looks_up(part))).unwrap_or(true)) {
+        return Ok(());
+    }
+    Err(Refusal::new(Rule::Join, "persons are looked up in WHERE, and not in a value")
+        .ja("人の突合（IN・EXISTS の副問合せ）は WHERE に書きます。値の中には書けません")
+        .at(judge.places.word("EXISTS").or_else(|| judge.places.word("IN")))
+        .suggest("LEFT JOIN (SELECT DISTINCT person_id FROM …) x ON x.person_id = p.person_id, and x.person_id IS NOT NULL"))
+}
+
 /// `EXISTS (SELECT … WHERE x.person_id = p.person_id AND …)`.
 pub(crate) fn exists(
     judge: &Judge<'_>,
@@ -82,7 +103,7 @@ pub(crate) fn exists(
 }
 
 /// The condition of a subquery, below what it selects: only whether there is a row counts.
-fn correlated(plan: &LogicalPlan) -> Option<&Filter> {
+pub(crate) fn correlated(plan: &LogicalPlan) -> Option<&Filter> {
     match plan {
         LogicalPlan::Projection(projection) => {
             let is_plain = |expr: &Expr| matches!(expr, Expr::Literal(_, _) | Expr::Column(_));
@@ -103,15 +124,18 @@ fn same_person(
     schema: &DFSchema,
     relation: &Relation,
 ) -> Result<bool, Refusal> {
-    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = term else { return Ok(false) };
-    let (
-        (Expr::Column(inner), Expr::OuterReferenceColumn(_, outer))
-        | (Expr::OuterReferenceColumn(_, outer), Expr::Column(inner)),
-    ) = ((left.as_ref(), right.as_ref()),)
-    else {
-        return Ok(false);
-    };
+    let Some((inner, outer)) = equated(term) else { return Ok(false) };
     let inner = judge.column(inner, filter.input.schema(), inside)?;
     let outer = judge.column(outer, schema, relation)?;
     Ok(inner.is_unit() && outer.person != Person::Not)
+}
+
+/// The columns inside and outside that a term equates.
+pub(crate) fn equated(term: &Expr) -> Option<(&Column, &Column)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = term else { return None };
+    match (left.as_ref(), right.as_ref()) {
+        (Expr::Column(inner), Expr::OuterReferenceColumn(_, outer))
+        | (Expr::OuterReferenceColumn(_, outer), Expr::Column(inner)) => Some((inner, outer)),
+        _ => None,
+    }
 }

@@ -10,7 +10,7 @@ use datafusion_expr::{
     WindowFunctionDefinition,
 };
 
-use super::{inner, picked, projection, value};
+use super::{inner, picked, projection, semi, value};
 use crate::label::Label;
 use crate::refusal::{Refusal, Rule};
 use crate::relation::{ColumnFact, Describing, Judge, Relation};
@@ -26,6 +26,7 @@ pub(crate) fn relation(judge: &Judge<'_>, window: &Window) -> Result<Relation, R
     let schema = window.input.schema();
     let windows = window.window_expr.iter().map(|expr| window_fact(judge, expr, schema, &input));
     let windows = windows.collect::<Result<Relation, _>>()?;
+    semi::in_values(judge, &window.window_expr)?;
     Ok(input.into_iter().chain(windows).collect())
 }
 
@@ -77,6 +78,7 @@ fn window_fact(
                 Some(argument) => picked::describing(judge, argument, schema, input)?,
                 None => Describing::default(),
             };
+            describing.is_chosen |= picked::is_of_many(call.fun.name());
             // But it may be an age that does.
             for by in params.partition_by.iter().chain(params.order_by.iter().map(|sort| &sort.expr)) {
                 let told = picked::describing(judge, by, schema, input)?;

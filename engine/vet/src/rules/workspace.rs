@@ -4,8 +4,10 @@
 //! read the tables behind. It is read under the grant that it was made under: another snapshot or permit is another
 //! project's worth of rights.
 
+use std::collections::BTreeSet;
+
 use arrow::datatypes::DataType;
-use catalog_model::WorkspaceColumn;
+use catalog_model::{Class, WorkspaceColumn};
 use datafusion_expr::LogicalPlan;
 
 use crate::refusal::{Refusal, Rule};
@@ -49,7 +51,7 @@ pub(crate) fn columns(judge: &Judge<'_>, plan: &LogicalPlan) -> Result<Vec<Works
             .suggest(FORM));
     }
     one_person(judge, fields.iter().map(|field| field.name().as_str()), &relation)?;
-    one_facility(judge, fields.iter().map(|field| field.name().as_str()), &relation)?;
+    one_of_each_unit(judge, fields.iter().map(|field| field.name().as_str()), &relation)?;
     let mut columns: Vec<WorkspaceColumn> = Vec::with_capacity(fields.len());
     for (field, fact) in fields.iter().zip(&relation) {
         let name = field.name();
@@ -83,7 +85,7 @@ fn one_person<'n>(
     names: impl Iterator<Item = &'n str>,
     relation: &Relation,
 ) -> Result<(), Refusal> {
-    let is_person = |fact: &ColumnFact| fact.class() == catalog_model::Class::Person;
+    let is_person = |fact: &ColumnFact| fact.class() == Class::Person;
     let persons: Vec<(&str, &ColumnFact)> = names.zip(relation).filter(|(_, fact)| is_person(fact)).collect();
     match persons.as_slice() {
         [(PERSON, fact)] if fact.is_unit() => Ok(()),
@@ -95,23 +97,37 @@ fn one_person<'n>(
     }
 }
 
-/// At most one column is a facility: rules on facilities count the one behind the row, and nobody chooses which that is.
-fn one_facility<'n>(
+/// At most one column is a facility, an insurer or a municipality: rules on them count the one behind the row, and nobody
+/// chooses which that is.
+fn one_of_each_unit<'n>(
     judge: &Judge<'_>,
     names: impl Iterator<Item = &'n str>,
     relation: &Relation,
 ) -> Result<(), Refusal> {
-    let is_facility = |fact: &ColumnFact| fact.class() == catalog_model::Class::Facility;
-    let mut facilities = names.zip(relation).filter(|(_, fact)| is_facility(fact)).map(|(name, _)| name);
-    match facilities.nth(1) {
-        Some(second) => Err(Refusal::new(
+    let mut known = BTreeSet::new();
+    let units = names.zip(relation).filter(|(_, fact)| fact.class().is_unit());
+    for (second, fact) in units {
+        let class = fact.class();
+        if known.insert(class) {
+            continue;
+        }
+        let (word, ja) = (class.as_str(), ja(class));
+        return Err(Refusal::new(
             Rule::Workspace,
-            format!("{second} is a second facility; a kept table names one"),
+            format!("{second} is a second {word}; a kept table names one"),
         )
-        .ja(format!("{second} は二つ目の施設です。保存する表の施設は一列だけです"))
+        .ja(format!("{second} は二つ目の{ja}です。保存する表の{ja}は一列だけです"))
         .at(judge.places.word(second))
-        .suggest("keep two tables, each with a facility of its own, and join them by person_id")),
-        None => Ok(()),
+        .suggest(format!("keep two tables, each with a {word} of its own, and join them by person_id")));
+    }
+    Ok(())
+}
+
+const fn ja(class: Class) -> &'static str {
+    match class {
+        Class::Insurer => "保険者",
+        Class::Municipality => "市区町村",
+        _ => "施設",
     }
 }
 
