@@ -371,7 +371,7 @@ impl Groups<Part> {
     /// With the unions that have few persons together: what is known of one is known of these persons.
     ///
     /// Looked at are unions of the smallest groups, of the groups in which the persons of a small one are alone, and what
-    /// a part has more than another that lies in it. Where somebody is alone in more groups than are united, they have
+    /// a part has more than another, or shares with it. Where somebody is alone in more groups than are united, they have
     /// rows in so many ways that the conditions are not shown.
     fn united(mut self, few: u32, parts: usize, next: &mut CellNo) -> Self {
         let is_small = |part: &Part| part.persons.len() < u64::from(few);
@@ -391,9 +391,12 @@ impl Groups<Part> {
             let sets = (1_u32..1 << family.len()).filter(|set| set.count_ones() > 1);
             chosen.extend(sets.map(|set| of(set).map(|(at, _)| *at).collect::<Vec<usize>>()).map(sorted));
         }
-        chosen.extend(self.differences(parts));
+        chosen.extend(self.sides_of_pairs(parts));
         for members in chosen {
             let parts = members.iter().filter_map(part);
+            if !parts.clone().all(is_small) {
+                continue;
+            }
             let all = parts.fold(None, |all: Option<Part>, part| {
                 Some(all.map_or_else(|| part.clone(), |all| conditions::both(&all, part)))
             });
@@ -407,8 +410,8 @@ impl Groups<Part> {
 }
 
 impl<T> Groups<T> {
-    /// The groups of a part, or of the whole, that another part in it has not, where they are several.
-    fn differences(&self, parts: usize) -> Vec<Vec<usize>> {
+    /// The groups of a part, or of the whole, that another part has not or has as well, where they are several.
+    fn sides_of_pairs(&self, parts: usize) -> Vec<Vec<usize>> {
         let of_part = |part: usize| -> BTreeSet<usize> {
             let groups = self.groups.iter().enumerate().filter(|(_, (met, ..))| is_in(*met, part));
             groups.map(|(at, _)| at).collect()
@@ -416,8 +419,11 @@ impl<T> Groups<T> {
         let parts = (0..parts).filter(|part| *part == 0 || is_in(self.conditions, *part));
         let all: Vec<BTreeSet<usize>> = parts.map(of_part).collect();
         let pairs = all.iter().flat_map(|one| all.iter().map(move |other| (one, other)));
-        let within = pairs.filter(|(one, other)| one.len() > other.len() + 1 && one.is_superset(other));
-        within.map(|(one, other)| one.difference(other).copied().collect()).collect()
+        let sides = pairs.flat_map(|(one, other)| {
+            let is_apart = !one.is_subset(other) && !other.is_subset(one);
+            is_apart.then(|| one & other).into_iter().chain([one - other])
+        });
+        sides.filter(|groups| groups.len() > 1).map(|groups| groups.into_iter().collect()).collect()
     }
 }
 

@@ -230,6 +230,28 @@ fn one_who_has_rows_in_many_groups_is_not_what_two_sums_leave() {
 }
 
 #[test]
+fn sums_of_columns_that_overlap_do_not_tell_what_one_has_more() {
+    let [one, other, third, fourth, left] = [1, 2, 4, 8, 16];
+    // Nine persons meet the first condition and not the second, in four groups; five others are smaller than most.
+    let few = [(one, 3), (one | third, 3), (one | fourth, 2), (one | third | fourth, 1)];
+    let both = one | other;
+    let smallest = [both | third, both | fourth, both | third | fourth, third | fourth];
+    let smallest = smallest.map(|met| (met, 1, 1_000));
+    let large = [(both, 100, 1_000), (other | left, 20, 1), (third, 40, 1_000), (fourth, 40, 1_000)];
+    // The last condition is what the second has more than the first, or that and a little.
+    for more in [None, Some((left, 15, 1))] {
+        let few = few.map(|(met, number)| (met, number, 100_000));
+        let groups = few.into_iter().chain(smallest).chain(large).chain(more).chain([(0, 100, 1_000)]);
+        let rows: Vec<Row> = groups
+            .zip(0..)
+            .flat_map(|((met, number, value), at)| people(at * 200, number, met, value))
+            .collect();
+        let of = ask(&rows, 5, Asks::Sums, &rules(10));
+        assert!([1, 2, 5].iter().any(|part| of[&(TOTAL, *part)].is_none()), "{more:?} {of:?}");
+    }
+}
+
+#[test]
 fn what_the_rules_alone_would_tell_is_not_subtracted_either() {
     // In one group nine persons meet a condition each, and the tenth condition is any of these.
     let in_group = |key: u32, from: u32, each: u32| {

@@ -1,16 +1,24 @@
 //! What several cohorts tell exactly: the linear audit.
 //!
 //! Every released count is a sum of atoms, so whatever can be derived by addition and subtraction is a combination of
-//! those sums. Where the size of a small atom is such a combination, the new cohorts may not be released.
+//! those sums. Where the size of a small atom is such a combination, the new cohorts may not be released. Nor may they
+//! where the number of a small hidden cohort is one, which several atoms are together.
+
+use std::collections::BTreeMap;
 
 use crate::ledger::atoms::Atom;
 use crate::ledger::known::Known;
+use crate::protect::Residue;
+
+/// Atoms, each by the cohorts that it is within.
+pub(super) type Several = Vec<Vec<usize>>;
 
 /// Whether the counts of all cohorts give the size of an atom of fewer than `few` persons that those after the first
-/// `new` do not give.
+/// `new` do not give, or of several that are hidden together and that the new ones do not give either.
 ///
-/// What only kept cohorts speak of was judged when they were released.
-pub(super) fn gives_small_group(mut atoms: Vec<Atom>, new: usize, few: u64) -> bool {
+/// What only kept cohorts speak of was judged when they were released, and what the new ones tell alone of a hidden one
+/// of them when they were protected.
+pub(super) fn gives_small_group(mut atoms: Vec<Atom>, hidden: &[Several], new: usize, few: u64) -> bool {
     if !atoms.iter().any(|atom| atom.size < few) {
         return false;
     }
@@ -24,13 +32,25 @@ pub(super) fn gives_small_group(mut atoms: Vec<Atom>, new: usize, few: u64) -> b
         }
     }
     let (own, kept) = rows.split_at(new.min(rows.len()));
-    let drawn = |rows: [&[Vec<usize>]; 2]| {
-        let mut known = Known::of(atoms.len());
-        rows.into_iter().flatten().for_each(|row| known.show(row.iter().copied()));
-        known.drawn()
-    };
+    let mut known = Known::of(atoms.len());
+    kept.iter().for_each(|row| known.show(row.iter().copied()));
+    let before = known.drawn();
     // Cells of one table share few atoms, so they come first where there are many.
-    let (before, after) = (drawn([kept, &[]]), drawn([own, kept]));
+    let mut known = Known::of(atoms.len());
+    own.iter().for_each(|row| known.show(row.iter().copied()));
+    let alone = known.drawn();
+    kept.iter().for_each(|row| known.show(row.iter().copied()));
+    let after = known.drawn();
+    let places: BTreeMap<&[usize], usize> =
+        atoms.iter().enumerate().map(|(at, atom)| (atom.within.as_slice(), at)).collect();
+    let is_told = |moves: &[Residue], several: &Several| {
+        let moved = several.iter().filter_map(|within| moves.get(*places.get(within.as_slice())?));
+        moved.copied().fold(Residue::default(), Residue::plus).is_zero()
+    };
+    let tells = |several: &Several| {
+        is_told(&after, several) && !is_told(&before, several) && !is_told(&alone, several)
+    };
     let mut moves = atoms.iter().zip(before.iter().zip(&after));
     moves.any(|(atom, (before, after))| atom.size < few && after.is_zero() && !before.is_zero())
+        || hidden.iter().any(tells)
 }

@@ -1,9 +1,12 @@
 //! The ledger against everything planted, and against a slow comparison of all pairs.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use engine_protocol::Beyond;
 
+use super::together::{Look, Together};
 use super::{Cohort, Form, Ledger, LedgerEntry, Number, Term, Zeros};
 
 fn cohort(id: &str, persons: impl IntoIterator<Item = u32>) -> Cohort {
@@ -156,6 +159,86 @@ fn what_an_audit_does_not_take_in_is_counted() {
     let many = (0_u32..300).map(|at| cohort(&at.to_string(), at * 20..at * 20 + 20));
     let new = [cohort("new", 10_000..10_100)];
     assert_eq!(beyond(&kept(many.collect()), &new), Beyond { nearly: 0, exactly: 44 });
+}
+
+#[test]
+fn a_small_hidden_cell_follows_though_its_persons_are_in_several_cohorts() {
+    // Men and women, then seventy areas, of which the last is hidden: some of its few are men and some are women.
+    let sexes = [formed("sex", 0, 0..700), formed("sex", 1, 700..1_400)];
+    let areas = |left: u32| {
+        let shown = (0..69).map(|area| {
+            let mut cohort = formed("area", area, area * 10..area * 10 + 10);
+            cohort.persons.insert_range(710 + area * 10..720 + area * 10);
+            cohort
+        });
+        shown.chain([masked("area", 69, 700 - left / 2..700 + left / 2)]).collect::<Vec<_>>()
+    };
+    let rest = |left: u32| {
+        let mut rest = formed("area", 70, 690..700 - left / 2);
+        rest.persons.insert_range(700 + left / 2..710);
+        rest
+    };
+    let audit = |sexes: &[Cohort], left: u32| {
+        let all: Vec<Cohort> = std::iter::once(rest(left)).chain(areas(left)).collect();
+        let new: Vec<&Cohort> = all.iter().collect();
+        kept(sexes.to_vec()).audit(&new, "f", "s", (10, Zeros::Shown)).err()
+    };
+    assert_eq!(audit(&sexes, 4), Some(69));
+    // Men alone are not everybody; and who is not few is asked by nobody.
+    assert_eq!((audit(&sexes[..1], 4), audit(&sexes, 12)), (None, None));
+}
+
+/// By how much the persons of each kind can be more or fewer where no number of these cohorts, each a set of kinds,
+/// changes. Numbers of five kinds follow from such small changes or not at all.
+fn changes(cohorts: &[u32]) -> Vec<[i32; 5]> {
+    let of =
+        |number: i32| std::array::from_fn(|kind| number / 7_i32.pow(u32::try_from(kind).unwrap()) % 7 - 3);
+    let all = (0..7_i32.pow(5)).map(of);
+    all.filter(|change| cohorts.iter().all(|cohort| sum(change, *cohort) == 0)).collect()
+}
+
+fn sum(change: &[i32; 5], kinds: u32) -> i32 {
+    change.iter().enumerate().filter(|(kind, _)| kinds >> kind & 1 == 1).map(|(_, by)| by).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #[test]
+    fn what_follows_exactly_is_what_no_change_of_all_leaves_open(
+        // Each cohort is some of five persons; of the new ones some are hidden.
+        before in prop::collection::vec(1_u32..32, 1..4),
+        new in prop::collection::vec((1_u32..32, any::<bool>()), 1..4),
+        few in 2_u64..5,
+    ) {
+        let persons = |kinds: u32| (0_u32..5).filter(move |kind| kinds >> kind & 1 == 1);
+        let named = |at: usize, kinds: u32, is_hidden: bool| {
+            let mut form = Form::new("rows", [Term::values("cell", [at.to_string().as_str()])]);
+            form.told = if is_hidden { Number::Hidden(0, None) } else { Number::Shown };
+            Cohort { form: Some(form), is_derived: is_hidden, ..cohort(&format!("cell {at}"), persons(kinds)) }
+        };
+        let ledger = kept(before.iter().enumerate().map(|(at, kinds)| named(at, *kinds, false)).collect());
+        let all: Vec<Cohort> =
+            new.iter().enumerate().map(|(at, (kinds, is_hidden))| named(at + 10, *kinds, *is_hidden)).collect();
+        let all: Vec<&Cohort> = all.iter().collect();
+        let found = Together::of(&ledger, &all, "f", Look::Exactly).gives_small_group(few, &BTreeSet::new());
+
+        let own: Vec<u32> = new.iter().filter(|(_, is_hidden)| !is_hidden).map(|(kinds, _)| *kinds).collect();
+        let both = [before.as_slice(), &own].concat();
+        let [alone, kept, after] = [&own, &before, &both].map(|cohorts| changes(cohorts));
+        let follows = |changes: &[[i32; 5]], kinds: u32| changes.iter().all(|change| sum(change, kinds) == 0);
+        let within = |person: u32| both.iter().map(|kinds| kinds >> person & 1 == 1).collect::<Vec<_>>();
+        let alike = |person: u32| -> u32 { (0..5).filter(|other| within(*other) == within(person)).map(|other| 1 << other).sum() };
+        let seen = (0..5_u32).filter(|person| within(*person).contains(&true));
+        let atoms: Vec<u32> = seen.map(alike).collect();
+        let is_small = |kinds: &u32| u64::from(kinds.count_ones()) < few;
+        let hidden = new.iter().filter(|(_, is_hidden)| *is_hidden).map(|(kinds, _)| *kinds);
+        let of_atoms = atoms.into_iter().filter(is_small).any(|of| follows(&after, of) && !follows(&kept, of));
+        // A hidden cohort that is one atom is asked as one.
+        let of_hidden = hidden.filter(is_small).any(|of| {
+            follows(&after, of) && !follows(&kept, of) && !follows(&alone, of)
+        });
+        prop_assert_eq!(found, of_atoms || of_hidden);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use engine_protocol::Beyond;
 
 use crate::ledger::atoms::{Atom, Atoms};
 use crate::ledger::form::{Form, Said};
+use crate::ledger::linear::Several;
 use crate::ledger::nearby::Nearby;
 use crate::ledger::possible::{MOST, Set};
 use crate::ledger::same::AsIn;
@@ -62,8 +63,11 @@ impl<'l> Together<'l> {
     /// Whether together, without some new ones, they give a group of fewer than `few` persons, exactly or nearly, as the
     /// kept ones do not.
     pub(super) fn gives_small_group(&self, few: u64, left_out: &BTreeSet<usize>) -> bool {
-        self.is_nearly(few, left_out)
-            || linear::gives_small_group(self.counted(left_out), self.new.len(), few)
+        self.is_nearly(few, left_out) || {
+            let atoms = self.counted(left_out);
+            let hidden = self.hidden(&atoms, left_out, few);
+            linear::gives_small_group(atoms, &hidden, self.new.len(), few)
+        }
     }
 
     /// What is not asked of cohorts of the same rows and of the same family.
@@ -109,14 +113,40 @@ impl<'l> Together<'l> {
         (own.count() + left.count()) as u64
     }
 
+    /// Whether only a sign stands in the place of a cohort's number.
+    fn is_hidden(&self, at: usize) -> bool {
+        self.forms.get(at).copied().flatten().is_some_and(Form::is_hidden)
+    }
+
+    /// The cohorts of an atom whose numbers were shown.
+    fn shown(&self, atom: &Atom, left_out: &BTreeSet<usize>) -> Vec<usize> {
+        let is_shown = |at: &usize| !self.is_hidden(*at) && !left_out.contains(at);
+        atom.within.iter().copied().filter(is_shown).collect()
+    }
+
+    /// The hidden cohorts of fewer than `few` persons that are several of these atoms, whole.
+    fn hidden(&self, atoms: &[Atom], left_out: &BTreeSet<usize>, few: u64) -> Vec<Several> {
+        let mut parts: BTreeMap<usize, BTreeMap<Vec<usize>, u64>> = BTreeMap::new();
+        for atom in &self.atoms {
+            for at in atom.within.iter().filter(|at| self.is_hidden(**at)) {
+                *parts.entry(*at).or_default().entry(self.shown(atom, left_out)).or_default() += atom.size;
+            }
+        }
+        let sizes: BTreeMap<&[usize], u64> =
+            atoms.iter().map(|atom| (atom.within.as_slice(), atom.size)).collect();
+        let is_whole =
+            |(within, size): (&Vec<usize>, &u64)| sizes.get(within.as_slice()).is_some_and(|all| all == size);
+        let is_asked = |parts: &BTreeMap<Vec<usize>, u64>| {
+            parts.len() > 1 && parts.values().sum::<u64>() < few && parts.iter().all(is_whole)
+        };
+        parts.into_values().filter(is_asked).map(|parts| parts.into_keys().collect()).collect()
+    }
+
     /// The atoms of the cohorts whose numbers were shown.
     fn counted(&self, left_out: &BTreeSet<usize>) -> Vec<Atom> {
-        let is_hidden = |at: &usize| self.forms.get(*at).copied().flatten().is_some_and(Form::is_hidden);
-        let is_shown = |at: &usize| !is_hidden(at) && !left_out.contains(at);
         let mut sizes: BTreeMap<Vec<usize>, u64> = BTreeMap::new();
         for atom in &self.atoms {
-            let within = atom.within.iter().copied().filter(is_shown).collect();
-            *sizes.entry(within).or_default() += atom.size;
+            *sizes.entry(self.shown(atom, left_out)).or_default() += atom.size;
         }
         sizes.remove(&Vec::new());
         sizes.into_iter().map(|(within, size)| Atom { within, size }).collect()

@@ -15,6 +15,9 @@ use crate::protect::witness::Witness;
 /// what is walked to stands for it, so that more may be hidden.
 const SOLVED: usize = 400;
 
+/// Places up to which tables are looked for in every round.
+const SMALL: usize = 400;
+
 /// Something that must stay open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Demand {
@@ -22,6 +25,16 @@ pub(crate) struct Demand {
     pub(crate) need: Need,
     /// A cell that the reader knows, being alone in it.
     pub(crate) known: Option<CellNo>,
+}
+
+impl Demand {
+    /// Whether it is met where the cell goes so far down and up from its value.
+    fn is_met(&self, value: i128, (down, up): (i128, i128)) -> bool {
+        match self.need {
+            Need::Cover(low, high) => value - low <= down && high - value <= up,
+            Need::Width(width) => width <= down + up,
+        }
+    }
 }
 
 /// A demand that is not met: the cell must be able to move so far.
@@ -80,8 +93,11 @@ impl Pool {
     /// Adds what tables of persons and of rows are of both together: those that hold where the one moves alone, or both
     /// alike.
     pub(crate) fn take(&mut self, apart: &[Self], layer: &Layer, pattern: &Pattern) {
-        let ranges = system(layer, pattern).ranges;
         let mut taken = self.taken;
+        if apart.iter().zip(taken).all(|(pool, taken)| pool.tables.len() == taken) {
+            return;
+        }
+        let ranges = system(layer, pattern).ranges;
         for (number, (pool, taken)) in apart.iter().zip(&mut taken).enumerate() {
             for table in pool.tables.iter().skip(*taken) {
                 let of_cell = |cell: CellNo| layer.places_of(cell).map(move |at| (at, table.shift(cell)));
@@ -120,12 +136,7 @@ impl Pool {
         let demands = demands(&side.layer, pattern).into_iter();
         let touched = demands.filter(|demand| is_touched.get(demand.at).copied().unwrap_or(false));
         touched.filter(|demand| side.layer.cell_of(demand.at) != at).all(|demand| {
-            let (down, up) = self.reach_in(&side.layer, &demand, is_in);
-            let value = side.layer.value(demand.at);
-            match demand.need {
-                Need::Cover(low, high) => value - low <= down && high - value <= up,
-                Need::Width(width) => width <= down + up,
-            }
+            demand.is_met(side.layer.value(demand.at), self.reach_in(&side.layer, &demand, is_in))
         })
     }
 
@@ -134,7 +145,20 @@ impl Pool {
         self.reach.get(&at).map_or((0, 0), |reach| (reach.down, reach.up))
     }
 
-    /// The same for what is demanded, in some of the tables.
+    /// The same for what is demanded.
+    fn reach_of(&self, layer: &Layer, demand: &Demand) -> (i128, i128) {
+        match demand.known {
+            None => self.reach(demand.at),
+            Some(_) => self.reach_in(layer, demand, |_| true),
+        }
+    }
+
+    /// Whether the tables found meet a demand.
+    fn meets(&self, layer: &Layer, demand: &Demand) -> bool {
+        demand.is_met(layer.value(demand.at), self.reach_of(layer, demand))
+    }
+
+    /// The same as [`Self::reach_of`], in some of the tables.
     fn reach_in(&self, layer: &Layer, demand: &Demand, is_in: impl Fn(usize) -> bool) -> (i128, i128) {
         let keeps =
             |number: usize, known| self.tables.get(number).is_some_and(|table| table.keeps(layer, known));
@@ -172,13 +196,20 @@ fn system<'l>(layer: &'l Layer, pattern: &Pattern) -> System<'l> {
 
 /// The first demand that no table meets. Tables that are found on the way go into the pool.
 pub(crate) fn first_gap(side: &mut Side, pattern: &Pattern, pool: &mut Pool) -> Option<Gap> {
-    let demands = demands(&side.layer, pattern);
+    let mut demands = demands(&side.layer, pattern);
+    demands.retain(|demand| !is_left(&side.layer, demand, pool));
     if demands.is_empty() {
         return None;
     }
     let system = system(&side.layer, pattern);
     side.walker.begin(&system);
     demands.iter().find_map(|demand| gap(&system, &mut side.walker, demand, pool))
+}
+
+/// Whether nothing more is looked for, since the tables found meet the demand. In small layers more tables are, which may
+/// meet others' demands as well.
+fn is_left(layer: &Layer, demand: &Demand, pool: &Pool) -> bool {
+    layer.places.len() > SMALL && pool.meets(layer, demand)
 }
 
 /// How far a cell goes from the truth, the way that is asked: walked where that settles it, otherwise solved for.
@@ -207,12 +238,12 @@ fn farthest(system: &System<'_>, walker: &mut Walker, asked: Move) -> Moved {
 }
 
 fn gap(system: &System<'_>, walker: &mut Walker, demand: &Demand, pool: &mut Pool) -> Option<Gap> {
+    if is_left(system.layer, demand, pool) {
+        return None;
+    }
     let value = system.layer.value(demand.at);
     let mut missing = |is_up: bool, most: i128| {
-        let (down, up) = match demand.known {
-            None => pool.reach(demand.at),
-            Some(_) => pool.reach_in(system.layer, demand, |_| true),
-        };
+        let (down, up) = pool.reach_of(system.layer, demand);
         let known = if is_up { up } else { down };
         if known >= most {
             return None;

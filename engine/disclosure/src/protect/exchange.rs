@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::family::{CellNo, Row};
+use crate::family::CellNo;
 use crate::protect::audit::Gap;
 use crate::protect::layer::{Layer, Range};
 use crate::protect::pattern::Pattern;
@@ -58,10 +58,6 @@ struct Search<'s> {
     layer: &'s Layer,
     pattern: &'s Pattern,
     gap: &'s Gap,
-    /// For each cell the relations that it is in, and with which sign.
-    lines: Vec<Vec<(usize, i32)>>,
-    /// What the truth leaves of each relation; none of an exact one.
-    slack: Vec<Option<i128>>,
     moves: Vec<(CellNo, i32)>,
     is_moved: Vec<bool>,
     /// What the moves add up to in each relation, and the relations where that is not nothing.
@@ -73,24 +69,10 @@ struct Search<'s> {
 
 impl<'s> Search<'s> {
     fn new(layer: &'s Layer, pattern: &'s Pattern, gap: &'s Gap) -> Self {
-        let mut lines = vec![Vec::new(); layer.places.len()];
-        for (number, row) in layer.rows.iter().enumerate() {
-            for (at, sign) in &row.terms {
-                if let Some(line) = lines.get_mut(*at) {
-                    line.push((number, i32::from(*sign)));
-                }
-            }
-        }
-        let slack = |row: &Row| {
-            let terms = row.terms.iter().map(|(at, sign)| i128::from(*sign) * layer.value(*at));
-            (!row.is_exact).then(|| terms.sum())
-        };
         Self {
             layer,
             pattern,
             gap,
-            lines,
-            slack: layer.rows.iter().map(slack).collect(),
             moves: Vec::new(),
             is_moved: vec![false; layer.places.len()],
             sums: vec![0; layer.rows.len()],
@@ -98,10 +80,6 @@ impl<'s> Search<'s> {
             best: None,
             left: TRIED,
         }
-    }
-
-    fn lines(&self, at: CellNo) -> &[(usize, i32)] {
-        self.lines.get(at).map_or(&[], Vec::as_slice)
     }
 
     /// Closes what is open, at a price so far.
@@ -179,22 +157,20 @@ impl<'s> Search<'s> {
         if !fits {
             return None;
         }
-        let closes = |(row, own): &(usize, i32)| {
+        let closes = |(row, own): &(usize, i8)| {
             let before = self.sum(*row);
-            let after = before + own * sign;
+            let after = before + i32::from(*own) * sign;
             i32::from(self.is_open(*row, before)) - i32::from(self.is_open(*row, after))
         };
-        let closes = self.lines(at).iter().map(closes).sum();
+        let closes = self.layer.lines(at).iter().map(closes).sum();
         Some(Candidate { at, sign, closes, price })
     }
 
     /// Whether moves that add up to so many times the number asked break a relation.
     fn is_open(&self, row: usize, sum: i32) -> bool {
-        match self.slack.get(row) {
-            Some(None) => sum != 0,
-            Some(Some(slack)) => sum < 0 && slack + i128::from(sum).saturating_mul(self.gap.by) < 0,
-            None => false,
-        }
+        let is_exact = self.layer.rows.get(row).is_some_and(|row| row.is_exact);
+        let is_broken = || self.layer.slack(row) + i128::from(sum).saturating_mul(self.gap.by) < 0;
+        if is_exact { sum != 0 } else { sum < 0 && is_broken() }
     }
 
     fn sum(&self, row: usize) -> i32 {
@@ -215,9 +191,9 @@ impl<'s> Search<'s> {
         if let Some(slot) = self.is_moved.get_mut(at) {
             *slot = is_moved;
         }
-        for (row, own) in self.lines.get(at).into_iter().flatten() {
+        for (row, own) in self.layer.lines(at) {
             let Some(sum) = self.sums.get_mut(*row) else { continue };
-            *sum += own * sign;
+            *sum += i32::from(*own) * sign;
             if *sum == 0 {
                 self.touched.remove(row);
             } else {

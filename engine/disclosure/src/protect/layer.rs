@@ -48,8 +48,10 @@ const GUARDED: u32 = 10;
 pub(crate) struct Layer {
     pub(crate) places: Vec<Place>,
     pub(crate) rows: Vec<Row>,
-    /// Which places stand in a relation; the others nothing can narrow.
-    linked: Vec<bool>,
+    /// For each place the relations that it stands in, with its sign; one that stands in none nothing can narrow.
+    lines: Vec<Vec<(usize, i8)>>,
+    /// What the truth leaves of each relation.
+    slack: Vec<i128>,
     /// How many cells the places are of.
     cells: usize,
     /// Whether values are whole numbers: persons and rows, not amounts.
@@ -111,7 +113,17 @@ impl Layer {
 
     /// Whether some relation speaks of the place.
     pub(crate) fn is_linked(&self, at: CellNo) -> bool {
-        self.linked.get(at).copied().unwrap_or(false)
+        !self.lines(at).is_empty()
+    }
+
+    /// The relations that a place stands in, by number, each with its sign.
+    pub(crate) fn lines(&self, at: CellNo) -> &[(usize, i8)] {
+        self.lines.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the truth leaves of a relation, by number: nothing of an exact one.
+    pub(crate) fn slack(&self, row: usize) -> i128 {
+        self.slack.get(row).copied().unwrap_or(0)
     }
 
     /// Demands no more of a cell than what the rules alone leave; whether that is less than was demanded.
@@ -252,13 +264,16 @@ impl Layer {
 
     /// Counts with rows of their own.
     pub(crate) fn of(places: Vec<Place>, rows: Vec<Row>) -> Self {
-        let mut linked = vec![false; places.len()];
-        for (at, _) in rows.iter().flat_map(|row| &row.terms) {
-            if let Some(slot) = linked.get_mut(*at) {
-                *slot = true;
+        let mut lines = vec![Vec::new(); places.len()];
+        for (number, row) in rows.iter().enumerate() {
+            for (at, sign) in &row.terms {
+                lines.get_mut(*at).into_iter().for_each(|line: &mut Vec<_>| line.push((number, *sign)));
             }
         }
-        Self { cells: places.len(), places, rows, linked, is_count: true }
+        let value = |at: CellNo| places.get(at).map_or(0, |place: &Place| place.value);
+        let slack = |row: &Row| row.terms.iter().map(|(at, sign)| i128::from(*sign) * value(*at)).sum();
+        let slack = rows.iter().map(slack).collect();
+        Self { cells: places.len(), places, rows, lines, slack, is_count: true }
     }
 }
 

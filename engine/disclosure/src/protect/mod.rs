@@ -13,6 +13,7 @@ mod exchange;
 mod field;
 mod layer;
 mod least;
+mod marks;
 mod narrowed;
 mod pattern;
 mod system;

@@ -4,6 +4,7 @@
 //! tries every set of further cells, for the price. Larger families are judged by the audit alone, whose every "open"
 //! is a table that was checked in whole numbers. `MISU_FAMILIES` sets how many families are tried.
 
+mod published;
 mod rows;
 
 use std::collections::BTreeSet;

@@ -198,6 +198,9 @@ impl Walk<'_> {
         }
         let mut idle: Option<(Column, Column)> = None;
         for (column, is_up, by) in helping {
+            if idle.is_some() && self.is_stopped(column, is_up) {
+                continue;
+            }
             let (steps, stop) = self.room(column, is_up);
             match steps {
                 None if self.asked.most.is_none() => return Some(Step::Endless),
@@ -241,13 +244,23 @@ impl Walk<'_> {
         of(self.limits, column).left(moved, is_up)
     }
 
+    /// Whether a column can go no step.
+    fn is_stopped(&self, column: Column, is_up: bool) -> bool {
+        let is_stopping = |(solved, by): (Column, i32)| {
+            let left = self.left(solved, (by > 0) == is_up);
+            left.is_some_and(|left| left < i128::from(by.unsigned_abs()))
+        };
+        self.tableau.down(column).any(is_stopping)
+    }
+
     /// How many steps a column can go, and which solved column stops it, where one does.
     fn room(&self, column: Column, is_up: bool) -> (Option<i128>, Option<Stop>) {
         let mut room = (self.left(column, is_up), None);
         for (solved, by) in self.tableau.down(column) {
             let Some(left) = self.left(solved, (by > 0) == is_up) else { continue };
-            let steps = left.max(0) / i128::from(by.unsigned_abs());
             let stop = Stop { column: solved, is_one: by.unsigned_abs() == 1 };
+            let left = left.max(0);
+            let steps = if stop.is_one { left } else { left / i128::from(by.unsigned_abs()) };
             if room.0.is_none_or(|room| steps < room) || (room.0 == Some(steps) && stop.is_before(room.1)) {
                 room = (Some(steps), Some(stop));
             }

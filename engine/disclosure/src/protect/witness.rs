@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::family::CellNo;
+use crate::family::{CellNo, Row};
 use crate::protect::layer::{Layer, Range};
 
 /// By how much each cell differs from the truth, in parts of `unit`.
@@ -70,22 +70,17 @@ impl Witness {
         if !self.moves.iter().all(in_range) {
             return false;
         }
-        let mut moves = vec![0_i128; layer.places.len()];
+        let mut sums = vec![0_i128; layer.rows.len()];
         for (at, by) in &self.moves {
-            if let Some(slot) = moves.get_mut(*at) {
-                *slot = *by;
+            for (row, sign) in layer.lines(*at) {
+                sums.get_mut(*row).into_iter().for_each(|sum| *sum += i128::from(*sign) * by);
             }
         }
-        let by = |at: CellNo| moves.get(at).copied().unwrap_or(0);
-        let satisfies = |row: &crate::family::Row| {
-            let moved: i128 = row.terms.iter().map(|(at, sign)| i128::from(*sign) * by(*at)).sum();
-            if row.is_exact {
-                return moved == 0;
-            }
-            let slack: i128 = row.terms.iter().map(|(at, sign)| i128::from(*sign) * layer.value(*at)).sum();
-            slack.saturating_mul(self.unit) + moved >= 0
+        let satisfies = |(number, (row, moved)): (usize, (&Row, &i128))| {
+            let left = || layer.slack(number).saturating_mul(self.unit) + moved;
+            if row.is_exact { *moved == 0 } else { left() >= 0 }
         };
-        layer.rows.iter().all(satisfies)
+        layer.rows.iter().zip(&sums).enumerate().all(satisfies)
     }
 }
 
