@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, Date32Array, RecordBatch, StringArray, UInt32Array};
 use catalog_model::{
-    Catalogue, Class, Derivation, FaultKind, FileEntry, ManifestBody, Month, Period, SnapshotManifest, Table,
-    TableEntry, Versions,
+    Catalogue, Class, FaultKind, FileEntry, ManifestBody, Month, Period, SnapshotManifest, Table, TableEntry,
+    Versions,
 };
 use catalog_store::{
     DeliveryRecord, Environment, EnvironmentError, FileKeyring, FileState, KeyRole, MetaError, SamePersons,
@@ -538,7 +538,7 @@ fn most_frequent<T: Copy + Ord>(values: &BTreeMap<T, u64>) -> Option<T> {
 /// The databases whose rows each table has: its own, and those of the tables that it is derived from.
 pub(super) fn databases(catalogue: &Catalogue) -> BTreeMap<&str, BTreeSet<String>> {
     let of = |table: &Table| {
-        let sources = table.derive.iter().flat_map(Derivation::sources);
+        let sources = table.derive.iter().flat_map(|rule| rule.sources(table));
         let sources = sources.filter_map(|(source, _)| catalogue.tables.get(source));
         std::iter::once(table).chain(sources).map(|table| table.database.clone()).collect()
     };
