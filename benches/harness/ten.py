@@ -13,7 +13,7 @@ SIDES = ("misu", "DataFusion", "as delivered", "DuckDB", "Polars")
 
 
 def run(quick):
-    persons, months, repetitions = (2_000, 12, 1) if quick else (120_000, 24, 5)
+    persons, months, repetitions = (2_000, 12, 1) if quick else (140_000, 24, 5)
     data = cached(f"demo-{persons}-persons-{months}-months", "misu-ingest", lambda to: demo(to, persons, months))
     folder = empty(SCRATCH / "ten")
     asked = [program("misu-bench-queries"), "--env", data / "demo" / "env", "--repetitions", repetitions,

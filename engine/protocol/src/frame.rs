@@ -163,7 +163,7 @@ mod tests {
         let most = 8 << 20;
         let small = read_packed::<WorkerReply>(&mut tiny_atoms(1).as_slice(), most);
         assert!(matches!(small, Ok(WorkerReply::Evidence(_))), "it fits");
-        for cells in [2, 10, 20] {
+        for cells in [2, 10, 18] {
             let read = read_packed::<WorkerReply>(&mut tiny_atoms(cells).as_slice(), most);
             assert!(matches!(read, Err(FrameError::TooLarge { most: 8_388_608 })), "{cells} cells");
         }

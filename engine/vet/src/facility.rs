@@ -515,14 +515,8 @@ fn handed_on(plan: &LogicalPlan, at: usize) -> Carried {
 mod tests {
     use catalog_model::{Catalogue, Class, Column, CountedUnit};
 
-    use crate::functions::tests::grant_of_all;
-    use crate::plan::VettedPlan;
+    use crate::functions::tests::{grant_of_all, plan};
     use crate::vet::{Scope, vet};
-
-    fn plan(catalogue: &Catalogue, sql: &str) -> VettedPlan {
-        let grant = grant_of_all(catalogue);
-        vet(sql, Scope { catalogue, grant: &grant }).unwrap_or_else(|error| panic!("{error:?}\n{sql}"))
-    }
 
     #[test]
     fn the_facility_goes_along_whatever_stands_between() {

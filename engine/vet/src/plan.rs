@@ -14,6 +14,8 @@ pub struct VettedPlan {
     pub(crate) sql: String,
     pub(crate) shape: PlanShape,
     pub(crate) evidence: LogicalPlan,
+    /// The evidence without the facility and the units that go along.
+    pub(crate) asked: LogicalPlan,
     pub(crate) public: Option<LogicalPlan>,
     pub(crate) used: BTreeMap<String, BTreeSet<String>>,
     pub(crate) lineage: BTreeSet<String>,

@@ -67,7 +67,7 @@ impl VettedPlan {
     }
 
     fn say(&self) -> Option<Said> {
-        let inputs = self.evidence.inputs();
+        let inputs = self.asked.inputs();
         let projection = inputs.first()?;
         let LogicalPlan::Projection(columns) = projection else { return None };
         let mut below = columns.input.as_ref();

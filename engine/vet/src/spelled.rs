@@ -347,14 +347,7 @@ mod tests {
     use catalog_model::Catalogue;
     use datafusion_common::ScalarValue;
 
-    use crate::functions::tests::grant_of_all;
-    use crate::plan::VettedPlan;
-    use crate::vet::{Scope, vet};
-
-    fn plan(catalogue: &Catalogue, sql: &str) -> VettedPlan {
-        let grant = grant_of_all(catalogue);
-        vet(sql, Scope { catalogue, grant: &grant }).unwrap_or_else(|error| panic!("{error:?}\n{sql}"))
-    }
+    use crate::functions::tests::plan;
 
     #[test]
     fn what_the_engine_prints_alike_is_spelled_differently() {
@@ -418,6 +411,7 @@ mod tests {
         assert_ne!(of("I10").conditions, of("E110").conditions);
         assert_ne!(of("I10").rows, of("E110").rows);
         assert_eq!(of("I10").family, of("E110").family);
+        assert_eq!(of("I10").source, of("E110").source, "a facility that goes along is not asked for");
     }
 
     #[test]

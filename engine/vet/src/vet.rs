@@ -177,12 +177,19 @@ fn release(
     };
     let evidence = rewrite::evidence(&behind.plan, &behind.relation, &draft.wanted, meant)
         .map_err(|error| explain(&judge, &error))?;
+    // What goes along for the rules of a release is nothing that the query asks.
+    let asked = match (draft.wanted.facility.take(), std::mem::take(&mut draft.wanted.units)) {
+        (None, units) if units.is_empty() => evidence.clone(),
+        _ => rewrite::evidence(input, &relation, &draft.wanted, meant)
+            .map_err(|error| explain(&judge, &error))?,
+    };
     let hash = hash((&evidence, public.as_ref()), meant.grant, &shape);
     let Seen { used, lineage, systems, .. } = judge.into_seen();
     Ok(VettedPlan {
         sql: sql.to_owned(),
         shape,
         evidence,
+        asked,
         public,
         used,
         lineage,
