@@ -60,3 +60,55 @@ fn texts_are_for_auditors_and_show_what_other_rules_would_change() {
     assert!(!said(&["questions", "list", "--env", &env, "--as", "mori"]).contains(NARROW));
     assert!(misu(&["audit", "verify", "--env", &env]).status.success());
 }
+
+/// Tables of two columns each of the same receipts: more than an audit takes in while somebody waits.
+const CROSSED: [&str; 3] = ["prefecture, setting", "service_month, setting", "prefecture, service_month"];
+
+#[test]
+fn an_answer_that_waits_for_an_audit_is_given_once_it_passed_and_stays_withheld_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("env");
+    copy(&untouched(), &path);
+    let env = path.display().to_string();
+    said(&["people", "set", "--env", &env, "--as", "demo-operator", "ops", "--role", "operator"]);
+    for (user, role) in [("mori", "auditor"), ("kondo", "data-officer")] {
+        said(&["people", "set", "--env", &env, "--as", "ops", user, "--role", role]);
+    }
+    let permit = path.join("policies/demo.toml");
+    let text = std::fs::read_to_string(&permit).unwrap();
+    std::fs::write(&permit, text.replace("rules = \"general-2026\"", "rules = \"general-2026-audited\""))
+        .unwrap();
+    let ask = |columns: &str| {
+        let sql = format!(
+            "SELECT {columns}, count(DISTINCT person_id) AS persons FROM ndb_receipt GROUP BY {columns}"
+        );
+        misu(&["query", "--env", &env, "--user", "demo-researcher", "--project", "demo", &sql])
+    };
+    let audit = |user: &str, more: &[&str]| {
+        let own = ["questions", "audit", "--env", env.as_str(), "--as", user];
+        misu(&[&own[..], more].concat())
+    };
+    let listed = || String::from_utf8(audit("kondo", &[]).stdout).unwrap();
+    assert_eq!(listed(), "");
+    let withheld: Vec<&str> =
+        CROSSED.into_iter().filter(|columns| ask(columns).status.code() == Some(5)).collect();
+    let waiting = listed();
+    assert_eq!(waiting.lines().count(), withheld.len(), "{waiting}");
+    assert!(!withheld.is_empty());
+    for user in ["mori", "demo-researcher", "nobody"] {
+        assert!(!audit(user, &[]).status.success(), "{user}");
+    }
+    assert_eq!(audit("kondo", &["q0"]).status.code(), Some(2));
+    for (line, columns) in waiting.lines().zip(withheld) {
+        assert!(line.ends_with("demo-researcher for demo"), "{line}");
+        let query = line.split(' ').next().unwrap();
+        let passed = match audit("kondo", &[query]).status.code() {
+            Some(0) => true,
+            Some(5) => false,
+            other => panic!("{query}: {other:?}"),
+        };
+        assert_eq!(ask(columns).status.success(), passed, "{columns}");
+        assert_eq!(audit("kondo", &[query]).status.code(), Some(2), "it does not wait any more");
+    }
+    assert!(misu(&["audit", "verify", "--env", &env]).status.success());
+}

@@ -219,7 +219,8 @@ enum Command {
     /// Incidents and near misses: `enter`, `note`, `grade`, `discharge`, `declare`, `close`, `list`, `show`.
     #[command(disable_help_flag = true)]
     Incident(Passed),
-    /// What was asked: list it (auditors), compare its verdicts under other rules, forget it.
+    /// What was asked: list it (auditors), compare its verdicts under other rules, audit an answer that waits for it, forget
+    /// it.
     #[command(disable_help_flag = true)]
     Questions(Passed),
     /// Lets anonymized rows of a project leave, by its pseudonyms (`provide ws.NAME… --project P --out DIR --keys FILE`).

@@ -12,7 +12,7 @@ use engine_protocol::Beyond;
 
 use crate::both::both;
 use crate::family::{CellNo, Family};
-use crate::ledger::{Cohort, Form, Ledger, Term, Zeros};
+use crate::ledger::{Cohort, Depth, Form, Ledger, Term, Zeros};
 use crate::narrowest;
 use crate::numbering::{Numbering, judged};
 use crate::primary::Reason;
@@ -42,6 +42,8 @@ pub struct Past<'p> {
     pub columns: &'p [String],
     /// The terms that each conditional part adds.
     pub terms: &'p [Vec<Term>],
+    /// How far it is audited beside what was released.
+    pub depth: Depth,
 }
 
 /// What is hidden, by part of the cells.

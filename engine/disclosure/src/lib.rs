@@ -29,6 +29,6 @@ mod telling;
 pub use behind::Behind;
 pub use check::{CheckOptions, CheckedCell, CheckedTable, Malformed, Status, Verdict, check_table};
 pub use hiding::{AUDITED, Past};
-pub use ledger::{Cohort, Form, Ledger, LedgerEntry, ReadyEntry, Term};
+pub use ledger::{Cohort, Depth, Form, Ledger, LedgerEntry, ReadyEntry, Term};
 pub use release::{Release, Setting, Withheld, release};
 pub use shape::{AggregateKind, AggregateShape, KeyLabel, KeyShape, PartShape, PublicFigures, Shape};

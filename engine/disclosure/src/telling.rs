@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catalog_model::CellRules;
+use catalog_model::{BeyondAudit, CellRules};
 use engine_protocol::Beyond;
 use roaring::{MultiOps as _, RoaringBitmap};
 
@@ -97,7 +97,9 @@ impl Told {
             return Err(hidden);
         }
         let cells: Vec<&Cohort> = cohorts.values().collect();
-        let audit = past.ledger.audit(&cells, past.family, past.snapshot, (few, zeros));
+        // It takes time, and changes what becomes of the table only where it would be withheld.
+        let depth = (rules.beyond_audit == BeyondAudit::Withhold).then_some(past.depth);
+        let audit = past.ledger.audit(&cells, (past.family, past.snapshot), (few, zeros), depth);
         audit.map_err(|place| cohorts.keys().nth(place).copied().into_iter().collect())
     }
 

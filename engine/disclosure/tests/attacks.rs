@@ -8,8 +8,8 @@ use std::path::Path;
 use catalog_model::{BeyondAudit, CellRules};
 use classified::Protected;
 use engine_disclosure::{
-    AggregateKind, AggregateShape, Form, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting,
-    Shape, Term, Withheld, release,
+    AggregateKind, AggregateShape, Depth, Form, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past,
+    Setting, Shape, Term, Withheld, release,
 };
 use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr, TOTAL};
 use roaring::RoaringBitmap;
@@ -60,6 +60,9 @@ struct Step {
     hides: Vec<String>,
     #[serde(default)]
     withheld: bool,
+    /// Whether a data officer ordered the audit.
+    #[serde(default)]
+    ordered: bool,
 }
 
 fn group() -> Vec<String> {
@@ -146,6 +149,7 @@ fn ask(ledger: &mut Ledger, step: &Step, rules: &CellRules) -> Option<BTreeMap<S
             form: &form,
             columns: &step.by,
             terms: &[],
+            depth: if step.ordered { Depth::OffLine } else { Depth::OnLine },
         };
         let setting = Setting {
             rules,

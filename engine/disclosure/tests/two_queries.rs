@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use catalog_model::CellRules;
 use classified::Protected;
 use engine_disclosure::{
-    AggregateKind, AggregateShape, Form, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past, Setting,
-    Shape, Term, Withheld, release,
+    AggregateKind, AggregateShape, Depth, Form, KeyLabel, KeyShape, Ledger, LedgerEntry, PartShape, Past,
+    Setting, Shape, Term, Withheld, release,
 };
 use engine_protocol::{CellValue, Evidence, EvidenceCell, EvidencePart, Post, PostColumn, PostExpr};
 use roaring::RoaringBitmap;
@@ -131,6 +131,7 @@ fn pattern(
             form: &form,
             columns: &keys,
             terms: &[],
+            depth: Depth::OnLine,
         };
         let setting =
             Setting { rules: &rules, query: "q", snapshot: "s", pack: "p", secret: None, past: Some(&past) };

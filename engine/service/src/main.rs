@@ -12,8 +12,8 @@ use audit::{Event, Kind, Log};
 use catalog_store::{Environment, Passphrase};
 use clap::{Parser, Subcommand};
 use engine_service::{
-    CheckHow, GovernError, Guard, Offline, ProvisionError, WorkerProgram, approve_template, check_file,
-    compiled, register, serve, serve_once,
+    CheckHow, GovernError, Guard, Offline, OrderError, ProvisionError, WorkerProgram, approve_template,
+    check_file, compiled, register, serve, serve_once,
 };
 use governance::Role;
 use policies::{DEMO_APPLICATION, Form};
@@ -113,7 +113,7 @@ enum Command {
         #[command(subcommand)]
         command: governing::incident::Incidents,
     },
-    /// What was asked: list, compare, forget.
+    /// What was asked: list, compare, audit, forget.
     Questions {
         #[command(subcommand)]
         command: governing::questions::Questions,
@@ -222,8 +222,17 @@ fn officer(env: &Path, user: &str) -> Result<Option<House>, Failure> {
     Ok(Some(house))
 }
 
-/// 4 where governance or a permit does not allow it, 2 where what was given is not of the form, 1 where it is our fault.
+/// 5 where an answer stays withheld, 4 where governance or a permit does not allow it, 2 where what was given is not of
+/// the form, 1 where it is our fault.
 fn code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    if let Some(error) = error.downcast_ref::<OrderError>() {
+        return ExitCode::from(match error {
+            OrderError::NotWaiting(_) | OrderError::Forgotten(_) => 2,
+            OrderError::NotAllowed { .. } => 4,
+            OrderError::Withheld { .. } => 5,
+            OrderError::NotComputed { .. } | OrderError::Guard(_) => 1,
+        });
+    }
     if error.downcast_ref::<ProvisionError>().is_some_and(ProvisionError::is_denied) {
         return ExitCode::from(4);
     }

@@ -1,7 +1,7 @@
 //! What a question says of its cells before anybody looks at the data: how the ledger recognises it.
 
 use catalog_model::{CellRules, Grant, Tier};
-use engine_disclosure::{Form, Ledger, Past, Term};
+use engine_disclosure::{Depth, Form, Ledger, Past, Term};
 use engine_vet::{KeyColumn, Said, SaidCondition, SaidTakes, VettedPlan};
 use policies::Permit;
 
@@ -89,7 +89,7 @@ impl Says {
         &self.base
     }
 
-    /// Beside what was released; the question is about `snapshot`.
+    /// Beside what was released, while whoever asked waits; the question is about `snapshot`.
     pub fn past<'p>(&'p self, ledger: &'p Ledger, snapshot: &'p str) -> Past<'p> {
         Past {
             ledger,
@@ -101,6 +101,7 @@ impl Says {
             form: &self.form,
             columns: &self.columns,
             terms: &self.terms,
+            depth: Depth::OnLine,
         }
     }
 }

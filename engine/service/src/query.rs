@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use audit::{Closed, Digest, Event, Kind, Opened, Outcome, QueryRequest};
 use catalog_model::{Binding, SnapshotId, SnapshotManifest};
 use catalog_store::Space;
-use engine_disclosure::Release;
+use engine_disclosure::{Depth, Release};
 use engine_protocol::{ClientReply, Governed, Question, ReleasedTable, RunStage, Verdict, VerdictKind};
 use engine_vet::{MetadataTable, NotVetted, Scope, Statement, VettedPlan, vet_statement};
 use policies::{Action, Denied, Permit, Policies, Request};
@@ -26,6 +26,9 @@ use crate::verdicts::{
 };
 use crate::working::{self, Inside};
 use crate::{anonymity, budget, certificate, computing, erased, metadata, output_rules, past, releasing};
+
+/// Why an answer stays inside that was computed for its audit: it passed, and whoever asks the question gets it.
+pub(crate) const AUDITED: &str = "audited";
 
 /// What vetting says of a question, without running it.
 pub(crate) fn verdict(guard: &Guard, question: &Question) -> Result<Verdict, GuardError> {
@@ -140,7 +143,8 @@ pub(crate) fn answer(
         return Ok(hand_out(None, &opened.close(stays("denials"))?));
     }
     let query = opened.query().to_string();
-    let Answered { table, outcome, copy } = match run(guard, &vetted, (&opened, &query), running)? {
+    let ran = run(guard, &vetted, (&opened, &query), running, Depth::OnLine)?;
+    let Answered { table, outcome, copy } = match ran {
         Ok(answered) => answered,
         Err(outcome) => {
             let reply = running::reply(&outcome);
@@ -197,7 +201,7 @@ pub(crate) fn compare(
         return Ok(Err(hand_out(None, &opened.close(stays("quota"))?)));
     }
     let query = opened.query().to_string();
-    let ran = run(guard, &vetted, (&opened, &query), running)?;
+    let ran = run(guard, &vetted, (&opened, &query), running, Depth::OnLine)?;
     running.is_at(RunStage::Recording);
     let outcome = ran.map_or_else(|outcome| *outcome, |_| stays("registered"));
     let told = match &outcome {
@@ -206,6 +210,39 @@ pub(crate) fn compare(
     };
     let _receipt = opened.close(outcome)?;
     Ok(told)
+}
+
+/// Audits the answer to a question beside all earlier ones of its family, where an officer ordered it for the query
+/// `of`. One that passes is kept, so that the same question gets it from then on; nobody is handed anything here. How it
+/// ended; otherwise why the question may not be asked now.
+pub(crate) fn ordered(
+    guard: &Guard,
+    (officer, of): (&str, &str),
+    question: &Question,
+    running: &Run<'_>,
+) -> Result<Result<Outcome, Verdict>, GuardError> {
+    let asked = Question { user: officer.to_owned(), ..question.clone() };
+    if guard.halts.is_halted(&question.project) {
+        record_no(guard, &asked, Kind::QueryDenied, HALTED)?;
+        return Ok(Err(halted_verdict()));
+    }
+    let mut vetted = match judge(guard, question)? {
+        Judged::Vetted(vetted) => vetted,
+        other => {
+            let verdict = other.verdict();
+            record_no(guard, &asked, Kind::QueryDenied, verdict.rule.as_deref().unwrap_or_default())?;
+            return Ok(Err(verdict));
+        }
+    };
+    let (grant, exclusion) = (vetted.permit.grant(), vetted.exclusion);
+    vetted.exclusion = anonymity::without_small_classes(guard, grant, &vetted.manifest, exclusion)?;
+    let request = request_of(guard, &asked, &vetted)?.with("audits", of).with("for", question.user.as_str());
+    let opened = guard.log.open_query(request)?;
+    let query = opened.query().to_string();
+    let ran = run(guard, &vetted, (&opened, &query), running, Depth::OffLine)?;
+    let outcome = ran.map_or_else(|outcome| *outcome, |_| stays(AUDITED));
+    let _receipt = opened.close(outcome.clone())?;
+    Ok(Ok(outcome))
 }
 
 /// That an answer stays inside, for this reason.
@@ -486,6 +523,7 @@ fn run(
     vetted: &Vetted,
     (opened, query): (&Opened, &str),
     running: &Run<'_>,
+    depth: Depth,
 ) -> Result<Ran, GuardError> {
     let question =
         past::question(&vetted.plan, &vetted.permit, &releasing::rules(guard, vetted).0, &vetted.exclusion);
@@ -507,7 +545,9 @@ fn run(
     }
     match (kept, computed) {
         (Some(answer), _) => releasing::again(&answer).map(Ok),
-        (None, Some(computed)) => releasing::release(guard, vetted, opened, computed, (query, question)),
+        (None, Some(computed)) => {
+            releasing::release(guard, vetted, opened, computed, (query, question, depth))
+        }
         (None, None) => Err(GuardError::Bug("an answer is kept or computed")),
     }
 }

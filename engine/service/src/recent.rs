@@ -35,8 +35,17 @@ pub(crate) struct Recent {
     noted: Noted,
     entries: u64,
     since: Option<OffsetDateTime>,
-    /// Registrations of cohorts that are under way, by the ids of their questions.
-    registering: BTreeSet<String>,
+    /// Questions under way by which a cohort is registered or that an officer ordered, by their ids.
+    special: BTreeMap<String, Special>,
+}
+
+/// A question whose answer nobody gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Special {
+    /// A cohort is registered by it.
+    Registers,
+    /// Its answer is audited, for whoever asked it.
+    Audits,
 }
 
 #[derive(Debug)]
@@ -93,6 +102,8 @@ struct Said {
     rows: Option<serde_json::Value>,
     #[serde(default)]
     registers: Option<bool>,
+    #[serde(default)]
+    audits: Option<String>,
 }
 
 /// Reasons for which an answer is kept inside that say nothing about the asker.
@@ -140,19 +151,29 @@ impl Recent {
         if let ("ledger-kept", Some(entries)) = (line.kind.as_str(), line.body.entries) {
             self.noted = Noted { entries, head: line.body.head.clone() };
         }
-        let what = if self.is_registration(&line) { registered(&line) } else { what(&line) };
+        let what = match self.special(&line) {
+            Some(Special::Registers) => registered(&line),
+            // An officer's order is nothing that the project did; what is kept by it is a question like any other.
+            Some(Special::Audits) => kept(&line.body).filter(|_| line.kind == "ledger-kept"),
+            None => what(&line),
+        };
         if let Some(what) = what {
             self.seen.push_back(Seen { at, project: line.project, what });
         }
     }
 
-    /// Whether it is of a question by which a cohort is registered.
-    fn is_registration(&mut self, line: &Line) -> bool {
-        let Some(query) = &line.subject else { return false };
+    /// What the question is that it is of, where nobody gets the answer.
+    fn special(&mut self, line: &Line) -> Option<Special> {
+        let query = line.subject.as_ref()?;
         match line.kind.as_str() {
-            "query-opened" if line.body.registers == Some(true) => self.registering.insert(query.clone()),
-            "query-closed" => self.registering.remove(query),
-            _ => self.registering.contains(query),
+            "query-opened" => {
+                let registers = (line.body.registers == Some(true)).then_some(Special::Registers);
+                let special = registers.or(line.body.audits.as_ref().map(|_| Special::Audits))?;
+                self.special.insert(query.clone(), special);
+                Some(special)
+            }
+            "query-closed" => self.special.remove(query),
+            _ => self.special.get(query).copied(),
         }
     }
 
@@ -313,6 +334,32 @@ mod tests {
         // A question by which nothing is registered counts as before, also under a number that was one.
         assert_eq!(counts(&[near.clone(), closed("ledger")]), (40, 0));
         assert_eq!(counts(&[&beside[..], &[near, closed("ledger")]].concat()), (40, 1));
+    }
+
+    #[test]
+    fn an_audit_that_an_officer_ordered_counts_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.jsonl");
+        let of = |kind: &str, body: &str| {
+            let line = line("2026-11-21T11:00:00.000Z", kind, "p", body);
+            line.replace(",\"body\"", ",\"subject\":\"q1\",\"body\"")
+        };
+        let closed = "\"outcome\":\"withheld\",\"reason\":\"ledger\"";
+        let kept = "\"entries\":7,\"head\":\"0a\",\"family\":\"0a\",\"rows\":\"01\"";
+        let counts = |lines: &[String]| {
+            std::fs::write(&log, lines.concat()).unwrap();
+            let mut recent = Recent::default();
+            recent.catch_up(&log, datetime!(2026-11-21 12:00 UTC)).unwrap();
+            (recent.denials("p"), recent.releases("p"), recent.alike("p"), recent.noted().entries)
+        };
+        let opened = of("query-opened", "\"audits\":\"q0\"");
+        let failed = [opened.clone(), of("near-cohort", ""), of("query-closed", closed)];
+        assert_eq!(counts(&failed), (0, 0, 0, 0));
+        let passed = "\"outcome\":\"withheld\",\"reason\":\"audited\"";
+        let passed = [opened, of("ledger-kept", kept), of("query-closed", passed)];
+        assert_eq!(counts(&passed), (0, 0, 1, 7));
+        // Whoever asks again is counted as ever.
+        assert_eq!(counts(&[&failed[..], &[of("query-closed", closed)]].concat()), (20, 0, 0, 0));
     }
 
     #[test]

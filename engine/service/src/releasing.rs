@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use audit::{Digest, Event, Kind, Opened, Outcome};
 use catalog_model::{CellRules, OutputRules, RoundingMode};
 use catalog_store::KeyRole;
-use engine_disclosure::{LedgerEntry, Release, Setting, Shape, Withheld};
+use engine_disclosure::{Depth, LedgerEntry, Past, Release, Setting, Shape, Withheld};
 use engine_protocol::ReleasedTable;
 
 use crate::cases::RetainedFiles;
@@ -16,6 +16,9 @@ use crate::query::{Answered, Ran, Vetted, retained};
 use crate::recent::Recent;
 use crate::shape::shape;
 use crate::{output_rules, past};
+
+/// Why an answer is withheld that was not audited with all earlier ones of its family.
+pub(crate) const BEYOND: &str = "beyond-audit";
 
 /// The answer that the same question got before.
 pub(crate) fn again(answer: &[u8]) -> Result<Answered, GuardError> {
@@ -54,7 +57,7 @@ pub(crate) fn release(
     vetted: &Vetted,
     opened: &Opened,
     computed: Computed,
-    (query, question): (&str, String),
+    (query, question, depth): (&str, String, Depth),
 ) -> Result<Ran, GuardError> {
     let mut ledger = guard.ledger.lock().unwrap_or_else(PoisonError::into_inner);
     let mut held = ledger.hold(&guard.environment, &guard.recent(Recent::noted)?)?;
@@ -71,7 +74,7 @@ pub(crate) fn release(
     let shape = Shape { least, persons, public, ..shape(&vetted.plan) };
     let says = past::Says::of(&vetted.plan, &past::people(vetted.permit.grant(), &vetted.exclusion));
     let released = {
-        let past = says.past(held.ledger(), vetted.manifest.id.as_str());
+        let past = Past { depth, ..says.past(held.ledger(), vetted.manifest.id.as_str()) };
         let setting = Setting {
             rules: &rules,
             query,
@@ -90,7 +93,7 @@ pub(crate) fn release(
         }
         Err(Withheld::TooLarge(_)) => return withheld("too-large"),
         Err(Withheld::Unprotected(_)) => return withheld("unprotected"),
-        Err(Withheld::Beyond) => return withheld("beyond-audit"),
+        Err(Withheld::Beyond) => return withheld(BEYOND),
         Err(Withheld::Rounding) => return Err(GuardError::Bug("random rounding has a secret")),
         Err(Withheld::Ledger) => {
             alert(guard, vetted, opened)?;

@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-/// Atoms that are looked at.
+/// Atoms that are looked at, where nobody says how many.
 const ATOMS: usize = 4_096;
 /// Persons of one page of numbers.
 const PAGE: usize = 4_096;
@@ -28,6 +28,8 @@ pub(super) struct Atoms {
     groups: Vec<Group>,
     live: usize,
     cohorts: usize,
+    /// Atoms that are looked at.
+    most: usize,
 }
 
 /// Persons who are in the same cohorts, as far as they were added.
@@ -45,22 +47,27 @@ struct Group {
 
 impl Default for Atoms {
     fn default() -> Self {
-        let outside = Group { size: 0, parent: NOBODY, cohort: 0, is_now: NOBODY, next: NOBODY };
-        Self { pages: Vec::new(), groups: vec![outside], live: 0, cohorts: 0 }
+        Self::up_to(ATOMS)
     }
 }
 
 impl Atoms {
+    /// None yet, and so many at most.
+    pub(super) fn up_to(most: usize) -> Self {
+        let outside = Group { size: 0, parent: NOBODY, cohort: 0, is_now: NOBODY, next: NOBODY };
+        Self { pages: Vec::new(), groups: vec![outside], live: 0, cohorts: 0, most }
+    }
+
     /// Adds a cohort; whether it is looked at.
     pub(super) fn add(&mut self, persons: impl IntoIterator<Item = u32>) -> bool {
         let first = self.groups.len();
         // While persons move their atoms are there twice; what is more than that is too many at the end as well.
         let all = persons.into_iter().try_for_each(|person| {
             self.take(person);
-            if self.live <= 2 * ATOMS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if self.live <= 2 * self.most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         self.cohorts += 1;
-        let is_taken = all.is_continue() && self.live <= ATOMS;
+        let is_taken = all.is_continue() && self.live <= self.most;
         for at in first..self.groups.len() {
             let Some(group) = self.groups.get(at).copied() else { continue };
             if let Some(parent) = self.groups.get_mut(group.parent as usize) {

@@ -12,6 +12,7 @@
 //! This is the memory and its arithmetic. Where it lies on disk, sealed, is the guard's business.
 
 mod atoms;
+mod exchanges;
 mod form;
 mod known;
 mod linear;
@@ -22,6 +23,7 @@ mod possible;
 mod ready;
 mod same;
 mod together;
+mod whole;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -35,6 +37,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub(crate) use form::Number;
 pub use form::{Form, Term};
 pub use ready::ReadyEntry;
+pub use whole::Depth;
 
 use crate::ledger::packed::{Mark, Packed};
 use crate::ledger::same::{AsIn, Same};
@@ -265,13 +268,14 @@ impl Ledger {
 
     /// Whether kept cohorts and these together give a group of fewer than `few` persons, exactly or nearly.
     pub fn gives_small_group(&self, cohorts: &[&Cohort], family: &str, snapshot: &str, few: u32) -> bool {
-        self.audit(cohorts, family, snapshot, (few, Zeros::Shown)).is_err()
+        self.audit(cohorts, (family, snapshot), (few, Zeros::Shown), None).is_err()
     }
 
     /// What the audit did not take in where all may be shown.
     ///
     /// Of the kept cohorts those nearest to the new ones are looked at, of the same source, of the same family and of
-    /// others, up to fixed numbers.
+    /// others, up to fixed numbers. What is beyond them is taken in as well where exchanges show all of it open; how long
+    /// it is looked for that is the depth, without one not at all.
     ///
     /// What follows exactly is asked a second time where persons of other snapshots got other numbers since: then they
     /// are taken for the same.
@@ -284,9 +288,9 @@ impl Ledger {
     pub(crate) fn audit(
         &self,
         cohorts: &[&Cohort],
-        family: &str,
-        snapshot: &str,
+        (family, snapshot): (&str, &str),
         (few, zeros): (u32, Zeros),
+        depth: Option<Depth>,
     ) -> Result<Beyond, usize> {
         // What is left of a whole without its parts follows from these and has no form of its own.
         let is_said = |cohort: &Cohort| !cohort.is_derived || cohort.form.is_some();
@@ -309,7 +313,10 @@ impl Ledger {
         };
         let Some(shown) = most_of(rows.len(), tells) else {
             let beyond = together.iter().map(|together| together.beyond(self, family, u64::from(few)));
-            return Ok(beyond.fold(Beyond::default(), Beyond::or_more));
+            let beyond = beyond.fold(Beyond::default(), Beyond::or_more);
+            let depth = depth.filter(|_| zeros == Zeros::Shown && !beyond.is_nothing());
+            let is_open = |depth| whole::is_open(self, &new, (family, as_in.as_ref()), (few, depth));
+            return Ok(if depth.is_some_and(is_open) { Beyond::default() } else { beyond });
         };
         Err(rows.get(shown).and_then(|at| places.get(*at)).copied().unwrap_or_default())
     }

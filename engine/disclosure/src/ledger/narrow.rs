@@ -122,7 +122,7 @@ impl System {
 }
 
 /// So many persons, whose number must stay open by so much.
-fn open(size: u64, width: i128) -> Place {
+pub(super) fn open(size: u64, width: i128) -> Place {
     let value = i128::from(size);
     Place { value, shown: Range::of(value, value), hidden: Range::from(0), need: Need::Width(width) }
 }

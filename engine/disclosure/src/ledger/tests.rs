@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use engine_protocol::Beyond;
 
 use super::together::{Look, Together};
-use super::{Cohort, Form, Ledger, LedgerEntry, Number, Term, Zeros};
+use super::{Cohort, Depth, Form, Ledger, LedgerEntry, Number, Term, Zeros};
 
 fn cohort(id: &str, persons: impl IntoIterator<Item = u32>) -> Cohort {
     Cohort { id: id.to_owned(), persons: persons.into_iter().collect(), is_derived: false, form: None }
@@ -115,7 +115,8 @@ fn that_nobody_is_left_follows_from_three_answers_as_that_few_are() {
     };
     let audit = |ledger: &Ledger, new: &[Cohort]| {
         let new: Vec<&Cohort> = new.iter().collect();
-        [Zeros::Shown, Zeros::Hidden].map(|zeros| ledger.audit(&new, "f", "s", (10, zeros)).err())
+        [Zeros::Shown, Zeros::Hidden]
+            .map(|zeros| ledger.audit(&new, ("f", "s"), (10, zeros), Some(Depth::OnLine)).err())
     };
     for (left, betrayed) in [(0, None), (3, Some(1)), (9, Some(1))] {
         assert_eq!(audit(&kept(sexes.to_vec()), &areas(left)), [betrayed, Some(1)], "{left}");
@@ -136,8 +137,13 @@ fn that_nobody_is_left_follows_from_three_answers_as_that_few_are() {
 fn what_an_audit_does_not_take_in_is_counted() {
     let areas = [formed("area", 0, 0..700), formed("area", 1, 700..1_400)];
     let ledger = kept(areas.to_vec());
+    // Exchanges show nothing where zeros are hidden.
+    let beyond_where = |ledger: &Ledger, new: &[Cohort], zeros: Zeros| {
+        ledger.audit(&new.iter().collect::<Vec<_>>(), ("f", "s"), (10, zeros), Some(Depth::OnLine)).unwrap()
+    };
     let beyond = |ledger: &Ledger, new: &[Cohort]| {
-        ledger.audit(&new.iter().collect::<Vec<_>>(), "f", "s", (10, Zeros::Shown)).unwrap()
+        assert_eq!(beyond_where(ledger, new, Zeros::Shown), Beyond::default(), "nobody is in a small group");
+        beyond_where(ledger, new, Zeros::Hidden)
     };
     let cells = |number: u32| -> Vec<Cohort> {
         (0..number).map(|at| formed("kind", at, at * 20..at * 20 + 20)).collect()
@@ -161,6 +167,66 @@ fn what_an_audit_does_not_take_in_is_counted() {
     assert_eq!(beyond(&kept(many.collect()), &new), Beyond { nearly: 0, exactly: 44 });
 }
 
+/// Persons by three properties, of whom everybody with the same values is fewer than ten.
+fn crossed([sexes, ages, areas]: [u32; 3]) -> Vec<([u32; 3], std::ops::Range<u32>)> {
+    let mut from = 0;
+    let mut cells = Vec::new();
+    for (sex, age) in (0..sexes).flat_map(|sex| (0..ages).map(move |age| (sex, age))) {
+        for area in 0..areas {
+            let size = 5 + (sex + age + area) % 5;
+            cells.push(([sex, age, area], from..from + size));
+            from += size;
+        }
+    }
+    cells
+}
+
+/// The table of two of the properties.
+fn by(cells: &[([u32; 3], std::ops::Range<u32>)], one: usize, other: usize) -> Vec<Cohort> {
+    let mut table: std::collections::BTreeMap<[u32; 2], Vec<u32>> = std::collections::BTreeMap::new();
+    for (values, persons) in cells {
+        table.entry([values[one], values[other]]).or_default().extend(persons.clone());
+    }
+    let term = |property: usize, value: u32| {
+        Term::values(&format!("property {property}"), [value.to_string().as_str()])
+    };
+    let cohort = |([first, second], persons): ([u32; 2], Vec<u32>)| {
+        let form = Form::new("rows", [term(one, first), term(other, second)]);
+        Cohort { form: Some(form), ..cohort(&format!("{one} {first} {other} {second}"), persons) }
+    };
+    table.into_iter().map(cohort).collect()
+}
+
+#[test]
+fn what_is_not_seen_while_somebody_waits_is_seen_when_it_is_ordered_also_after_a_restart() {
+    let cells = crossed([11, 6, 2]);
+    let of = |question: &str, cohorts: Vec<Cohort>| LedgerEntry {
+        question: question.to_owned(),
+        cohorts,
+        ..entry(cohort("", []), "s")
+    };
+    let mut entries = vec![of("one", by(&cells, 0, 2)), of("two", by(&cells, 1, 2))];
+    // What lies on disk is what is known after a restart.
+    let started = |entries: &[LedgerEntry]| {
+        let mut ledger = Ledger::default();
+        for entry in entries {
+            let bytes = serde_json::to_vec(entry).unwrap();
+            ledger.keep(serde_json::from_slice(&bytes).unwrap());
+        }
+        ledger
+    };
+    let (ledger, new) = (started(&entries), by(&cells, 0, 1));
+    let audit = |depth: Depth| {
+        let new: Vec<&Cohort> = new.iter().collect();
+        ledger.audit(&new, ("f", "s"), (10, Zeros::Shown), Some(depth))
+    };
+    assert_eq!(audit(Depth::OnLine), Ok(Beyond { nearly: 100, exactly: 0 }));
+    assert_eq!(audit(Depth::OffLine), Ok(Beyond::default()));
+    assert_eq!(started(&entries).answer("three"), None);
+    entries.push(of("three", new.clone()));
+    assert_eq!(started(&entries).answer("three"), Some(b"answer".as_slice()));
+}
+
 #[test]
 fn a_small_hidden_cell_follows_though_its_persons_are_in_several_cohorts() {
     // Men and women, then seventy areas, of which the last is hidden: some of its few are men and some are women.
@@ -181,7 +247,7 @@ fn a_small_hidden_cell_follows_though_its_persons_are_in_several_cohorts() {
     let audit = |sexes: &[Cohort], left: u32| {
         let all: Vec<Cohort> = std::iter::once(rest(left)).chain(areas(left)).collect();
         let new: Vec<&Cohort> = all.iter().collect();
-        kept(sexes.to_vec()).audit(&new, "f", "s", (10, Zeros::Shown)).err()
+        kept(sexes.to_vec()).audit(&new, ("f", "s"), (10, Zeros::Shown), Some(Depth::OnLine)).err()
     };
     assert_eq!(audit(&sexes, 4), Some(69));
     // Men alone are not everybody; and who is not few is asked by nobody.
@@ -327,10 +393,12 @@ fn the_cell_that_betrays_somebody_who_got_another_number_is_named() {
     let mut ledger = kept(vec![cohort("all", (0..200).chain(300..312))]);
     ledger.keep(entry(cohort("padding and one", 95..200), "next"));
     let (far, rest) = (cohort("far", 1_000..1_050), cohort("rest", 0..96));
-    let betrayed = |cells: &[&Cohort]| ledger.audit(cells, "f", "next", (10, Zeros::Shown)).err();
+    let betrayed =
+        |cells: &[&Cohort]| ledger.audit(cells, ("f", "next"), (10, Zeros::Shown), Some(Depth::OnLine)).err();
     assert_eq!(betrayed(&[&far, &rest, &cohort("farther", 2_000..2_050)]), None);
     ledger.know((38..50).map(|number| (number + 262, number)));
-    let betrayed = |cells: &[&Cohort]| ledger.audit(cells, "f", "next", (10, Zeros::Shown)).err();
+    let betrayed =
+        |cells: &[&Cohort]| ledger.audit(cells, ("f", "next"), (10, Zeros::Shown), Some(Depth::OnLine)).err();
     assert_eq!(betrayed(&[&far, &rest, &cohort("farther", 2_000..2_050)]), Some(1));
     assert_eq!(betrayed(&[&far]), None);
 }

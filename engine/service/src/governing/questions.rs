@@ -1,4 +1,5 @@
-//! `misu-guard questions`: the texts of what was asked, for auditors, and what other rules would say of them.
+//! `misu-guard questions`: the texts of what was asked, for auditors, what other rules would say of them, and audits of
+//! answers that wait for one.
 
 use std::collections::HashMap;
 use std::io::{Write as _, stdout};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use audit::{Entry, Event, Kind};
 use clap::Subcommand;
 use engine_protocol::{Verdict, VerdictKind};
-use engine_service::{Rules, asked_texts, compare, forget_texts, said};
+use engine_service::{Rules, asked_texts, compare, forget_texts, order_audit, said, waiting_for_audit};
 use governance::Role;
 use time::Date;
 use time::format_description::well_known::Rfc3339;
@@ -38,6 +39,14 @@ pub(crate) enum Questions {
         #[arg(long)]
         catalog: Option<PathBuf>,
     },
+    /// Audits an answer that was withheld because not all earlier ones of its family were audited with it; data officers
+    /// only. One that passes is given to whoever asks the question again.
+    Audit {
+        #[command(flatten)]
+        acting: Acting,
+        /// The question's id in the record; where it is left out, those that wait are listed.
+        query: Option<String>,
+    },
     /// Removes the texts of the days before this one; the record keeps their digests, which then say nothing.
     Forget {
         #[command(flatten)]
@@ -53,6 +62,7 @@ impl Questions {
         match self {
             Self::List { acting, project } => list(&acting, project.as_deref()),
             Self::Compare { acting, policies, catalog } => changes(&acting, policies, catalog.as_deref()),
+            Self::Audit { acting, query } => audit(&acting, query.as_deref()),
             Self::Forget { acting, before } => forget(&acting, &before),
         }
     }
@@ -128,6 +138,19 @@ fn told(verdict: &Verdict) -> String {
     };
     let rule = verdict.rule.as_deref().unwrap_or_default();
     format!("{kind} by {rule}: {}", verdict.message.as_deref().unwrap_or_default())
+}
+
+fn audit(acting: &Acting, query: Option<&str>) -> Result<(), Failure> {
+    let _house = house(acting, &[Role::DataOfficer])?;
+    let guard = crate::open(&acting.env)?;
+    if let Some(query) = query {
+        order_audit(&guard, &acting.user, query)?;
+        return Ok(writeln!(stdout(), "{query} is audited; whoever asks it again gets its answer")?);
+    }
+    for waits in waiting_for_audit(&guard)? {
+        writeln!(stdout(), "{} {} for {}", waits.query, waits.user, waits.project)?;
+    }
+    Ok(())
 }
 
 fn forget(acting: &Acting, before: &str) -> Result<(), Failure> {

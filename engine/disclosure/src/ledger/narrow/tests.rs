@@ -11,6 +11,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::System;
 use crate::ledger::Zeros;
+use crate::ledger::atoms::Atom;
+use crate::ledger::exchanges::Exchanges;
 use crate::ledger::form::{Form, Number, Term};
 use crate::ledger::possible::Set;
 use crate::protect::intervals;
@@ -119,6 +121,7 @@ fn questions() -> impl Strategy<Value = Vec<Question>> {
 #[test]
 fn no_interval_over_several_answers_is_wider_than_a_brute_force_finds() {
     let seen = std::cell::Cell::new((0_u32, 0_u32, 0_u32));
+    let opened = std::cell::Cell::new((0_u32, 0_u32));
     let test = |(questions, counts): (Vec<Question>, Vec<u64>)| {
         let mut cohorts: Vec<(Form, Vec<usize>)> = Vec::new();
         for question in &questions {
@@ -148,10 +151,25 @@ fn no_interval_over_several_answers_is_wider_than_a_brute_force_finds() {
         }
         let possible =
             super::combinations(&forms, &found.iter().map(|(set, _)| *set).collect::<Vec<_>>(), 512).unwrap();
+        let within = |set: &Set| (0..forms.len()).filter(|at| set >> at & 1 == 1).collect();
+        let combined = found.iter().map(|(set, size)| Atom { within: within(set), size: *size });
+        let said: Vec<Option<&Form>> = forms.iter().map(|form| Some(*form)).collect();
+        let exchanges = Exchanges::of(combined.collect(), &said);
         let first = forms.len();
         let said = intervals(system.layer, |at| at >= first);
         let mut all = seen.get();
         for ((set, cells), (low, high)) in atoms.iter().zip(brute.found) {
+            // What exchanges show open is as wide at least.
+            if let Some(at) = found.iter().position(|(other, size)| other == set && *size < FEW) {
+                let is_seen =
+                    [exchanges.is_open(&[at], FEW, 10_000), exchanges.is_open_nearby(&[at], FEW, 48)];
+                let place = format!("{set:b} of {questions:?} {counts:?}: {low}..{high}, {is_seen:?}");
+                assert!(is_seen == [false; 2] || high - low >= FEW - 2, "{place}");
+                opened.set((
+                    opened.get().0 + u32::from(high - low >= FEW - 2),
+                    opened.get().1 + u32::from(is_seen != [false; 2]),
+                ));
+            }
             let (low, high) = (i128::from(low).min(FAR), i128::from(high).min(FAR));
             let at = possible.iter().position(|other| other == set);
             // What is not held possible is held to be empty.
@@ -182,5 +200,7 @@ fn no_interval_over_several_answers_is_wider_than_a_brute_force_finds() {
     println!(
         "{families} families, {intervals} intervals, {same} the same as a brute force finds, none wider"
     );
-    assert!(families > cases / 3 && same * 10 > intervals * 9);
+    let (open, by_exchanges) = opened.get();
+    println!("{by_exchanges} of {open} small groups that are open are seen to be by exchanges");
+    assert!(families > cases / 3 && same * 10 > intervals * 9 && by_exchanges * 4 > open);
 }
