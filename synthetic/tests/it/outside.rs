@@ -355,8 +355,9 @@ fn faults_stand_where_the_truth_says() {
         let kind = FaultKind::parse(&row[5]).unwrap();
         listed.entry((row[0].clone(), row[1].clone())).or_default().push((row[2].parse().unwrap(), kind));
     }
+    // A receipt without identity is as many faults as it has lines.
     let share = rows.len() as f64 / none.records as f64;
-    assert!((rate * 0.6..rate * 1.2).contains(&share), "{share}");
+    assert!((rate * 0.6..rate * 1.4).contains(&share), "{share}");
     let kinds: BTreeSet<&str> = rows.iter().map(|row| row[5].as_str()).collect();
     let planted = "characters code columns date duplicate encoding missing month no-identity number orphan revision totals truncated unknown-record width";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), planted);
