@@ -172,14 +172,18 @@ impl Exchanges {
     fn between_cohorts(&self, few: u64) -> BTreeSet<Vec<usize>> {
         let mut groups = BTreeSet::new();
         let small = |group: &Vec<usize>| group.len() > 1 && self.size(group) < few;
+        let (mut shared, mut met) = (vec![0_u64; self.within.len()], Vec::new());
         for (one, own) in self.within.iter().enumerate() {
-            let mut shared: BTreeMap<usize, u64> = BTreeMap::new();
             for atom in own.iter().filter_map(|at| self.atoms.get(*at)) {
-                atom.within.iter().for_each(|other| *shared.entry(*other).or_default() += atom.size);
+                Self::meet(atom, &mut shared, &mut met);
             }
             let whole = self.size(own);
             groups.extend(Some(own.clone()).filter(small));
-            for (other, size) in shared.into_iter().filter(|(other, _)| *other != one) {
+            for other in met.drain(..) {
+                let size = shared.get_mut(other).map(std::mem::take).unwrap_or_default();
+                if other == one {
+                    continue;
+                }
                 let others = self.within.get(other).map_or(&[][..], Vec::as_slice);
                 let of = |is_in: bool| {
                     own.iter().copied().filter(move |at| others.binary_search(at).is_ok() == is_in)
@@ -193,6 +197,17 @@ impl Exchanges {
             }
         }
         groups
+    }
+
+    /// Adds an atom to what a cohort shares with others, and notes those that it meets for the first time.
+    fn meet(atom: &Atom, shared: &mut [u64], met: &mut Vec<usize>) {
+        for other in &atom.within {
+            let Some(size) = shared.get_mut(*other) else { continue };
+            if *size == 0 {
+                met.push(*other);
+            }
+            *size += atom.size;
+        }
     }
 
     /// The atoms between which exchanges leave the group as many sizes as the rule asks of a hidden cell; none where they
