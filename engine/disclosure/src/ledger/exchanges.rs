@@ -16,7 +16,7 @@ use crate::family::Row;
 use crate::ledger::atoms::Atom;
 use crate::ledger::form::{Form, Number, Term};
 use crate::ledger::narrow::open;
-use crate::protect::{Layer, Place, Range, is_narrowed};
+use crate::protect::{self, Layer, Place, Range};
 
 /// Persons who are in no cohort: more than any exchange takes.
 const OUTSIDE: u64 = u64::MAX / 2;
@@ -253,7 +253,8 @@ impl Exchanges {
         for (place, (cohort, members)) in (hidden..).zip(by_cohort) {
             sum((place, Some(self.room(cohort)), members));
         }
-        !is_narrowed(Layer::of(places, rows), |at| at < hidden, &[])
+        // Persons are whole, so a table in fractions shows nothing.
+        protect::is_open(Layer::of(places, rows), |at| at < hidden)
     }
 
     /// The atoms that have most cohorts in common with those of a group, these among them, and the largest of the others.

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use engine_protocol::Beyond;
 
+use super::atoms::Atom;
+use super::exchanges::Exchanges;
 use super::together::{Look, Together};
 use super::{Cohort, Depth, Form, Ledger, LedgerEntry, Number, Term, Zeros};
 
@@ -265,6 +267,29 @@ fn two_groups_that_are_open_only_against_each_other_are_not_seen_to_be() {
     let first = [one.clone(), two.clone(), some.clone(), others.clone()];
     assert_eq!(left_out(before(1), &first), Beyond::default());
     assert_eq!(left_out(before(2), &first), Beyond { nearly: 90, exactly: 0 });
+}
+
+#[test]
+fn what_is_open_in_fractions_of_persons_only_is_not_seen_to_be() {
+    // With each person more in the first group the eighth has three fewer, and the ninth three more.
+    let is_seen = |eighth: u64, ninth: u64| {
+        let linked: [&[usize]; 8] =
+            [&[0, 1], &[0, 2], &[0, 3], &[1, 4], &[2, 5], &[3, 6], &[4, 5, 6, 7], &[1, 2, 3, 8]];
+        let linked = linked.into_iter().map(<[usize]>::to_vec);
+        let cohorts: Vec<Vec<usize>> = linked.chain((9..50).map(|at| vec![at])).collect();
+        let within = |at: usize| {
+            let own = cohorts.iter().enumerate().filter(|(_, groups)| groups.contains(&at));
+            own.map(|(cohort, _)| cohort).collect()
+        };
+        let sizes = [5, 50, 50, 50, 50, 50, 50, eighth, ninth].into_iter().chain([50; 41]);
+        let atoms = sizes.enumerate().map(|(at, size)| Atom { within: within(at), size }).collect();
+        let form = |at: usize| Form::new("rows", [Term::values("cohort", [at.to_string().as_str()])]);
+        let forms: Vec<Form> = (0..cohorts.len()).map(form).collect();
+        let said: Vec<Option<&Form>> = forms.iter().map(Some).collect();
+        Exchanges::of(atoms, &said).is_open_nearby(&[0], 10, 768)
+    };
+    // Five thirds fewer and twenty thirds more, of which one and six are whole; then two and seven.
+    assert_eq!((is_seen(20, 5), is_seen(21, 6)), (false, true));
 }
 
 #[test]
