@@ -16,10 +16,13 @@ use crate::family::Row;
 use crate::ledger::atoms::Atom;
 use crate::ledger::form::{Form, Number, Term};
 use crate::ledger::narrow::open;
-use crate::protect::{Layer, Place, Range, is_narrowed};
+use crate::protect::{self, Layer, Place, Range};
 
 /// Persons who are in no cohort: more than any exchange takes.
 const OUTSIDE: u64 = u64::MAX / 2;
+
+/// Places looked at for a fourth person that count as one exchange tried.
+const PLACES: usize = 256;
 
 /// How long it is looked.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +31,6 @@ pub(super) struct Search {
     pub(super) tries: usize,
     /// The same for all groups.
     pub(super) all: usize,
-    /// Groups of two small atoms that are looked at, where there are more.
-    pub(super) pairs: usize,
     /// Groups that no exchanges show open, of which other sizes of the nearest atoms are looked for.
     pub(super) solved: usize,
     /// So many atoms.
@@ -63,6 +64,14 @@ struct Cut {
 enum Way {
     In,
     Out,
+}
+
+/// How a small atom is seen to be open.
+enum Seen {
+    /// By exchanges between these atoms: it is so together with any other one.
+    Between(BTreeSet<usize>),
+    /// By other sizes of the nearest atoms.
+    Nearby,
 }
 
 /// Whether an exchange may change the number of a hidden cohort, as far as a reader holds others possible.
@@ -101,23 +110,54 @@ impl Exchanges {
     }
 
     /// Whether every atom of fewer than `few` persons is seen to be open, and whatever two cohorts share or do not
-    /// share, and two small atoms.
+    /// share, and every two small atoms.
     pub(super) fn show_all_open(&self, few: u64, search: Search) -> bool {
         let left = Cell::new(search.solved);
-        let is_open = |group: &[usize]| {
+        let look = |group: &[usize]| {
             if self.tried.get() > search.all {
-                return false;
+                return None;
             }
-            self.is_open(group, few, search.tries) || {
+            self.between(group, few, search.tries).map(Seen::Between).or_else(|| {
                 let is_asked = left.get() > 0;
                 left.set(left.get().saturating_sub(1));
-                is_asked && self.is_open_nearby(group, few, search.nearest)
-            }
+                (is_asked && self.is_open_nearby(group, few, search.nearest)).then_some(Seen::Nearby)
+            })
         };
-        let small: Vec<usize> = self.small(few).collect();
-        small.iter().all(|at| is_open(&[*at]))
-            && self.between_cohorts(few).iter().all(|group| is_open(group))
-            && pairs(&small).take(search.pairs).all(|pair| self.size(&pair) >= few || is_open(&pair))
+        let is_open = |group: &[usize]| look(group).is_some();
+        let seen: Option<BTreeMap<usize, Seen>> =
+            self.small(few).map(|at| Some((at, look(&[at])?))).collect();
+        seen.is_some_and(|seen| {
+            self.between_cohorts(few).iter().all(|group| is_open(group))
+                && self.are_pairs_open(&seen, few, &is_open)
+        })
+    }
+
+    /// Whether every two small atoms are open. Where the exchanges that show one of them open leave the other as it is,
+    /// both together are.
+    fn are_pairs_open(
+        &self,
+        seen: &BTreeMap<usize, Seen>,
+        few: u64,
+        is_open: &dyn Fn(&[usize]) -> bool,
+    ) -> bool {
+        let nearby = seen.iter().filter(|(_, how)| matches!(how, Seen::Nearby));
+        let nearby: BTreeSet<usize> = nearby.map(|(at, _)| *at).collect();
+        seen.iter().all(|(one, own)| {
+            let others = match own {
+                Seen::Between(atoms) => atoms,
+                Seen::Nearby => &nearby,
+            };
+            let is_asked = |other: &&usize| match (own, seen.get(*other)) {
+                (Seen::Between(_), Some(Seen::Between(atoms))) => one < *other && atoms.contains(one),
+                (Seen::Between(_), Some(Seen::Nearby)) => true,
+                (Seen::Nearby, Some(_)) => one < *other,
+                (_, None) => false,
+            };
+            others.iter().filter(is_asked).all(|other| {
+                let pair = [*one.min(other), *one.max(other)];
+                self.size(&pair) >= few || is_open(&pair)
+            })
+        })
     }
 
     fn small(&self, few: u64) -> impl Iterator<Item = usize> {
@@ -132,14 +172,18 @@ impl Exchanges {
     fn between_cohorts(&self, few: u64) -> BTreeSet<Vec<usize>> {
         let mut groups = BTreeSet::new();
         let small = |group: &Vec<usize>| group.len() > 1 && self.size(group) < few;
+        let (mut shared, mut met) = (vec![0_u64; self.within.len()], Vec::new());
         for (one, own) in self.within.iter().enumerate() {
-            let mut shared: BTreeMap<usize, u64> = BTreeMap::new();
             for atom in own.iter().filter_map(|at| self.atoms.get(*at)) {
-                atom.within.iter().for_each(|other| *shared.entry(*other).or_default() += atom.size);
+                Self::meet(atom, &mut shared, &mut met);
             }
             let whole = self.size(own);
             groups.extend(Some(own.clone()).filter(small));
-            for (other, size) in shared.into_iter().filter(|(other, _)| *other != one) {
+            for other in met.drain(..) {
+                let size = shared.get_mut(other).map(std::mem::take).unwrap_or_default();
+                if other == one {
+                    continue;
+                }
                 let others = self.within.get(other).map_or(&[][..], Vec::as_slice);
                 let of = |is_in: bool| {
                     own.iter().copied().filter(move |at| others.binary_search(at).is_ok() == is_in)
@@ -155,11 +199,28 @@ impl Exchanges {
         groups
     }
 
-    /// Whether exchanges leave the group as many sizes as the rule asks of a hidden cell.
-    pub(super) fn is_open(&self, group: &[usize], few: u64, tries: usize) -> bool {
+    /// Adds an atom to what a cohort shares with others, and notes those that it meets for the first time.
+    fn meet(atom: &Atom, shared: &mut [u64], met: &mut Vec<usize>) {
+        for other in &atom.within {
+            let Some(size) = shared.get_mut(*other) else { continue };
+            if *size == 0 {
+                met.push(*other);
+            }
+            *size += atom.size;
+        }
+    }
+
+    /// The atoms between which exchanges leave the group as many sizes as the rule asks of a hidden cell; none where they
+    /// do not.
+    pub(super) fn between(&self, group: &[usize], few: u64, tries: usize) -> Option<BTreeSet<usize>> {
         let wanted = few.saturating_sub(2);
-        let out = self.moved(group, wanted, (Way::Out, tries));
-        out >= wanted || self.moved(group, wanted - out, (Way::In, tries)) >= wanted - out
+        let mut gone = self.moved(group, wanted, (Way::Out, tries));
+        if gone.moved < wanted {
+            let come = self.moved(group, wanted - gone.moved, (Way::In, tries));
+            gone.moved += come.moved;
+            gone.between.extend(come.between);
+        }
+        (gone.moved >= wanted).then_some(gone.between)
     }
 
     /// Whether other sizes of the nearest atoms leave the group as many.
@@ -192,7 +253,8 @@ impl Exchanges {
         for (place, (cohort, members)) in (hidden..).zip(by_cohort) {
             sum((place, Some(self.room(cohort)), members));
         }
-        !is_narrowed(Layer::of(places, rows), |at| at < hidden, &[])
+        // Persons are whole, so a table in fractions shows nothing.
+        protect::is_open(Layer::of(places, rows), |at| at < hidden)
     }
 
     /// The atoms that have most cohorts in common with those of a group, these among them, and the largest of the others.
@@ -217,17 +279,17 @@ impl Exchanges {
             .collect()
     }
 
-    /// How many persons can come into the group, or leave it, up to as many as are wanted. Hidden numbers are left as
+    /// Persons who can come into the group, or leave it, up to as many as are wanted. Hidden numbers are left as
     /// they are where that is enough.
-    fn moved(&self, group: &[usize], wanted: u64, (way, tries): (Way, usize)) -> u64 {
-        let mut gone = Gone { wanted, moved: 0, tries, left: HashMap::new(), room: HashMap::new() };
+    fn moved(&self, group: &[usize], wanted: u64, (way, tries): (Way, usize)) -> Gone {
+        let mut gone = Gone { wanted, tries, ..Gone::default() };
         for hidden in [Hidden::Stay, Hidden::Move] {
             gone.tries = tries;
             for (cut, own) in self.cuts.iter().flat_map(|cut| group.iter().map(move |own| (cut, *own))) {
                 self.exchange((cut, own), group, (way, hidden), &mut gone);
             }
         }
-        gone.moved
+        gone
     }
 
     /// Exchanges with those around one atom of the group, in one table of all.
@@ -240,23 +302,37 @@ impl Exchanges {
         let (beside, below) = cut.around(*place);
         for one in beside.iter().filter(is_other) {
             for other in below.iter().filter(|other| is_other(other) && *other != one) {
+                self.look(gone);
                 for fourth in cut.fourth(*one, *other).iter().filter(is_other) {
-                    if gone.tries == 0 || gone.moved == gone.wanted {
-                        return;
-                    }
-                    if fourth != one && fourth != other {
+                    if fourth != one && fourth != other && !gone.is_over() {
                         self.trade(&[own, *fourth], &[*one, *other], how, gone);
                     }
+                }
+                if gone.is_over() {
+                    return;
                 }
             }
         }
     }
 
+    /// Counts a place that is looked at: in most nobody may be.
+    fn look(&self, gone: &mut Gone) {
+        gone.places += 1;
+        if gone.places == PLACES {
+            gone.places = 0;
+            self.spend(gone);
+        }
+    }
+
+    fn spend(&self, gone: &mut Gone) {
+        gone.tries = gone.tries.saturating_sub(1);
+        self.tried.set(self.tried.get().saturating_add(1));
+    }
+
     /// Lets as many persons go between these atoms and those as can, each from one to one.
     fn trade(&self, own: &[usize], others: &[usize], (way, hidden): (Way, Hidden), gone: &mut Gone) {
         let (gain, lose) = if way == Way::In { (own, others) } else { (others, own) };
-        gone.tries = gone.tries.saturating_sub(1);
-        self.tried.set(self.tried.get().saturating_add(1));
+        self.spend(gone);
         let size = |at: &usize| self.atoms.get(*at).map_or(0, |atom| atom.size);
         let left = |at: &usize| gone.left.get(at).copied().unwrap_or_else(|| size(at));
         let mut persons = lose.iter().map(left).fold(gone.wanted - gone.moved, u64::min);
@@ -276,6 +352,9 @@ impl Exchanges {
         for at in lose {
             let left = gone.left.entry(*at).or_insert_with(|| size(at));
             *left -= persons;
+        }
+        if persons > 0 {
+            gone.between.extend(own.iter().chain(others));
         }
         gone.moved += persons;
     }
@@ -302,15 +381,26 @@ impl Exchanges {
 }
 
 /// What exchanges for one group have come to.
+#[derive(Default)]
 struct Gone {
     wanted: u64,
     moved: u64,
     /// Exchanges that are still tried.
     tries: usize,
+    /// Places that were looked at since the last one.
+    places: usize,
+    /// Atoms between which persons went.
+    between: BTreeSet<usize>,
     /// Persons of atoms who are left, where some went.
     left: HashMap<usize, u64>,
     /// How far down and up the numbers of hidden cohorts may still go, where they went.
     room: HashMap<usize, (u64, u64)>,
+}
+
+impl Gone {
+    const fn is_over(&self) -> bool {
+        self.tries == 0 || self.moved == self.wanted
+    }
 }
 
 impl Cut {
@@ -374,12 +464,4 @@ fn columns(forms: &[Option<&Form>]) -> BTreeSet<BTreeSet<usize>> {
         all.entry(things).or_default().insert(at);
     }
     all.into_values().collect()
-}
-
-fn pairs(all: &[usize]) -> impl Iterator<Item = [usize; 2]> {
-    let after = |(at, one): (usize, &'_ usize)| (at + 1, *one);
-    all.iter()
-        .enumerate()
-        .map(after)
-        .flat_map(move |(from, one)| all.iter().skip(from).map(move |other| [one, *other]))
 }

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use engine_protocol::Beyond;
 
+use super::atoms::Atom;
+use super::exchanges::Exchanges;
 use super::together::{Look, Together};
 use super::{Cohort, Depth, Form, Ledger, LedgerEntry, Number, Term, Zeros};
 
@@ -225,6 +227,91 @@ fn what_is_not_seen_while_somebody_waits_is_seen_when_it_is_ordered_also_after_a
     assert_eq!(started(&entries).answer("three"), None);
     entries.push(of("three", new.clone()));
     assert_eq!(started(&entries).answer("three"), Some(b"answer".as_slice()));
+}
+
+/// A cohort of these ranges.
+fn over(property: &str, value: u32, ranges: &[std::ops::Range<u32>]) -> Cohort {
+    let mut cohort = formed(property, value, 0..0);
+    ranges.iter().for_each(|range| cohort.persons.extend(range.clone()));
+    cohort
+}
+
+/// What the audit of seventy-one cells, of which these ranges are the first, leaves out beside kept cohorts.
+fn left_out(before: Vec<Cohort>, first: &[std::ops::Range<u32>]) -> Beyond {
+    let others = (1..71).map(|at| formed("kind", at, 10_000 + at * 20..10_020 + at * 20));
+    let new: Vec<Cohort> = std::iter::once(over("kind", 0, first)).chain(others).collect();
+    let new: Vec<&Cohort> = new.iter().collect();
+    kept(before).audit(&new, ("f", "s"), (10, Zeros::Shown), Some(Depth::OnLine)).unwrap()
+}
+
+#[test]
+fn two_groups_that_are_open_only_against_each_other_are_not_seen_to_be() {
+    // Four and four are what the first kind has beside two rates: only how they are split is open. Fifteen other small
+    // groups come before them.
+    let (one, two, some, others) = (200..204, 210..214, 500..550, 600..650);
+    let before = |rates: usize| {
+        let mut sides = vec![over("side", 1, &[one.clone(), 300..350])];
+        let mut all: Vec<Cohort> = Vec::new();
+        for at in 0..15_u32 {
+            let few = at * 10..at * 10 + 9;
+            sides[0].persons.extend(few.clone());
+            all.push(over("area", at, &[few, 1_000 + at * 100..1_100 + at * 100]));
+        }
+        sides.push(over("side", 2, &[two.clone(), 400..450]));
+        let rates =
+            [over("rate", 1, std::slice::from_ref(&some)), over("rate", 2, std::slice::from_ref(&others))]
+                .into_iter()
+                .take(rates);
+        all.into_iter().chain(rates).chain(sides).collect::<Vec<_>>()
+    };
+    let first = [one.clone(), two.clone(), some.clone(), others.clone()];
+    assert_eq!(left_out(before(1), &first), Beyond::default());
+    assert_eq!(left_out(before(2), &first), Beyond { nearly: 90, exactly: 0 });
+}
+
+#[test]
+fn what_is_open_in_fractions_of_persons_only_is_not_seen_to_be() {
+    // The first group and the sixth change by two persons or by none, one up and the other down.
+    let is_seen = |first: u64, sixth: u64| {
+        let linked: [&[usize]; 5] = [&[0, 1, 2], &[1, 3], &[2, 3], &[1, 4], &[3, 4, 5]];
+        let linked = linked.into_iter().map(<[usize]>::to_vec);
+        let cohorts: Vec<Vec<usize>> = linked.chain((6..50).map(|at| vec![at])).collect();
+        let within = |at: usize| {
+            let own = cohorts.iter().enumerate().filter(|(_, groups)| groups.contains(&at));
+            own.map(|(cohort, _)| cohort).collect()
+        };
+        let sizes = [first, 50, 50, 50, 50, sixth].into_iter().chain([50; 44]);
+        let atoms = sizes.enumerate().map(|(at, size)| Atom { within: within(at), size }).collect();
+        let form = |at: usize| Form::new("rows", [Term::values("cohort", [at.to_string().as_str()])]);
+        let forms: Vec<Form> = (0..cohorts.len()).map(form).collect();
+        let said: Vec<Option<&Form>> = forms.iter().map(Some).collect();
+        Exchanges::of(atoms, &said).is_open_nearby(&[0], 10, 768)
+    };
+    // One less and seven more take half a person elsewhere; two less and six more do not.
+    assert_eq!((is_seen(1, 7), is_seen(2, 6)), (false, true));
+}
+
+#[test]
+fn a_sign_with_narrower_ends_counts_beside_one_with_wider_ones() {
+    let wide = masked("area", 1, 500..502);
+    let mut narrow = Cohort { id: "again".to_owned(), ..wide.clone() };
+    narrow.form.iter_mut().for_each(|form| form.told = Number::Hidden(1, Some(2)));
+    let asked = |before: &[&Cohort]| left_out(before.iter().copied().cloned().collect(), &[0..10, 10..20]);
+    assert_eq!(asked(&[&wide]), Beyond::default());
+    let beyond = Beyond { nearly: 72, exactly: 0 };
+    assert_eq!([asked(&[&wide, &narrow]), asked(&[&narrow, &wide])], [beyond; 2]);
+}
+
+#[test]
+fn a_sign_of_another_snapshot_of_the_family_counts() {
+    let area = formed("area", 0, 0..700);
+    let mut old = Form::new("old rows", [Term::values("area", ["0"])]);
+    let shown = Cohort { form: Some(old.clone()), ..cohort("old", 0..700) };
+    old = Form::new("old rows", [Term::values("area", ["1"])]);
+    old.told = Number::Hidden(1, Some(2));
+    let hidden = Cohort { form: Some(old), is_derived: true, ..cohort("old sign", 0..2) };
+    assert_eq!(left_out(vec![area.clone(), shown.clone()], &[0..10, 10..20]), Beyond::default());
+    assert_eq!(left_out(vec![area, shown, hidden], &[0..10, 10..20]), Beyond { nearly: 72, exactly: 0 });
 }
 
 #[test]

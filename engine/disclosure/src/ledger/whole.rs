@@ -3,12 +3,13 @@
 //! A table is answered while somebody waits, so what is taken in then is little; an audit that a data officer orders
 //! takes in as much as is ever kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::atoms::Atoms;
 use crate::ledger::exchanges::{Exchanges, Search};
+use crate::ledger::form::Said;
 use crate::ledger::same::AsIn;
-use crate::ledger::{Cohort, Kept, Ledger};
+use crate::ledger::{Cohort, Kept, Ledger, Number};
 
 /// How far a table is audited beside what was released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,12 +34,11 @@ impl Depth {
     const fn most(self) -> Most {
         match self {
             Self::OnLine => {
-                let search = Search { tries: 500, all: 100_000, pairs: 96, solved: 12, nearest: 96 };
+                let search = Search { tries: 500, all: 100_000, solved: 12, nearest: 96 };
                 Most { persons: 8_000_000, atoms: 8_192, search }
             }
             Self::OffLine => {
-                let search =
-                    Search { tries: 50_000, all: 20_000_000_000, pairs: 1_000, solved: 20_000, nearest: 768 };
+                let search = Search { tries: 50_000, all: 20_000_000_000, solved: 20_000, nearest: 768 };
                 Most { persons: 4_000_000_000, atoms: 262_144, search }
             }
         }
@@ -71,14 +71,28 @@ pub(super) fn is_open(
 }
 
 /// The kept cohorts that are asked for, each once: of one that is kept with several releases the one whose number is
-/// shown.
+/// shown, or each sign that tells of other ends.
 fn kept<'l>(ledger: &'l Ledger, new: &[&Cohort], family: &str) -> Vec<&'l Kept> {
     let of_family = ledger.by_family.get(family).map_or(&[][..], Vec::as_slice).iter();
-    let of_family = of_family.filter(|at| ledger.cohorts.get(**at).is_some_and(|kept| !kept.is_derived));
-    let all: BTreeSet<&usize> = ledger.of_source(new).iter().chain(of_family).collect();
+    let of_family = of_family.filter_map(|at| Some((at, ledger.cohorts.get(*at)?)));
+    let of_family: Vec<(&usize, &Kept)> = of_family.collect();
+    // Hidden cohorts of other snapshots are found by their rows.
+    let sources = of_family.iter().filter_map(|(_, kept)| Some(kept.form.as_ref()?.source()));
+    let sources: BTreeSet<u64> = sources.collect();
+    let of_sources = sources.iter().filter_map(|source| ledger.by_source.get(source)).flatten();
+    let hidden = of_sources.filter(|at| ledger.cohorts.get(**at).is_some_and(Kept::is_hidden));
+    let of_family = of_family.iter().filter(|(_, kept)| !kept.is_derived).map(|(at, _)| *at);
+    let all: BTreeSet<&usize> = ledger.of_source(new).iter().chain(of_family).chain(hidden).collect();
     let mut kept: Vec<&Kept> = all.into_iter().filter_map(|at| ledger.cohorts.get(*at)).collect();
     kept.sort_by_key(|kept| kept.is_hidden());
-    let mut said = BTreeSet::new();
-    kept.retain(|kept| kept.size > 0 && kept.form.as_ref().is_none_or(|form| said.insert(form.said())));
+    let mut known: BTreeMap<Said<'_>, Vec<Number>> = BTreeMap::new();
+    kept.retain(|kept| {
+        let Some(form) = kept.form.as_ref() else { return kept.size > 0 };
+        let known = known.entry(form.said()).or_default();
+        let is_known = |other: &Number| !matches!(other, Number::Hidden(_, _)) || *other == form.told;
+        let is_new = kept.size > 0 && !known.iter().any(is_known);
+        known.extend(is_new.then_some(form.told));
+        is_new
+    });
     kept
 }

@@ -161,8 +161,10 @@ fn no_interval_over_several_answers_is_wider_than_a_brute_force_finds() {
         for ((set, cells), (low, high)) in atoms.iter().zip(brute.found) {
             // What exchanges show open is as wide at least.
             if let Some(at) = found.iter().position(|(other, size)| other == set && *size < FEW) {
-                let is_seen =
-                    [exchanges.is_open(&[at], FEW, 10_000), exchanges.is_open_nearby(&[at], FEW, 48)];
+                let is_seen = [
+                    exchanges.between(&[at], FEW, 10_000).is_some(),
+                    exchanges.is_open_nearby(&[at], FEW, 48),
+                ];
                 let place = format!("{set:b} of {questions:?} {counts:?}: {low}..{high}, {is_seen:?}");
                 assert!(is_seen == [false; 2] || high - low >= FEW - 2, "{place}");
                 opened.set((
