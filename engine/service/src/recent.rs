@@ -37,6 +37,8 @@ pub(crate) struct Recent {
     since: Option<OffsetDateTime>,
     /// Questions under way by which a cohort is registered or that an officer ordered, by their ids.
     special: BTreeMap<String, Special>,
+    /// Questions under way with a cell near an earlier answer, by their ids.
+    near: BTreeSet<String>,
 }
 
 /// A question whose answer nobody gets.
@@ -157,8 +159,20 @@ impl Recent {
             Some(Special::Audits) => kept(&line.body).filter(|_| line.kind == "ledger-kept"),
             None => what(&line),
         };
+        let is_counted = self.is_counted(&line);
+        let what = what.filter(|what| !(is_counted && matches!(what, What::Denied(_))));
         if let Some(what) = what {
             self.seen.push_back(Seen { at, project: line.project, what });
+        }
+    }
+
+    /// Whether an answer that is withheld was counted as near an earlier one: why it is withheld changes no count.
+    fn is_counted(&mut self, line: &Line) -> bool {
+        let Some(query) = &line.subject else { return false };
+        match line.kind.as_str() {
+            "near-cohort" => !self.near.insert(query.clone()),
+            "query-closed" => self.near.remove(query) && line.body.outcome.as_deref() == Some("withheld"),
+            _ => false,
         }
     }
 
@@ -332,8 +346,9 @@ mod tests {
         assert_eq!([counts(&alone), counts(&beside), counts(&withheld)], [(0, 1); 3]);
         assert_eq!(counts(&[opened, closed("denials")]), (0, 0), "it was compared with nothing");
         // A question by which nothing is registered counts as before, also under a number that was one.
-        assert_eq!(counts(&[near.clone(), closed("ledger")]), (40, 0));
-        assert_eq!(counts(&[&beside[..], &[near, closed("ledger")]].concat()), (40, 1));
+        assert_eq!(counts(&[near.clone(), closed("ledger")]), (20, 0));
+        assert_eq!(counts(&[closed("beyond-audit")]), (20, 0), "why it is withheld changes no count");
+        assert_eq!(counts(&[&beside[..], &[near, closed("ledger")]].concat()), (20, 1));
     }
 
     #[test]

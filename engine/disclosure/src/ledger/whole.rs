@@ -38,7 +38,7 @@ impl Depth {
                 Most { persons: 8_000_000, atoms: 8_192, search }
             }
             Self::OffLine => {
-                let search = Search { tries: 50_000, all: 20_000_000_000, solved: 20_000, nearest: 768 };
+                let search = Search { tries: 50_000, all: 1_000_000_000, solved: 2_000, nearest: 768 };
                 Most { persons: 4_000_000_000, atoms: 262_144, search }
             }
         }
