@@ -179,12 +179,10 @@ impl Rows {
             numbers.push(column(&format!("{KEY_PREFIX}{at}"))?, memo, keys)?;
         }
         if shape.has_facility {
-            let facilities = column(FACILITY)?.as_primitive_opt::<UInt32Type>();
-            self.facilities.extend(facilities.ok_or(WorkerFault::Execution)?.iter());
+            extend(&mut self.facilities, column(FACILITY)?)?;
         }
         for (at, known) in self.units.iter_mut().enumerate() {
-            let units = column(&format!("{UNIT_PREFIX}{at}"))?.as_primitive_opt::<UInt32Type>();
-            known.extend(units.ok_or(WorkerFault::Execution)?.iter());
+            extend(known, column(&format!("{UNIT_PREFIX}{at}"))?)?;
         }
         if let Some(ranked) = &shape.ranked {
             self.ranked.extend(optional(column(RANKED)?, ranked.scale)?);
@@ -242,8 +240,11 @@ impl Rows {
             let whole = values.as_primitive_opt::<Int64Type>().filter(|_| measure.scale == 0);
             match (&mut known.totals, &mut known.values, whole) {
                 (Totals::Values(totals), Counts::Flags(flags), Some(values)) => {
-                    totals.extend(values.iter().map(|value| value.unwrap_or_default().clamp(-most, most)));
-                    flags.extend(values.iter().map(|value| value.is_some()));
+                    // Where there is no value lies any number.
+                    let value = |(row, value): (usize, &i64)| if values.is_valid(row) { *value } else { 0 };
+                    let all = values.values().iter().enumerate().map(value);
+                    totals.extend(all.map(|value| value.clamp(-most, most)));
+                    flags.extend((0..values.len()).map(|row| values.is_valid(row)));
                 }
                 (totals, flags, _) => {
                     let values = optional(values, measure.scale)?;
@@ -367,11 +368,20 @@ impl KeyNumbers {
         keys: &mut Vec<u32>,
     ) -> Result<(), WorkerFault> {
         let known = |text: &str| self.texts.get(text).copied().unwrap_or(self.other);
+        // Rows of one person lie together, and say the same in many columns.
+        let mut last = (String::new(), known(""));
         let mut text = |value: Option<&str>| match value {
-            Some(value) => match packed(value) {
-                Some(short) => memo.number(short, || known(value)),
-                None => known(value),
-            },
+            Some(value) if value == last.0 => last.1,
+            Some(value) => {
+                let number = match packed(value) {
+                    Some(short) => memo.number(short, || known(value)),
+                    None => known(value),
+                };
+                last.0.clear();
+                last.0.push_str(value);
+                last.1 = number;
+                number
+            }
             None => self.other,
         };
         match (self.kind, column.data_type()) {
@@ -398,6 +408,16 @@ impl KeyNumbers {
         }
         Ok(())
     }
+}
+
+/// Adds the numbers of a column, with nothing where it has none.
+fn extend(known: &mut Vec<Option<u32>>, column: &ArrayRef) -> Result<(), WorkerFault> {
+    let numbers = column.as_primitive_opt::<UInt32Type>().ok_or(WorkerFault::Execution)?;
+    match numbers.null_count() {
+        0 => known.extend(numbers.values().iter().copied().map(Some)),
+        _ => known.extend(numbers.iter()),
+    }
+    Ok(())
 }
 
 fn counts(column: &ArrayRef) -> Result<Vec<u64>, WorkerFault> {
