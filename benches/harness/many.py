@@ -13,9 +13,9 @@ from queries import demo
 ASKERS = [(1, False), (2, False), (4, False), (8, False), (16, False), (16, True)]
 # So many seconds each: an answer near an earlier one counts for the project's budget of denied answers, and a day's is
 # used up by some five hundred of these.
-SECONDS = 15
+SECONDS = 8
 # Each number of askers has its turn so often, since a machine has better and worse minutes.
-ROUNDS = 3
+ROUNDS = 4
 # The ten questions read more rows and are long, the short one reads fewer.
 TURNS = "\n[turns]\nshort_rows = 50000\n"
 
