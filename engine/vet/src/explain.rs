@@ -261,7 +261,7 @@ fn unknown_function(judge: &Judge<'_>, text: &str) -> Option<Refusal> {
 /// The name of a function that the planner does not know. Of some, which have a syntax of their own, it says no name.
 fn unknown(judge: &Judge<'_>, text: &str) -> Option<String> {
     let own: [(&str, &[&str]); 4] = [
-        ("Substring could not be planned", &["substr", "substring"]),
+        ("statement substring requires", &["substr", "substring"]),
         ("Extract not supported", &["extract"]),
         ("Position not supported", &["position"]),
         ("Overlay not supported", &["overlay"]),
@@ -270,6 +270,11 @@ fn unknown(judge: &Judge<'_>, text: &str) -> Option<String> {
     let named = named.iter().find_map(|before| text.split_once(before));
     if let Some((name, _)) = named.and_then(|(_, rest)| rest.split_once('\'')) {
         return Some(if name == "btrim" { "trim".to_owned() } else { name.to_owned() });
+    }
+    // Of some, which take no arguments, it says that there is no such column.
+    let bare = ["current_date", "current_timestamp"];
+    if let Some(name) = bare.iter().find(|name| text.contains(&format!("No field named {name}"))) {
+        return Some((*name).to_owned());
     }
     let (_, names) = own.iter().find(|(message, _)| text.contains(message))?;
     names.iter().find(|name| judge.places.word(name).is_some()).map(|name| (*name).to_owned())
